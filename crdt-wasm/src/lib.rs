@@ -1,0 +1,1 @@
+//! Collaborative text documents for the browser, with sync over WebRTC data channels.

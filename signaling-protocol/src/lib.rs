@@ -1,0 +1,1 @@
+//! The signaling messages, validated ids, shared limits and close codes, for both ends of the socket.
