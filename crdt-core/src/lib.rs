@@ -1,1 +1,51 @@
 //! An eg-walker text CRDT: the event graph is stored, and replayed only where edits were concurrent.
+//!
+//! After Gentle and Kleppmann, "Collaborative Text Editing with Eg-walker" (EuroSys 2025). A
+//! [`Document`] is one replica: it is edited locally, hands out what others lack, and merges what
+//! others did. Replicas that hold the same events hold the same text, in whatever order, and however
+//! often, the events came.
+//!
+//! ```
+//! use crdt_core::Document;
+//!
+//! let mut alice = Document::new("alice")?;
+//! let mut bob = Document::new("bob")?;
+//! alice.insert(0, "Hello")?;
+//! bob.merge_json(&alice.operations_json())?;
+//!
+//! // Both type at once, and exchange what the other lacks.
+//! alice.insert(5, " world")?;
+//! bob.insert(0, "> ")?;
+//! let (to_bob, to_alice) = (alice.encode_since(&bob.summary()), bob.encode_since(&alice.summary()));
+//! bob.merge_patch(&to_bob)?;
+//! alice.merge_patch(&to_alice)?;
+//! assert_eq!(alice.text(), "> Hello world");
+//! assert_eq!(bob.text(), alice.text());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The types to know: [`Document`]; [`VersionSummary`], what somebody has; [`Splice`], how a merge
+//! changed the text.
+//!
+//! Traps:
+//! - No two replicas may edit under one agent name at the same time.
+//! - Positions and lengths are in Unicode scalars. [`Document::utf16_to_char`] and
+//!   [`Document::char_to_utf16`] convert to what JavaScript counts in.
+//! - Events whose parents are missing are held back, within [`PendingLimits`]; see
+//!   [`MergeReport::pending`].
+
+mod causal_graph;
+mod document;
+mod encoding;
+mod error;
+mod history;
+mod merge;
+mod op_log;
+mod rope;
+mod version;
+mod walker;
+
+pub use document::{Document, MergeReport, Splice, TextLen};
+pub use error::{AgentNameError, DecodeError, EditError, MergeError};
+pub use merge::PendingLimits;
+pub use version::{EventId, Frontier, VersionSummary};

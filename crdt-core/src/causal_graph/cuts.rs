@@ -1,0 +1,172 @@
+//! Critical versions, kept as events arrive.
+//!
+//! A cut `c` is a prefix `0..c` of the local versions. It is critical when every event from `c` on
+//! has all of the prefix among its ancestors (paper, section 3.5: a critical version). Events
+//! between critical cuts need nothing from before them, so that is where a walk may start, and a
+//! stretch in which every cut is critical needs no walk at all.
+
+use std::ops::Range;
+
+use crate::version::Lv;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Cut {
+    /// Every `c` in `lo..=hi` is critical, with the frontier `[c - 1]` (none for 0).
+    Range { lo: Lv, hi: Lv },
+    /// `c` is critical with a frontier of several events.
+    Multi { c: Lv, frontier: Vec<Lv> },
+}
+
+/// All critical cuts of a graph, ascending. Amortised O(1) for an appended run.
+#[derive(Debug, Clone)]
+pub(crate) struct CriticalCuts(Vec<Cut>);
+
+/// A stretch of local versions between critical cuts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Segment {
+    /// All cuts in it are critical: its events apply as they are.
+    Linear(Range<Lv>),
+    /// No cut strictly inside is critical: its events must be walked, from its start.
+    Zone(Range<Lv>),
+}
+
+impl Default for CriticalCuts {
+    fn default() -> Self {
+        CriticalCuts(vec![Cut::Range { lo: 0, hi: 0 }])
+    }
+}
+
+impl CriticalCuts {
+    /// Takes note of the run `start..end` with `parents`, appended to a document whose frontier was
+    /// `frontier`. Both are sorted and reduced.
+    #[inline]
+    pub(crate) fn push(&mut self, start: Lv, end: Lv, parents: &[Lv], frontier: &[Lv]) {
+        if parents == frontier {
+            let several = frontier.len() > 1;
+            if let (false, Some(Cut::Range { hi, .. })) = (several, self.0.last_mut())
+                && *hi == start
+            {
+                *hi = end;
+                return;
+            }
+            if several {
+                self.0.push(Cut::Multi { c: start, frontier: frontier.to_vec() });
+            }
+            self.0.push(Cut::Range { lo: start + 1, hi: end });
+            return;
+        }
+        let lim = parents.first().map_or(0, |&p| p + 1);
+        while let Some(top) = self.0.last_mut() {
+            match top {
+                Cut::Multi { c, frontier } => {
+                    if *c < lim || frontier == parents {
+                        break;
+                    }
+                }
+                Cut::Range { lo, hi } => {
+                    if *lo <= lim {
+                        *hi = (*hi).min(lim);
+                        break;
+                    }
+                }
+            }
+            self.0.pop();
+        }
+    }
+
+    /// The largest critical cut at or before `lv`.
+    pub(crate) fn last_until(&self, lv: Lv) -> Lv {
+        let at = self.0.partition_point(|cut| cut.lo() <= lv);
+        match at.checked_sub(1).map(|i| &self.0[i]) {
+            Some(Cut::Range { hi, .. }) => (*hi).min(lv),
+            Some(Cut::Multi { c, .. }) => *c,
+            None => 0,
+        }
+    }
+
+    /// Cuts the events `from..end` into segments, ascending; `end` is the number of all events. The
+    /// first zone starts at the critical cut before `from`, if `from` itself is none.
+    pub(crate) fn segments(&self, from: Lv, end: Lv) -> Vec<Segment> {
+        let mut out = Vec::new();
+        let mut at = self.last_until(from);
+        let first = self.0.partition_point(|cut| cut.hi() <= at);
+        for cut in &self.0[first..] {
+            if cut.lo() > at {
+                out.push(Segment::Zone(at..cut.lo()));
+                at = cut.lo();
+            }
+            if cut.hi() > at {
+                out.push(Segment::Linear(at..cut.hi()));
+                at = cut.hi();
+            }
+        }
+        if at < end {
+            out.push(Segment::Zone(at..end));
+        }
+        out
+    }
+}
+
+impl Cut {
+    fn lo(&self) -> Lv {
+        match self {
+            Cut::Range { lo, .. } => *lo,
+            Cut::Multi { c, .. } => *c,
+        }
+    }
+
+    fn hi(&self) -> Lv {
+        match self {
+            Cut::Range { hi, .. } => *hi,
+            Cut::Multi { c, .. } => *c,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::graph::{Graph, tests::sample};
+    use super::*;
+
+    /// The definition: every event from `c` on has all of `0..c` among its ancestors.
+    fn critical_by_definition(ancestors: &[std::collections::BTreeSet<Lv>], c: Lv) -> bool {
+        ancestors[c as usize..].iter().all(|of| (0..c).all(|v| of.contains(&v)))
+    }
+
+    #[test]
+    fn cuts_agree_with_their_definition() {
+        for seed in 1..2000 {
+            let s = sample(seed);
+            let mut cuts = CriticalCuts::default();
+            let mut frontier = Vec::new();
+            let mut n = 0;
+            for (len, parents) in &s.runs {
+                cuts.push(n, n + len, parents, &frontier);
+                Graph::advance_frontier(&mut frontier, parents, n + len - 1);
+                n += len;
+                let known = &s.ancestors[..n as usize];
+                // The cut at the end, behind several heads, is only taken note of by the next run.
+                let ends = if frontier.len() > 1 { n } else { n + 1 };
+                let expected: Vec<Lv> =
+                    (0..ends).filter(|&c| critical_by_definition(known, c)).collect();
+                let found: Vec<Lv> = cuts.0.iter().flat_map(|c| c.lo()..=c.hi()).collect();
+                assert_eq!(found, expected, "seed {seed}, {n} events, runs {:?}", s.runs);
+                for from in 0..n {
+                    let segments = cuts.segments(from, n);
+                    let mut at = cuts.last_until(from);
+                    for segment in &segments {
+                        let (Segment::Linear(r) | Segment::Zone(r)) = segment;
+                        assert_eq!(r.start, at);
+                        at = r.end;
+                        let linear = matches!(segment, Segment::Linear(_));
+                        assert!((r.start..=r.end).all(|c| {
+                            let inside = c > r.start && c < r.end;
+                            found.contains(&c) == (linear || !inside) || (c == n && !linear)
+                        }));
+                    }
+                    assert_eq!(at, n);
+                }
+            }
+        }
+    }
+}

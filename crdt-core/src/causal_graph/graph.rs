@@ -1,0 +1,340 @@
+//! The parents of every event, run-length encoded, and the walks over them.
+
+use std::ops::Range;
+
+use crate::version::Lv;
+
+/// A run of events in which each but the first has its predecessor as its only parent.
+/// Its end is the start of the next entry.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    start: Lv,
+    /// Where its first event's parents start in `Graph::parents`; they end where the next's start.
+    parents: u32,
+}
+
+/// The event graph of a document: entries in local version order, parents before children.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Graph {
+    entries: Vec<Entry>,
+    parents: Vec<Lv>,
+    len: u32,
+}
+
+/// The events that only one of two versions contains, as ascending ranges.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Diff {
+    pub(crate) only_a: Vec<Range<Lv>>,
+    pub(crate) only_b: Vec<Range<Lv>>,
+}
+
+const A: u8 = 1;
+const B: u8 = 2;
+
+impl Graph {
+    pub(crate) fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Appends a run of `len` events whose first has the given parents (sorted, reduced, known).
+    pub(crate) fn push(&mut self, len: u32, parents: &[Lv]) {
+        let start = self.len;
+        self.len += len;
+        let continues = start > 0 && parents == [start - 1];
+        if !continues {
+            self.entries.push(Entry { start, parents: self.parents.len() as u32 });
+            self.parents.extend_from_slice(parents);
+        }
+    }
+
+    /// Forgets all events from `lv` on.
+    pub(crate) fn truncate(&mut self, lv: Lv) {
+        while let Some(entry) = self.entries.last() {
+            if entry.start < lv {
+                break;
+            }
+            self.parents.truncate(entry.parents as usize);
+            self.entries.pop();
+        }
+        self.len = lv;
+    }
+
+    fn find(&self, lv: Lv) -> usize {
+        debug_assert!(lv < self.len);
+        match self.entries.last() {
+            Some(last) if last.start <= lv => self.entries.len() - 1,
+            _ => self.entries.partition_point(|e| e.start <= lv) - 1,
+        }
+    }
+
+    fn entry_end(&self, i: usize) -> Lv {
+        self.entries.get(i + 1).map_or(self.len, |e| e.start)
+    }
+
+    fn entry_parents(&self, i: usize) -> &[Lv] {
+        let from = self.entries[i].parents as usize;
+        let to = self.entries.get(i + 1).map_or(self.parents.len(), |e| e.parents as usize);
+        &self.parents[from..to]
+    }
+
+    /// Calls `f` with the parents of one event, sorted.
+    pub(crate) fn with_parents<R>(&self, lv: Lv, f: impl FnOnce(&[Lv]) -> R) -> R {
+        let i = self.find(lv);
+        if self.entries[i].start == lv { f(self.entry_parents(i)) } else { f(&[lv - 1]) }
+    }
+
+    /// The parts of entries that lie in `range`, ascending. The parents given are those of the
+    /// part's first event; `None` stands for "its predecessor".
+    pub(crate) fn runs_in(
+        &self,
+        range: Range<Lv>,
+    ) -> impl Iterator<Item = (Range<Lv>, Option<&[Lv]>)> {
+        let mut i = if range.is_empty() { 0 } else { self.find(range.start) };
+        let mut at = range.start;
+        std::iter::from_fn(move || {
+            if at >= range.end {
+                return None;
+            }
+            let end = self.entry_end(i).min(range.end);
+            let parents = (self.entries[i].start == at).then(|| self.entry_parents(i));
+            let run = at..end;
+            at = end;
+            i += 1;
+            Some((run, parents))
+        })
+    }
+
+    /// Whether `lv` is in the version `frontier`, that is, one of it or an ancestor of one.
+    pub(crate) fn contains(&self, frontier: &[Lv], lv: Lv) -> bool {
+        let mut queue: Vec<Lv> = frontier.iter().copied().filter(|&f| f >= lv).collect();
+        queue.sort_unstable();
+        while let Some(v) = queue.pop() {
+            if v == lv {
+                return true;
+            }
+            let i = self.find(v);
+            if self.entries[i].start <= lv {
+                return true;
+            }
+            // Whatever else is queued inside this entry leads to the same parents.
+            while queue.last().is_some_and(|&q| q >= self.entries[i].start) {
+                queue.pop();
+            }
+            for &p in self.entry_parents(i) {
+                if p >= lv {
+                    let at = queue.partition_point(|&q| q < p);
+                    if queue.get(at) != Some(&p) {
+                        queue.insert(at, p);
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    /// Whether no member of `set` (sorted) is an ancestor of another.
+    pub(crate) fn is_reduced(&self, set: &[Lv]) -> bool {
+        set.iter().enumerate().all(|(i, &v)| !self.contains(&set[i + 1..], v))
+    }
+
+    /// What one of two versions has and the other has not; only events from `floor` on are looked
+    /// at, all earlier ones being in both. Frontiers and results are sorted.
+    ///
+    /// Walks down from the largest local version, entry by entry, and stops as soon as all that is
+    /// left is in both: the cost is bound by the entries touched by the difference.
+    pub(crate) fn diff_into(&self, a: &[Lv], b: &[Lv], floor: Lv, out: &mut Diff) {
+        out.only_a.clear();
+        out.only_b.clear();
+        if a == b {
+            return;
+        }
+        // Sorted by local version; nearly always a handful of members.
+        let mut queue: Vec<(Lv, u8)> = Vec::with_capacity(8);
+        let mut one_sided = 0_usize;
+        for (side, flag) in [(a, A), (b, B)] {
+            for &v in side.iter().filter(|&&v| v >= floor) {
+                enqueue(&mut queue, &mut one_sided, v, flag);
+            }
+        }
+        while one_sided > 0 {
+            let Some((mut v, mut flag)) = queue.pop() else {
+                break;
+            };
+            if flag != A | B {
+                one_sided -= 1;
+            }
+            let i = self.find(v);
+            let start = self.entries[i].start.max(floor);
+            // Members inside the same entry take over from their place down.
+            while let Some(&(next, next_flag)) = queue.last() {
+                if next < start {
+                    break;
+                }
+                queue.pop();
+                if next_flag != A | B {
+                    one_sided -= 1;
+                }
+                if next_flag | flag != flag {
+                    emit(out, flag, next + 1..v + 1);
+                    v = next;
+                    flag |= next_flag;
+                }
+            }
+            emit(out, flag, start..v + 1);
+            if start == self.entries[i].start {
+                for &p in self.entry_parents(i).iter().filter(|&&p| p >= floor) {
+                    enqueue(&mut queue, &mut one_sided, p, flag);
+                }
+            }
+        }
+        out.only_a.reverse();
+        out.only_b.reverse();
+    }
+
+    /// The parts of entries, as [`Graph::diff_into`] gives them, in a fresh result.
+    pub(crate) fn diff(&self, a: &[Lv], b: &[Lv]) -> Diff {
+        let mut out = Diff::default();
+        self.diff_into(a, b, 0, &mut out);
+        out
+    }
+
+    /// The frontier that is left when an event with `parents` is appended.
+    pub(crate) fn advance_frontier(frontier: &mut Vec<Lv>, parents: &[Lv], last: Lv) {
+        if frontier.as_slice() == parents {
+            frontier.clear();
+        } else {
+            frontier.retain(|v| !parents.contains(v));
+        }
+        frontier.push(last);
+    }
+}
+
+fn enqueue(queue: &mut Vec<(Lv, u8)>, one_sided: &mut usize, v: Lv, flag: u8) {
+    let at = queue.partition_point(|&(q, _)| q < v);
+    match queue.get_mut(at) {
+        Some((q, old)) if *q == v => {
+            if *old != A | B && *old | flag == A | B {
+                *one_sided -= 1;
+            }
+            *old |= flag;
+        }
+        _ => {
+            queue.insert(at, (v, flag));
+            if flag != A | B {
+                *one_sided += 1;
+            }
+        }
+    }
+}
+
+/// Adds a range found from the top down.
+fn emit(out: &mut Diff, flag: u8, range: Range<Lv>) {
+    let list = match flag {
+        A => &mut out.only_a,
+        B => &mut out.only_b,
+        _ => return,
+    };
+    match list.last_mut() {
+        _ if range.is_empty() => {}
+        Some(last) if last.start == range.end => last.start = range.start,
+        _ => list.push(range),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// A graph with known parents of every event, and a brute-force view of it.
+    pub(crate) struct Sample {
+        pub(crate) graph: Graph,
+        pub(crate) ancestors: Vec<BTreeSet<Lv>>,
+        pub(crate) runs: Vec<(u32, Vec<Lv>)>,
+    }
+
+    /// A small deterministic generator (xorshift), enough for shapes of graphs.
+    pub(crate) struct Shapes(pub(crate) u64);
+
+    impl Shapes {
+        pub(crate) fn below(&mut self, n: u32) -> u32 {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            ((self.0 >> 11) % u64::from(n)) as u32
+        }
+    }
+
+    pub(crate) fn version(ancestors: &[BTreeSet<Lv>], frontier: &[Lv]) -> BTreeSet<Lv> {
+        frontier.iter().flat_map(|&f| ancestors[f as usize].iter().copied().chain([f])).collect()
+    }
+
+    fn reduce(ancestors: &[BTreeSet<Lv>], set: &BTreeSet<Lv>) -> Vec<Lv> {
+        set.iter()
+            .copied()
+            .filter(|v| !set.iter().any(|w| ancestors[*w as usize].contains(v)))
+            .collect()
+    }
+
+    pub(crate) fn sample(seed: u64) -> Sample {
+        let mut shapes = Shapes(seed * 2 + 1);
+        let mut graph = Graph::default();
+        let mut ancestors: Vec<BTreeSet<Lv>> = Vec::new();
+        let mut runs = Vec::new();
+        for _ in 0..12 {
+            let n = graph.len();
+            let len = 1 + shapes.below(3);
+            let mut set = BTreeSet::new();
+            if n > 0 {
+                match shapes.below(4) {
+                    0 => set.extend([n - 1]),
+                    1 => set.extend((0..n).filter(|_| shapes.below(3) == 0)),
+                    2 => set.extend(reduce(&ancestors, &(0..n).collect())),
+                    _ => set.extend([shapes.below(n)]),
+                }
+            }
+            let parents = reduce(&ancestors, &set);
+            graph.push(len, &parents);
+            for k in 0..len {
+                let own = if k == 0 { parents.clone() } else { vec![n + k - 1] };
+                let all = version(&ancestors, &own);
+                ancestors.push(all);
+            }
+            runs.push((len, parents));
+        }
+        Sample { graph, ancestors, runs }
+    }
+
+    #[test]
+    fn walks_agree_with_sets_of_ancestors() {
+        for seed in 1..300 {
+            let s = sample(seed);
+            let n = s.graph.len();
+            let mut shapes = Shapes(seed);
+            for _ in 0..20 {
+                let mut pick = || {
+                    let set: BTreeSet<Lv> = (0..n).filter(|_| shapes.below(6) == 0).collect();
+                    reduce(&s.ancestors, &set)
+                };
+                let (a, b) = (pick(), pick());
+                let (in_a, in_b) = (version(&s.ancestors, &a), version(&s.ancestors, &b));
+                let diff = s.graph.diff(&a, &b);
+                let flat = |r: &[Range<Lv>]| r.iter().cloned().flatten().collect::<Vec<_>>();
+                assert_eq!(flat(&diff.only_a), in_a.difference(&in_b).copied().collect::<Vec<_>>());
+                assert_eq!(flat(&diff.only_b), in_b.difference(&in_a).copied().collect::<Vec<_>>());
+                for v in 0..n {
+                    assert_eq!(s.graph.contains(&a, v), in_a.contains(&v), "seed {seed} {a:?} {v}");
+                }
+                assert!(s.graph.is_reduced(&a));
+                if let Some(&top) = a.iter().max()
+                    && let Some(&below) = s.ancestors[top as usize].iter().next()
+                {
+                    let mut more: Vec<Lv> = a.iter().copied().chain([below]).collect();
+                    more.sort_unstable();
+                    more.dedup();
+                    assert!(!s.graph.is_reduced(&more));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The event graph without its operations: ids, parents, frontier, critical cuts.
+
+mod agents;
+mod cuts;
+mod graph;
+
+pub(crate) use agents::{AgentAssignment, AgentIdx};
+pub(crate) use cuts::{CriticalCuts, Segment};
+#[cfg(test)]
+pub(crate) use graph::tests::Shapes;
+pub(crate) use graph::{Diff, Graph};
+
+use crate::version::{EventId, Frontier, Lv, VersionSummary};
+
+/// Ids and parents of all events, and what follows from them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CausalGraph {
+    pub(crate) agents: AgentAssignment,
+    pub(crate) graph: Graph,
+    pub(crate) cuts: CriticalCuts,
+    /// Sorted.
+    frontier: Vec<Lv>,
+}
+
+impl CausalGraph {
+    /// How many events there are.
+    pub(crate) fn len(&self) -> u32 {
+        self.graph.len()
+    }
+
+    /// The events without children, sorted.
+    pub(crate) fn frontier(&self) -> &[Lv] {
+        &self.frontier
+    }
+
+    /// Appends a run whose first event has `parents` (sorted, reduced, known) and the free id
+    /// `(agent, seq)`.
+    pub(crate) fn push(&mut self, agent: AgentIdx, seq: u32, len: u32, parents: &[Lv]) {
+        let start = self.len();
+        self.agents.push(agent, seq, len);
+        self.cuts.push(start, start + len, parents, &self.frontier);
+        self.graph.push(len, parents);
+        Graph::advance_frontier(&mut self.frontier, parents, start + len - 1);
+    }
+
+    /// Appends a run of the local agent behind everything that is known.
+    #[inline]
+    pub(crate) fn push_local(&mut self, agent: AgentIdx, len: u32) {
+        let start = self.len();
+        let seq = self.agents.next_seq(agent);
+        self.agents.push(agent, seq, len);
+        self.cuts.push(start, start + len, &self.frontier, &self.frontier);
+        self.graph.push(len, &self.frontier);
+        self.frontier.clear();
+        self.frontier.push(start + len - 1);
+    }
+
+    /// Forgets all events from `lv` on and all agents from the `agent_count`th on. O(entries): only
+    /// refused merges come here.
+    pub(crate) fn truncate(&mut self, lv: Lv, agent_count: u32) {
+        self.agents.truncate(lv, agent_count);
+        self.graph.truncate(lv);
+        self.cuts = CriticalCuts::default();
+        self.frontier.clear();
+        for (run, parents) in self.graph.runs_in(0..lv) {
+            let parents = parents.unwrap_or_default();
+            self.cuts.push(run.start, run.end, parents, &self.frontier);
+            Graph::advance_frontier(&mut self.frontier, parents, run.end - 1);
+        }
+    }
+
+    /// The public id of an event.
+    pub(crate) fn event_id(&self, lv: Lv) -> EventId {
+        let (agent, seq, _) = self.agents.id_of(lv);
+        EventId::new(self.agents.name(agent), seq)
+    }
+
+    /// The local version of a public id, if it is known here.
+    pub(crate) fn find(&self, id: &EventId) -> Option<Lv> {
+        self.agents.lv_of(self.agents.find_agent(&id.agent)?, id.seq)
+    }
+
+    pub(crate) fn public_frontier(&self, frontier: &[Lv]) -> Frontier {
+        frontier.iter().map(|&lv| self.event_id(lv)).collect()
+    }
+
+    /// All events, as ranges per agent.
+    pub(crate) fn summary(&self) -> VersionSummary {
+        let mut summary = VersionSummary::new();
+        for agent in 0..self.agents.agent_count() {
+            let name = self.agents.name(agent);
+            for run in self.agents.seq_runs(agent) {
+                summary.insert(name, run.seq..run.seq_end());
+            }
+        }
+        summary
+    }
+
+    /// The events of the version `frontier` (sorted), as ranges per agent.
+    pub(crate) fn summary_at(&self, frontier: &[Lv]) -> VersionSummary {
+        let mut summary = VersionSummary::new();
+        for range in self.graph.diff(frontier, &[]).only_a {
+            for (run, agent, seq) in self.agents.runs_in(range) {
+                summary.insert(self.agents.name(agent), seq..seq + (run.end - run.start));
+            }
+        }
+        summary
+    }
+}

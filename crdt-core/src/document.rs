@@ -1,0 +1,427 @@
+//! One replica of a document.
+
+use crate::causal_graph::AgentIdx;
+use crate::encoding::{json, patch};
+use crate::error::{AgentNameError, EditError, MergeError};
+use crate::history::{History, Savepoint};
+use crate::merge::{Pending, PendingLimits, Piece, take_in};
+use crate::op_log::{Kind, Run};
+use crate::rope::{Rope, Unit};
+use crate::version::{
+    EventId, Frontier, Lv, MAX_CHARS, MAX_EVENTS, VersionSummary, check_agent_name,
+};
+use crate::walker::{Transformed, WalkError, Walker};
+
+/// The length of a piece of text, or a place in one, in both units that editors count in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct TextLen {
+    /// In Unicode scalars.
+    pub chars: usize,
+    /// In UTF-16 code units, as JavaScript counts.
+    pub utf16: usize,
+}
+
+/// A change of the text: at `pos`, `deleted` goes and `inserted` comes.
+///
+/// The splices of one merge come in order: each is to be made to the text as the ones before it
+/// left it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Splice<'a> {
+    /// Where, from the start of the text.
+    pub pos: TextLen,
+    /// How much goes from there on.
+    pub deleted: TextLen,
+    /// What comes there.
+    pub inserted: &'a str,
+}
+
+/// What became of merged events. All counts are in events: inserted or deleted chars.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MergeReport {
+    /// Newly part of the document.
+    pub applied: usize,
+    /// Known already, with the same content.
+    pub duplicate: usize,
+    /// Held back in all, because events they depend on have not arrived.
+    pub pending: usize,
+    /// The events that those wait for.
+    pub missing: Vec<EventId>,
+    /// Let go: held back too long, or found to be invalid when their turn came.
+    pub dropped: usize,
+}
+
+/// One replica of a text document: its history, and the text that the history makes.
+///
+/// Positions and lengths are in Unicode scalars ("chars").
+#[derive(Debug, Clone)]
+pub struct Document {
+    agent: String,
+    /// The number of the own agent, once it has edited.
+    agent_idx: Option<AgentIdx>,
+    history: History,
+    rope: Rope,
+    walker: Walker,
+    pending: Pending,
+    limits: PendingLimits,
+    transformed: Vec<Transformed>,
+}
+
+impl Document {
+    /// An empty document, to be edited in the name of `agent`.
+    ///
+    /// No two replicas may edit under one name at the same time: the name with a sequence number
+    /// is the identity of an event.
+    pub fn new(agent: &str) -> Result<Document, AgentNameError> {
+        check_agent_name(agent)?;
+        Ok(Document {
+            agent: agent.to_owned(),
+            agent_idx: None,
+            history: History::default(),
+            rope: Rope::default(),
+            walker: Walker::default(),
+            pending: Pending::default(),
+            limits: PendingLimits::default(),
+            transformed: Vec::new(),
+        })
+    }
+
+    /// The agent in whose name local edits are made.
+    pub fn agent(&self) -> &str {
+        &self.agent
+    }
+
+    /// The text. O(n).
+    pub fn text(&self) -> String {
+        self.rope.to_text()
+    }
+
+    /// The length of the text, in chars.
+    pub fn len_chars(&self) -> usize {
+        self.rope.size().chars as usize
+    }
+
+    /// The length of the text, in UTF-16 code units.
+    pub fn len_utf16(&self) -> usize {
+        self.rope.size().utf16 as usize
+    }
+
+    /// The length of the text, in bytes of UTF-8.
+    pub fn len_bytes(&self) -> usize {
+        self.rope.size().bytes as usize
+    }
+
+    /// Whether the text is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len_chars() == 0
+    }
+
+    /// The place in chars of a place in UTF-16 units; one inside a surrogate pair counts as the
+    /// place before the pair. `None` past the end. O(log n).
+    pub fn utf16_to_char(&self, utf16: usize) -> Option<usize> {
+        self.rope.size_before(utf16, Unit::Utf16).map(|size| size.chars as usize)
+    }
+
+    /// The place in UTF-16 units of a place in chars. `None` past the end. O(log n).
+    pub fn char_to_utf16(&self, pos: usize) -> Option<usize> {
+        self.rope.size_before(pos, Unit::Chars).map(|size| size.utf16 as usize)
+    }
+
+    /// The line, from 0, that the place `pos` in chars lies in. Lines end with a line feed.
+    /// `None` past the end. O(log n).
+    pub fn char_to_line(&self, pos: usize) -> Option<usize> {
+        self.rope.size_before(pos, Unit::Chars).map(|size| size.lines as usize)
+    }
+
+    /// Where line `line`, from 0, starts, in chars. `None` past the last line. O(log n).
+    pub fn line_to_char(&self, line: usize) -> Option<usize> {
+        self.rope.size_before(line, Unit::Lines).map(|size| size.chars as usize)
+    }
+
+    /// A hash of the text (FNV-1a over its UTF-8 bytes, 64 bits): the same on every replica and
+    /// platform. Not for security. O(n).
+    pub fn text_hash(&self) -> u64 {
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        self.rope.for_each_piece(|piece| {
+            for &byte in piece {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        });
+        hash
+    }
+
+    /// Inserts `text` at `pos`.
+    ///
+    /// # Errors
+    /// [`EditError::OutOfBounds`] past the end, [`EditError::TooLarge`] from 2^30 chars of text on
+    /// or 2^31 events.
+    pub fn insert(&mut self, pos: usize, text: &str) -> Result<(), EditError> {
+        let size = self.rope.size();
+        if pos > size.chars as usize {
+            return Err(EditError::OutOfBounds { position: pos, len: size.chars as usize });
+        }
+        let chars = if text.len() == 1 { 1 } else { text.chars().count() };
+        if size.chars as usize + chars > MAX_CHARS as usize {
+            return Err(EditError::TooLarge {
+                what: "the text, in chars",
+                limit: MAX_CHARS as usize,
+            });
+        }
+        if self.history.ops.text_len() + text.len() > u32::MAX as usize {
+            return Err(EditError::TooLarge {
+                what: "the text of all inserts, in bytes",
+                limit: u32::MAX as usize,
+            });
+        }
+        if chars == 0 {
+            return Ok(());
+        }
+        let run = Run::new(Kind::Insert, pos as u32, chars as u32);
+        self.append_local(run, text)?;
+        self.rope.insert(pos as u32, text);
+        Ok(())
+    }
+
+    /// Deletes `len` chars from `pos` on.
+    ///
+    /// # Errors
+    /// [`EditError::OutOfBounds`] if the range reaches past the end, [`EditError::TooLarge`] beyond
+    /// 2^31 events.
+    pub fn delete(&mut self, pos: usize, len: usize) -> Result<(), EditError> {
+        let chars = self.len_chars();
+        let end = pos.saturating_add(len);
+        if end > chars {
+            return Err(EditError::OutOfBounds { position: end, len: chars });
+        }
+        if len == 0 {
+            return Ok(());
+        }
+        self.append_local(Run::new(Kind::Delete, pos as u32, len as u32), "")?;
+        self.rope.delete(pos as u32, len as u32);
+        Ok(())
+    }
+
+    #[inline]
+    fn append_local(&mut self, run: Run, text: &str) -> Result<(), EditError> {
+        let agents = &mut self.history.graph.agents;
+        let agent = match self.agent_idx {
+            Some(agent) => agent,
+            None => *self.agent_idx.insert(agents.agent(&self.agent)),
+        };
+        let limit = MAX_EVENTS as usize;
+        if run.len >= MAX_EVENTS - self.history.len() {
+            return Err(EditError::TooLarge { what: "the number of events", limit });
+        }
+        if run.len >= MAX_EVENTS - self.history.graph.agents.next_seq(agent) {
+            return Err(EditError::TooLarge { what: "the events of one agent", limit });
+        }
+        self.history.append_local(agent, run, text);
+        Ok(())
+    }
+
+    /// The events that nothing follows yet.
+    pub fn frontier(&self) -> Frontier {
+        self.history.graph.public_frontier(self.history.graph.frontier())
+    }
+
+    /// All events of the document, as ranges per agent.
+    pub fn summary(&self) -> VersionSummary {
+        self.history.graph.summary()
+    }
+
+    /// All events at or before those of `frontier`; ids that are not known here count for nothing.
+    pub fn summary_of(&self, frontier: &Frontier) -> VersionSummary {
+        let graph = &self.history.graph;
+        let mut lvs: Vec<Lv> = frontier.ids().iter().filter_map(|id| graph.find(id)).collect();
+        lvs.sort_unstable();
+        graph.summary_at(&lvs)
+    }
+
+    /// Whether the event is part of the document.
+    pub fn contains(&self, id: &EventId) -> bool {
+        self.history.graph.find(id).is_some()
+    }
+
+    /// How many events the document consists of.
+    pub fn event_count(&self) -> usize {
+        self.history.len() as usize
+    }
+
+    /// How many events are held back because events they depend on are missing.
+    pub fn pending_events(&self) -> usize {
+        self.pending.events()
+    }
+
+    /// The events that held-back events wait for, sorted.
+    pub fn missing(&self) -> Vec<EventId> {
+        self.pending.missing()
+    }
+
+    /// Sets how much may be held back, and lets go of what is beyond. Returns how many events went.
+    pub fn set_pending_limits(&mut self, limits: PendingLimits) -> usize {
+        self.limits = limits;
+        self.pending.shrink(&self.limits)
+    }
+
+    /// Gives back memory that only speeds up the next merge.
+    pub fn release_caches(&mut self) {
+        self.walker.forget();
+        self.transformed = Vec::new();
+    }
+
+    /// All events, in the canonical JSON form: byte for byte the same on every replica that holds
+    /// the same events.
+    pub fn operations_json(&self) -> String {
+        self.operations_since_json(&VersionSummary::new())
+    }
+
+    /// The events that `have` does not hold, in the canonical JSON form.
+    pub fn operations_since_json(&self, have: &VersionSummary) -> String {
+        json::encode(&self.history, &self.history.missing_from(have))
+    }
+
+    /// The events that `have` does not hold, as a binary patch. Held-back events are not part of it.
+    pub fn encode_since(&self, have: &VersionSummary) -> Vec<u8> {
+        patch::encode(&self.history, &self.history.missing_from(have))
+    }
+
+    /// Merges events in the JSON form. See [`Document::merge_patch`].
+    pub fn merge_json(&mut self, operations: &str) -> Result<MergeReport, MergeError> {
+        self.merge_json_with(operations, &mut |_| {})
+    }
+
+    /// Like [`Document::merge_json`], and calls `changed` with every change of the text.
+    pub fn merge_json_with(
+        &mut self,
+        operations: &str,
+        changed: &mut dyn FnMut(Splice<'_>),
+    ) -> Result<MergeReport, MergeError> {
+        let pieces = json::decode(operations)?;
+        self.merge_pieces(pieces, changed)
+    }
+
+    /// Merges the events of a binary patch.
+    ///
+    /// Known events are skipped, events whose parents are missing are held back. The rest applies
+    /// as a whole or not at all.
+    ///
+    /// # Errors
+    /// Any [`MergeError`]; the document is as it was then.
+    pub fn merge_patch(&mut self, patch: &[u8]) -> Result<MergeReport, MergeError> {
+        self.merge_patch_with(patch, &mut |_| {})
+    }
+
+    /// Like [`Document::merge_patch`], and calls `changed` with every change of the text.
+    pub fn merge_patch_with(
+        &mut self,
+        patch: &[u8],
+        changed: &mut dyn FnMut(Splice<'_>),
+    ) -> Result<MergeReport, MergeError> {
+        let pieces = patch::decode(patch)?;
+        self.merge_pieces(pieces, changed)
+    }
+
+    fn merge_pieces(
+        &mut self,
+        pieces: Vec<Piece>,
+        changed: &mut dyn FnMut(Splice<'_>),
+    ) -> Result<MergeReport, MergeError> {
+        let mut report = MergeReport::default();
+        let mut appended = self.merge_unit(pieces, changed, &mut report)?;
+        // What was held back for these events is each a unit of its own: who sent it is long gone,
+        // and must not spoil the merge of others.
+        while let Some((agent, seq, len)) = appended.pop() {
+            for piece in self.pending.wake(&agent, seq..seq + len) {
+                let events = piece.len as usize;
+                match self.merge_unit([piece], changed, &mut report) {
+                    Ok(more) => appended.extend(more),
+                    Err(_) => report.dropped += events,
+                }
+            }
+        }
+        report.dropped += self.pending.shrink(&self.limits);
+        report.pending = self.pending.events();
+        report.missing = self.pending.missing();
+        Ok(report)
+    }
+
+    /// Merges some pieces as one unit; returns the runs of events that were appended.
+    fn merge_unit(
+        &mut self,
+        pieces: impl IntoIterator<Item = Piece>,
+        changed: &mut dyn FnMut(Splice<'_>),
+        report: &mut MergeReport,
+    ) -> Result<Vec<(std::sync::Arc<str>, u32, u32)>, MergeError> {
+        let before = self.history.savepoint();
+        let unit = take_in(&mut self.history, pieces).and_then(|mut intake| {
+            self.transform(before)?;
+            intake.waiting.drain().for_each(|(piece, parent)| self.pending.hold(piece, parent));
+            Ok(intake)
+        });
+        match unit {
+            Ok(intake) => {
+                self.edit_text(changed);
+                report.applied += intake.applied;
+                report.duplicate += intake.duplicate;
+                Ok(intake.appended)
+            }
+            Err(error) => {
+                self.history.roll_back(before);
+                Err(error)
+            }
+        }
+    }
+
+    /// Transforms the events since `before` into edits of the text as it stands.
+    fn transform(&mut self, before: Savepoint) -> Result<(), MergeError> {
+        self.transformed.clear();
+        if self.history.len() == before.lv {
+            return Ok(());
+        }
+        let history = (&self.history.graph, &self.history.ops);
+        let len = self.rope.size().chars;
+        match self.walker.transform(history, before.lv, len, &mut self.transformed) {
+            Ok(_) => Ok(()),
+            Err(WalkError::TooLong) => {
+                Err(MergeError::TooLarge { what: "the text, in chars", limit: MAX_CHARS as usize })
+            }
+            Err(WalkError::PastEnd { lv, position, len }) => {
+                let EventId { agent, seq } = self.history.graph.event_id(lv);
+                Err(MergeError::Position {
+                    agent,
+                    seq,
+                    position: position as usize,
+                    len: len as usize,
+                })
+            }
+        }
+    }
+
+    /// Makes the transformed edits.
+    fn edit_text(&mut self, changed: &mut dyn FnMut(Splice<'_>)) {
+        let Document { rope, history, transformed, .. } = self;
+        let place = |rope: &Rope, pos: u32| TextLen {
+            chars: pos as usize,
+            utf16: rope.size_before(pos as usize, Unit::Chars).map_or(0, |s| s.utf16 as usize),
+        };
+        for &edit in transformed.iter() {
+            match edit {
+                Transformed::Insert { pos, lv, len } => {
+                    let at = place(rope, pos);
+                    // One edit is one part of one row.
+                    for part in history.ops.parts_in(lv..lv + len) {
+                        let text = history.ops.text_of(&part);
+                        rope.insert(pos, text);
+                        changed(Splice { pos: at, deleted: TextLen::default(), inserted: text });
+                    }
+                }
+                Transformed::Delete { pos, len } => {
+                    let (from, to) = (place(rope, pos), place(rope, pos + len));
+                    rope.delete(pos, len);
+                    let deleted = TextLen { chars: len as usize, utf16: to.utf16 - from.utf16 };
+                    changed(Splice { pos: from, deleted, inserted: "" });
+                }
+            }
+        }
+        transformed.clear();
+    }
+}

@@ -1,0 +1,286 @@
+//! Operations as JSON, canonical: the bytes depend on the events alone, not on the order in which
+//! they arrived here.
+//!
+//! ```json
+//! {"v":1,"frontier":[["alice",11]],"txns":[
+//!   {"agent":"alice","seq":0,"parents":[],"ops":[["i",0,"Hello"],["d",3,2],["b",5,2]]}]}
+//! ```
+//!
+//! A txn is a maximal chain of consecutive events of one agent in which each but the first has its
+//! predecessor as its only parent. Txns come parents first, and where several may come next, the
+//! one with the smallest agent name (bytes) and sequence number. Operations join by the greedy rule
+//! of [`push_greedy`], from single events. Positions and lengths are in Unicode scalars.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::fmt::Write;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::json_version::{write_ids, write_string};
+use crate::error::DecodeError;
+use crate::history::History;
+use crate::merge::Piece;
+use crate::op_log::{Kind, MAX_RUN, Run, push_greedy};
+use crate::version::{EventId, Lv, MAX_CHARS};
+
+/// A chain of events of one agent, as it stands in the history: in one or more stretches.
+struct Chain {
+    agent: u32,
+    seq: u32,
+    stretches: Vec<Range<Lv>>,
+}
+
+/// Writes the events `ranges` (ascending).
+pub(crate) fn encode(history: &History, ranges: &[Range<Lv>]) -> String {
+    let graph = &history.graph;
+    let mut out = String::from("{\"v\":1,\"frontier\":");
+    write_ids(&mut out, graph.public_frontier(graph.frontier()).ids());
+    out.push_str(",\"txns\":[");
+    let chains = chains(history, ranges);
+    for (i, chain) in in_canonical_order(history, &chains).enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        write_txn(&mut out, history, chain);
+    }
+    out.push_str("]}");
+    out
+}
+
+/// Cuts the events into chains, sorted by agent name and sequence number.
+fn chains(history: &History, ranges: &[Range<Lv>]) -> Vec<Chain> {
+    let graph = &history.graph;
+    let agents = &graph.agents;
+    let mut stretches: Vec<(u32, u32, Range<Lv>)> = Vec::new();
+    for range in ranges {
+        for (run, _) in graph.graph.runs_in(range.clone()) {
+            stretches.extend(agents.runs_in(run).map(|(lvs, agent, seq)| (agent, seq, lvs)));
+        }
+    }
+    stretches.sort_unstable_by(|a, b| {
+        let name = |s: &(u32, u32, Range<Lv>)| agents.name(s.0).as_bytes();
+        name(a).cmp(name(b)).then(a.1.cmp(&b.1))
+    });
+    let mut chains: Vec<Chain> = Vec::new();
+    for (agent, seq, lvs) in stretches {
+        if let Some(chain) = chains.last_mut()
+            && let Some(last) = chain.stretches.last_mut()
+        {
+            let len: u32 = last.end - last.start;
+            let continues = chain.agent == agent
+                && agents.id_of(last.start).1 + len == seq
+                && graph.graph.with_parents(lvs.start, |parents| parents == [last.end - 1]);
+            if continues {
+                if last.end == lvs.start {
+                    last.end = lvs.end;
+                } else {
+                    chain.stretches.push(lvs);
+                }
+                continue;
+            }
+        }
+        chains.push(Chain { agent, seq, stretches: vec![lvs] });
+    }
+    chains
+}
+
+/// Chains come parents first; of those that may come next, the first in `chains`.
+fn in_canonical_order<'a>(
+    history: &History,
+    chains: &'a [Chain],
+) -> impl Iterator<Item = &'a Chain> {
+    let mut by_lv: Vec<(Lv, Lv, usize)> = chains
+        .iter()
+        .enumerate()
+        .flat_map(|(i, c)| c.stretches.iter().map(move |s| (s.start, s.end, i)))
+        .collect();
+    by_lv.sort_unstable();
+    let chain_of = |lv: Lv| {
+        let at = by_lv.partition_point(|&(start, ..)| start <= lv).checked_sub(1)?;
+        let (_, end, chain) = by_lv[at];
+        (lv < end).then_some(chain)
+    };
+    let mut waits_for = vec![0_usize; chains.len()];
+    let mut followers: Vec<Vec<usize>> = vec![Vec::new(); chains.len()];
+    for (i, chain) in chains.iter().enumerate() {
+        let start = chain.stretches[0].start;
+        history.graph.graph.with_parents(start, |parents| {
+            for before in parents.iter().filter_map(|&p| chain_of(p)) {
+                waits_for[i] += 1;
+                followers[before].push(i);
+            }
+        });
+    }
+    let mut ready: BinaryHeap<Reverse<usize>> =
+        (0..chains.len()).filter(|&i| waits_for[i] == 0).map(Reverse).collect();
+    std::iter::from_fn(move || {
+        let Reverse(i) = ready.pop()?;
+        for &follower in &followers[i] {
+            waits_for[follower] -= 1;
+            if waits_for[follower] == 0 {
+                ready.push(Reverse(follower));
+            }
+        }
+        Some(&chains[i])
+    })
+}
+
+fn write_txn(out: &mut String, history: &History, chain: &Chain) {
+    let graph = &history.graph;
+    out.push_str("{\"agent\":");
+    write_string(out, graph.agents.name(chain.agent));
+    // Writing to a string does not fail.
+    let _ = write!(out, ",\"seq\":{},\"parents\":", chain.seq);
+    let mut parents: Vec<EventId> = graph.graph.with_parents(chain.stretches[0].start, |p| {
+        p.iter().map(|&lv| graph.event_id(lv)).collect()
+    });
+    parents.sort_unstable();
+    write_ids(out, &parents);
+    out.push_str(",\"ops\":[");
+    let mut runs: Vec<Run> = Vec::new();
+    let mut texts: Vec<String> = Vec::new();
+    for part in chain.stretches.iter().flat_map(|s| history.ops.parts_in(s.clone())) {
+        push_greedy(&mut runs, part.run);
+        texts.resize(runs.len(), String::new());
+        if let Some(text) = texts.last_mut() {
+            text.push_str(history.ops.text_of(&part));
+        }
+    }
+    for (i, (run, text)) in runs.iter().zip(&texts).enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        let _ = match run.kind {
+            Kind::Insert => write!(out, "[\"i\",{},", run.pos),
+            Kind::Delete => write!(out, "[\"d\",{},{}", run.pos, run.len),
+            Kind::Backspace => write!(out, "[\"b\",{},{}", run.pos, run.len),
+        };
+        if run.is_insert() {
+            write_string(out, text);
+        }
+        out.push(']');
+    }
+    out.push_str("]}");
+}
+
+/// Reads operations. Fields that are not known are ignored, so that later versions may add some.
+pub(crate) fn decode(text: &str) -> Result<Vec<Piece>, DecodeError> {
+    let value = parse(text)?;
+    let version = value.get("v").and_then(Value::as_u64);
+    match version {
+        Some(1) => {}
+        Some(found) => return Err(DecodeError::Version { found, known: 1 }),
+        None => return Err(DecodeError::shape("v", "expected the format version, 1")),
+    }
+    let txns = array(value.get("txns"), || "txns".to_owned())?;
+    txns.iter().enumerate().map(|(i, txn)| decode_txn(txn, i)).collect()
+}
+
+pub(super) fn parse(text: &str) -> Result<Value, DecodeError> {
+    serde_json::from_str(text).map_err(|e| DecodeError::Json {
+        reason: e.to_string(),
+        line: e.line(),
+        column: e.column(),
+    })
+}
+
+pub(super) fn array(
+    value: Option<&Value>,
+    at: impl FnOnce() -> String,
+) -> Result<&Vec<Value>, DecodeError> {
+    value.and_then(Value::as_array).ok_or_else(|| DecodeError::shape(at(), "expected an array"))
+}
+
+/// A number below 2^31, as sequence numbers, positions and lengths are.
+pub(super) fn number(
+    value: Option<&Value>,
+    at: impl FnOnce() -> String,
+) -> Result<u32, DecodeError> {
+    value
+        .and_then(Value::as_u64)
+        .and_then(|n| u32::try_from(n).ok())
+        .filter(|&n| n < 1 << 31)
+        .ok_or_else(|| DecodeError::shape(at(), "expected a whole number from 0 to 2^31 - 1"))
+}
+
+fn string(value: Option<&Value>, at: impl FnOnce() -> String) -> Result<&str, DecodeError> {
+    value.and_then(Value::as_str).ok_or_else(|| DecodeError::shape(at(), "expected a string"))
+}
+
+/// A list of `[agent, seq]`.
+pub(super) fn ids(
+    value: Option<&Value>,
+    at: impl Fn() -> String,
+) -> Result<Vec<(Arc<str>, u32)>, DecodeError> {
+    let list = array(value, &at)?;
+    list.iter()
+        .enumerate()
+        .map(|(i, id)| {
+            let place = || format!("{}[{i}]", at());
+            let pair = array(Some(id), place)?;
+            if pair.len() != 2 {
+                return Err(DecodeError::shape(place(), "expected [agent, seq]"));
+            }
+            Ok((Arc::from(string(pair.first(), place)?), number(pair.get(1), place)?))
+        })
+        .collect()
+}
+
+fn decode_txn(txn: &Value, i: usize) -> Result<Piece, DecodeError> {
+    let at = |what: &str| format!("txns[{i}].{what}");
+    let mut piece = Piece {
+        agent: string(txn.get("agent"), || at("agent"))?.into(),
+        seq: number(txn.get("seq"), || at("seq"))?,
+        len: 0,
+        parents: ids(txn.get("parents"), || at("parents"))?,
+        runs: Vec::new(),
+        text: String::new(),
+    };
+    let mut len = 0_u64;
+    for (k, op) in array(txn.get("ops"), || at("ops"))?.iter().enumerate() {
+        let place = || format!("txns[{i}].ops[{k}]");
+        let op = array(Some(op), place)?;
+        if op.len() != 3 {
+            return Err(DecodeError::shape(place(), "expected [kind, position, text or length]"));
+        }
+        let pos = number(op.get(1), place)?;
+        let run = match string(op.first(), place)? {
+            "i" => {
+                let text = string(op.get(2), place)?;
+                piece.text.push_str(text);
+                let chars = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+                Run::new(Kind::Insert, pos, chars)
+            }
+            "d" => Run::new(Kind::Delete, pos, number(op.get(2), place)?),
+            "b" => Run::new(Kind::Backspace, pos, number(op.get(2), place)?),
+            _ => {
+                return Err(DecodeError::shape(place(), "expected the kind \"i\", \"d\" or \"b\""));
+            }
+        };
+        check_run(&run).map_err(|reason| DecodeError::shape(place(), reason))?;
+        len += u64::from(run.len);
+        push_greedy(&mut piece.runs, run);
+    }
+    if len == 0 {
+        return Err(DecodeError::shape(at("ops"), "expected at least one operation"));
+    }
+    piece.len = u32::try_from(len)
+        .ok()
+        .filter(|len| u64::from(piece.seq) + u64::from(*len) < 1 << 31)
+        .ok_or_else(|| DecodeError::shape(at("ops"), "more events than sequence numbers"))?;
+    Ok(piece)
+}
+
+/// What every operation must keep to, in whatever form it came.
+pub(super) fn check_run(run: &Run) -> Result<(), &'static str> {
+    if run.len == 0 {
+        return Err("an operation of no length");
+    }
+    if run.len > MAX_RUN || run.pos > MAX_CHARS {
+        return Err("an operation that reaches past the longest text");
+    }
+    Ok(())
+}

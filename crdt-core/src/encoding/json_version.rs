@@ -1,0 +1,86 @@
+//! Frontiers and version summaries as JSON: `[["alice",11],["bob",3]]`, sorted, and
+//! `{"alice":[[0,12]],"bob":[[0,3],[5,9]]}`, half-open.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use super::json::{array, ids, number, parse};
+use crate::error::DecodeError;
+use crate::version::{EventId, Frontier, VersionSummary};
+
+pub(super) fn write_string(out: &mut String, text: &str) {
+    // A string is always representable.
+    out.push_str(&serde_json::to_string(text).unwrap_or_default());
+}
+
+pub(super) fn write_ids(out: &mut String, ids: &[EventId]) {
+    out.push('[');
+    for (i, id) in ids.iter().enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        out.push('[');
+        write_string(out, &id.agent);
+        // Writing to a string does not fail.
+        let _ = write!(out, ",{}]", id.seq);
+    }
+    out.push(']');
+}
+
+impl Frontier {
+    /// The canonical JSON form, such as `[["alice",11],["bob",3]]`.
+    pub fn to_json(&self) -> String {
+        let mut out = String::new();
+        write_ids(&mut out, self.ids());
+        out
+    }
+
+    /// Reads the JSON form, in any order.
+    pub fn from_json(text: &str) -> Result<Frontier, DecodeError> {
+        let ids = ids(Some(&parse(text)?), || "frontier".to_owned())?;
+        Ok(ids.into_iter().map(|(agent, seq)| EventId::new(&*agent, seq)).collect())
+    }
+}
+
+impl VersionSummary {
+    /// The canonical JSON form, such as `{"alice":[[0,12]],"bob":[[0,3],[5,9]]}`.
+    pub fn to_json(&self) -> String {
+        let mut out = String::from("{");
+        for (i, (agent, ranges)) in self.iter().enumerate() {
+            if i > 0 {
+                out.push(',');
+            }
+            write_string(&mut out, agent);
+            out.push_str(":[");
+            for (k, range) in ranges.iter().enumerate() {
+                let comma = if k > 0 { "," } else { "" };
+                let _ = write!(out, "{comma}[{},{}]", range.start, range.end);
+            }
+            out.push(']');
+        }
+        out.push('}');
+        out
+    }
+
+    /// Reads the JSON form.
+    pub fn from_json(text: &str) -> Result<VersionSummary, DecodeError> {
+        let value = parse(text)?;
+        let Value::Object(agents) = &value else {
+            return Err(DecodeError::shape("summary", "expected an object"));
+        };
+        let mut summary = VersionSummary::new();
+        for (agent, ranges) in agents {
+            let at = || format!("summary[{agent:?}]");
+            for range in array(Some(ranges), at)? {
+                let pair = array(Some(range), at)?;
+                let (start, end) = (number(pair.first(), at)?, number(pair.get(1), at)?);
+                if pair.len() != 2 || start >= end {
+                    return Err(DecodeError::shape(at(), "expected [start, end] with start < end"));
+                }
+                summary.insert(agent, start..end);
+            }
+        }
+        Ok(summary)
+    }
+}

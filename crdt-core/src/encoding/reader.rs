@@ -1,0 +1,120 @@
+//! Reading bytes that may come from anybody: every length is checked against what is left before
+//! anything is taken or reserved.
+
+use crate::error::DecodeError;
+
+/// A place in a slice of bytes.
+pub(super) struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Reader { bytes, at: 0 }
+    }
+
+    pub(super) fn error(&self, reason: &'static str) -> DecodeError {
+        DecodeError::Bytes { offset: self.at, reason }
+    }
+
+    pub(super) fn left(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
+    pub(super) fn byte(&mut self) -> Result<u8, DecodeError> {
+        let &byte = self.bytes.get(self.at).ok_or(self.error("the end came too early"))?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
+        let end = self.at.checked_add(len).filter(|&end| end <= self.bytes.len());
+        let end = end.ok_or(self.error("a length reaches past the end"))?;
+        let taken = &self.bytes[self.at..end];
+        self.at = end;
+        Ok(taken)
+    }
+
+    /// A number in the shortest form.
+    pub(super) fn varint(&mut self) -> Result<u64, DecodeError> {
+        let start = self.at;
+        let mut n = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            let bits = u64::from(byte & 0x7f);
+            if shift == 63 && bits > 1 {
+                break;
+            }
+            n |= bits << shift;
+            if byte & 0x80 == 0 {
+                if byte == 0 && shift > 0 {
+                    break;
+                }
+                return Ok(n);
+            }
+        }
+        Err(DecodeError::Bytes { offset: start, reason: "not a number in its shortest form" })
+    }
+
+    pub(super) fn signed(&mut self) -> Result<i64, DecodeError> {
+        let n = self.varint()?;
+        Ok((n >> 1) as i64 ^ -((n & 1) as i64))
+    }
+
+    /// A number below 2^31.
+    pub(super) fn small(&mut self) -> Result<u32, DecodeError> {
+        let error = self.error("a number is out of range");
+        let n = self.varint()?;
+        u32::try_from(n).ok().filter(|&n| n < 1 << 31).ok_or(error)
+    }
+
+    /// How many things follow, each of which takes at least `size` bytes.
+    pub(super) fn count(&mut self, size: usize) -> Result<usize, DecodeError> {
+        let error = self.error("a count exceeds the bytes that are left");
+        let n = self.varint()?;
+        usize::try_from(n).ok().filter(|&n| n <= self.left() / size).ok_or(error)
+    }
+
+    /// Text with its length in bytes before it.
+    pub(super) fn text(&mut self) -> Result<&'a str, DecodeError> {
+        let len = self.count(1)?;
+        let error = self.error("text is not UTF-8");
+        std::str::from_utf8(self.take(len)?).map_err(|_| error)
+    }
+
+    pub(super) fn end(&self) -> Result<(), DecodeError> {
+        if self.left() == 0 { Ok(()) } else { Err(self.error("bytes follow the end")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::varint;
+    use super::*;
+
+    #[test]
+    fn numbers_come_back() {
+        let numbers = [0, 1, 127, 128, 300, u64::from(u32::MAX), u64::MAX - 1, u64::MAX];
+        for n in numbers {
+            let mut bytes = Vec::new();
+            varint::push(&mut bytes, n);
+            varint::push_signed(&mut bytes, n as i64);
+            let mut reader = Reader::new(&bytes);
+            assert_eq!(reader.varint(), Ok(n));
+            assert_eq!(reader.signed(), Ok(n as i64));
+            assert_eq!(reader.end(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_cut_long_winded_or_too_large_are_refused() {
+        for bytes in [&[][..], &[0x80], &[0x80, 0x00], &[0xff; 11], &[0xff, 0x80, 0x00]] {
+            assert!(Reader::new(bytes).varint().is_err(), "{bytes:?}");
+        }
+        let too_large = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02];
+        assert!(Reader::new(&too_large).varint().is_err());
+        assert!(Reader::new(&[5, b'a']).text().is_err());
+        assert!(Reader::new(&[1, 0xff]).text().is_err());
+    }
+}

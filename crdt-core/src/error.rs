@@ -1,0 +1,175 @@
+//! What can go wrong, one enum per boundary. Every error leaves the document as it was, carries the
+//! offending values, and has a stable `code` for callers that branch on it.
+
+use thiserror::Error;
+
+/// An agent name is 1 to 128 bytes of UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("an agent name has 1 to 128 bytes, this one has {len}")]
+pub struct AgentNameError {
+    /// Length of the refused name, in bytes.
+    pub len: usize,
+}
+
+impl AgentNameError {
+    /// A stable identifier of this error.
+    pub fn code(&self) -> &'static str {
+        "bad_agent_name"
+    }
+}
+
+/// A local edit that the document refuses.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum EditError {
+    /// The position, or the end of the deleted range, is past the end of the text.
+    #[error("position {position} is past the end of the text, which has {len} chars")]
+    OutOfBounds {
+        /// The position that was asked for, in chars.
+        position: usize,
+        /// The length of the text, in chars.
+        len: usize,
+    },
+    /// The document, or one agent's history, would exceed the limits of the format.
+    #[error("the edit does not fit: {what} would exceed {limit}")]
+    TooLarge {
+        /// What would grow too large.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+}
+
+impl EditError {
+    /// A stable identifier of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            EditError::OutOfBounds { .. } => "out_of_bounds",
+            EditError::TooLarge { .. } => "too_large",
+        }
+    }
+}
+
+/// A text or byte form that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DecodeError {
+    /// The text is not JSON.
+    #[error("not valid JSON: {reason} (line {line}, column {column})")]
+    Json {
+        /// What the parser said.
+        reason: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+    },
+    /// It is JSON, but not of the documented shape.
+    #[error("not the documented form: {at}: {reason}")]
+    Shape {
+        /// The path of the value, such as `txns[3].ops[0]`.
+        at: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The bytes are not of the documented form.
+    #[error("malformed bytes at offset {offset}: {reason}")]
+    Bytes {
+        /// Where, in bytes from the start.
+        offset: usize,
+        /// What is wrong there.
+        reason: &'static str,
+    },
+    /// A version of the form that this build does not know.
+    #[error("format version {found} is not known here; version {known} is")]
+    Version {
+        /// The version that was found.
+        found: u64,
+        /// The version that this build reads.
+        known: u64,
+    },
+}
+
+impl DecodeError {
+    /// A stable identifier of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            DecodeError::Json { .. } => "bad_json",
+            DecodeError::Shape { .. } => "bad_operations",
+            DecodeError::Bytes { .. } => "bad_bytes",
+            DecodeError::Version { .. } => "unknown_format_version",
+        }
+    }
+
+    pub(crate) fn shape(at: impl Into<String>, reason: impl Into<String>) -> Self {
+        DecodeError::Shape { at: at.into(), reason: reason.into() }
+    }
+}
+
+/// Remote events that the document refuses.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum MergeError {
+    /// The events could not be read.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// An agent name is empty or too long.
+    #[error(transparent)]
+    AgentName(#[from] AgentNameError),
+    /// An id that is known here comes back with another content.
+    #[error("event ({agent}, {seq}) is known here with another content")]
+    Conflict {
+        /// Agent of the event.
+        agent: String,
+        /// Its sequence number.
+        seq: u32,
+    },
+    /// An insert or delete lies outside the text that its parents make.
+    #[error("event ({agent}, {seq}) edits up to position {position} in a text of {len} chars")]
+    Position {
+        /// Agent of the event.
+        agent: String,
+        /// Its sequence number.
+        seq: u32,
+        /// The position, or the end of the deleted range, in chars.
+        position: usize,
+        /// The length of the text at the event's parents, in chars.
+        len: usize,
+    },
+    /// One parent of an event is an ancestor of another.
+    #[error("the parents of event ({agent}, {seq}) are not reduced: one is an ancestor of another")]
+    Parents {
+        /// Agent of the event.
+        agent: String,
+        /// Its sequence number.
+        seq: u32,
+    },
+    /// An event names itself or a later event of its own run as a parent.
+    #[error("event ({agent}, {seq}) depends on itself")]
+    Cycle {
+        /// Agent of the event.
+        agent: String,
+        /// Its sequence number.
+        seq: u32,
+    },
+    /// The document, or one agent's history, would exceed the limits of the format.
+    #[error("the events do not fit: {what} would exceed {limit}")]
+    TooLarge {
+        /// What would grow too large.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+}
+
+impl MergeError {
+    /// A stable identifier of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            MergeError::Decode(error) => error.code(),
+            MergeError::AgentName(error) => error.code(),
+            MergeError::Conflict { .. } => "conflicting_event",
+            MergeError::Position { .. } => "bad_position",
+            MergeError::Parents { .. } => "parents_not_reduced",
+            MergeError::Cycle { .. } => "cyclic_event",
+            MergeError::TooLarge { .. } => "too_large",
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The whole history of a document: who did what, after what.
+
+use crate::causal_graph::{AgentIdx, CausalGraph};
+use crate::op_log::{OpLog, Run};
+use crate::version::{Lv, VersionSummary};
+use std::ops::Range;
+
+/// The event graph and the operations of its events.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct History {
+    pub(crate) graph: CausalGraph,
+    pub(crate) ops: OpLog,
+}
+
+/// A length of the history to which it can go back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Savepoint {
+    pub(crate) lv: Lv,
+    agents: u32,
+    text: usize,
+}
+
+impl History {
+    /// How many events there are.
+    pub(crate) fn len(&self) -> u32 {
+        self.graph.len()
+    }
+
+    /// Appends the runs of one piece. Parents are sorted, reduced and known, the ids are free.
+    pub(crate) fn append<'a>(
+        &mut self,
+        agent: AgentIdx,
+        seq: u32,
+        parents: &[Lv],
+        runs: impl Iterator<Item = (Run, &'a str)>,
+    ) {
+        let start = self.len();
+        let mut linear = start > 0 && parents == [start - 1];
+        for (run, text) in runs {
+            self.ops.push(run, text, linear);
+            linear = true;
+        }
+        self.graph.push(agent, seq, self.ops.len() - start, parents);
+    }
+
+    /// Appends an edit of the local agent behind everything that is known.
+    #[inline]
+    pub(crate) fn append_local(&mut self, agent: AgentIdx, run: Run, text: &str) {
+        let start = self.len();
+        let linear = start > 0 && self.graph.frontier() == [start - 1];
+        self.ops.push(run, text, linear);
+        self.graph.push_local(agent, run.len);
+    }
+
+    pub(crate) fn savepoint(&self) -> Savepoint {
+        Savepoint {
+            lv: self.len(),
+            agents: self.graph.agents.agent_count(),
+            text: self.ops.text_len(),
+        }
+    }
+
+    /// Forgets everything that was appended since.
+    pub(crate) fn roll_back(&mut self, to: Savepoint) {
+        self.graph.truncate(to.lv, to.agents);
+        self.ops.truncate(to.lv, to.text);
+    }
+
+    /// The events that `have` does not hold, ascending.
+    pub(crate) fn missing_from(&self, have: &VersionSummary) -> Vec<Range<Lv>> {
+        let agents = &self.graph.agents;
+        let mut out = Vec::new();
+        for agent in 0..agents.agent_count() {
+            let theirs = have.ranges(agents.name(agent));
+            for run in agents.seq_runs(agent) {
+                let mut at = run.seq;
+                let from = theirs.partition_point(|t| t.end <= at);
+                for range in theirs[from..].iter().take_while(|t| t.start < run.seq_end()) {
+                    if range.start > at {
+                        out.push(run.lv + (at - run.seq)..run.lv + (range.start - run.seq));
+                    }
+                    at = range.end.min(run.seq_end());
+                }
+                if at < run.seq_end() {
+                    out.push(run.lv + (at - run.seq)..run.lv + run.len);
+                }
+            }
+        }
+        out.sort_unstable_by_key(|r| r.start);
+        out
+    }
+}

@@ -1,0 +1,200 @@
+//! The operations of all events, run-length encoded in local version order, and their text.
+
+mod run;
+
+pub(crate) use run::{Kind, MAX_RUN, Run, push_greedy};
+
+use std::ops::Range;
+
+use crate::version::Lv;
+
+/// A run and where it starts. It ends where the next row starts.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    lv: Lv,
+    pos: u32,
+    /// Length in events, shifted left by two, and the kind.
+    len_kind: u32,
+    /// Where its text starts in `OpLog::text`, in bytes; it ends where the next row's starts.
+    text: u32,
+}
+
+/// All operations of a document. 16 bytes a run, plus the inserted text.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OpLog {
+    rows: Vec<Row>,
+    text: String,
+    len: u32,
+}
+
+impl Row {
+    fn new(lv: Lv, run: Run, text: u32) -> Row {
+        let kind = match run.kind {
+            Kind::Insert => 0,
+            Kind::Delete => 1,
+            Kind::Backspace => 2,
+        };
+        Row { lv, pos: run.pos, len_kind: run.len << 2 | kind, text }
+    }
+
+    fn run(&self) -> Run {
+        let kind = match self.len_kind & 3 {
+            0 => Kind::Insert,
+            1 => Kind::Delete,
+            _ => Kind::Backspace,
+        };
+        Run { kind, pos: self.pos, len: self.len_kind >> 2 }
+    }
+}
+
+impl OpLog {
+    /// How many events there are.
+    pub(crate) fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// How many bytes of text all inserts brought.
+    pub(crate) fn text_len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Appends a run. `text` holds exactly the inserted chars. `linear` says that the first event's
+    /// only parent is the event before it: only then may the run join the last row.
+    pub(crate) fn push(&mut self, run: Run, text: &str, linear: bool) {
+        debug_assert_eq!(text.chars().count(), if run.is_insert() { run.len as usize } else { 0 });
+        let mut rest = Some(run);
+        if linear && let Some(row) = self.rows.last_mut() {
+            let mut last = row.run();
+            while let Some(next) = rest {
+                let (left, taken) = last.join(next);
+                rest = left;
+                if taken == 0 {
+                    break;
+                }
+                self.len += taken;
+                *row = Row::new(row.lv, last, row.text);
+            }
+        }
+        if let Some(run) = rest {
+            self.rows.push(Row::new(self.len, run, self.text.len() as u32));
+            self.len += run.len;
+        }
+        self.text.push_str(text);
+    }
+
+    /// Forgets all events from `lv` on; `text_len` is the length of the text before them, in bytes.
+    pub(crate) fn truncate(&mut self, lv: Lv, text_len: usize) {
+        while let Some(row) = self.rows.last_mut() {
+            if row.lv < lv {
+                let run = row.run();
+                let keep = run.part(0, run.len.min(lv - row.lv));
+                *row = Row::new(row.lv, keep, row.text);
+                break;
+            }
+            self.rows.pop();
+        }
+        self.text.truncate(text_len);
+        self.len = lv;
+    }
+
+    fn find(&self, lv: Lv) -> usize {
+        debug_assert!(lv < self.len);
+        match self.rows.last() {
+            Some(last) if last.lv <= lv => self.rows.len() - 1,
+            _ => self.rows.partition_point(|r| r.lv <= lv) - 1,
+        }
+    }
+
+    fn row_text(&self, i: usize) -> &str {
+        let from = self.rows[i].text as usize;
+        let to = self.rows.get(i + 1).map_or(self.text.len(), |r| r.text as usize);
+        &self.text[from..to]
+    }
+
+    /// The parts of rows that lie in `range`, ascending.
+    pub(crate) fn parts_in(&self, range: Range<Lv>) -> impl Iterator<Item = Part> + use<'_> {
+        let mut i = if range.is_empty() { 0 } else { self.find(range.start) };
+        let mut at = range.start;
+        std::iter::from_fn(move || {
+            if at >= range.end {
+                return None;
+            }
+            let row = self.rows[i];
+            let whole = row.run();
+            let from = at - row.lv;
+            let len = (whole.len - from).min(range.end - at);
+            let run = if len == whole.len { whole } else { whole.part(from, len) };
+            let part = Part { lv: at, run, row: i as u32, from };
+            at += len;
+            i += 1;
+            Some(part)
+        })
+    }
+
+    /// The text that a part inserts. O(length of the row) where it holds non-ASCII text.
+    pub(crate) fn text_of(&self, part: &Part) -> &str {
+        if !part.run.is_insert() {
+            return "";
+        }
+        let i = part.row as usize;
+        chars_of(self.row_text(i), self.rows[i].run().len, part.from, part.run.len)
+    }
+}
+
+/// A part of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// The local version of its first event.
+    pub(crate) lv: Lv,
+    pub(crate) run: Run,
+    row: u32,
+    from: u32,
+}
+
+/// The chars `from..from + len` of `text`, which has `total` chars.
+fn chars_of(text: &str, total: u32, from: u32, len: u32) -> &str {
+    if len == total {
+        return text;
+    }
+    if text.len() == total as usize {
+        return &text[from as usize..(from + len) as usize];
+    }
+    let mut at = text.char_indices().map(|(i, _)| i).chain([text.len()]);
+    let start = at.nth(from as usize).unwrap_or(text.len());
+    let end = if len == 0 { start } else { at.nth(len as usize - 1).unwrap_or(text.len()) };
+    &text[start..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_join_and_are_cut_at_any_event() {
+        let mut log = OpLog::default();
+        log.push(Run::new(Kind::Insert, 0, 3), "aé🦀", false);
+        log.push(Run::new(Kind::Insert, 3, 1), "b", true);
+        log.push(Run::new(Kind::Delete, 2, 1), "", true);
+        log.push(Run::new(Kind::Delete, 1, 1), "", true);
+        log.push(Run::new(Kind::Insert, 0, 1), "x", true);
+        assert_eq!(log.rows.len(), 3);
+        let all = |range| -> Vec<(Lv, Run, &str)> {
+            log.parts_in(range).map(|p| (p.lv, p.run, log.text_of(&p))).collect()
+        };
+        assert_eq!(
+            all(1..6),
+            [(1, Run::new(Kind::Insert, 1, 3), "é🦀b"), (4, Run::new(Kind::Backspace, 1, 2), ""),]
+        );
+        assert_eq!(all(2..3), [(2, Run::new(Kind::Insert, 2, 1), "🦀")]);
+        assert_eq!(all(5..6), [(5, Run::new(Kind::Delete, 1, 1), "")]);
+
+        let mut log = log.clone();
+        let text = "aé🦀b".len();
+        log.truncate(5, text);
+        assert_eq!(log.parts_in(4..5).next().unwrap().run, Run::new(Kind::Delete, 2, 1));
+        assert_eq!(log.text_len(), text);
+        log.truncate(2, "aé".len());
+        let rest = log.parts_in(0..2).next().unwrap();
+        assert_eq!((rest.run, log.text_of(&rest)), (Run::new(Kind::Insert, 0, 2), "aé"));
+    }
+}

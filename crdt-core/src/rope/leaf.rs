@@ -1,0 +1,256 @@
+//! A leaf of the rope: a gap buffer. Typing and deleting at one place moves no bytes.
+
+/// The size of a piece of text, in every unit somebody counts in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) bytes: u32,
+    pub(crate) chars: u32,
+    pub(crate) utf16: u32,
+    /// Line feeds.
+    pub(crate) lines: u32,
+}
+
+impl Size {
+    pub(crate) fn of(text: &[u8]) -> Size {
+        let mut chars = 0;
+        let mut astral = 0;
+        let mut lines = 0;
+        for &b in text {
+            chars += u32::from(!is_continuation(b));
+            astral += u32::from(b >= 0xf0);
+            lines += u32::from(b == b'\n');
+        }
+        Size { bytes: text.len() as u32, chars, utf16: chars + astral, lines }
+    }
+
+    fn is_ascii(&self) -> bool {
+        self.bytes == self.chars
+    }
+
+    pub(crate) fn add(&mut self, other: Size) {
+        self.bytes = self.bytes.wrapping_add(other.bytes);
+        self.chars = self.chars.wrapping_add(other.chars);
+        self.utf16 = self.utf16.wrapping_add(other.utf16);
+        self.lines = self.lines.wrapping_add(other.lines);
+    }
+
+    pub(crate) fn sub(&mut self, other: Size) {
+        self.bytes = self.bytes.wrapping_sub(other.bytes);
+        self.chars = self.chars.wrapping_sub(other.chars);
+        self.utf16 = self.utf16.wrapping_sub(other.utf16);
+        self.lines = self.lines.wrapping_sub(other.lines);
+    }
+
+    pub(crate) fn plus(mut self, other: Size) -> Size {
+        self.add(other);
+        self
+    }
+
+    pub(crate) fn minus(mut self, other: Size) -> Size {
+        self.sub(other);
+        self
+    }
+}
+
+/// A unit in which a place in a text can be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Chars,
+    Utf16,
+    Lines,
+}
+
+impl Unit {
+    pub(crate) fn of(self, size: &Size) -> u32 {
+        match self {
+            Unit::Chars => size.chars,
+            Unit::Utf16 => size.utf16,
+            Unit::Lines => size.lines,
+        }
+    }
+}
+
+fn is_continuation(b: u8) -> bool {
+    b & 0xc0 == 0x80
+}
+
+/// The number of bytes of the first `chars` chars of `text`.
+fn bytes_of_first(text: &[u8], chars: u32) -> usize {
+    let mut left = chars;
+    for (i, &b) in text.iter().enumerate() {
+        if !is_continuation(b) {
+            if left == 0 {
+                return i;
+            }
+            left -= 1;
+        }
+    }
+    text.len()
+}
+
+/// The number of bytes of the last `chars` chars of `text`.
+fn bytes_of_last(text: &[u8], chars: u32) -> usize {
+    let mut left = chars;
+    for (i, &b) in text.iter().enumerate().rev() {
+        if left == 0 {
+            return text.len() - i - 1;
+        }
+        left -= u32::from(!is_continuation(b));
+    }
+    text.len()
+}
+
+/// How many bytes of text a leaf holds. Small where the checks run, so that a test of a few edits
+/// reaches splits.
+pub(crate) const CAPACITY: usize = if cfg!(debug_assertions) { 16 } else { 1000 };
+
+#[derive(Debug, Clone)]
+pub(crate) struct Leaf {
+    pub(crate) parent: u32,
+    /// The text before the gap, at the start of `buf`.
+    left: Size,
+    /// The text behind the gap, at the end of `buf`.
+    right: Size,
+    buf: [u8; CAPACITY],
+}
+
+impl Leaf {
+    pub(crate) fn new(parent: u32, text: &[u8]) -> Leaf {
+        let mut buf = [0; CAPACITY];
+        buf[..text.len()].copy_from_slice(text);
+        Leaf { parent, left: Size::of(text), right: Size::default(), buf }
+    }
+
+    pub(crate) fn size(&self) -> Size {
+        self.left.plus(self.right)
+    }
+
+    pub(crate) fn free(&self) -> usize {
+        CAPACITY - self.left.bytes as usize - self.right.bytes as usize
+    }
+
+    /// The text, in two pieces.
+    pub(crate) fn text(&self) -> [&[u8]; 2] {
+        let right = CAPACITY - self.right.bytes as usize;
+        [&self.buf[..self.left.bytes as usize], &self.buf[right..]]
+    }
+
+    /// Moves the gap behind the first `chars` chars.
+    fn move_gap(&mut self, chars: u32) {
+        let left = self.left.bytes as usize;
+        let right = CAPACITY - self.right.bytes as usize;
+        if chars < self.left.chars {
+            let k = self.left.chars - chars;
+            let text = &self.buf[..left];
+            let bytes = if self.left.is_ascii() { k as usize } else { bytes_of_last(text, k) };
+            let moved = Size::of(&self.buf[left - bytes..left]);
+            self.buf.copy_within(left - bytes..left, right - bytes);
+            self.left.sub(moved);
+            self.right.add(moved);
+        } else if chars > self.left.chars {
+            let k = chars - self.left.chars;
+            let text = &self.buf[right..];
+            let bytes = if self.right.is_ascii() { k as usize } else { bytes_of_first(text, k) };
+            let moved = Size::of(&self.buf[right..right + bytes]);
+            self.buf.copy_within(right..right + bytes, left);
+            self.right.sub(moved);
+            self.left.add(moved);
+        }
+    }
+
+    /// Inserts `text` behind the first `chars` chars. There is room for it.
+    pub(crate) fn insert(&mut self, chars: u32, text: &[u8], size: Size) {
+        self.move_gap(chars);
+        let at = self.left.bytes as usize;
+        if let [b] = text {
+            self.buf[at] = *b;
+        } else {
+            self.buf[at..at + text.len()].copy_from_slice(text);
+        }
+        self.left.add(size);
+    }
+
+    /// Deletes `len` chars behind the first `chars` chars; all of them are in this leaf.
+    pub(crate) fn delete(&mut self, chars: u32, len: u32) {
+        if chars > self.left.chars || chars + len < self.left.chars {
+            self.move_gap(chars);
+        }
+        let before = self.left.chars - chars;
+        if before > 0 {
+            let end = self.left.bytes as usize;
+            let text = &self.buf[..end];
+            let bytes =
+                if self.left.is_ascii() { before as usize } else { bytes_of_last(text, before) };
+            self.left.sub(Size::of(&self.buf[end - bytes..end]));
+        }
+        let behind = len - before;
+        if behind > 0 {
+            let start = CAPACITY - self.right.bytes as usize;
+            let text = &self.buf[start..];
+            let bytes =
+                if self.right.is_ascii() { behind as usize } else { bytes_of_first(text, behind) };
+            self.right.sub(Size::of(&self.buf[start..start + bytes]));
+        }
+    }
+
+    /// Takes away everything behind the first `chars` chars.
+    pub(crate) fn split_off(&mut self, chars: u32) -> Leaf {
+        self.move_gap(chars);
+        let tail = Leaf::new(self.parent, self.text()[1]);
+        self.right = Size::default();
+        tail
+    }
+
+    /// A place at most one char off the middle of the bytes, in chars.
+    pub(crate) fn middle(&self) -> u32 {
+        let size = self.size();
+        if size.is_ascii() {
+            return size.chars / 2;
+        }
+        let half = size.bytes as usize / 2;
+        let bytes = self.text().into_iter().flatten().take(half);
+        bytes.filter(|&&b| !is_continuation(b)).count() as u32
+    }
+
+    /// Appends the text of `other`. There is room for it.
+    pub(crate) fn append(&mut self, other: &Leaf) {
+        self.move_gap(self.size().chars);
+        for (piece, size) in other.text().into_iter().zip([other.left, other.right]) {
+            let at = self.left.bytes as usize;
+            self.buf[at..at + piece.len()].copy_from_slice(piece);
+            self.left.add(size);
+        }
+    }
+
+    /// The size of the text before the place `n`, counted in `unit`; a place inside a surrogate
+    /// pair is taken as the place before it. For lines: the text up to and with the `n`th line
+    /// feed.
+    pub(crate) fn size_before(&self, n: u32, unit: Unit) -> Size {
+        if unit != Unit::Lines && self.size().bytes == self.size().utf16 {
+            // All ASCII: every unit but lines is one byte.
+            let left = self.left.bytes.min(n) as usize;
+            let start = CAPACITY - self.right.bytes as usize;
+            return Size::of(&self.buf[..left])
+                .plus(Size::of(&self.buf[start..start + (n as usize - left)]));
+        }
+        let mut size = Size::default();
+        let mut bytes = self.text().into_iter().flatten().copied().peekable();
+        while unit.of(&size) < n {
+            let Some(first) = bytes.next() else { break };
+            let mut one = Size {
+                bytes: 1,
+                chars: 1,
+                utf16: 1 + u32::from(first >= 0xf0),
+                lines: u32::from(first == b'\n'),
+            };
+            while bytes.next_if(|&b| is_continuation(b)).is_some() {
+                one.bytes += 1;
+            }
+            if unit == Unit::Utf16 && size.utf16 + one.utf16 > n {
+                break;
+            }
+            size.add(one);
+        }
+        size
+    }
+}

@@ -1,0 +1,672 @@
+//! The tracker's sequence of items, as a B-tree over two vectors.
+//!
+//! Every entry of a node knows three sums of its subtree: chars visible in the prepare version,
+//! chars visible in the effect version, and chars of the base text. Sums are lazy: one leaf at a
+//! time may differ from its parent's entry, and [`ContentTree::flush`] settles that leaf before
+//! another is changed.
+
+use crate::version::{Lv, NONE};
+
+/// Items a leaf holds. Small where the checks run, so that a test of a few edits reaches splits.
+pub(super) const LEAF: usize = if cfg!(debug_assertions) { 4 } else { 32 };
+const FANOUT: usize = if cfg!(debug_assertions) { 4 } else { 16 };
+
+/// Ids from here on name the chars of the base text, in document order.
+pub(super) const BASE: u32 = 1 << 31;
+/// How many chars the base text is taken to have. What exceeds its real length is the end of the
+/// document.
+pub(super) const BASE_LEN: u32 = 1 << 30;
+
+/// In an item's state: some event has deleted it, so it is gone from the effect version.
+pub(super) const DELETED: u32 = 1 << 31;
+
+/// A run of chars with consecutive ids and the same state. All but the first have the char before
+/// them as their left origin, and all have the same right origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Item {
+    pub(super) id: u32,
+    pub(super) len: u32,
+    /// In the low 31 bits 0 for "not inserted yet", 1 for visible, n + 1 for deleted n times, all
+    /// in the prepare version; the highest bit is [`DELETED`].
+    pub(super) state: u32,
+    pub(super) origin_left: u32,
+    pub(super) origin_right: u32,
+}
+
+impl Item {
+    fn tail(&self, from: u32) -> Item {
+        Item { id: self.id + from, len: self.len - from, origin_left: self.id + from - 1, ..*self }
+    }
+}
+
+/// Whether an item with this state is visible in the prepare version.
+pub(super) fn in_prepare(state: u32) -> bool {
+    state & !DELETED == 1
+}
+
+/// Whether an item with this state is inserted in the prepare version, deleted or not.
+pub(super) fn is_inserted(state: u32) -> bool {
+    state & !DELETED != 0
+}
+
+/// The sums of a subtree, in chars.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Sums {
+    pub(super) prepare: u32,
+    pub(super) effect: u32,
+    pub(super) base: u32,
+}
+
+impl Sums {
+    fn add(&mut self, other: Sums) {
+        self.prepare = self.prepare.wrapping_add(other.prepare);
+        self.effect = self.effect.wrapping_add(other.effect);
+        self.base = self.base.wrapping_add(other.base);
+    }
+
+    fn minus(self, other: Sums) -> Sums {
+        Sums {
+            prepare: self.prepare.wrapping_sub(other.prepare),
+            effect: self.effect.wrapping_sub(other.effect),
+            base: self.base.wrapping_sub(other.base),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Leaf {
+    len: u32,
+    pub(super) next: u32,
+    parent: u32,
+    id: [u32; LEAF],
+    /// 0 in unused places.
+    run: [u32; LEAF],
+    state: [u32; LEAF],
+    origin_left: [u32; LEAF],
+    origin_right: [u32; LEAF],
+}
+
+impl Leaf {
+    fn new(parent: u32) -> Leaf {
+        Leaf {
+            len: 0,
+            next: NONE,
+            parent,
+            id: [0; LEAF],
+            run: [0; LEAF],
+            state: [0; LEAF],
+            origin_left: [0; LEAF],
+            origin_right: [0; LEAF],
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    pub(super) fn item(&self, i: usize) -> Item {
+        Item {
+            id: self.id[i],
+            len: self.run[i],
+            state: self.state[i],
+            origin_left: self.origin_left[i],
+            origin_right: self.origin_right[i],
+        }
+    }
+
+    fn set(&mut self, i: usize, item: Item) {
+        self.id[i] = item.id;
+        self.run[i] = item.len;
+        self.state[i] = item.state;
+        self.origin_left[i] = item.origin_left;
+        self.origin_right[i] = item.origin_right;
+    }
+
+    /// Makes `k` unused places at `i`.
+    fn open(&mut self, i: usize, k: usize) {
+        let len = self.len as usize;
+        self.id.copy_within(i..len, i + k);
+        self.run.copy_within(i..len, i + k);
+        self.state.copy_within(i..len, i + k);
+        self.origin_left.copy_within(i..len, i + k);
+        self.origin_right.copy_within(i..len, i + k);
+        self.len += k as u32;
+    }
+
+    fn sums(&self) -> Sums {
+        let mut sums = Sums::default();
+        for i in 0..LEAF {
+            sums.prepare += if in_prepare(self.state[i]) { self.run[i] } else { 0 };
+            sums.effect += if self.state[i] & DELETED == 0 { self.run[i] } else { 0 };
+            sums.base += if self.id[i] >= BASE { self.run[i] } else { 0 };
+        }
+        sums
+    }
+
+    /// The item that holds the char `id`.
+    fn find_id(&self, id: u32) -> usize {
+        let mut found = 0;
+        for i in 0..LEAF {
+            if id.wrapping_sub(self.id[i]) < self.run[i] {
+                found = i;
+            }
+        }
+        found
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Node {
+    len: u32,
+    parent: u32,
+    child: [u32; FANOUT],
+    sums: [Sums; FANOUT],
+}
+
+impl Node {
+    fn new(parent: u32) -> Node {
+        Node { len: 0, parent, child: [NONE; FANOUT], sums: [Sums::default(); FANOUT] }
+    }
+
+    fn slot_of(&self, child: u32) -> usize {
+        self.child.iter().position(|&c| c == child).unwrap_or(0)
+    }
+
+    fn insert(&mut self, at: usize, child: u32, sums: Sums) {
+        let len = self.len as usize;
+        self.child.copy_within(at..len, at + 1);
+        self.sums.copy_within(at..len, at + 1);
+        self.child[at] = child;
+        self.sums[at] = sums;
+        self.len += 1;
+    }
+
+    fn total(&self) -> Sums {
+        let mut total = Sums::default();
+        self.sums[..self.len as usize].iter().for_each(|&s| total.add(s));
+        total
+    }
+}
+
+/// A place in the sequence: before the char `offset` of item `index` of a leaf. `index` may be the
+/// number of items of the leaf, for its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) leaf: u32,
+    pub(super) index: usize,
+    pub(super) offset: u32,
+}
+
+/// The sequence. Events of the zone are named by their local version; `first` is the zone's start.
+#[derive(Debug, Clone)]
+pub(super) struct ContentTree {
+    leaves: Vec<Leaf>,
+    nodes: Vec<Node>,
+    root: u32,
+    height: u32,
+    first: Lv,
+    /// Per event of the zone: for an insert the leaf that holds its char, for a delete the id of
+    /// the char that it deletes.
+    slots: Vec<u32>,
+    /// The leaf last worked on, and whether it differs from its parent's entry.
+    cached: u32,
+    dirty: bool,
+    /// The sums of all before the cached leaf, where known.
+    before: Option<Sums>,
+}
+
+impl ContentTree {
+    pub(super) fn new(first: Lv) -> Self {
+        let mut tree = ContentTree {
+            leaves: Vec::new(),
+            nodes: Vec::new(),
+            root: 0,
+            height: 1,
+            first,
+            slots: Vec::new(),
+            cached: 0,
+            dirty: false,
+            before: None,
+        };
+        tree.reset(first);
+        tree
+    }
+
+    /// Starts over with nothing but the base text. Keeps the memory.
+    pub(super) fn reset(&mut self, first: Lv) {
+        self.leaves.clear();
+        self.nodes.clear();
+        self.slots.clear();
+        let mut leaf = Leaf::new(0);
+        leaf.open(0, 1);
+        leaf.set(
+            0,
+            Item { id: BASE, len: BASE_LEN, state: 1, origin_left: NONE, origin_right: NONE },
+        );
+        let mut root = Node::new(NONE);
+        root.insert(0, 0, leaf.sums());
+        self.leaves.push(leaf);
+        self.nodes.push(root);
+        self.root = 0;
+        self.height = 1;
+        self.first = first;
+        self.cached = 0;
+        self.dirty = false;
+        self.before = Some(Sums::default());
+    }
+
+    /// Bytes of memory in use.
+    pub(super) fn memory(&self) -> usize {
+        self.leaves.capacity() * size_of::<Leaf>()
+            + self.nodes.capacity() * size_of::<Node>()
+            + self.slots.capacity() * size_of::<u32>()
+    }
+
+    /// The sums of the whole sequence.
+    pub(super) fn total(&mut self) -> Sums {
+        self.flush();
+        self.nodes[self.root as usize].total()
+    }
+
+    pub(super) fn leaf(&self, leaf: u32) -> &Leaf {
+        &self.leaves[leaf as usize]
+    }
+
+    pub(super) fn item(&self, place: Place) -> Item {
+        self.leaves[place.leaf as usize].item(place.index)
+    }
+
+    /// The place of the char at `pos` of the prepare version, and how many chars of the effect
+    /// version come before its item. `None` past the end.
+    #[inline]
+    pub(super) fn find_prepare(&mut self, pos: u32) -> Option<(Place, u32)> {
+        if let Some(before) = self.before
+            && let Some(left) = pos.checked_sub(before.prepare)
+            && let Some(found) = self.find_in_leaf(self.cached, left, before.effect)
+        {
+            return Some(found);
+        }
+        self.flush();
+        let mut before = Sums::default();
+        let mut at = self.root;
+        for _ in 0..self.height {
+            let node = &self.nodes[at as usize];
+            let mut i = 0;
+            while i + 1 < node.len as usize && before.prepare + node.sums[i].prepare <= pos {
+                before.add(node.sums[i]);
+                i += 1;
+            }
+            at = node.child[i];
+        }
+        self.cached = at;
+        self.before = Some(before);
+        self.find_in_leaf(at, pos - before.prepare, before.effect)
+    }
+
+    fn find_in_leaf(&self, leaf: u32, pos: u32, effect: u32) -> Option<(Place, u32)> {
+        let l = &self.leaves[leaf as usize];
+        let (mut left, mut effect) = (pos, effect);
+        for index in 0..l.len() {
+            let (state, run) = (l.state[index], l.run[index]);
+            if in_prepare(state) {
+                if left < run {
+                    return Some((Place { leaf, index, offset: left }, effect));
+                }
+                left -= run;
+            }
+            if state & DELETED == 0 {
+                effect += run;
+            }
+        }
+        None
+    }
+
+    /// The place of the char `id`.
+    pub(super) fn find_id(&self, id: u32) -> Place {
+        let leaf =
+            if id >= BASE { self.leaf_of_base(id) } else { self.slots[(id - self.first) as usize] };
+        let l = &self.leaves[leaf as usize];
+        let index = l.find_id(id);
+        Place { leaf, index, offset: id - l.id[index] }
+    }
+
+    /// Base chars stand in the order of their ids.
+    fn leaf_of_base(&self, id: u32) -> u32 {
+        let mut left = id - BASE;
+        let mut at = self.root;
+        for _ in 0..self.height {
+            let node = &self.nodes[at as usize];
+            let mut i = 0;
+            while i + 1 < node.len as usize && node.sums[i].base <= left {
+                left -= node.sums[i].base;
+                i += 1;
+            }
+            at = node.child[i];
+        }
+        at
+    }
+
+    /// Compares two places of chars by their order in the sequence.
+    pub(super) fn compare(&self, a: Place, b: Place) -> std::cmp::Ordering {
+        if a.leaf == b.leaf {
+            return (a.index, a.offset).cmp(&(b.index, b.offset));
+        }
+        let (mut a, mut b) = (a.leaf, b.leaf);
+        let (mut up_a, mut up_b) = (self.leaves[a as usize].parent, self.leaves[b as usize].parent);
+        while up_a != up_b {
+            (a, b) = (up_a, up_b);
+            (up_a, up_b) = (self.nodes[a as usize].parent, self.nodes[b as usize].parent);
+        }
+        let node = &self.nodes[up_a as usize];
+        node.slot_of(a).cmp(&node.slot_of(b))
+    }
+
+    /// What the events of the zone point at, from `lv` on.
+    pub(super) fn slot(&self, lv: Lv) -> u32 {
+        self.slots[(lv - self.first) as usize]
+    }
+
+    /// Notes what the next events of the zone point at.
+    pub(super) fn push_slots(&mut self, targets: impl Iterator<Item = u32>) {
+        self.slots.extend(targets);
+    }
+
+    /// Makes `leaf` the one that is being changed.
+    fn touch(&mut self, leaf: u32) {
+        if self.cached != leaf {
+            self.flush();
+            self.cached = leaf;
+            self.before = None;
+        }
+        self.dirty = true;
+    }
+
+    /// Tells the ancestors of the cached leaf what it holds.
+    fn flush(&mut self) {
+        if !self.dirty {
+            return;
+        }
+        self.dirty = false;
+        let sums = self.leaves[self.cached as usize].sums();
+        let (mut child, mut parent) = (self.cached, self.leaves[self.cached as usize].parent);
+        let node = &mut self.nodes[parent as usize];
+        let slot = node.slot_of(child);
+        let delta = sums.minus(node.sums[slot]);
+        if delta == Sums::default() {
+            return;
+        }
+        while parent != NONE {
+            let node = &mut self.nodes[parent as usize];
+            let slot = node.slot_of(child);
+            node.sums[slot].add(delta);
+            (child, parent) = (parent, node.parent);
+        }
+    }
+
+    /// Inserts an item for the zone's next events at a place; returns where it stands.
+    pub(super) fn insert(&mut self, place: Place, item: Item) {
+        self.touch(place.leaf);
+        let Place { leaf, index, offset } = place;
+        let l = &mut self.leaves[leaf as usize];
+        let into = offset > 0 && offset < l.run[index];
+        // Behind a char means at the end of its item.
+        let at = if offset > 0 { index + 1 } else { index };
+        if !into && at > 0 && joins(&l.item(at - 1), &item) {
+            l.run[at - 1] += item.len;
+            self.push_slots(std::iter::repeat_n(leaf, item.len as usize));
+            return;
+        }
+        let (leaf, at) = self.make_room(leaf, at, if into { 2 } else { 1 });
+        let l = &mut self.leaves[leaf as usize];
+        if into {
+            let whole = l.item(at - 1);
+            l.run[at - 1] = offset;
+            l.open(at, 2);
+            l.set(at + 1, whole.tail(offset));
+        } else {
+            l.open(at, 1);
+        }
+        l.set(at, item);
+        self.push_slots(std::iter::repeat_n(leaf, item.len as usize));
+    }
+
+    /// Cuts items so that the chars `offset..offset + len` of the item at `place` stand alone, and
+    /// gives the place of that item.
+    pub(super) fn isolate(&mut self, place: Place, len: u32) -> Place {
+        self.touch(place.leaf);
+        let Place { leaf, index, offset } = place;
+        let whole = self.leaves[leaf as usize].item(index);
+        let (head, tail) = (offset > 0, offset + len < whole.len);
+        let extra = usize::from(head) + usize::from(tail);
+        if extra == 0 {
+            return place;
+        }
+        let (leaf, at) = self.make_room(leaf, index + 1, extra);
+        let l = &mut self.leaves[leaf as usize];
+        l.open(at, extra);
+        let mut i = at - 1;
+        if head {
+            l.run[i] = offset;
+            i += 1;
+            l.set(i, Item { len, ..whole.tail(offset) });
+        } else {
+            l.run[i] = len;
+        }
+        if tail {
+            l.set(i + 1, whole.tail(offset + len));
+        }
+        Place { leaf, index: i, offset: 0 }
+    }
+
+    /// Changes the state of a whole item.
+    pub(super) fn set_state(&mut self, place: Place, state: u32) {
+        self.touch(place.leaf);
+        self.leaves[place.leaf as usize].state[place.index] = state;
+    }
+
+    /// Makes sure that `k` items can be put in at `at` of a leaf; says where that place is then.
+    /// The item before the place stays in the same leaf as the place.
+    fn make_room(&mut self, leaf: u32, at: usize, k: usize) -> (u32, usize) {
+        if self.leaves[leaf as usize].len() + k <= LEAF {
+            return (leaf, at);
+        }
+        self.flush();
+        if self.nodes[self.leaves[leaf as usize].parent as usize].len as usize == FANOUT {
+            self.split_node(self.leaves[leaf as usize].parent, 1);
+        }
+        let new = self.leaves.len() as u32;
+        let left = &mut self.leaves[leaf as usize];
+        let parent = left.parent;
+        let mut right = Leaf::new(parent);
+        let (len, half) = (left.len(), left.len() / 2);
+        right.len = (len - half) as u32;
+        for i in half..len {
+            let item = left.item(i);
+            right.set(i - half, item);
+            left.run[i] = 0;
+            if item.id < BASE {
+                let from = (item.id - self.first) as usize;
+                self.slots[from..from + item.len as usize].fill(new);
+            }
+        }
+        left.len = half as u32;
+        right.next = left.next;
+        left.next = new;
+        let (left_sums, right_sums) = (left.sums(), right.sums());
+        self.leaves.push(right);
+        let node = &mut self.nodes[parent as usize];
+        let slot = node.slot_of(leaf);
+        node.sums[slot] = left_sums;
+        node.insert(slot + 1, new, right_sums);
+        let place = if at <= half {
+            (leaf, at)
+        } else {
+            self.cached = new;
+            if let Some(before) = &mut self.before {
+                before.add(left_sums);
+            }
+            (new, at - half)
+        };
+        self.dirty = true;
+        place
+    }
+
+    /// Splits a full node at `level` (1 is the lowest) into halves.
+    fn split_node(&mut self, node: u32, level: u32) {
+        if self.nodes[node as usize].parent == NONE {
+            let mut root = Node::new(NONE);
+            root.insert(0, node, self.nodes[node as usize].total());
+            self.root = self.nodes.len() as u32;
+            self.nodes.push(root);
+            self.nodes[node as usize].parent = self.root;
+            self.height += 1;
+        } else if self.nodes[self.nodes[node as usize].parent as usize].len as usize == FANOUT {
+            self.split_node(self.nodes[node as usize].parent, level + 1);
+        }
+        let new = self.nodes.len() as u32;
+        let left = &mut self.nodes[node as usize];
+        let parent = left.parent;
+        let mut right = Node::new(parent);
+        for i in FANOUT / 2..FANOUT {
+            right.insert(i - FANOUT / 2, left.child[i], left.sums[i]);
+            left.child[i] = NONE;
+        }
+        left.len = FANOUT as u32 / 2;
+        let left_sums = left.total();
+        for &child in &right.child[..right.len as usize] {
+            if level == 1 {
+                self.leaves[child as usize].parent = new;
+            } else {
+                self.nodes[child as usize].parent = new;
+            }
+        }
+        let right_sums = right.total();
+        self.nodes.push(right);
+        let up = &mut self.nodes[parent as usize];
+        let slot = up.slot_of(node);
+        up.sums[slot] = left_sums;
+        up.insert(slot + 1, new, right_sums);
+    }
+
+    /// Panics unless all sums, links and slots are right. O(n).
+    #[cfg(test)]
+    fn check(&mut self) {
+        self.flush();
+        let mut next_base = BASE;
+        let mut leaf = 0;
+        let mut seen = 0;
+        while leaf != NONE {
+            let l = &self.leaves[leaf as usize];
+            assert!(l.len() > 0 && l.run[l.len()..].iter().all(|&r| r == 0));
+            for i in 0..l.len() {
+                let item = l.item(i);
+                assert!(item.len > 0);
+                if item.id >= BASE {
+                    assert_eq!(item.id, next_base);
+                    next_base += item.len;
+                } else {
+                    seen += item.len as usize;
+                    let from = (item.id - self.first) as usize;
+                    assert!(self.slots[from..from + item.len as usize].iter().all(|&s| s == leaf));
+                }
+            }
+            leaf = l.next;
+        }
+        assert_eq!(next_base, BASE + BASE_LEN);
+        assert!(seen <= self.slots.len());
+        self.check_node(self.root, self.height, NONE);
+    }
+
+    #[cfg(test)]
+    fn check_node(&self, node: u32, height: u32, parent: u32) {
+        let n = &self.nodes[node as usize];
+        assert_eq!(n.parent, parent);
+        for i in 0..n.len as usize {
+            if height > 1 {
+                self.check_node(n.child[i], height - 1, node);
+                assert_eq!(n.sums[i], self.nodes[n.child[i] as usize].total());
+            } else {
+                let leaf = &self.leaves[n.child[i] as usize];
+                assert_eq!(leaf.parent, node);
+                assert_eq!(n.sums[i], leaf.sums());
+            }
+        }
+    }
+}
+
+/// Whether `next` continues `item`, so that both can be one.
+fn joins(item: &Item, next: &Item) -> bool {
+    item.id + item.len == next.id
+        && item.state == next.state
+        && next.origin_left == next.id.wrapping_sub(1)
+        && item.origin_right == next.origin_right
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::causal_graph::Shapes;
+
+    /// What the tree stands for, char by char: id and state.
+    fn flat(tree: &ContentTree) -> Vec<(u32, u32)> {
+        let mut out = Vec::new();
+        let mut leaf = 0;
+        while leaf != NONE {
+            let l = tree.leaf(leaf);
+            for item in (0..l.len()).map(|i| l.item(i)).filter(|item| item.id < BASE) {
+                out.extend((0..item.len).map(|k| (item.id + k, item.state)));
+            }
+            leaf = l.next;
+        }
+        out
+    }
+
+    #[test]
+    fn places_sums_and_order_survive_random_changes() {
+        for seed in 1..40 {
+            let mut shapes = Shapes(seed);
+            let mut tree = ContentTree::new(100);
+            let mut model: Vec<(u32, u32)> = Vec::new();
+            let mut next = 100;
+            for _ in 0..120 {
+                let visible: Vec<usize> =
+                    (0..model.len()).filter(|&i| in_prepare(model[i].1)).collect();
+                if visible.is_empty() || shapes.below(3) > 0 {
+                    let len = 1 + shapes.below(3);
+                    let pos = shapes.below(visible.len() as u32 + 1);
+                    // Behind a visible char, or at the start.
+                    let (place, at, left) = match pos.checked_sub(1) {
+                        None => (Place { leaf: 0, index: 0, offset: 0 }, 0, NONE),
+                        Some(p) => {
+                            let (place, _) = tree.find_prepare(p).unwrap();
+                            let at = visible[p as usize];
+                            let id = tree.item(place).id + place.offset;
+                            assert_eq!(id, model[at].0);
+                            (Place { offset: place.offset + 1, ..place }, at + 1, id)
+                        }
+                    };
+                    let item = Item { id: next, len, state: 1, origin_left: left, origin_right: 7 };
+                    tree.insert(place, item);
+                    model.splice(at..at, (0..len).map(|k| (next + k, 1)));
+                    next += len;
+                } else {
+                    let i = shapes.below(model.len() as u32) as usize;
+                    let place = tree.find_id(model[i].0);
+                    let place = tree.isolate(place, 1);
+                    let state = [0, 1, 2 | DELETED][shapes.below(3) as usize];
+                    tree.set_state(place, state);
+                    model[i].1 = state;
+                }
+                tree.check();
+                assert_eq!(flat(&tree), model, "seed {seed}");
+                let count = |f: fn(u32) -> bool| model.iter().filter(|m| f(m.1)).count() as u32;
+                let total = tree.total();
+                assert_eq!(total.prepare - BASE_LEN, count(in_prepare));
+                assert_eq!(total.effect - BASE_LEN, count(|s| s & DELETED == 0));
+                let (a, b) = (shapes.below(model.len() as u32), shapes.below(model.len() as u32));
+                let place = |i: u32| tree.find_id(model[i as usize].0);
+                assert_eq!(tree.compare(place(a), place(b)), a.cmp(&b));
+            }
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! One zone of the event graph, replayed: where each char stands, in the prepare version (the
+//! parents of the event at hand) and in the effect version (all that was applied so far).
+//!
+//! After the paper, section 3: `apply`, `retreat` and `advance`. The order of concurrent inserts at
+//! one place is FugueMax ("The Art of the Fugue", Weidner and Kleppmann), ties going to the smaller
+//! agent name, by bytes, then to the smaller sequence number.
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use super::content_tree::{BASE, BASE_LEN, ContentTree, DELETED, Item, Place, is_inserted};
+use crate::causal_graph::AgentAssignment;
+use crate::op_log::{Kind, OpLog, Run};
+use crate::version::{Lv, NONE};
+
+/// An edit reaches beyond the text that its parents make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PastEnd;
+
+#[derive(Debug, Clone)]
+pub(super) struct Tracker {
+    tree: ContentTree,
+    /// The real length of the base text, in chars; [`BASE_LEN`] as long as it is not known and
+    /// need not be.
+    base_len: u32,
+}
+
+impl Tracker {
+    pub(super) fn new(first: Lv) -> Self {
+        Tracker { tree: ContentTree::new(first), base_len: BASE_LEN }
+    }
+
+    /// Starts over at the critical version before `first`. Keeps the memory.
+    pub(super) fn reset(&mut self, first: Lv) {
+        self.tree.reset(first);
+        self.base_len = BASE_LEN;
+    }
+
+    /// Bytes of memory in use.
+    pub(super) fn memory(&self) -> usize {
+        self.tree.memory()
+    }
+
+    /// Tells how long the text of the effect version is, from which the length of the base follows:
+    /// edits past the end are refused from here on.
+    pub(super) fn know_length(&mut self, effect_len: u32) {
+        let grown = self.tree.total().effect.wrapping_sub(BASE_LEN);
+        self.base_len = effect_len.wrapping_sub(grown);
+    }
+
+    /// How long the text of the prepare version is, in chars.
+    pub(super) fn prepare_len(&mut self) -> u32 {
+        self.tree.total().prepare - (BASE_LEN - self.base_len)
+    }
+
+    /// The end of the base text lies behind this item up to char `offset + len`.
+    fn is_real(&self, item: &Item, offset: u32, len: u32) -> bool {
+        item.id < BASE || item.id - BASE + offset + len <= self.base_len
+    }
+
+    /// Applies the insert of `len` chars at `pos` of the prepare version; gives their position in
+    /// the effect version.
+    pub(super) fn insert(
+        &mut self,
+        agents: &AgentAssignment,
+        lv: Lv,
+        len: u32,
+        pos: u32,
+    ) -> Result<u32, PastEnd> {
+        let (mut place, mut effect, origin_left) = match pos.checked_sub(1) {
+            None => (Place { leaf: 0, index: 0, offset: 0 }, 0, NONE),
+            Some(before) => {
+                let (place, effect) = self.tree.find_prepare(before).ok_or(PastEnd)?;
+                let item = self.tree.item(place);
+                if !self.is_real(&item, place.offset, 1) {
+                    return Err(PastEnd);
+                }
+                let offset = place.offset + 1;
+                let effect = effect + if item.state & DELETED == 0 { offset } else { 0 };
+                (Place { offset, ..place }, effect, item.id + place.offset)
+            }
+        };
+        let inside = origin_left != NONE && place.offset < self.tree.item(place).len;
+        let origin_right = if inside {
+            origin_left + 1
+        } else {
+            let next = place.index + usize::from(place.offset > 0);
+            let first = self.items_from(place.leaf, next).next();
+            match first {
+                None => NONE,
+                Some((_, item)) if is_inserted(item.state) => item.id,
+                Some(_) => {
+                    let origin_right = self
+                        .items_from(place.leaf, next)
+                        .find(|(_, item)| is_inserted(item.state))
+                        .map_or(NONE, |(_, item)| item.id);
+                    let origin = (origin_left, origin_right);
+                    let (to, passed) = self.integrate(agents, lv, origin, (place, next));
+                    place = to;
+                    effect += passed;
+                    origin_right
+                }
+            }
+        };
+        self.tree.insert(place, Item { id: lv, len, state: 1, origin_left, origin_right });
+        Ok(effect)
+    }
+
+    /// Where an insert goes among the items that its prepare version does not have, from item
+    /// `from.1` on; and how many chars of the effect version it passes on its way.
+    fn integrate(
+        &self,
+        agents: &AgentAssignment,
+        lv: Lv,
+        (origin_left, origin_right): (u32, u32),
+        (start, next): (Place, usize),
+    ) -> (Place, u32) {
+        let left = (origin_left != NONE).then(|| self.tree.find_id(origin_left));
+        let mut right = None;
+        let mut to = (start, 0);
+        let mut passed = 0;
+        let mut scanning = false;
+        for (place, item) in self.items_from(start.leaf, next) {
+            if is_inserted(item.state) {
+                break;
+            }
+            match self.compare_left(item.origin_left, origin_left, left) {
+                Ordering::Less => break,
+                // It hangs below a sibling that was passed.
+                Ordering::Greater => {}
+                Ordering::Equal if item.origin_right == origin_right => {
+                    if agents.compare(lv, item.id) == Ordering::Less {
+                        break;
+                    }
+                    scanning = false;
+                }
+                Ordering::Equal => {
+                    scanning = if item.origin_right == NONE {
+                        false
+                    } else if origin_right == NONE {
+                        true
+                    } else {
+                        let right = *right.get_or_insert_with(|| self.tree.find_id(origin_right));
+                        let other = self.tree.find_id(item.origin_right);
+                        self.tree.compare(other, right) == Ordering::Less
+                    };
+                }
+            }
+            if item.state & DELETED == 0 {
+                passed += item.len;
+            }
+            if !scanning {
+                to = (Place { offset: item.len, ..place }, passed);
+            }
+        }
+        to
+    }
+
+    fn compare_left(&self, other: u32, mine: u32, my_place: Option<Place>) -> Ordering {
+        match my_place {
+            _ if other == mine => Ordering::Equal,
+            None => Ordering::Greater,
+            Some(_) if other == NONE => Ordering::Less,
+            Some(my_place) => self.tree.compare(self.tree.find_id(other), my_place),
+        }
+    }
+
+    /// The items from item `index` of a leaf on.
+    fn items_from(&self, leaf: u32, index: usize) -> impl Iterator<Item = (Place, Item)> {
+        let mut at = Place { leaf, index, offset: 0 };
+        std::iter::from_fn(move || {
+            while at.index >= self.tree.leaf(at.leaf).len() {
+                let next = self.tree.leaf(at.leaf).next;
+                if next == NONE {
+                    return None;
+                }
+                at = Place { leaf: next, index: 0, offset: 0 };
+            }
+            let out = (at, self.tree.item(at));
+            at.index += 1;
+            Some(out)
+        })
+    }
+
+    /// Applies a run of deletes. Calls `deleted` with position and length of what goes from the
+    /// effect version, in order; chars that other events deleted before go from there only once.
+    pub(super) fn delete(
+        &mut self,
+        run: Run,
+        mut deleted: impl FnMut(u32, u32),
+    ) -> Result<(), PastEnd> {
+        let mut left = run.len;
+        while left > 0 {
+            let backward = run.kind == Kind::Backspace;
+            // A backspace run takes its last char first.
+            let pos = if backward { run.pos + left - 1 } else { run.pos };
+            let (place, effect) = self.tree.find_prepare(pos).ok_or(PastEnd)?;
+            let item = self.tree.item(place);
+            let (from, len) = if backward {
+                let len = left.min(place.offset + 1);
+                (place.offset + 1 - len, len)
+            } else {
+                (place.offset, left.min(item.len - place.offset))
+            };
+            if !self.is_real(&item, from, len) {
+                return Err(PastEnd);
+            }
+            let visible = item.state & DELETED == 0;
+            let target = item.id + from;
+            let place = self.tree.isolate(Place { offset: from, ..place }, len);
+            self.tree.set_state(place, (item.state + 1) | DELETED);
+            if backward {
+                self.tree.push_slots((target..target + len).rev());
+            } else {
+                self.tree.push_slots(target..target + len);
+            }
+            if visible {
+                deleted(effect + from, len);
+            }
+            left -= len;
+        }
+        Ok(())
+    }
+
+    /// Takes the events of `range` out of the prepare version.
+    pub(super) fn retreat(&mut self, ops: &OpLog, range: Range<Lv>) {
+        self.toggle(ops, range, u32::MAX);
+    }
+
+    /// Puts the events of `range` into the prepare version.
+    pub(super) fn advance(&mut self, ops: &OpLog, range: Range<Lv>) {
+        self.toggle(ops, range, 1);
+    }
+
+    fn toggle(&mut self, ops: &OpLog, range: Range<Lv>, by: u32) {
+        for part in ops.parts_in(range) {
+            let end = part.lv + part.run.len;
+            if part.run.is_insert() {
+                self.toggle_chars(part.lv..end, by);
+                continue;
+            }
+            // Deletes of neighbouring chars are settled together, in either direction.
+            let mut at = part.lv;
+            while at < end {
+                let first = self.tree.slot(at);
+                let (mut low, mut high) = (first, first + 1);
+                at += 1;
+                while at < end {
+                    match self.tree.slot(at) {
+                        next if next == high && low == first => high += 1,
+                        next if next + 1 == low && high == first + 1 => low -= 1,
+                        _ => break,
+                    }
+                    at += 1;
+                }
+                self.toggle_chars(low..high, by);
+            }
+        }
+    }
+
+    fn toggle_chars(&mut self, ids: Range<u32>, by: u32) {
+        let mut id = ids.start;
+        while id < ids.end {
+            let place = self.tree.find_id(id);
+            let item = self.tree.item(place);
+            let len = (item.len - place.offset).min(ids.end - id);
+            let place = self.tree.isolate(place, len);
+            let count = (item.state & !DELETED).wrapping_add(by);
+            self.tree.set_state(place, item.state & DELETED | count & !DELETED);
+            id += len;
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Random concurrent histories: the walker, the oracle and every replica agree.
+
+mod oracle;
+mod support;
+
+use crdt_core::{Document, VersionSummary};
+use fastrand::Rng;
+use support::*;
+
+/// Delivers events one at a time in a random order, some of them twice.
+fn deliver_shuffled(rng: &mut Rng, messages: &[String]) -> Document {
+    let mut order: Vec<usize> = (0..messages.len()).collect();
+    order.extend((0..messages.len() / 5).map(|_| rng.usize(0..messages.len())));
+    rng.shuffle(&mut order);
+    let mut doc = Document::new("reader").unwrap();
+    for i in order {
+        let report = doc.merge_json(&messages[i]).unwrap();
+        assert_eq!(report.dropped, 0);
+    }
+    assert_eq!((doc.pending_events(), doc.missing()), (0, vec![]));
+    doc
+}
+
+#[test]
+fn replicas_oracle_and_walker_agree() {
+    for_each_seed(2000, |seed| {
+        let mut rng = Rng::with_seed(seed);
+        let steps = rng.usize(5..50);
+        let docs = random_replicas(&mut rng, steps);
+        let operations = docs[0].operations_json();
+        let events = events(&operations);
+        let text = oracle::replay(&events);
+        for doc in &docs {
+            assert_eq!(doc.text(), text);
+            assert_eq!(doc.operations_json(), operations, "the JSON form is canonical");
+            assert_eq!(doc.frontier(), docs[0].frontier());
+            assert_eq!(doc.summary(), docs[0].summary());
+            assert_eq!(doc.text_hash(), docs[0].text_hash());
+            assert_eq!(doc.len_utf16(), text.encode_utf16().count());
+        }
+        // From scratch, as a whole: everything is concurrent at once.
+        let mut whole = Document::new("reader").unwrap();
+        whole.merge_json(&operations).unwrap();
+        assert_eq!(whole.text(), text);
+        let again = whole.merge_patch(&docs[1].encode_since(&VersionSummary::new())).unwrap();
+        assert_eq!((again.applied, again.duplicate), (0, events.len()));
+        assert_eq!(whole.operations_json(), operations);
+        // One event at a time.
+        let messages: Vec<String> = (0..events.len()).map(|i| event_json(&events, i)).collect();
+        let shuffled = deliver_shuffled(&mut rng, &messages);
+        assert_eq!(shuffled.text(), text);
+        assert_eq!(shuffled.operations_json(), operations);
+    });
+}
+
+/// One agent name on several branches at once: only then does the order by seq decide.
+#[test]
+fn one_agent_on_concurrent_branches() {
+    for_each_seed(1000, |seed| {
+        let mut rng = Rng::with_seed(seed);
+        let docs = random_replicas(&mut rng, 25);
+        let mut events = events(&docs[0].operations_json());
+        let names = ["x", "xy"];
+        let mut next = [0, 0];
+        for event in &mut events {
+            let i = event.agent.len() % 2;
+            event.agent = names[i].to_owned();
+            event.seq = next[i];
+            next[i] += 1;
+        }
+        let text = oracle::replay(&events);
+        let messages: Vec<String> = (0..events.len()).map(|i| event_json(&events, i)).collect();
+        let mut in_order = Document::new("reader").unwrap();
+        for message in &messages {
+            in_order.merge_json(message).unwrap();
+        }
+        let shuffled = deliver_shuffled(&mut rng, &messages);
+        assert_eq!(in_order.text(), text);
+        assert_eq!(shuffled.text(), text);
+        assert_eq!(shuffled.operations_json(), in_order.operations_json());
+    });
+}
+
+/// The splices of a merge, made to the text before it, give the text after it.
+#[test]
+fn splices_lead_from_text_to_text() {
+    for_each_seed(500, |seed| {
+        let mut rng = Rng::with_seed(seed);
+        let docs = random_replicas(&mut rng, 30);
+        let events = events(&docs[0].operations_json());
+        let mut doc = Document::new("reader").unwrap();
+        let mut text: Vec<u16> = Vec::new();
+        let mut chars: Vec<char> = Vec::new();
+        let mut messages: Vec<String> = (0..events.len()).map(|i| event_json(&events, i)).collect();
+        // Whole batches and single events.
+        messages.insert(rng.usize(0..messages.len()), docs[0].operations_json());
+        for message in &messages {
+            doc.merge_json_with(message, &mut |s| {
+                text.splice(s.pos.utf16..s.pos.utf16 + s.deleted.utf16, s.inserted.encode_utf16());
+                chars.splice(s.pos.chars..s.pos.chars + s.deleted.chars, s.inserted.chars());
+            })
+            .unwrap();
+            assert_eq!(String::from_utf16(&text).unwrap(), doc.text());
+            assert_eq!(chars.iter().collect::<String>(), doc.text());
+        }
+    });
+}

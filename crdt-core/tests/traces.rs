@@ -1,0 +1,136 @@
+//! Recorded histories: the project's own small set, and, where they are there, the conformance
+//! histories and the real editing traces.
+
+mod oracle;
+mod support;
+#[path = "support/traces.rs"]
+mod traces;
+
+use std::path::Path;
+
+use crdt_core::Document;
+use fastrand::Rng;
+use serde_json::Value;
+
+use support::for_each_seed;
+
+/// Where the project's own histories lie, one JSON object a line: operations and the text they make.
+fn own_file() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/histories.jsonl")
+}
+
+/// The texts in the file are the oracle's, and were the walker's when it was made.
+/// `CRDT_WRITE_DATA=1` makes it anew.
+#[test]
+fn own_histories() {
+    if std::env::var_os("CRDT_WRITE_DATA").is_some() {
+        let mut lines = String::new();
+        for seed in 1000..1040 {
+            let docs = support::random_replicas(&mut Rng::with_seed(seed), 20);
+            let operations = docs[0].operations_json();
+            let text = oracle::replay(&support::events(&operations));
+            let operations: Value = serde_json::from_str(&operations).unwrap();
+            lines += &serde_json::json!({"operations": operations, "text": text}).to_string();
+            lines.push('\n');
+        }
+        std::fs::write(own_file(), lines).unwrap();
+    }
+    let file = std::fs::read_to_string(own_file()).unwrap();
+    assert_eq!(file.lines().count(), 40);
+    for line in file.lines() {
+        let history: Value = serde_json::from_str(line).unwrap();
+        let mut doc = Document::new("reader").unwrap();
+        doc.merge_json(&history["operations"].to_string()).unwrap();
+        assert_eq!(doc.text(), history["text"].as_str().unwrap());
+        let canonical: Value = serde_json::from_str(&doc.operations_json()).unwrap();
+        assert_eq!(canonical, history["operations"]);
+    }
+}
+
+fn deliver<'a>(messages: impl IntoIterator<Item = &'a String>) -> Document {
+    let mut doc = Document::new("reader").unwrap();
+    for message in messages {
+        let report = doc.merge_json(message).unwrap();
+        assert_eq!(report.dropped, 0);
+    }
+    assert_eq!(doc.pending_events(), 0);
+    doc
+}
+
+#[test]
+fn conformance_histories() {
+    let Some(folder) = traces::folder() else {
+        return;
+    };
+    let file = traces::read(&folder.join("conformance.jsonl.gz"));
+    let histories: Vec<_> = file.lines().map(traces::conformance).collect();
+    assert_eq!(histories.len(), 1000);
+    for_each_seed(3, |seed| {
+        let mut rng = Rng::with_seed(seed);
+        for (i, (messages, text)) in histories.iter().enumerate() {
+            let mut order: Vec<&String> = messages.iter().collect();
+            if seed > 1 {
+                rng.shuffle(&mut order);
+            }
+            let doc = deliver(order);
+            assert_eq!(doc.text(), *text, "history {i}");
+            assert_eq!(oracle::replay(&support::events(&doc.operations_json())), *text);
+        }
+    });
+}
+
+fn trace(name: &str) -> Option<Value> {
+    let file = traces::folder()?.join(format!("{name}.json.gz"));
+    Some(serde_json::from_str(&traces::read(&file)).unwrap())
+}
+
+#[test]
+fn concurrent_traces() {
+    for name in ["friendsforever", "C1"] {
+        let Some(trace) = trace(name) else { return };
+        let (messages, text) = traces::concurrent(&trace);
+        let doc = deliver(&messages);
+        assert!(doc.text() == text, "{name}: another text");
+        let mut whole = Document::new("reader").unwrap();
+        whole.merge_patch(&doc.encode_since(&Default::default())).unwrap();
+        assert!(whole.text() == text, "{name} as one patch: another text");
+    }
+}
+
+/// The names of who wrote these are not in the files, so their texts are no test; but however the
+/// events come, the text is one.
+#[test]
+fn traces_with_lost_names() {
+    let Some(trace) = trace("git-makefile") else {
+        return;
+    };
+    let (messages, _) = traces::concurrent(&trace);
+    let doc = deliver(&messages);
+    let mut whole = Document::new("reader").unwrap();
+    whole.merge_json(&doc.operations_json()).unwrap();
+    assert!(whole.text() == doc.text(), "another text from the same events");
+    assert!(whole.operations_json() == doc.operations_json());
+}
+
+#[test]
+fn sequential_traces() {
+    for name in ["automerge-paper", "rustcode", "seph-blog1", "friendsforever_flat", "egwalker"] {
+        let Some(trace) = trace(name) else { return };
+        let mut doc = Document::new("writer").unwrap();
+        for patch in trace["txns"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|txn| txn["patches"].as_array().unwrap())
+        {
+            let pos = patch[0].as_u64().unwrap() as usize;
+            doc.delete(pos, patch[1].as_u64().unwrap() as usize).unwrap();
+            doc.insert(pos, patch[2].as_str().unwrap()).unwrap();
+        }
+        let text = trace["endContent"].as_str().unwrap();
+        assert!(doc.text() == text, "{name}: another text");
+        let mut copy = Document::new("reader").unwrap();
+        copy.merge_patch(&doc.encode_since(&Default::default())).unwrap();
+        assert!(copy.text() == text, "{name} as one patch: another text");
+    }
+}
