@@ -4,4 +4,5 @@ pub(crate) mod json;
 mod json_version;
 pub(crate) mod patch;
 mod reader;
+mod summary;
 mod varint;

@@ -1,18 +1,14 @@
 //! Recorded histories: the project's own small set, and, where they are there, the conformance
 //! histories and the real editing traces.
 
-mod oracle;
-mod support;
-#[path = "support/traces.rs"]
-mod traces;
-
 use std::path::Path;
 
 use crdt_core::Document;
 use fastrand::Rng;
 use serde_json::Value;
 
-use support::for_each_seed;
+use crate::histories::for_each_seed;
+use crate::{oracle, trace_files};
 
 /// Where the project's own histories lie, one JSON object a line: operations and the text they make.
 fn own_file() -> std::path::PathBuf {
@@ -26,9 +22,9 @@ fn own_histories() {
     if std::env::var_os("CRDT_WRITE_DATA").is_some() {
         let mut lines = String::new();
         for seed in 1000..1040 {
-            let docs = support::random_replicas(&mut Rng::with_seed(seed), 20);
+            let docs = crate::histories::random_replicas(&mut Rng::with_seed(seed), 20);
             let operations = docs[0].operations_json();
-            let text = oracle::replay(&support::events(&operations));
+            let text = oracle::replay(&crate::histories::events(&operations));
             let operations: Value = serde_json::from_str(&operations).unwrap();
             lines += &serde_json::json!({"operations": operations, "text": text}).to_string();
             lines.push('\n');
@@ -59,11 +55,11 @@ fn deliver<'a>(messages: impl IntoIterator<Item = &'a String>) -> Document {
 
 #[test]
 fn conformance_histories() {
-    let Some(folder) = traces::folder() else {
+    let Some(folder) = trace_files::folder() else {
         return;
     };
-    let file = traces::read(&folder.join("conformance.jsonl.gz"));
-    let histories: Vec<_> = file.lines().map(traces::conformance).collect();
+    let file = trace_files::read(&folder.join("conformance.jsonl.gz"));
+    let histories: Vec<_> = file.lines().map(trace_files::conformance).collect();
     assert_eq!(histories.len(), 1000);
     for_each_seed(3, |seed| {
         let mut rng = Rng::with_seed(seed);
@@ -74,21 +70,21 @@ fn conformance_histories() {
             }
             let doc = deliver(order);
             assert_eq!(doc.text(), *text, "history {i}");
-            assert_eq!(oracle::replay(&support::events(&doc.operations_json())), *text);
+            assert_eq!(oracle::replay(&crate::histories::events(&doc.operations_json())), *text);
         }
     });
 }
 
 fn trace(name: &str) -> Option<Value> {
-    let file = traces::folder()?.join(format!("{name}.json.gz"));
-    Some(serde_json::from_str(&traces::read(&file)).unwrap())
+    let file = trace_files::folder()?.join(format!("{name}.json.gz"));
+    Some(serde_json::from_str(&trace_files::read(&file)).unwrap())
 }
 
 #[test]
 fn concurrent_traces() {
     for name in ["friendsforever", "C1"] {
         let Some(trace) = trace(name) else { return };
-        let (messages, text) = traces::concurrent(&trace);
+        let (messages, text) = trace_files::concurrent(&trace);
         let doc = deliver(&messages);
         assert!(doc.text() == text, "{name}: another text");
         let mut whole = Document::new("reader").unwrap();
@@ -104,7 +100,7 @@ fn traces_with_lost_names() {
     let Some(trace) = trace("git-makefile") else {
         return;
     };
-    let (messages, _) = traces::concurrent(&trace);
+    let (messages, _) = trace_files::concurrent(&trace);
     let doc = deliver(&messages);
     let mut whole = Document::new("reader").unwrap();
     whole.merge_json(&doc.operations_json()).unwrap();

@@ -1,7 +1,5 @@
 //! Random histories, and the way from a document's JSON to the oracle's events.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
-
 use std::collections::HashMap;
 
 use crdt_core::{Document, VersionSummary};
@@ -19,10 +17,7 @@ pub(crate) fn seeds(default_count: u64) -> std::ops::Range<u64> {
     let read = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<u64>().ok());
     let first = read("CRDT_SEED").unwrap_or(1);
     let count = read("CRDT_HISTORIES").unwrap_or(default_count);
-    println!(
-        "histories with the seeds {first}..{}: CRDT_SEED=<seed> CRDT_HISTORIES=1 repeats one",
-        first + count
-    );
+    println!("seeds {first}..{}; CRDT_SEED=n CRDT_HISTORIES=1 repeats one", first + count);
     first..first + count
 }
 

@@ -1,11 +1,9 @@
 //! Random concurrent histories: the walker, the oracle and every replica agree.
 
-mod oracle;
-mod support;
-
+use crate::histories::*;
+use crate::oracle;
 use crdt_core::{Document, VersionSummary};
 use fastrand::Rng;
-use support::*;
 
 /// Delivers events one at a time in a random order, some of them twice.
 fn deliver_shuffled(rng: &mut Rng, messages: &[String]) -> Document {

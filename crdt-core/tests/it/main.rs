@@ -1,0 +1,8 @@
+//! The crate from outside: random histories against an oracle, recorded histories, bad input.
+
+mod bad_input;
+mod convergence;
+mod histories;
+mod oracle;
+mod trace_files;
+mod traces;
