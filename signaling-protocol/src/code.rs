@@ -1,0 +1,184 @@
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+macro_rules! error_codes {
+    ($($(#[$doc:meta])+ $name:ident = $text:literal,)+) => {
+        /// The stable code of an `error` reply, for programs; the message beside it is for people.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ErrorCode {
+            $($(#[$doc])+ $name,)+
+            /// A code that this version does not know.
+            Other,
+        }
+
+        impl ErrorCode {
+            /// Every code of this version, for counters and documentation.
+            pub const ALL: &[ErrorCode] = &[$(ErrorCode::$name),+];
+
+            /// The code as it stands in JSON.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(ErrorCode::$name => $text,)+
+                    ErrorCode::Other => "other",
+                }
+            }
+
+            fn from_text(text: &str) -> Self {
+                match text {
+                    $($text => ErrorCode::$name,)+
+                    _ => ErrorCode::Other,
+                }
+            }
+        }
+    };
+}
+
+error_codes! {
+    /// The frame is not a message: broken JSON, or a field missing or of the wrong kind.
+    Malformed = "malformed",
+    /// A `type` that the server does not know.
+    UnknownType = "unknown_type",
+    /// A binary frame where only text frames are taken.
+    BinaryFrame = "binary_frame",
+    /// The message is larger than the server takes.
+    MessageTooBig = "message_too_big",
+    /// A field holds more than the protocol allows.
+    LimitExceeded = "limit_exceeded",
+    /// A text that is no agent id or session secret.
+    InvalidId = "invalid_id",
+    /// A text that is no room name, or a room other than the one in the address.
+    InvalidRoom = "invalid_room",
+    /// The client speaks a newer protocol than the server.
+    UnsupportedProtocol = "unsupported_protocol",
+    /// Anything but `join` before the `join`.
+    NotJoined = "not_joined",
+    /// A `join` on a socket that has joined.
+    AlreadyJoined = "already_joined",
+    /// Someone else in the room has that agent id.
+    AgentIdTaken = "agent_id_taken",
+    /// `from` names someone other than the sender.
+    ForgedSender = "forged_sender",
+    /// The peer named in `to` is not in the room.
+    PeerUnavailable = "peer_unavailable",
+    /// The room holds as many clients as it may.
+    RoomFull = "room_full",
+    /// The server holds as many rooms as it may.
+    TooManyRooms = "too_many_rooms",
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for ErrorCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for ErrorCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        Ok(Self::from_text(&text))
+    }
+}
+
+/// Why the server closed a socket; the code and the reason of the WebSocket close frame.
+///
+/// Codes from 4000 are this protocol's own, the others are those of RFC 6455.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CloseCode {
+    /// The client asked for it.
+    Normal,
+    /// The server ends; come back later, or elsewhere.
+    GoingAway,
+    /// The frames break the WebSocket protocol.
+    ProtocolError,
+    /// A text frame is not UTF-8.
+    InvalidText,
+    /// The message is larger than the server takes.
+    MessageTooBig,
+    /// The client does not read as fast as others write to it.
+    SlowConsumer,
+    /// The same client came back on another socket and took its id over.
+    Replaced,
+}
+
+impl CloseCode {
+    /// Every code, for counters and documentation.
+    pub const ALL: &[CloseCode] = &[
+        CloseCode::Normal,
+        CloseCode::GoingAway,
+        CloseCode::ProtocolError,
+        CloseCode::InvalidText,
+        CloseCode::MessageTooBig,
+        CloseCode::SlowConsumer,
+        CloseCode::Replaced,
+    ];
+
+    /// The number in the close frame.
+    #[must_use]
+    pub fn number(self) -> u16 {
+        match self {
+            CloseCode::Normal => 1000,
+            CloseCode::GoingAway => 1001,
+            CloseCode::ProtocolError => 1002,
+            CloseCode::InvalidText => 1007,
+            CloseCode::MessageTooBig => 1009,
+            CloseCode::SlowConsumer => 4001,
+            CloseCode::Replaced => 4002,
+        }
+    }
+
+    /// The reason in the close frame, stable.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            CloseCode::Normal => "normal",
+            CloseCode::GoingAway => "going_away",
+            CloseCode::ProtocolError => "protocol_error",
+            CloseCode::InvalidText => "invalid_text",
+            CloseCode::MessageTooBig => "message_too_big",
+            CloseCode::SlowConsumer => "slow_consumer",
+            CloseCode::Replaced => "replaced",
+        }
+    }
+
+    /// The meaning of a number in a close frame, where this version knows it.
+    #[must_use]
+    pub fn from_number(number: u16) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|code| code.number() == number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_code_survives_json() {
+        for &code in ErrorCode::ALL {
+            let json = serde_json::to_string(&code).unwrap();
+            assert_eq!(serde_json::from_str::<ErrorCode>(&json).unwrap(), code);
+        }
+        let newer: ErrorCode = serde_json::from_str("\"from_the_future\"").unwrap();
+        assert_eq!(newer, ErrorCode::Other);
+    }
+
+    #[test]
+    fn close_codes_are_distinct() {
+        for &code in CloseCode::ALL {
+            assert_eq!(CloseCode::from_number(code.number()), Some(code));
+        }
+        assert_eq!(CloseCode::from_number(4999), None);
+    }
+}
