@@ -1,1 +1,42 @@
-//! A server that introduces browsers to each other: rooms, and relay of join, offer, answer and ICE candidates.
+//! A server that introduces browsers to each other: rooms, and relay of join, offer, answer and ICE
+//! candidates.
+//!
+//! The messages are those of the crate `signaling-protocol`; the server carries what peers send
+//! each other as it came and never reads a document. One call runs it:
+//!
+//! ```
+//! use clap::Parser;
+//! use signaling_server::{Config, run};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let config = Config::try_parse_from(["signaling-server", "--port", "0"])?;
+//! let listener = tokio::net::TcpListener::bind(config.address()).await?;
+//! let shutdown = async { /* a signal, in a real program */ };
+//! run(listener, config, shutdown).await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # How it hangs together
+//!
+//! [`run`] accepts connections and hands each to hyper, which asks the warp filters of `routes`.
+//! An upgraded socket becomes a `connection`: one task that reads frames, writes what waits in the
+//! client's `outbox`, and pings. What a frame means is decided in `client`, who is where in
+//! `rooms`; neither does I/O. A client never waits for another: what one sends lands in the bounded
+//! outbox of the other, and who does not empty it is disconnected.
+
+mod assets;
+mod client;
+mod config;
+mod connection;
+mod error;
+mod hub;
+mod outbox;
+mod rooms;
+mod routes;
+mod server;
+
+pub use config::Config;
+pub use error::RunError;
+pub use server::run;

@@ -1,0 +1,309 @@
+//! What each frame of a client means: the protocol's rules, without I/O.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use signaling_protocol::{
+    AgentId, ClientMessage, CloseCode, ErrorCode, ErrorReply, IdError, Join, PeerJoined, PeerLeft,
+    PeerList, Pong, RoomId, ServerMessage, limits,
+};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+
+use crate::hub::Hub;
+use crate::outbox::Outbox;
+use crate::rooms::{ConnectionId, JoinRefusal, Newcomer};
+
+/// The server's side of one client. Dropping it takes the client out of its room.
+pub(crate) struct Client {
+    hub: Arc<Hub>,
+    connection: ConnectionId,
+    outbox: Arc<Outbox>,
+    /// The room in the address of the socket, where it has one.
+    address_room: Option<Result<RoomId, IdError>>,
+    place: Option<Place>,
+}
+
+/// Where a client is, and as whom.
+struct Place {
+    room: RoomId,
+    agent: AgentId,
+}
+
+/// Why a message was not carried out.
+struct Refusal {
+    code: ErrorCode,
+    message: String,
+    peer: Option<AgentId>,
+}
+
+impl Client {
+    pub(crate) fn new(
+        hub: Arc<Hub>,
+        outbox: Arc<Outbox>,
+        address_room: Option<Result<RoomId, IdError>>,
+    ) -> Self {
+        let connection = hub.new_connection();
+        Self {
+            hub,
+            connection,
+            outbox,
+            address_room,
+            place: None,
+        }
+    }
+
+    /// Takes a text frame. What is wrong with it is answered; the socket lives.
+    pub(crate) fn receive_text(&mut self, frame: &str) {
+        let result = match ClientMessage::parse(frame) {
+            Ok(message) => self.carry_out(message, frame),
+            Err(error) => Err(Refusal::new(error.code(), error.to_string())),
+        };
+        if let Err(refusal) = result {
+            self.refuse(refusal);
+        }
+    }
+
+    /// Takes a binary frame: there are none in this protocol.
+    pub(crate) fn receive_binary(&self) {
+        let message = "binary frames are not part of this protocol; send JSON text".to_owned();
+        self.refuse(Refusal::new(ErrorCode::BinaryFrame, message));
+    }
+
+    /// Tells the client that it sent more than the server takes, before its socket is closed: the
+    /// rest of that message cannot be skipped.
+    pub(crate) fn message_too_big(&self) {
+        let message = format!(
+            "a message may have {} bytes at most",
+            self.hub.config.max_message_size
+        );
+        self.refuse(Refusal::new(ErrorCode::MessageTooBig, message));
+    }
+
+    fn carry_out(&mut self, message: ClientMessage, frame: &str) -> Result<(), Refusal> {
+        match message {
+            ClientMessage::Join(join) => self.join(join),
+            ClientMessage::Leave(_) => {
+                self.place()?;
+                self.leave();
+                Ok(())
+            }
+            ClientMessage::Signal(signal) => self.forward(&signal.to, signal.from, frame),
+            ClientMessage::Relay(relay) => self.forward(&relay.to, relay.from, frame),
+            ClientMessage::Ping(_) => {
+                self.send(&ServerMessage::Pong(Pong {}));
+                Ok(())
+            }
+            ClientMessage::Pong(_) => Ok(()),
+            other => Err(Refusal::new(
+                ErrorCode::UnknownType,
+                format!("this server does not take {}", other.to_json()),
+            )),
+        }
+    }
+
+    fn join(&mut self, join: Join) -> Result<(), Refusal> {
+        if let Some(place) = &self.place {
+            return Err(Refusal::new(
+                ErrorCode::AlreadyJoined,
+                format!(
+                    "this socket is in the room {:?} as {:?}",
+                    place.room, place.agent
+                ),
+            ));
+        }
+        if let Some(version) = join.protocol
+            && version > limits::PROTOCOL_VERSION
+        {
+            return Err(Refusal::new(
+                ErrorCode::UnsupportedProtocol,
+                format!(
+                    "protocol {version} is newer than this server's {}",
+                    limits::PROTOCOL_VERSION
+                ),
+            ));
+        }
+        let room = self.room_for(join.room)?;
+        let agent = join.agent_id;
+        let newcomer = Newcomer {
+            agent: agent.clone(),
+            connection: self.connection,
+            handle: self.outbox.clone(),
+            session: join.session,
+            capabilities: join.capabilities.clone(),
+        };
+
+        // The announcements are queued while the rooms are locked, so that everyone sees joins and
+        // departures in one order.
+        let mut rooms = self.hub.rooms();
+        let joined = rooms.join(&room, newcomer, Instant::now())?;
+        let rejoined = joined.replaced.is_some();
+        if let Some(old) = joined.replaced {
+            old.close(CloseCode::Replaced);
+        }
+        tell(
+            &joined.others,
+            &ServerMessage::PeerJoined(PeerJoined {
+                peer_id: agent.clone(),
+                rejoined,
+                capabilities: join.capabilities,
+            }),
+        );
+        self.send(&ServerMessage::PeerList(PeerList {
+            peers: joined.peers,
+            capabilities: joined.capabilities,
+            ice_servers: Vec::new(),
+        }));
+        drop(rooms);
+
+        tracing::debug!(connection = self.connection.0, %room, %agent, rejoined, "joined");
+        self.place = Some(Place { room, agent });
+        Ok(())
+    }
+
+    fn room_for(&self, asked: Option<RoomId>) -> Result<RoomId, Refusal> {
+        match (&self.address_room, asked) {
+            (Some(Err(error)), _) => Err(Refusal::new(
+                ErrorCode::InvalidRoom,
+                format!("in the address: {error}"),
+            )),
+            (Some(Ok(address)), Some(asked)) if *address != asked => Err(Refusal::new(
+                ErrorCode::InvalidRoom,
+                format!("the address names the room {address:?}, the join {asked:?}"),
+            )),
+            (Some(Ok(room)), _) => Ok(room.clone()),
+            (None, asked) => Ok(asked.unwrap_or_default()),
+        }
+    }
+
+    /// Passes a frame on as it came, once it is sure that its sender is who it says.
+    fn forward(&self, to: &AgentId, from: Option<AgentId>, frame: &str) -> Result<(), Refusal> {
+        let place = self.place()?;
+        let frame = match from {
+            Some(from) if from == place.agent => Utf8Bytes::from(frame),
+            Some(from) => {
+                let message = format!("from is {from:?}, but this socket is {:?}", place.agent);
+                return Err(Refusal::new(ErrorCode::ForgedSender, message));
+            }
+            None => Utf8Bytes::from(stamp(frame, &place.agent)),
+        };
+        let receiver = self.hub.rooms().find(&place.room, to).cloned();
+        match receiver {
+            Some(outbox) => {
+                outbox.push(Message::Text(frame));
+                Ok(())
+            }
+            None => Err(Refusal {
+                code: ErrorCode::PeerUnavailable,
+                message: format!("{to:?} is not in the room"),
+                peer: Some(to.clone()),
+            }),
+        }
+    }
+
+    fn place(&self) -> Result<&Place, Refusal> {
+        self.place
+            .as_ref()
+            .ok_or_else(|| Refusal::new(ErrorCode::NotJoined, "send a join first".to_owned()))
+    }
+
+    fn leave(&mut self) {
+        let Some(Place { room, agent }) = self.place.take() else {
+            return;
+        };
+        let mut rooms = self.hub.rooms();
+        let others = rooms.leave(&room, &agent, self.connection, Instant::now());
+        tell(
+            &others,
+            &ServerMessage::PeerLeft(PeerLeft {
+                peer_id: agent.clone(),
+            }),
+        );
+        drop(rooms);
+        tracing::debug!(connection = self.connection.0, %room, %agent, "left");
+    }
+
+    fn refuse(&self, refusal: Refusal) {
+        let Refusal {
+            code,
+            message,
+            peer,
+        } = refusal;
+        tracing::debug!(connection = self.connection.0, %code, message, "refused");
+        self.send(&ServerMessage::Error(ErrorReply {
+            code,
+            message,
+            peer_id: peer,
+        }));
+    }
+
+    fn send(&self, message: &ServerMessage) {
+        self.outbox.push(Message::text(message.to_json()));
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+impl Refusal {
+    fn new(code: ErrorCode, message: String) -> Self {
+        Self {
+            code,
+            message,
+            peer: None,
+        }
+    }
+}
+
+impl From<JoinRefusal> for Refusal {
+    fn from(refusal: JoinRefusal) -> Self {
+        let code = match refusal {
+            JoinRefusal::AgentIdTaken { .. } => ErrorCode::AgentIdTaken,
+            JoinRefusal::RoomFull { .. } => ErrorCode::RoomFull,
+            JoinRefusal::TooManyRooms { .. } => ErrorCode::TooManyRooms,
+        };
+        Refusal::new(code, refusal.to_string())
+    }
+}
+
+/// Queues one message for many; its text is written once and shared.
+fn tell(members: &[Arc<Outbox>], message: &ServerMessage) {
+    if members.is_empty() {
+        return;
+    }
+    let message = Message::text(message.to_json());
+    for outbox in members {
+        outbox.push(message.clone());
+    }
+}
+
+/// Adds the sender to a frame that names none. The frame is a JSON object with a `type`, so there is
+/// a field to put it after; as the last one it also overrules a `"from":null`.
+fn stamp(frame: &str, sender: &AgentId) -> String {
+    let body = frame.trim_end();
+    let body = body.strip_suffix('}').unwrap_or(body);
+    let sender = serde_json::Value::from(sender.as_str());
+    format!("{body},\"from\":{sender}}}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamped_frame_names_its_sender() {
+        let sender = AgentId::parse("a\"b").unwrap();
+        for frame in [
+            r#"{"type":"offer","to":"b","offer":{"sdp":"}"},"extra":[1,2]}"#,
+            "{\"type\":\"offer\",\"to\":\"b\",\"offer\":{}} \n",
+            r#"{"from":null,"type":"offer","to":"b","offer":1}"#,
+        ] {
+            let stamped: serde_json::Value = serde_json::from_str(&stamp(frame, &sender)).unwrap();
+            let mut expected: serde_json::Value = serde_json::from_str(frame).unwrap();
+            expected["from"] = "a\"b".into();
+            assert_eq!(stamped, expected);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What an operator can set: every flag, each also by an environment variable.
+
+use std::time::Duration;
+
+use clap::Parser;
+use signaling_protocol::limits::DEFAULT_MAX_MESSAGE_BYTES;
+
+/// Introduces browsers to each other, so that they can edit a text together, and serves the editor.
+#[derive(Debug, Clone, Parser)]
+#[command(version, about)]
+pub struct Config {
+    /// Address to listen on
+    #[arg(
+        long,
+        env = "HOST",
+        default_value = "127.0.0.1",
+        value_name = "ADDRESS"
+    )]
+    pub host: String,
+
+    /// Port to listen on; 0 takes a free one
+    #[arg(short, long, env = "PORT", default_value_t = 8080)]
+    pub port: u16,
+
+    /// How many rooms may exist at a time
+    #[arg(long, env = "MAX_ROOMS", default_value_t = 1000, value_name = "N",
+          value_parser = at_least_one)]
+    pub max_rooms: usize,
+
+    /// How many clients may be in one room
+    #[arg(long, env = "MAX_CLIENTS_PER_ROOM", default_value_t = 100, value_name = "N",
+          value_parser = at_least_one)]
+    pub max_clients_per_room: usize,
+
+    /// After how long an empty room is removed
+    #[arg(
+        long,
+        env = "ROOM_TIMEOUT_MINUTES",
+        default_value_t = 30,
+        value_name = "MINUTES"
+    )]
+    pub room_timeout_minutes: u64,
+
+    /// Largest message that a client may send
+    #[arg(long, env = "MAX_MESSAGE_SIZE", default_value_t = DEFAULT_MAX_MESSAGE_BYTES,
+          value_name = "BYTES", value_parser = at_least_one)]
+    pub max_message_size: usize,
+
+    /// After how long a client that answers no ping is dropped
+    #[arg(long, env = "CLIENT_TIMEOUT_SECONDS", default_value_t = 45, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub client_timeout_seconds: u64,
+
+    /// How many messages may wait for a client before it is dropped as too slow
+    #[arg(long, env = "MAX_QUEUED_MESSAGES", default_value_t = 1024, value_name = "N",
+          value_parser = at_least_one)]
+    pub max_queued_messages: usize,
+
+    /// Log more; twice for everything. RUST_LOG, where set, decides instead
+    #[arg(short, long, env = "VERBOSE", action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+impl Config {
+    /// The address to listen on, as `host:port`.
+    #[must_use]
+    pub fn address(&self) -> String {
+        if self.host.contains(':') && !self.host.starts_with('[') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+
+    /// What is logged where `RUST_LOG` says nothing.
+    #[must_use]
+    pub fn default_log_filter(&self) -> &'static str {
+        match self.verbose {
+            0 => "info",
+            1 => "info,signaling_server=debug",
+            _ => "debug,signaling_server=trace",
+        }
+    }
+
+    pub(crate) fn client_timeout(&self) -> Duration {
+        Duration::from_secs(self.client_timeout_seconds)
+    }
+
+    /// Three pings fit into the time after which silence counts as absence.
+    pub(crate) fn ping_interval(&self) -> Duration {
+        self.client_timeout() / 3
+    }
+
+    pub(crate) fn room_timeout(&self) -> Duration {
+        Duration::from_secs(self.room_timeout_minutes.saturating_mul(60))
+    }
+
+    /// A full queue of the largest messages would be a lot of memory, so bytes are bounded too: the
+    /// largest message always fits, and an ordinary load beside it.
+    pub(crate) fn max_queued_bytes(&self) -> usize {
+        self.max_message_size.saturating_add(1 << 20)
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Config, clap::Error> {
+        Config::try_parse_from([&["signaling-server"], arguments].concat())
+    }
+
+    #[test]
+    fn the_address_is_one_that_can_be_bound() {
+        let address = |host| parse(&["--host", host, "-p", "81"]).unwrap().address();
+        assert_eq!(address("127.0.0.1"), "127.0.0.1:81");
+        assert_eq!(address("::1"), "[::1]:81");
+        assert_eq!(address("[::1]"), "[::1]:81");
+        assert_eq!(address("localhost"), "localhost:81");
+    }
+
+    #[test]
+    fn senseless_values_are_refused_in_words() {
+        for (flag, value) in [
+            ("--port", "65536"),
+            ("--max-rooms", "0"),
+            ("--max-clients-per-room", "none"),
+            ("--max-message-size", "0"),
+            ("--client-timeout-seconds", "0"),
+        ] {
+            let error = parse(&[flag, value]).unwrap_err().to_string();
+            assert!(error.contains(flag) && error.contains(value), "{error}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What all connections share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::outbox::{Bounds, Outbox};
+use crate::rooms::{ConnectionId, RoomLimits, Rooms};
+
+/// The process's shared state: rooms, limits, and the tasks to wait for at the end.
+pub(crate) struct Hub {
+    pub(crate) config: Config,
+    /// Cancelled when the server ends: every socket closes itself then.
+    pub(crate) ending: CancellationToken,
+    /// Every upgraded socket's task; hyper does not know of them any more.
+    pub(crate) sockets: TaskTracker,
+    rooms: Mutex<Rooms<Arc<Outbox>>>,
+    last_connection: AtomicU64,
+}
+
+impl Hub {
+    pub(crate) fn new(config: Config) -> Self {
+        let limits = RoomLimits {
+            rooms: config.max_rooms,
+            clients_per_room: config.max_clients_per_room,
+            empty_for: config.room_timeout(),
+        };
+        Self {
+            config,
+            ending: CancellationToken::new(),
+            sockets: TaskTracker::new(),
+            rooms: Mutex::new(Rooms::new(limits)),
+            last_connection: AtomicU64::new(0),
+        }
+    }
+
+    /// The rooms. The lock is held for look-ups and for filling outboxes, never across I/O.
+    pub(crate) fn rooms(&self) -> MutexGuard<'_, Rooms<Arc<Outbox>>> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn new_connection(&self) -> ConnectionId {
+        ConnectionId(self.last_connection.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn new_outbox(&self) -> Arc<Outbox> {
+        Arc::new(Outbox::new(Bounds {
+            messages: self.config.max_queued_messages,
+            bytes: self.config.max_queued_bytes(),
+        }))
+    }
+}

@@ -1,0 +1,186 @@
+//! The addresses of the server, as warp filters.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hyper::upgrade::OnUpgrade;
+use percent_encoding::percent_decode_str;
+use serde_json::json;
+use signaling_protocol::{IdError, RoomId};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use warp::http::header::{
+    CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_NONE_MATCH, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use warp::http::{Response, StatusCode};
+use warp::hyper::body::Bytes;
+use warp::path::FullPath;
+use warp::reject::Rejection;
+use warp::reply::Reply;
+use warp::{Filter, reply};
+
+use crate::assets;
+use crate::connection;
+use crate::hub::Hub;
+use crate::server::HttpIo;
+
+/// The address of the client, put into each request by the acceptor.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClientAddress(pub(crate) SocketAddr);
+
+type AddressRoom = Option<Result<RoomId, IdError>>;
+
+/// Everything the server answers.
+pub(crate) fn routes(
+    hub: Arc<Hub>,
+) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone {
+    let readable = warp::get().or(warp::head()).unify();
+
+    let socket = warp::get()
+        .and(socket_path())
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::optional::<OnUpgrade>())
+        .and(warp::ext::get::<ClientAddress>())
+        .and_then({
+            let hub = hub.clone();
+            move |room, headers: HeaderMap, upgrade, address| {
+                let hub = hub.clone();
+                async move { socket(hub, room, &headers, upgrade, address) }
+            }
+        });
+
+    let health = readable
+        .and(warp::path!("health"))
+        .map(|| reply::json(&json!({ "status": "ok" })));
+
+    let stats = readable.and(warp::path!("stats")).map(move || {
+        let rooms = hub.rooms();
+        reply::json(&json!({
+            "rooms": rooms.len(),
+            "total_clients": rooms.members(),
+            "max_rooms": hub.config.max_rooms,
+            "max_clients_per_room": hub.config.max_clients_per_room,
+        }))
+    });
+
+    let app = readable
+        .and(warp::path::full())
+        .and(warp::header::headers_cloned())
+        .and_then(|path: FullPath, headers: HeaderMap| async move {
+            let path = path.as_str().trim_start_matches('/');
+            let path = percent_decode_str(path).decode_utf8_lossy();
+            assets::serve(&path, headers.get(IF_NONE_MATCH)).ok_or_else(warp::reject::not_found)
+        });
+
+    socket
+        .or(health)
+        .or(stats)
+        .or(app)
+        .recover(|rejection| async move { Ok(explain(&rejection)) })
+}
+
+/// `/`, `/ws`, `/ws/` and `/ws/<room>`.
+fn socket_path() -> impl Filter<Extract = (AddressRoom,), Error = Rejection> + Clone {
+    let root = warp::path::end().map(|| None);
+    let plain = warp::path!("ws").map(|| None);
+    let room = warp::path!("ws" / String).map(|room: String| {
+        let room = percent_decode_str(&room).decode_utf8_lossy();
+        Some(RoomId::parse(&room))
+    });
+    root.or(plain).unify().or(room).unify()
+}
+
+/// Answers a WebSocket handshake and leaves the socket to a task of its own. What is no handshake
+/// is for another route.
+fn socket(
+    hub: Arc<Hub>,
+    room: AddressRoom,
+    headers: &HeaderMap,
+    upgrade: Option<OnUpgrade>,
+    ClientAddress(address): ClientAddress,
+) -> Result<Response<Bytes>, Rejection> {
+    let (Some(upgrade), true) = (upgrade, asks_for_websocket(headers)) else {
+        return Err(warp::reject::not_found());
+    };
+    let Some(key) = headers.get(SEC_WEBSOCKET_KEY) else {
+        return Ok(problem(
+            StatusCode::BAD_REQUEST,
+            "the handshake has no Sec-WebSocket-Key",
+        ));
+    };
+    if headers
+        .get(SEC_WEBSOCKET_VERSION)
+        .is_none_or(|version| version != "13")
+    {
+        let mut refusal = problem(
+            StatusCode::UPGRADE_REQUIRED,
+            "WebSocket version 13 is needed",
+        );
+        refusal
+            .headers_mut()
+            .insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        return Ok(refusal);
+    }
+    let Ok(accept) = HeaderValue::try_from(derive_accept_key(key.as_bytes())) else {
+        return Ok(problem(
+            StatusCode::BAD_REQUEST,
+            "the Sec-WebSocket-Key cannot be answered",
+        ));
+    };
+
+    hub.sockets.clone().spawn(async move {
+        match upgrade.await.map(|upgraded| upgraded.downcast::<HttpIo>()) {
+            Ok(Ok(parts)) => {
+                tracing::debug!(%address, "a socket opened");
+                connection::serve(parts.io.into_inner(), parts.read_buf, hub, room).await;
+                tracing::debug!(%address, "a socket closed");
+            }
+            Ok(Err(_)) => tracing::error!("an upgraded socket is of a foreign kind"),
+            Err(error) => tracing::debug!("a socket was lost while it was upgraded: {error}"),
+        }
+    });
+
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    Ok(response)
+}
+
+fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    let names = |name, wanted: &str| {
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|token| token.trim().eq_ignore_ascii_case(wanted))
+    };
+    names(CONNECTION, "upgrade") && names(UPGRADE, "websocket")
+}
+
+/// What to say to a request that no route took.
+fn explain(rejection: &Rejection) -> Response<Bytes> {
+    if rejection.is_not_found() {
+        problem(StatusCode::NOT_FOUND, "there is nothing at this address")
+    } else if rejection.find::<warp::reject::MethodNotAllowed>().is_some() {
+        problem(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "this method is not for this address",
+        )
+    } else {
+        problem(StatusCode::BAD_REQUEST, "the request makes no sense here")
+    }
+}
+
+fn problem(status: StatusCode, message: &str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(json!({ "error": message }).to_string()));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,134 @@
+//! Accepts connections, and ends when told to.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::service::Service as _;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{interval, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use warp::Filter;
+use warp::reply::Reply;
+
+use crate::config::Config;
+use crate::error::RunError;
+use crate::hub::Hub;
+use crate::routes::{ClientAddress, routes};
+
+/// The kind of stream that hyper gets, and gives back when a socket is upgraded.
+pub(crate) type HttpIo = TokioIo<TcpStream>;
+
+/// How long a client may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The largest request head; a handshake has a few hundred bytes.
+const HEAD_BUFFER: usize = 16 * 1024;
+
+/// How long the end may take once it was asked for.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long to wait after the system had no descriptor for another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often to look for rooms that have been empty for long enough.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Serves until `shutdown` completes, then closes every connection and returns.
+///
+/// # Errors
+/// When the listener has no address.
+pub async fn run(
+    listener: TcpListener,
+    config: Config,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    let address = listener.local_addr().map_err(RunError::Listener)?;
+    let hub = Arc::new(Hub::new(config));
+    let requests = TaskTracker::new();
+    tracing::info!("listening on http://{address}");
+
+    tokio::select! {
+        () = accept(&listener, &hub, &requests) => {}
+        () = remove_expired_rooms(&hub) => {}
+        () = shutdown => {}
+    }
+    drop(listener);
+    hub.ending.cancel();
+    hub.sockets.close();
+    requests.close();
+    let ended = async {
+        requests.wait().await;
+        hub.sockets.wait().await;
+    };
+    if timeout(END_TIMEOUT, ended).await.is_err() {
+        tracing::warn!(
+            "{} connections did not close in time",
+            hub.sockets.len() + requests.len()
+        );
+    }
+    tracing::info!("ended");
+    Ok(())
+}
+
+async fn accept(listener: &TcpListener, hub: &Arc<Hub>, requests: &TaskTracker) {
+    let routes = routes(hub.clone());
+    loop {
+        match listener.accept().await {
+            Ok((stream, address)) => {
+                let serving = serve_http(stream, address, routes.clone(), hub.ending.clone());
+                requests.spawn(serving);
+            }
+            Err(error) => {
+                tracing::warn!("cannot accept a connection: {error}");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn remove_expired_rooms(hub: &Hub) {
+    let mut rounds = interval(EXPIRY_INTERVAL);
+    loop {
+        rounds.tick().await;
+        hub.rooms().remove_expired(Instant::now());
+    }
+}
+
+/// Answers the requests of one connection, until it is closed, upgraded, or the server ends.
+async fn serve_http<F>(stream: TcpStream, address: SocketAddr, routes: F, ending: CancellationToken)
+where
+    F: Filter<Error = std::convert::Infallible> + Clone + Send + Sync + 'static,
+    F::Extract: Reply,
+{
+    // Signals are small and answered at once: waiting for more to send only delays them.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!("cannot set TCP_NODELAY: {error}");
+    }
+    let service = TowerToHyperService::new(warp::service(routes));
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<_>| {
+        request.extensions_mut().insert(ClientAddress(address));
+        service.call(request)
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BUFFER)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = ending.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%address, "a connection ended: {error}");
+    }
+}

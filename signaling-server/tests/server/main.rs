@@ -1,0 +1,7 @@
+//! The server as its clients meet it: real sockets on a free port, real WebSocket clients.
+
+mod contract;
+mod hostile;
+mod http;
+mod lifecycle;
+mod support;
