@@ -3,18 +3,23 @@
 //! All numbers are varints. A patch is
 //!
 //! ```text
-//! version      1 (one byte)
-//! agents       count, then each: length in bytes, UTF-8
-//! pieces       count, then each:
-//!   agent      index into agents
-//!   seq        signed: difference to the end of that agent's last piece here (to 0 for its first)
-//!   parents    0 for "the event before, of the same agent", else count + 1, then each: agent, seq
-//!   ops        count, then each: length * 4 + kind (0 insert, 1 delete, 2 backspace),
-//!              signed: difference of pos to where the operation before left off
-//!   text       of all inserts of the piece: length in bytes, UTF-8
+//! names        count, then each: length in bytes, UTF-8
+//! pieces       to the end, each:
+//!   head       agent * 4, + 2 if it has exactly one operation, + 1 if its parents are given
+//!   seq        of its first event
+//!   parents    if given: count, then each: agent, seq
+//!   count      of operations, if not one
+//!   ops        each: length * 4 + kind (0 insert, 1 delete, 2 backspace), then pos: for the first
+//!              as it is, else signed: the difference to where the operation before left off
+//!   text       of all inserts: as many UTF-8 chars as they insert
 //! ```
 //!
-//! The order of the pieces is that of the sender's history: parents come first.
+//! An agent is a place in the list of names. Two ends that share a list (`known`) count on from
+//! there, and leave those names out. Parents that are not given are the event before, of the same
+//! agent. The pieces come in the order of the sender's history: parents first. Nothing depends on
+//! earlier patches, so one that is lost or comes twice does no harm.
+//!
+//! A whole patch by itself has a version byte, 1, before it.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -32,50 +37,63 @@ use crate::version::Lv;
 
 const VERSION: u8 = 1;
 
-/// The fewest bytes that an agent, a piece, a parent and an operation take.
-const AGENT_BYTES: usize = 2;
-const PIECE_BYTES: usize = 6;
+/// The fewest bytes that a name, a parent and an operation take.
+const NAME_BYTES: usize = 2;
 const PARENT_BYTES: usize = 2;
 const OP_BYTES: usize = 2;
 
-/// Writes the events `ranges` (ascending).
+/// Writes the events `ranges` (ascending) as a patch by itself.
 pub(crate) fn encode(history: &History, ranges: &[Range<Lv>]) -> Vec<u8> {
-    let graph = &history.graph;
-    let mut names = Names::default();
-    let mut pieces = Vec::new();
-    let mut count = 0;
-    for range in ranges {
-        for (run, _) in graph.graph.runs_in(range.clone()) {
-            for (lvs, agent, seq) in graph.agents.runs_in(run) {
-                encode_piece(history, &mut names, &mut pieces, (lvs, agent, seq));
-                count += 1;
-            }
-        }
-    }
     let mut out = vec![VERSION];
-    push(&mut out, names.order.len() as u64);
-    for &agent in &names.order {
-        let name = graph.agents.name(agent);
-        push(&mut out, name.len() as u64);
-        out.extend_from_slice(name.as_bytes());
-    }
-    push(&mut out, count);
-    out.extend_from_slice(&pieces);
+    encode_named(history, ranges, &[], &mut out);
     out
 }
 
-/// The agents that a patch names, in order of first use, with the seq after their last piece.
+/// Writes the events `ranges` (ascending) for a reader that knows the names `known`.
+pub(crate) fn encode_named(
+    history: &History,
+    ranges: &[Range<Lv>],
+    known: &[&str],
+    out: &mut Vec<u8>,
+) {
+    let graph = &history.graph;
+    let mut names = Names { known: known.len() as u64, ..Names::default() };
+    for (i, name) in known.iter().enumerate() {
+        if let Some(agent) = graph.agents.find_agent(name) {
+            names.index.entry(agent).or_insert(i as u64);
+        }
+    }
+    let mut pieces = Vec::new();
+    for range in ranges {
+        for (run, _) in graph.graph.runs_in(range.clone()) {
+            for piece in graph.agents.runs_in(run) {
+                encode_piece(history, &mut names, &mut pieces, piece);
+            }
+        }
+    }
+    push(out, names.more.len() as u64);
+    for &agent in &names.more {
+        let name = graph.agents.name(agent);
+        push(out, name.len() as u64);
+        out.extend_from_slice(name.as_bytes());
+    }
+    out.extend_from_slice(&pieces);
+}
+
+/// The places of agents in the list of names.
 #[derive(Default)]
 struct Names {
-    order: Vec<AgentIdx>,
-    known: HashMap<AgentIdx, (u64, u32)>,
+    known: u64,
+    index: HashMap<AgentIdx, u64>,
+    /// Those that the reader does not know, in order of first use.
+    more: Vec<AgentIdx>,
 }
 
 impl Names {
-    fn entry(&mut self, agent: AgentIdx) -> &mut (u64, u32) {
-        self.known.entry(agent).or_insert_with(|| {
-            self.order.push(agent);
-            (self.order.len() as u64 - 1, 0)
+    fn place(&mut self, agent: AgentIdx) -> u64 {
+        *self.index.entry(agent).or_insert_with(|| {
+            self.more.push(agent);
+            self.known + self.more.len() as u64 - 1
         })
     }
 }
@@ -87,29 +105,27 @@ fn encode_piece(
     (lvs, agent, seq): (Range<Lv>, AgentIdx, u32),
 ) {
     let graph = &history.graph;
-    let (index, expected) = names.entry(agent);
-    push(out, *index);
-    push_signed(out, i64::from(seq) - i64::from(*expected));
-    *expected = seq + (lvs.end - lvs.start);
+    let parts = || history.ops.parts_in(lvs.clone());
+    let count = parts().count();
     graph.graph.with_parents(lvs.start, |parents| {
-        if let [parent] = parents {
-            let (by, at, _) = graph.agents.id_of(*parent);
-            if by == agent && at + 1 == seq {
-                push(out, 0);
-                return;
+        let continues = seq > 0
+            && matches!(parents, [parent] if graph.agents.lv_of(agent, seq - 1) == Some(*parent));
+        let flags = u64::from(count == 1) << 1 | u64::from(!continues);
+        push(out, names.place(agent) << 2 | flags);
+        push(out, u64::from(seq));
+        if !continues {
+            push(out, parents.len() as u64);
+            for &parent in parents {
+                let (by, at, _) = graph.agents.id_of(parent);
+                push(out, names.place(by));
+                push(out, u64::from(at));
             }
         }
-        push(out, parents.len() as u64 + 1);
-        for &parent in parents {
-            let (by, at, _) = graph.agents.id_of(parent);
-            push(out, names.entry(by).0);
-            push(out, u64::from(at));
-        }
     });
-    let parts = || history.ops.parts_in(lvs.clone());
-    push(out, parts().count() as u64);
-    let mut cursor = 0_i64;
-    let mut text_len = 0;
+    if count != 1 {
+        push(out, count as u64);
+    }
+    let mut cursor = None;
     for part in parts() {
         let run = part.run;
         let kind = match run.kind {
@@ -118,11 +134,12 @@ fn encode_piece(
             Kind::Backspace => 2,
         };
         push(out, u64::from(run.len) << 2 | kind);
-        push_signed(out, i64::from(run.pos) - cursor);
-        cursor = after(&run);
-        text_len += history.ops.text_of(&part).len();
+        match cursor {
+            None => push(out, run.pos.into()),
+            Some(cursor) => push_signed(out, i64::from(run.pos) - cursor),
+        }
+        cursor = Some(after(&run));
     }
-    push(out, text_len as u64);
     for part in parts() {
         out.extend_from_slice(history.ops.text_of(&part).as_bytes());
     }
@@ -133,79 +150,76 @@ fn after(run: &Run) -> i64 {
     i64::from(run.pos) + if run.is_insert() { i64::from(run.len) } else { 0 }
 }
 
-/// Reads a patch.
+/// Reads a patch by itself.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<Piece>, DecodeError> {
     let mut reader = Reader::new(bytes);
     let version = reader.byte()?;
     if version != VERSION {
         return Err(DecodeError::Version { found: version.into(), known: VERSION.into() });
     }
-    let count = reader.count(AGENT_BYTES)?;
-    let mut agents: Vec<(Arc<str>, u32)> = Vec::with_capacity(count);
-    for _ in 0..count {
-        agents.push((Arc::from(reader.text()?), 0));
+    decode_pieces(reader, &[])
+}
+
+/// Reads a patch that leaves out the names `known`.
+pub(crate) fn decode_named(bytes: &[u8], known: &[&str]) -> Result<Vec<Piece>, DecodeError> {
+    decode_pieces(Reader::new(bytes), known)
+}
+
+fn decode_pieces(mut reader: Reader<'_>, known: &[&str]) -> Result<Vec<Piece>, DecodeError> {
+    let mut names: Vec<Arc<str>> = known.iter().map(|&name| Arc::from(name)).collect();
+    for _ in 0..reader.count(NAME_BYTES)? {
+        names.push(Arc::from(reader.text()?));
     }
-    let count = reader.count(PIECE_BYTES)?;
-    let mut pieces = Vec::with_capacity(count);
-    for _ in 0..count {
-        pieces.push(decode_piece(&mut reader, &mut agents)?);
+    let mut pieces = Vec::new();
+    while reader.left() > 0 {
+        pieces.push(decode_piece(&mut reader, &names)?);
     }
-    reader.end()?;
     Ok(pieces)
 }
 
-fn agent_at(reader: &mut Reader<'_>, agents: &[(Arc<str>, u32)]) -> Result<usize, DecodeError> {
-    let error = reader.error("an agent that the patch does not name");
-    usize::try_from(reader.varint()?).ok().filter(|&i| i < agents.len()).ok_or(error)
+fn name_at<'a>(
+    reader: &Reader<'_>,
+    names: &'a [Arc<str>],
+    place: u64,
+) -> Result<&'a Arc<str>, DecodeError> {
+    let name = usize::try_from(place).ok().and_then(|i| names.get(i));
+    name.ok_or(reader.error("an agent that is not in the list of names"))
 }
 
-fn decode_piece(
-    reader: &mut Reader<'_>,
-    agents: &mut [(Arc<str>, u32)],
-) -> Result<Piece, DecodeError> {
-    let index = agent_at(reader, agents)?;
-    let (agent, expected) = agents[index].clone();
-    let error = reader.error("a sequence number is out of range");
-    let seq = reader.signed()?.checked_add(expected.into());
-    let seq = seq.and_then(|n| u32::try_from(n).ok()).filter(|&n| n < 1 << 31).ok_or(error)?;
-    let parents = match reader.count(PARENT_BYTES)? {
-        0 => {
-            let before = seq.checked_sub(1).ok_or(reader.error("nothing comes before event 0"))?;
-            vec![(agent.clone(), before)]
+fn decode_piece(reader: &mut Reader<'_>, names: &[Arc<str>]) -> Result<Piece, DecodeError> {
+    let head = reader.varint()?;
+    let agent = name_at(reader, names, head >> 2)?.clone();
+    let seq = reader.small()?;
+    let parents = if head & 1 == 0 {
+        let before = seq.checked_sub(1).ok_or(reader.error("nothing comes before event 0"))?;
+        vec![(agent.clone(), before)]
+    } else {
+        let count = reader.count(PARENT_BYTES)?;
+        let mut parents = Vec::with_capacity(count);
+        for _ in 0..count {
+            let place = reader.varint()?;
+            parents.push((name_at(reader, names, place)?.clone(), reader.small()?));
         }
-        count => {
-            let mut parents = Vec::with_capacity(count - 1);
-            for _ in 1..count {
-                let by = agent_at(reader, agents)?;
-                parents.push((agents[by].0.clone(), reader.small()?));
-            }
-            parents
-        }
+        parents
     };
-    let count = reader.count(OP_BYTES)?;
+    let count = if head & 2 == 0 { reader.count(OP_BYTES)? } else { 1 };
     let mut runs = Vec::with_capacity(count);
-    let mut cursor = 0_i64;
+    let mut cursor = None;
     let (mut len, mut chars) = (0_u64, 0_u64);
     for _ in 0..count {
         let run = decode_run(reader, cursor)?;
-        cursor = after(&run);
+        cursor = Some(after(&run));
         len += u64::from(run.len);
         chars += if run.is_insert() { u64::from(run.len) } else { 0 };
         runs.push(run);
     }
-    let error = reader.error("the text is not as long as the inserts");
-    let text = reader.text()?;
-    if text.chars().count() as u64 != chars {
-        return Err(error);
-    }
+    let text = reader.chars(chars)?.to_owned();
     let error = reader.error("a piece has no events, or more than there are sequence numbers");
     let len = u32::try_from(len).ok().filter(|&n| n > 0 && seq.checked_add(n) < Some(1 << 31));
-    let len = len.ok_or(error)?;
-    agents[index].1 = seq + len;
-    Ok(Piece { agent, seq, len, parents, runs, text: text.to_owned() })
+    Ok(Piece { agent, seq, len: len.ok_or(error)?, parents, runs, text })
 }
 
-fn decode_run(reader: &mut Reader<'_>, cursor: i64) -> Result<Run, DecodeError> {
+fn decode_run(reader: &mut Reader<'_>, cursor: Option<i64>) -> Result<Run, DecodeError> {
     let error = reader.error("an operation is out of range");
     let len_kind = reader.varint()?;
     let kind = match len_kind & 3 {
@@ -215,12 +229,12 @@ fn decode_run(reader: &mut Reader<'_>, cursor: i64) -> Result<Run, DecodeError> 
         _ => return Err(error),
     };
     let len = u32::try_from(len_kind >> 2).ok();
-    let pos = reader.signed()?.checked_add(cursor).and_then(|n| u32::try_from(n).ok());
-    let (Some(len), Some(pos)) = (len, pos) else {
-        return Err(error);
+    let pos = match cursor {
+        None => Some(reader.small()?),
+        Some(cursor) => cursor.checked_add(reader.signed()?).and_then(|n| u32::try_from(n).ok()),
     };
-    let run = Run { kind, pos, len };
-    match check_run(&run) {
+    let (Some(len), Some(pos)) = (len, pos) else { return Err(error) };
+    match check_run(&Run { kind, pos, len }) {
         Ok(()) => Ok(Run::new(kind, pos, len)),
         Err(reason) => Err(reader.error(reason)),
     }

@@ -83,6 +83,34 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.take(len)?).map_err(|_| error)
     }
 
+    /// Text of exactly `chars` chars.
+    pub(super) fn chars(&mut self, chars: u64) -> Result<&'a str, DecodeError> {
+        let too_short = self.error("the text is not as long as the inserts");
+        if chars > self.left() as u64 {
+            return Err(too_short);
+        }
+        let mut missing = chars;
+        let rest = &self.bytes[self.at..];
+        let is_first = |b: &u8| b & 0xc0 != 0x80;
+        let len = match rest[..chars as usize].is_ascii() {
+            true => chars as usize,
+            false => {
+                let past = rest.iter().position(|b| {
+                    let next = is_first(b) && missing == 0;
+                    missing -= u64::from(is_first(b) && missing > 0);
+                    next
+                });
+                past.unwrap_or(rest.len())
+            }
+        };
+        let not_text = self.error("text is not UTF-8");
+        let text = std::str::from_utf8(self.take(len)?).map_err(|_| not_text)?;
+        if rest.get(len).is_some_and(|b| !is_first(b)) || text.chars().count() as u64 != chars {
+            return Err(too_short);
+        }
+        Ok(text)
+    }
+
     pub(super) fn end(&self) -> Result<(), DecodeError> {
         if self.left() == 0 { Ok(()) } else { Err(self.error("bytes follow the end")) }
     }
@@ -116,5 +144,19 @@ mod tests {
         assert!(Reader::new(&too_large).varint().is_err());
         assert!(Reader::new(&[5, b'a']).text().is_err());
         assert!(Reader::new(&[1, 0xff]).text().is_err());
+    }
+
+    #[test]
+    fn text_is_taken_by_its_chars() {
+        let text = "aé🦀b".as_bytes();
+        for (chars, expected) in [(0, ""), (1, "a"), (2, "aé"), (3, "aé🦀"), (4, "aé🦀b")] {
+            let mut reader = Reader::new(text);
+            assert_eq!(reader.chars(chars), Ok(expected));
+            assert_eq!(reader.left(), text.len() - expected.len());
+        }
+        assert!(Reader::new(text).chars(5).is_err());
+        assert!(Reader::new(&text[1..2]).chars(1).is_err(), "a char that is cut");
+        assert!(Reader::new(&text[2..]).chars(1).is_err(), "starts inside a char");
+        assert!(Reader::new(b"").chars(u64::MAX).is_err());
     }
 }

@@ -89,6 +89,11 @@ impl VersionSummary {
         rest
     }
 
+    /// The events that are both in it and in `other`.
+    pub fn intersection(&self, other: &VersionSummary) -> VersionSummary {
+        self.difference(&self.difference(other))
+    }
+
     /// The ranges of one agent; empty for an agent that has none.
     pub fn ranges(&self, agent: &str) -> &[Range<u32>] {
         self.0.get(agent).map_or(&[], Vec::as_slice)
@@ -137,6 +142,7 @@ mod tests {
             for b in 0..128 {
                 assert_eq!(of(a).difference(&of(b)), of(a & !b), "{a:b} {b:b}");
                 assert_eq!(of(a).is_superset(&of(b)), a & b == b, "{a:b} {b:b}");
+                assert_eq!(of(a).intersection(&of(b)), of(a & b));
                 let mut union = of(a);
                 union.union(&of(b));
                 assert_eq!(union, of(a | b));

@@ -162,7 +162,8 @@ fn claimed_sizes_are_not_believed() {
     for bytes in [
         vec![1, 0xff, 0xff, 0xff, 0xff, 0x0f],
         vec![1, 1, 0xff, 0xff, 0xff, 0xff, 0x0f, b'a'],
-        vec![1, 1, 1, b'a', 0xff, 0xff, 0xff, 0xff, 0x0f],
+        vec![1, 1, 1, b'a', 1, 0, 0xff, 0xff, 0xff, 0xff, 0x0f],
+        vec![1, 1, 1, b'a', 3, 0, 0, 0xfc, 0xff, 0xff, 0xff, 0x07, 0, b'x'],
     ] {
         let error = Document::new("a").unwrap().merge_patch(&bytes).unwrap_err();
         assert!(matches!(error, MergeError::Decode(DecodeError::Bytes { .. })), "{error}");

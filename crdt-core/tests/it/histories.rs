@@ -84,11 +84,15 @@ pub(crate) fn random_edit(rng: &mut Rng, doc: &mut Document) {
 /// Merges what `to` lacks of `from`, in one of the forms.
 pub(crate) fn sync(rng: &mut Rng, from: &Document, to: &mut Document) {
     let have = if rng.u8(0..4) == 0 { VersionSummary::new() } else { to.summary() };
-    if rng.bool() {
-        to.merge_json(&from.operations_since_json(&have)).unwrap();
-    } else {
-        to.merge_patch(&from.encode_since(&have)).unwrap();
-    }
+    match rng.u8(0..3) {
+        0 => to.merge_json(&from.operations_since_json(&have)).unwrap(),
+        1 => to.merge_patch(&from.encode_since(&have)).unwrap(),
+        _ => {
+            let known = &AGENTS[..rng.usize(0..AGENTS.len())];
+            let patch = from.encode_since_named(&have, known);
+            to.merge_patch_named_with(&patch, known, &mut |_| {}).unwrap()
+        }
+    };
 }
 
 /// Replicas that edited concurrently and hold everything in the end.

@@ -29,7 +29,7 @@ pub(crate) fn read(path: &Path) -> String {
 }
 
 /// A patch `[pos, deleted, inserted]` as operations of the JSON form.
-fn patch_ops(patch: &Value, ops: &mut Vec<Value>) -> usize {
+pub(crate) fn patch_ops(patch: &Value, ops: &mut Vec<Value>) -> usize {
     let (pos, deleted) = (&patch[0], patch[1].as_u64().unwrap() as usize);
     let inserted = patch[2].as_str().unwrap();
     if deleted > 0 {
@@ -41,32 +41,9 @@ fn patch_ops(patch: &Value, ops: &mut Vec<Value>) -> usize {
     deleted + inserted.chars().count()
 }
 
-fn message(txn: &Value) -> String {
+/// One txn as an operations document.
+pub(crate) fn message(txn: &Value) -> String {
     json!({"v": 1, "frontier": [], "txns": [txn]}).to_string()
-}
-
-/// A conformance history: each of its txns as an operations document, and the expected text.
-pub(crate) fn conformance(line: &str) -> (Vec<String>, String) {
-    let history: Value = serde_json::from_str(line).unwrap();
-    let mut ids: Vec<Value> = Vec::new();
-    let mut messages = Vec::new();
-    for txn in history["txns"].as_array().unwrap() {
-        let mut ops = Vec::new();
-        let len: usize =
-            txn["ops"].as_array().unwrap().iter().map(|p| patch_ops(p, &mut ops)).sum();
-        let parents: Vec<&Value> = txn["parents"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|p| &ids[p.as_u64().unwrap() as usize])
-            .collect();
-        let (agent, seq) = (&txn["agent"], txn["seqStart"].as_u64().unwrap());
-        messages
-            .push(message(&json!({"agent": agent, "seq": seq, "parents": parents, "ops": ops})));
-        ids.extend((0..len as u64).map(|k| json!([agent, seq + k])));
-        assert_eq!(ids.len() as u64, txn["span"][1].as_u64().unwrap());
-    }
-    (messages, history["endContent"].as_str().unwrap().to_owned())
 }
 
 /// A trace of concurrent editing: its txns as operations documents, and the text at its end. The

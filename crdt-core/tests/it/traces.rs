@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crdt_core::Document;
 use fastrand::Rng;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::histories::for_each_seed;
 use crate::{oracle, trace_files};
@@ -26,7 +26,7 @@ fn own_histories() {
             let operations = docs[0].operations_json();
             let text = oracle::replay(&crate::histories::events(&operations));
             let operations: Value = serde_json::from_str(&operations).unwrap();
-            lines += &serde_json::json!({"operations": operations, "text": text}).to_string();
+            lines += &json!({"operations": operations, "text": text}).to_string();
             lines.push('\n');
         }
         std::fs::write(own_file(), lines).unwrap();
@@ -53,13 +53,42 @@ fn deliver<'a>(messages: impl IntoIterator<Item = &'a String>) -> Document {
     doc
 }
 
+/// A conformance history: each of its txns as an operations document, and the expected text.
+fn conformance(line: &str) -> (Vec<String>, String) {
+    let history: Value = serde_json::from_str(line).unwrap();
+    let mut ids: Vec<Value> = Vec::new();
+    let mut messages = Vec::new();
+    for txn in history["txns"].as_array().unwrap() {
+        let mut ops = Vec::new();
+        let len: usize = txn["ops"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|p| trace_files::patch_ops(p, &mut ops))
+            .sum();
+        let parents: Vec<&Value> = txn["parents"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|p| &ids[p.as_u64().unwrap() as usize])
+            .collect();
+        let (agent, seq) = (&txn["agent"], txn["seqStart"].as_u64().unwrap());
+        messages.push(trace_files::message(
+            &json!({"agent": agent, "seq": seq, "parents": parents, "ops": ops}),
+        ));
+        ids.extend((0..len as u64).map(|k| json!([agent, seq + k])));
+        assert_eq!(ids.len() as u64, txn["span"][1].as_u64().unwrap());
+    }
+    (messages, history["endContent"].as_str().unwrap().to_owned())
+}
+
 #[test]
 fn conformance_histories() {
     let Some(folder) = trace_files::folder() else {
         return;
     };
     let file = trace_files::read(&folder.join("conformance.jsonl.gz"));
-    let histories: Vec<_> = file.lines().map(trace_files::conformance).collect();
+    let histories: Vec<_> = file.lines().map(conformance).collect();
     assert_eq!(histories.len(), 1000);
     for_each_seed(3, |seed| {
         let mut rng = Rng::with_seed(seed);
