@@ -83,32 +83,27 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.take(len)?).map_err(|_| error)
     }
 
-    /// Text of exactly `chars` chars.
+    /// Text of exactly `chars` chars; what follows it may be anything.
     pub(super) fn chars(&mut self, chars: u64) -> Result<&'a str, DecodeError> {
         let too_short = self.error("the text is not as long as the inserts");
-        if chars > self.left() as u64 {
-            return Err(too_short);
-        }
-        let mut missing = chars;
-        let rest = &self.bytes[self.at..];
-        let is_first = |b: &u8| b & 0xc0 != 0x80;
-        let len = match rest[..chars as usize].is_ascii() {
-            true => chars as usize,
-            false => {
-                let past = rest.iter().position(|b| {
-                    let next = is_first(b) && missing == 0;
-                    missing -= u64::from(is_first(b) && missing > 0);
-                    next
-                });
-                past.unwrap_or(rest.len())
-            }
-        };
         let not_text = self.error("text is not UTF-8");
-        let text = std::str::from_utf8(self.take(len)?).map_err(|_| not_text)?;
-        if rest.get(len).is_some_and(|b| !is_first(b)) || text.chars().count() as u64 != chars {
-            return Err(too_short);
+        let rest = &self.bytes[self.at..];
+        let chars = usize::try_from(chars).ok().filter(|&n| n <= rest.len());
+        let Some(chars) = chars else { return Err(too_short) };
+        let mut len = chars;
+        if !rest[..chars].is_ascii() {
+            len = 0;
+            for _ in 0..chars {
+                len += match rest.get(len) {
+                    None => return Err(too_short),
+                    Some(0..0x80) => 1,
+                    Some(0x80..0xe0) => 2,
+                    Some(0xe0..0xf0) => 3,
+                    Some(0xf0..) => 4,
+                };
+            }
         }
-        Ok(text)
+        std::str::from_utf8(self.take(len)?).map_err(|_| not_text)
     }
 
     pub(super) fn end(&self) -> Result<(), DecodeError> {
@@ -154,6 +149,7 @@ mod tests {
             assert_eq!(reader.chars(chars), Ok(expected));
             assert_eq!(reader.left(), text.len() - expected.len());
         }
+        assert_eq!(Reader::new(&[b'a', 0x80]).chars(1), Ok("a"), "bytes of something else follow");
         assert!(Reader::new(text).chars(5).is_err());
         assert!(Reader::new(&text[1..2]).chars(1).is_err(), "a char that is cut");
         assert!(Reader::new(&text[2..]).chars(1).is_err(), "starts inside a char");

@@ -35,7 +35,7 @@ pub(crate) enum WalkError {
 
 /// A tracker that is kept between merges holds at most this much memory, in bytes, plus eight times
 /// the length of the text.
-const KEPT_MEMORY: usize = 1 << 20;
+const KEPT_MEMORY: usize = 8 << 20;
 
 /// Transforms events, and keeps the tracker of the last zone.
 #[derive(Debug, Clone, Default)]
