@@ -2,7 +2,7 @@
 
 use crate::causal_graph::{AgentIdx, CausalGraph};
 use crate::op_log::{OpLog, Run};
-use crate::version::{Lv, VersionSummary};
+use crate::version::{Lv, VersionSummary, ranges_without};
 use std::ops::Range;
 
 /// The event graph and the operations of its events.
@@ -71,19 +71,8 @@ impl History {
         let agents = &self.graph.agents;
         let mut out = Vec::new();
         for agent in 0..agents.agent_count() {
-            let theirs = have.ranges(agents.name(agent));
-            for run in agents.seq_runs(agent) {
-                let mut at = run.seq;
-                let from = theirs.partition_point(|t| t.end <= at);
-                for range in theirs[from..].iter().take_while(|t| t.start < run.seq_end()) {
-                    if range.start > at {
-                        out.push(run.lv + (at - run.seq)..run.lv + (range.start - run.seq));
-                    }
-                    at = range.end.min(run.seq_end());
-                }
-                if at < run.seq_end() {
-                    out.push(run.lv + (at - run.seq)..run.lv + run.len);
-                }
+            for seqs in ranges_without(agents.held(agent), have.ranges(agents.name(agent))) {
+                out.extend(agents.runs_of(agent, seqs).map(|run| run.lv..run.lv + run.len));
             }
         }
         out.sort_unstable_by_key(|r| r.start);

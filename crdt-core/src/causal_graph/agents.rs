@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::version::{Lv, NONE};
+use crate::version::{Lv, join_range};
 
 /// A local number of an agent: its place in the order in which names were first seen here.
 pub(crate) type AgentIdx = u32;
@@ -36,6 +36,8 @@ struct Agent {
     name: String,
     /// Sorted by `seq`.
     runs: Vec<SeqRun>,
+    /// The sequence numbers of `runs`, without the borders between runs.
+    held: Vec<Range<u32>>,
 }
 
 /// The agents of a document and the ids of its events.
@@ -58,7 +60,7 @@ impl AgentAssignment {
             return agent;
         }
         let agent = self.agents.len() as AgentIdx;
-        self.agents.push(Agent { name: name.to_owned(), runs: Vec::new() });
+        self.agents.push(Agent { name: name.to_owned(), ..Agent::default() });
         self.by_name.insert(name.to_owned(), agent);
         agent
     }
@@ -74,6 +76,25 @@ impl AgentAssignment {
     /// All runs of one agent, sorted by sequence number.
     pub(crate) fn seq_runs(&self, agent: AgentIdx) -> &[SeqRun] {
         &self.agents[agent as usize].runs
+    }
+
+    /// All sequence numbers of one agent: sorted, neither empty nor adjacent.
+    pub(crate) fn held(&self, agent: AgentIdx) -> &[Range<u32>] {
+        &self.agents[agent as usize].held
+    }
+
+    /// The runs that make up the sequence numbers `seqs`, cut to them.
+    pub(crate) fn runs_of(
+        &self,
+        agent: AgentIdx,
+        seqs: Range<u32>,
+    ) -> impl Iterator<Item = SeqRun> + use<'_> {
+        let from = self.first_run_ending_after(agent, seqs.start);
+        let runs = self.seq_runs(agent)[from..].iter();
+        runs.take_while(move |run| run.seq < seqs.end).map(move |run| {
+            let (start, end) = (run.seq.max(seqs.start), run.seq_end().min(seqs.end));
+            SeqRun { seq: start, lv: run.lv + (start - run.seq), len: end - start }
+        })
     }
 
     /// The sequence number that follows all that are known of `agent`.
@@ -119,7 +140,12 @@ impl AgentAssignment {
         if !continues {
             self.runs.push(LvRun { lv, agent, seq });
         }
-        let runs = &mut self.agents[agent as usize].runs;
+        let Agent { runs, held, .. } = &mut self.agents[agent as usize];
+        match held.last_mut() {
+            Some(last) if last.end == seq => last.end += len,
+            Some(last) if last.end > seq => join_range(held, seq..seq + len),
+            _ => held.push(seq..seq + len),
+        }
         match runs.last_mut() {
             Some(last) if last.seq_end() == seq && last.lv + last.len == lv => last.len += len,
             Some(last) if last.seq_end() > seq => {
@@ -147,6 +173,8 @@ impl AgentAssignment {
                 run.len = run.len.min(lv.saturating_sub(run.lv));
                 run.len > 0
             });
+            agent.held.clear();
+            agent.runs.iter().for_each(|run| join_range(&mut agent.held, run.seq..run.seq_end()));
         }
     }
 
@@ -186,6 +214,9 @@ impl AgentAssignment {
         for (agent, a) in self.agents.iter().enumerate() {
             assert_eq!(self.by_name.get(&a.name), Some(&(agent as u32)));
             let mut end = 0;
+            let mut held = Vec::new();
+            a.runs.iter().for_each(|run| join_range(&mut held, run.seq..run.seq_end()));
+            assert_eq!(a.held, held);
             for run in &a.runs {
                 assert!(run.len > 0 && run.seq >= end);
                 end = run.seq_end();
@@ -210,8 +241,6 @@ impl AgentAssignment {
             .count() as u32
     }
 }
-
-const _: () = assert!(NONE > crate::version::MAX_EVENTS);
 
 #[cfg(test)]
 mod tests {

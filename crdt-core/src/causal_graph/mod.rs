@@ -89,8 +89,8 @@ impl CausalGraph {
         let mut summary = VersionSummary::new();
         for agent in 0..self.agents.agent_count() {
             let name = self.agents.name(agent);
-            for run in self.agents.seq_runs(agent) {
-                summary.insert(name, run.seq..run.seq_end());
+            for range in self.agents.held(agent) {
+                summary.insert(name, range.clone());
             }
         }
         summary

@@ -9,6 +9,7 @@ mod summary;
 
 pub use frontier::Frontier;
 pub use summary::VersionSummary;
+pub(crate) use summary::{join_range, ranges_without};
 
 use crate::error::AgentNameError;
 

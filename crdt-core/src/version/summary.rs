@@ -5,6 +5,34 @@ use std::ops::Range;
 
 use super::EventId;
 
+/// Adds `range` to sorted ranges that neither overlap nor touch; what touches it melts into it.
+pub(crate) fn join_range(ranges: &mut Vec<Range<u32>>, range: Range<u32>) {
+    let first = ranges.partition_point(|r| r.end < range.start);
+    let last = ranges.partition_point(|r| r.start <= range.end);
+    let all =
+        ranges[first..last].iter().fold(range, |all, r| all.start.min(r.start)..all.end.max(r.end));
+    ranges.splice(first..last, [all]);
+}
+
+/// What of `ranges` is not in `without`; all sorted.
+pub(crate) fn ranges_without(ranges: &[Range<u32>], without: &[Range<u32>]) -> Vec<Range<u32>> {
+    let mut out = Vec::new();
+    for range in ranges {
+        let mut start = range.start;
+        let from = without.partition_point(|w| w.end <= range.start);
+        for hole in without[from..].iter().take_while(|w| w.start < range.end) {
+            if start < hole.start {
+                out.push(start..hole.start);
+            }
+            start = hole.end.min(range.end);
+        }
+        if start < range.end {
+            out.push(start..range.end);
+        }
+    }
+    out
+}
+
 /// A set of events, as ranges of sequence numbers per agent.
 ///
 /// Ranges and not a maximum, because one agent's events may arrive with gaps. Ranges are half-open,
@@ -75,15 +103,8 @@ impl VersionSummary {
     pub fn difference(&self, other: &VersionSummary) -> VersionSummary {
         let mut rest = VersionSummary::new();
         for (agent, ranges) in self.iter() {
-            let theirs = other.ranges(agent);
-            for range in ranges {
-                let mut start = range.start;
-                let from = theirs.partition_point(|t| t.end <= range.start);
-                for gap in theirs[from..].iter().take_while(|t| t.start < range.end) {
-                    rest.insert(agent, start..gap.start.max(start));
-                    start = gap.end.min(range.end);
-                }
-                rest.insert(agent, start..range.end);
+            for range in ranges_without(ranges, other.ranges(agent)) {
+                rest.insert(agent, range);
             }
         }
         rest

@@ -2,8 +2,8 @@
 //!
 //! Every entry of a node knows three sums of its subtree: chars visible in the prepare version,
 //! chars visible in the effect version, and chars of the base text. Sums are lazy: one leaf at a
-//! time may differ from its parent's entry, and [`ContentTree::flush`] settles that leaf before
-//! another is changed.
+//! time may differ from what its ancestors know, and [`ContentTree::flush`] tells them before
+//! another leaf is changed.
 
 use crate::version::{Lv, NONE};
 
@@ -58,6 +58,15 @@ pub(super) struct Sums {
 }
 
 impl Sums {
+    /// What an item counts for, beside the base text.
+    fn of(state: u32, len: u32) -> Sums {
+        Sums {
+            prepare: if in_prepare(state) { len } else { 0 },
+            effect: if state & DELETED == 0 { len } else { 0 },
+            base: 0,
+        }
+    }
+
     fn add(&mut self, other: Sums) {
         self.prepare = self.prepare.wrapping_add(other.prepare);
         self.effect = self.effect.wrapping_add(other.effect);
@@ -136,8 +145,7 @@ impl Leaf {
     fn sums(&self) -> Sums {
         let mut sums = Sums::default();
         for i in 0..LEAF {
-            sums.prepare += if in_prepare(self.state[i]) { self.run[i] } else { 0 };
-            sums.effect += if self.state[i] & DELETED == 0 { self.run[i] } else { 0 };
+            sums.add(Sums::of(self.state[i], self.run[i]));
             sums.base += if self.id[i] >= BASE { self.run[i] } else { 0 };
         }
         sums
@@ -208,9 +216,9 @@ pub(super) struct ContentTree {
     /// Per event of the zone: for an insert the leaf that holds its char, for a delete the id of
     /// the char that it deletes.
     slots: Vec<u32>,
-    /// The leaf last worked on, and whether it differs from its parent's entry.
+    /// The leaf last worked on, and what its ancestors do not know of it yet.
     cached: u32,
-    dirty: bool,
+    unsaid: Sums,
     /// The sums of all before the cached leaf, where known.
     before: Option<Sums>,
 }
@@ -225,7 +233,7 @@ impl ContentTree {
             first,
             slots: Vec::new(),
             cached: 0,
-            dirty: false,
+            unsaid: Sums::default(),
             before: None,
         };
         tree.reset(first);
@@ -251,7 +259,7 @@ impl ContentTree {
         self.height = 1;
         self.first = first;
         self.cached = 0;
-        self.dirty = false;
+        self.unsaid = Sums::default();
         self.before = Some(Sums::default());
     }
 
@@ -378,23 +386,15 @@ impl ContentTree {
             self.cached = leaf;
             self.before = None;
         }
-        self.dirty = true;
     }
 
-    /// Tells the ancestors of the cached leaf what it holds.
+    /// Tells the ancestors of the cached leaf how it has changed.
     fn flush(&mut self) {
-        if !self.dirty {
-            return;
-        }
-        self.dirty = false;
-        let sums = self.leaves[self.cached as usize].sums();
-        let (mut child, mut parent) = (self.cached, self.leaves[self.cached as usize].parent);
-        let node = &mut self.nodes[parent as usize];
-        let slot = node.slot_of(child);
-        let delta = sums.minus(node.sums[slot]);
+        let delta = std::mem::take(&mut self.unsaid);
         if delta == Sums::default() {
             return;
         }
+        let (mut child, mut parent) = (self.cached, self.leaves[self.cached as usize].parent);
         while parent != NONE {
             let node = &mut self.nodes[parent as usize];
             let slot = node.slot_of(child);
@@ -413,6 +413,7 @@ impl ContentTree {
         let at = if offset > 0 { index + 1 } else { index };
         if !into && at > 0 && joins(&l.item(at - 1), &item) {
             l.run[at - 1] += item.len;
+            self.unsaid.add(Sums::of(item.state, item.len));
             self.push_slots(std::iter::repeat_n(leaf, item.len as usize));
             return;
         }
@@ -427,6 +428,7 @@ impl ContentTree {
             l.open(at, 1);
         }
         l.set(at, item);
+        self.unsaid.add(Sums::of(item.state, item.len));
         self.push_slots(std::iter::repeat_n(leaf, item.len as usize));
     }
 
@@ -461,7 +463,10 @@ impl ContentTree {
     /// Changes the state of a whole item.
     pub(super) fn set_state(&mut self, place: Place, state: u32) {
         self.touch(place.leaf);
-        self.leaves[place.leaf as usize].state[place.index] = state;
+        let leaf = &mut self.leaves[place.leaf as usize];
+        let len = leaf.run[place.index];
+        let old = std::mem::replace(&mut leaf.state[place.index], state);
+        self.unsaid.add(Sums::of(state, len).minus(Sums::of(old, len)));
     }
 
     /// Makes sure that `k` items can be put in at `at` of a leaf; says where that place is then.
@@ -498,7 +503,7 @@ impl ContentTree {
         let slot = node.slot_of(leaf);
         node.sums[slot] = left_sums;
         node.insert(slot + 1, new, right_sums);
-        let place = if at <= half {
+        if at <= half {
             (leaf, at)
         } else {
             self.cached = new;
@@ -506,9 +511,7 @@ impl ContentTree {
                 before.add(left_sums);
             }
             (new, at - half)
-        };
-        self.dirty = true;
-        place
+        }
     }
 
     /// Splits a full node at `level` (1 is the lowest) into halves.
