@@ -1,1 +1,39 @@
-//! Collaborative text documents for the browser, with sync over WebRTC data channels.
+//! Collaborative text documents for JavaScript: the npm package `crdt-wasm`.
+//!
+//! The same documents can be reached in two ways: the flat API names them by integer handle
+//! ([`create_document`], [`insert`], [`merge_operations`], …), the class [`Document`] wraps a handle.
+//!
+//! ```js
+//! import init, { Document } from "crdt-wasm";
+//!
+//! await init();
+//! const doc = new Document("alice");
+//! doc.insert(0, "Hello");
+//! send({ ops: doc.getOperationsJson(), frontier: doc.getFrontierJson() });
+//! ```
+//!
+//! Rules that hold everywhere:
+//!
+//! * Positions and lengths are UTF-16 code units, as JavaScript counts. A position inside a surrogate
+//!   pair is rounded down to insert, and widened to the whole pair to delete. A lone surrogate in a
+//!   text becomes U+FFFD. Every edit returns what it really changed.
+//! * What goes wrong is thrown as an `Error` with a stable `code`; the document is then as before,
+//!   and everything can be used on.
+//! * Nothing is borrowed while JavaScript runs, so a callback may call anything.
+
+mod argument;
+mod delta;
+mod document;
+mod edit;
+mod error;
+mod flat_api;
+mod merge;
+mod object;
+mod registry;
+mod types;
+
+pub use document::Document;
+pub use flat_api::{
+    create_document, delete_range, free_document, get_frontier_json, get_operations_json,
+    get_operations_since_json, get_text, insert, merge_operations,
+};

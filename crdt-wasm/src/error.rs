@@ -1,0 +1,57 @@
+//! What can go wrong at the border to JavaScript, and how it looks there: a real `Error` object
+//! with a stable `code`.
+
+use crdt_core::{AgentNameError, DecodeError, EditError, MergeError};
+use js_sys::Reflect;
+use thiserror::Error;
+use wasm_bindgen::JsValue;
+
+/// Everything that the package throws, or hands to an `error` listener.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub(crate) enum BindingError {
+    #[error("there is no document with handle {handle}: it was freed, or never created")]
+    DeadHandle { handle: String },
+    #[error("{name} has to be {expected}, not {got}")]
+    BadArgument { name: &'static str, expected: &'static str, got: String },
+    #[error("{name} has to be a whole number of UTF-16 units, zero or more, not {value}")]
+    BadPosition { name: &'static str, value: f64 },
+    #[error("{name} {value} is past the end of the text, which has {length} UTF-16 units")]
+    OutOfBounds { name: &'static str, value: f64, length: usize },
+    #[error("document {handle} is in use by the call that led here: call again after it returns")]
+    Busy { handle: u32 },
+    #[error(transparent)]
+    AgentName(#[from] AgentNameError),
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    #[error(transparent)]
+    Merge(#[from] MergeError),
+    #[error("the frontier is not valid: {0}")]
+    Frontier(#[from] DecodeError),
+}
+
+impl BindingError {
+    /// The stable name that programs test for; `CrdtErrorCode` in the TypeScript types lists all.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            BindingError::DeadHandle { .. } => "dead_handle",
+            BindingError::BadArgument { .. } => "bad_argument",
+            BindingError::BadPosition { .. } => "bad_position",
+            BindingError::OutOfBounds { .. } => "out_of_bounds",
+            BindingError::Busy { .. } => "document_busy",
+            BindingError::AgentName(error) => error.code(),
+            BindingError::Edit(error) => error.code(),
+            BindingError::Merge(error) => error.code(),
+            BindingError::Frontier(error) => error.code(),
+        }
+    }
+}
+
+impl From<BindingError> for JsValue {
+    fn from(error: BindingError) -> JsValue {
+        let object = js_sys::Error::new(&error.to_string());
+        object.set_name("CrdtError");
+        // A plain new object takes any property, so there is no failure to report.
+        let _ = Reflect::set(&object, &"code".into(), &error.code().into());
+        object.into()
+    }
+}

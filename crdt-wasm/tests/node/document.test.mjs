@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { crdt, errorOf } from './package.mjs';
+
+const { Document } = crdt;
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc');
+
+test('the class has every function of the flat API', () => {
+  const alice = new Document('alice');
+  const bob = new Document('bob');
+  assert.deepEqual(alice.insert(0, 'Hello!'), { position: 0, deleted: 0, inserted: 'Hello!' });
+  const before = alice.getFrontierJson();
+  assert.deepEqual(alice.deleteRange(5, 1), { position: 5, deleted: 1, inserted: '' });
+  assert.equal(alice.getText(), 'Hello');
+  bob.mergeOperations(alice.getOperationsSinceJson('[]'));
+  assert.equal(bob.getOperationsJson(), alice.getOperationsJson());
+  assert.match(alice.getOperationsSinceJson(before), /"d",5,1/);
+  assert.equal(bob.mergeOperations(alice.getOperationsJson(), bob.getFrontierJson()).applied, 0);
+  alice.free();
+  bob.free();
+});
+
+test('class and flat API are one registry', () => {
+  const doc = new Document('alice');
+  crdt.insert(doc.handle, 0, 'flat');
+  assert.equal(doc.getText(), 'flat');
+  crdt.free_document(doc.handle);
+  assert.equal(errorOf(() => doc.getText()).code, 'dead_handle');
+  doc.free();
+});
+
+test('after free every method throws the same typed error, and free may be called again', () => {
+  const doc = new Document('alice');
+  const { handle } = doc;
+  doc.free();
+  doc.free();
+  for (const call of [
+    () => doc.getText(),
+    () => doc.insert(0, 'x'),
+    () => doc.deleteRange(0, 0),
+    () => doc.getOperationsJson(),
+    () => doc.getOperationsSinceJson('[]'),
+    () => doc.getFrontierJson(),
+    () => doc.mergeOperations('{}'),
+    () => crdt.get_text(handle),
+  ]) {
+    assert.equal(errorOf(call).code, 'dead_handle');
+  }
+});
+
+test('a handle in use outlives its wrapper', async () => {
+  const handles = [];
+  for (let i = 0; i < 50; i += 1) {
+    handles.push(new Document(`agent-${i}`).handle);
+  }
+  for (let round = 0; round < 5; round += 1) {
+    collectGarbage();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  for (const handle of handles) {
+    assert.equal(crdt.get_text(handle), '');
+    crdt.free_document(handle);
+  }
+});
+
+test('errors are real Error objects', () => {
+  const error = errorOf(() => new Document(''));
+  assert.equal(error.name, 'CrdtError');
+  assert.ok(error.stack.includes('CrdtError') || error.stack.length > 0);
+  assert.ok(error.message.length > 10);
+});
