@@ -1,0 +1,73 @@
+# shellcheck shell=bash
+# Sourced by the scripts beside it: where things are, and how progress is told.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# The build tools are installed here, and kept. Several checkouts may share one folder.
+CRDT_TOOLS=${CRDT_TOOLS:-$ROOT/.tools}
+WEB=$ROOT/web
+PATH=$WEB/node_modules/.bin:$CRDT_TOOLS/bin:$PATH
+export ROOT CRDT_TOOLS WEB PATH
+
+# Scripts call each other: the clock and the heading's depth are those of the one called first.
+export CRDT_STARTED=${CRDT_STARTED:-$(date +%s)}
+
+# say TEXT: one line of progress, with the time since the start.
+say() {
+  local seconds=$(($(date +%s) - CRDT_STARTED))
+  printf '[%d:%02d] %s\n' $((seconds / 60)) $((seconds % 60)) "$*"
+}
+
+# fail TEXT...: an error in words, one line an argument, and the end.
+fail() {
+  printf 'error: %s\n' "$1" >&2
+  shift
+  if (($#)); then printf '       %s\n' "$@" >&2; fi
+  exit 1
+}
+
+# need PROGRAM WHAT-TO-DO: fails when a program that cannot be installed from here is missing.
+need() {
+  command -v "$1" >/dev/null || fail "$1 is needed and is not on PATH." "$2"
+}
+
+# digest PATH...: one hash over the contents and names of the files, and of all that git would know
+# of in the folders.
+digest() {
+  local path
+  for path in "$@"; do
+    if [[ -d $path ]]; then
+      git -C "$path" ls-files --cached --others --exclude-standard -z -- . |
+        (cd "$path" && xargs -0 -r sha256sum -- 2>/dev/null)
+    elif [[ -f $path ]]; then
+      sha256sum -- "$path"
+    fi
+  done | sha256sum | cut -c1-32
+}
+
+# fresh STAMP DIGEST: whether the stamp file was left by a run on the same inputs.
+fresh() {
+  [[ -f $1 && $(<"$1") == "$2" ]]
+}
+
+# stamp STAMP DIGEST: leaves the stamp.
+stamp() {
+  mkdir -p "$(dirname "$1")"
+  printf '%s\n' "$2" >"$1"
+}
+
+# as_root COMMAND...: runs it as root, by sudo where that is needed.
+as_root() {
+  if ((EUID == 0)); then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    fail "root is needed for: $*" "Run that as root, or install sudo, and start this again."
+  fi
+}
+
+# locked_version CRATE: its version in Cargo.lock; nothing when it is not there.
+locked_version() {
+  awk -v name="\"$1\"" '$1 == "name" && $3 == name { getline; gsub(/"/, "", $3); print $3; exit }' \
+    "$ROOT/Cargo.lock"
+}
