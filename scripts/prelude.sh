@@ -71,3 +71,18 @@ locked_version() {
   awk -v name="\"$1\"" '$1 == "name" && $3 == name { getline; gsub(/"/, "", $3); print $3; exit }' \
     "$ROOT/Cargo.lock"
 }
+
+# target_folder: where cargo puts what it builds.
+target_folder() {
+  cargo metadata --manifest-path "$ROOT/Cargo.toml" --format-version 1 --no-deps --offline |
+    node -p 'JSON.parse(require("fs").readFileSync(0, "utf8")).target_directory'
+}
+
+# wasm_toolchain: chooses, for the cargo calls that follow, the toolchain that has the WebAssembly
+# target, where scripts/setup-wasm-debian left one beside the usual.
+wasm_toolchain() {
+  if [[ -f $CRDT_TOOLS/wasm-toolchain ]]; then
+    RUSTUP_TOOLCHAIN=$(<"$CRDT_TOOLS/wasm-toolchain")
+    export RUSTUP_TOOLCHAIN
+  fi
+}

@@ -1,0 +1,193 @@
+import { EditorView, placeholder } from "@codemirror/view";
+import { CollabEditor } from "@crdt/codemirror";
+import type { NetworkStatus } from "crdt-wasm";
+import { agentIdFor, tidyName } from "./name.js";
+import { page } from "./page.js";
+import { showPeople } from "./people.js";
+import { type Problem, problemOf } from "./problem.js";
+import { linkTo, newRoom, roomIn, roomProblem, serverFor } from "./room.js";
+import { aloneText, countText, statusLine } from "./status.js";
+
+const NAME_KEY = "name";
+const COUNT_DELAY_MS = 150;
+const COPIED_MS = 2000;
+
+const address = new URL(location.href);
+const room = enterRoom();
+let agentId = agentIdFor(rememberedName(), random);
+
+page.room.textContent = room;
+document.title = `${room} · Write together`;
+page.name.value = rememberedName();
+page.server.value = serverFor(address);
+showStatus(null);
+
+try {
+  start(
+    await CollabEditor.create(page.editor, {
+      agentId: () => agentId,
+      room,
+      onStatus: showStatus,
+      onError: showError,
+      onOutdated: () => showError(coded("outdated", "a peer has a newer version of the protocol")),
+      onDiverged: ({ peer, frontier }) =>
+        showError(coded("diverged", `${peer} has another text at ${frontier}`)),
+      extensions: [
+        placeholder("Write something…"),
+        EditorView.contentAttributes.of({ "aria-label": "The shared text", spellcheck: "true" }),
+        EditorView.updateListener.of((update) => {
+          if (update.docChanged) planCount(update.view);
+        }),
+      ],
+    }),
+  );
+} catch (error) {
+  page.connect.disabled = true;
+  showProblem({
+    title: "The editor could not be loaded",
+    advice: "Reload the page. If that does not help, use a current Firefox, Chrome, Edge or Safari.",
+    detail: error instanceof Error ? error.message : String(error),
+  });
+}
+
+function start(editor: CollabEditor): void {
+  page.count.textContent = countText("");
+  page.form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (editor.getNetworkStatus() === null) void connect(editor);
+    else editor.disableNetworkSync();
+  });
+  page.name.addEventListener("change", () => {
+    page.name.value = tidyName(page.name.value);
+    remember(page.name.value);
+    agentId = agentIdFor(page.name.value, random);
+    showPeople(page.peers, agentId, editor.getNetworkStatus());
+  });
+  page.copyLink.addEventListener("click", () => void copyLink());
+  page.problemClose.addEventListener("click", () => showProblem(null));
+  window.addEventListener("beforeunload", (event) => {
+    const kept = editor.getNetworkStatus()?.links.some((link) => link.synced) ?? false;
+    if (!kept && editor.view.state.doc.length > 0) event.preventDefault();
+  });
+  editor.view.focus();
+}
+
+async function connect(editor: CollabEditor): Promise<void> {
+  showProblem(null);
+  // The old id may still be held by the server for a connection that broke.
+  agentId = agentIdFor(page.name.value, random);
+  const connected = editor.enableNetworkSync(page.server.value.trim());
+  showStatus(editor.getNetworkStatus());
+  try {
+    await connected;
+  } catch (error) {
+    showError(error);
+  }
+}
+
+function showStatus(status: NetworkStatus | null): void {
+  const { text, look } = statusLine(status);
+  // Written only when it differs, since screen readers read out what is written.
+  if (page.status.textContent !== text) page.status.textContent = text;
+  page.status.dataset["state"] = look;
+
+  page.connect.textContent =
+    status === null
+      ? "Connect to Network"
+      : status.state === "connecting"
+        ? "Cancel"
+        : "Disconnect";
+  page.connect.classList.toggle("primary", status === null);
+  page.name.readOnly = status !== null;
+  page.server.readOnly = status !== null;
+
+  showPeople(page.peers, agentId, status);
+  const alone = aloneText(status);
+  page.alone.textContent = alone;
+  page.alone.hidden = alone === "";
+
+  if (status?.state === "error" && status.error !== null) {
+    showError(coded(status.error.code, status.error.message));
+  }
+}
+
+function showError(error: unknown): void {
+  const problem = problemOf(error);
+  if (problem !== null) showProblem(problem);
+}
+
+function showProblem(problem: Problem | null): void {
+  page.problem.hidden = problem === null;
+  page.problemTitle.textContent = problem?.title ?? "";
+  page.problemAdvice.textContent = problem?.advice ?? "";
+  page.problemDetail.textContent = problem?.detail ?? "";
+}
+
+function coded(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+/** The room of the address, which gets one where it has none that will do. */
+function enterRoom(): string {
+  const asked = roomIn(address);
+  const problem = asked === null ? null : roomProblem(asked);
+  if (asked !== null && problem === null) return asked;
+  const fresh = newRoom(random);
+  address.searchParams.set("room", fresh);
+  history.replaceState(null, "", address);
+  if (problem !== null) {
+    showProblem({
+      title: "That link cannot be followed",
+      advice: "Ask for it again. You are in a new room for now.",
+      detail: `The room's name in it cannot be used: ${problem}.`,
+    });
+  }
+  return fresh;
+}
+
+async function copyLink(): Promise<void> {
+  const link = linkTo(room, address);
+  try {
+    await navigator.clipboard.writeText(link);
+  } catch {
+    // Not allowed here: then by hand.
+    window.prompt("Copy this link:", link);
+    return;
+  }
+  page.copyLink.textContent = "Copied";
+  setTimeout(() => (page.copyLink.textContent = "Copy link"), COPIED_MS);
+}
+
+let countPlanned = false;
+
+/** Counts a little later, so that fast typing in a long text is not held up by it. */
+function planCount(view: EditorView): void {
+  if (countPlanned) return;
+  countPlanned = true;
+  setTimeout(() => {
+    countPlanned = false;
+    page.count.textContent = countText(view.state.doc.toString());
+  }, COUNT_DELAY_MS);
+}
+
+function rememberedName(): string {
+  try {
+    return tidyName(localStorage.getItem(NAME_KEY) ?? "");
+  } catch {
+    // Storage may be switched off.
+    return tidyName("");
+  }
+}
+
+function remember(name: string): void {
+  try {
+    localStorage.setItem(NAME_KEY, name);
+  } catch {
+    // Then it has to be typed again next time.
+  }
+}
+
+function random(limit: number): number {
+  const [number = 0] = crypto.getRandomValues(new Uint32Array(1));
+  return number % limit;
+}

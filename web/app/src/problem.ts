@@ -1,0 +1,96 @@
+/** A failure as it is told to a person. */
+export interface Problem {
+  title: string;
+  /** What to do. */
+  advice: string;
+  /** What the program said, for whoever is asked for help. */
+  detail: string;
+}
+
+const TRY_AGAIN = "Press Connect to Network to try again.";
+
+const KNOWN: Record<string, [title: string, advice: string]> = {
+  webrtc_unavailable: [
+    "This browser cannot connect directly",
+    "WebRTC is missing or switched off. Use a current Firefox, Chrome, Edge or Safari, or allow WebRTC in the settings.",
+  ],
+  websocket_unavailable: [
+    "This browser cannot reach a server",
+    "WebSocket is missing or switched off. Use a current Firefox, Chrome, Edge or Safari.",
+  ],
+  random_unavailable: ["This browser has no random numbers", "Use a current browser."],
+  bad_url: [
+    "That is no address of a server",
+    "It has to look like ws://localhost:8080 or wss://example.org/ws. Correct it under Server.",
+  ],
+  bad_id: [
+    "That name cannot be used",
+    "Choose a shorter name, of letters and digits, and connect again.",
+  ],
+  invalid_id: [
+    "The server does not take that name",
+    "Choose a shorter name, of letters and digits, and connect again.",
+  ],
+  invalid_room: ["The server does not take this room's name", "Start a new room."],
+  signaling_unreachable: [
+    "The server cannot be reached",
+    `Check that it runs, that its address under Server is right, and that you are online. ${TRY_AGAIN}`,
+  ],
+  signaling_timeout: [
+    "The server does not answer",
+    `Check that its address under Server is right, and the network. ${TRY_AGAIN}`,
+  ],
+  signaling_refused: ["The server refused", TRY_AGAIN],
+  signaling_closed: ["The server ended the connection", TRY_AGAIN],
+  signaling_unreadable: [
+    "The server speaks another language",
+    "It is not the server that this page knows, or of another version. Check its address under Server.",
+  ],
+  replaced: [
+    "You are connected from another tab",
+    "This one was let go in its favour. Connect again to bring it back.",
+  ],
+  agent_id_taken: ["Someone of that name is here", "Choose another name, and connect again."],
+  room_full: ["This room is full", "Wait until someone leaves, or start a new room."],
+  too_many_rooms: ["The server has no space for another room", "Try again in a while."],
+  unsupported_protocol: [
+    "The server is of another version",
+    "Reload this page to get the version that fits.",
+  ],
+  peer_unreachable: [
+    "No direct connection to someone in the room",
+    "Your networks do not let it through. On the same network it works; elsewhere a TURN server is needed.",
+  ],
+  too_many_connections: [
+    "Too many connections",
+    "This browser cannot open more. Close other tabs of this room.",
+  ],
+  outdated: [
+    "Someone here has a newer version",
+    "Copy what you need, and reload this page to get it too.",
+  ],
+  diverged: [
+    "Two texts differ that should be the same",
+    "This is a defect. Copy your text, let the others know, and open a new room.",
+  ],
+};
+
+/** What the editor does by itself, so that nobody has to be told. */
+const QUIET = new Set(["interrupted", "destroyed", "peer_unavailable"]);
+
+/** The error in words, or `null` where it is of no concern to a person. */
+export function problemOf(error: unknown): Problem | null {
+  const code = codeOf(error);
+  if (QUIET.has(code)) return null;
+  const [title, advice] = KNOWN[code] ?? [
+    "Something went wrong",
+    "Your text is still here. Try again; if that does not help, copy it and reload the page.",
+  ];
+  const message = error instanceof Error ? error.message : String(error);
+  return { title, advice, detail: code === "" ? message : `${message} (${code})` };
+}
+
+function codeOf(error: unknown): string {
+  const code: unknown = error instanceof Error && "code" in error ? error.code : "";
+  return typeof code === "string" ? code : "";
+}

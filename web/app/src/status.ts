@@ -1,0 +1,62 @@
+import type { NetworkStatus, PeerLink } from "crdt-wasm";
+
+/** How the status line looks. */
+export type StatusLook = "off" | "busy" | "on" | "failed";
+
+export interface StatusLine {
+  text: string;
+  look: StatusLook;
+}
+
+/** The status in words; `null` while the network is not enabled. */
+export function statusLine(status: NetworkStatus | null): StatusLine {
+  if (status === null) return { text: "Not connected", look: "off" };
+  const linked = `(${peerCount(status.peers.length)})`;
+  switch (status.state) {
+    case "connected":
+      return { text: `Connected ${linked}`, look: "on" };
+    case "connecting":
+      return { text: "Connecting…", look: "busy" };
+    case "reconnecting":
+      return { text: `Reconnecting… ${linked}`, look: "busy" };
+    case "error":
+      return { text: "Connection failed", look: "failed" };
+    case "disconnected":
+      return { text: "Not connected", look: "off" };
+  }
+}
+
+/** How the link to one peer stands, in words. */
+export function linkText({ state, synced }: PeerLink): string {
+  switch (state) {
+    case "connecting":
+      return "connecting…";
+    case "interrupted":
+      return "interrupted, trying again…";
+    case "open":
+      return synced ? "up to date" : "catching up…";
+  }
+}
+
+/** What to say where nobody else is; nothing where somebody is. */
+export function aloneText(status: NetworkStatus | null): string {
+  if (status === null || status.state === "error" || status.state === "disconnected") {
+    return "Connect, and send others the link to this room.";
+  }
+  return status.links.length === 0 ? "Nobody else is here yet. Send someone the link." : "";
+}
+
+/** The size of the text, as people count. */
+export function countText(text: string): string {
+  const words = text.match(/[\p{L}\p{N}][\p{L}\p{N}\p{M}'’-]*/gu)?.length ?? 0;
+  const characters = [...text].length;
+  return `${plural(words, "word")} · ${plural(characters, "character")}`;
+}
+
+function peerCount(count: number): string {
+  return plural(count, "peer");
+}
+
+function plural(count: number, noun: string): string {
+  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+}

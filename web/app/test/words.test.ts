@@ -1,0 +1,176 @@
+import type { NetworkStatus, PeerLink } from "crdt-wasm";
+import { describe, expect, test } from "vitest";
+import { agentIdFor, hueOf, initialOf, nameIn, tidyName } from "../src/name.js";
+import { problemOf } from "../src/problem.js";
+import { linkTo, newRoom, roomIn, roomProblem, serverFor } from "../src/room.js";
+import { aloneText, countText, linkText, statusLine } from "../src/status.js";
+
+const bytes = (text: string) => new TextEncoder().encode(text).length;
+
+function status(state: NetworkStatus["state"], peers: string[] = []): NetworkStatus {
+  return {
+    connected: state === "connected",
+    peers,
+    state,
+    agentId: "me~000000",
+    room: "r",
+    url: "ws://localhost:8080",
+    error: null,
+    links: peers.map((peer) => link({ peer })),
+    openConnections: peers.length,
+  };
+}
+
+function link(part: Partial<PeerLink>): PeerLink {
+  return {
+    peer: "p",
+    link: "webrtc",
+    state: "open",
+    synced: true,
+    rtt: null,
+    bytesIn: 0,
+    bytesOut: 0,
+    lag: null,
+    ...part,
+  };
+}
+
+describe("the status", () => {
+  const CASES: [status: NetworkStatus | null, text: string, look: string][] = [
+    [null, "Not connected", "off"],
+    [status("connecting"), "Connecting…", "busy"],
+    [status("connected"), "Connected (0 peers)", "on"],
+    [status("connected", ["a"]), "Connected (1 peer)", "on"],
+    [status("connected", ["a", "b"]), "Connected (2 peers)", "on"],
+    [status("reconnecting", ["a"]), "Reconnecting… (1 peer)", "busy"],
+    [status("error"), "Connection failed", "failed"],
+    [status("disconnected"), "Not connected", "off"],
+  ];
+
+  test.each(CASES)("%#", (now, text, look) => {
+    expect(statusLine(now)).toEqual({ text, look });
+  });
+
+  test("a link in words", () => {
+    expect(linkText(link({ state: "connecting" }))).toBe("connecting…");
+    expect(linkText(link({ synced: false }))).toBe("catching up…");
+    expect(linkText(link({}))).toBe("up to date");
+    expect(linkText(link({ state: "interrupted" }))).toMatch(/interrupted/);
+  });
+
+  test("who is alone is told what to do, who is not is left in peace", () => {
+    expect(aloneText(null)).toMatch(/Connect/);
+    expect(aloneText(status("connected"))).toMatch(/link/);
+    expect(aloneText(status("connected", ["a"]))).toBe("");
+  });
+});
+
+describe("the count", () => {
+  const CASES: [text: string, words: number, characters: number][] = [
+    ["", 0, 0],
+    ["one", 1, 3],
+    ["don't half-do it", 3, 16],
+    ["Grüße, 世界! 😀", 2, 12],
+  ];
+
+  test.each(CASES)("%j", (text, words, characters) => {
+    const counted = countText(text);
+    expect(counted.startsWith(`${words} word`)).toBe(true);
+    expect(counted).toContain(`${characters} character`);
+  });
+});
+
+describe("names", () => {
+  const CASES: [typed: string, tidy: string][] = [
+    ["  Ada ", "Ada"],
+    ["", "Guest"],
+    [" \t\n", "Guest"],
+    ["A\u0000d\u202ea", "Ada"],
+    ["x".repeat(99), "x".repeat(40)],
+    ["😀".repeat(99), "😀".repeat(20)],
+  ];
+
+  test.each(CASES)("%j", (typed, tidy) => {
+    expect(tidyName(typed)).toBe(tidy);
+  });
+
+  test("an id holds the name, is small enough, and another each time", () => {
+    for (const name of ["Ada", "漢".repeat(99), "😀".repeat(99)]) {
+      let drawn = 0;
+      const next = (limit: number) => (drawn += 5) % limit;
+      const [one, two] = [agentIdFor(name, next), agentIdFor(name, next)];
+      expect(nameIn(one)).toBe(tidyName(name));
+      expect(one).not.toBe(two);
+      expect(bytes(one)).toBeLessThanOrEqual(128);
+    }
+  });
+
+  test("an id of another program is shown as it is", () => {
+    expect(nameIn("user-123")).toBe("user-123");
+    expect(nameIn("~abc123")).toBe("~abc123");
+  });
+
+  test("a badge has the first letter as people see it, and a colour that stays", () => {
+    expect(initialOf("ada")).toBe("A");
+    expect(initialOf("👩‍👧 two")).toBe("👩‍👧");
+    expect(initialOf("")).toBe("?");
+    expect(hueOf("Ada~1")).toBe(hueOf("Ada~1"));
+    expect(hueOf("Ada~1")).not.toBe(hueOf("Ada~2"));
+  });
+});
+
+describe("rooms", () => {
+  test("the address names the room and the server, and the link names just the room", () => {
+    const address = new URL("http://localhost:8080/?room=a%20b%26c&server=wss%3A%2F%2Fx.example#y");
+    expect(roomIn(address)).toBe("a b&c");
+    expect(serverFor(address)).toBe("wss://x.example");
+    const sent = new URL(linkTo("a b&c", address));
+    expect(roomIn(sent)).toBe("a b&c");
+    expect(sent.hash).toBe("");
+    expect(serverFor(sent)).toBe("ws://localhost:8080/ws");
+  });
+
+  test("a page served safely uses a safe socket", () => {
+    expect(serverFor(new URL("https://example.org/?room=x"))).toBe("wss://example.org/ws");
+  });
+
+  test("an address without a room names none", () => {
+    expect(roomIn(new URL("http://localhost/"))).toBeNull();
+    expect(roomIn(new URL("http://localhost/?room="))).toBeNull();
+  });
+
+  test("new names can be used, and differ", () => {
+    let drawn = 0;
+    const names = Array.from({ length: 50 }, () => newRoom((limit) => (drawn += 7919) % limit));
+    expect(new Set(names).size).toBe(names.length);
+    for (const name of names) expect(roomProblem(name)).toBeNull();
+  });
+
+  test("names that the server would refuse are seen beforehand", () => {
+    expect(roomProblem("ö".repeat(64))).toBeNull();
+    expect(roomProblem("ö".repeat(65))).toMatch(/long/);
+    expect(roomProblem("a\u0007b")).toMatch(/control/);
+  });
+});
+
+describe("problems", () => {
+  const coded = (code: string) => Object.assign(new Error("what it said"), { code });
+
+  test("what is known is told with what to do; what was said comes along", () => {
+    const problem = problemOf(coded("signaling_unreachable"));
+    expect(problem?.title).toBe("The server cannot be reached");
+    expect(problem?.advice).toMatch(/Check/);
+    expect(problem?.detail).toBe("what it said (signaling_unreachable)");
+  });
+
+  test("what is not known is told too", () => {
+    for (const error of [coded("never_heard_of"), new Error("what it said"), "what it said"]) {
+      expect(problemOf(error)?.title).toBe("Something went wrong");
+      expect(problemOf(error)?.detail).toMatch(/^what it said/);
+    }
+  });
+
+  test("what someone did himself is no problem", () => {
+    expect(problemOf(coded("interrupted"))).toBeNull();
+  });
+});

@@ -1,0 +1,22 @@
+import { fileURLToPath } from "node:url";
+import { defaultClientConditions } from "vite";
+import { defineConfig } from "vitest/config";
+
+const repository = fileURLToPath(new URL("../..", import.meta.url));
+
+export default defineConfig({
+  // The bindings are taken as source, so that the app is built in one step.
+  resolve: { conditions: ["source", ...defaultClientConditions] },
+  // crdt-wasm stands beside this folder.
+  server: { fs: { allow: [repository] } },
+  build: {
+    target: "es2022",
+    // One file a page would fetch anyway must stay one: the server's policy has no data: scripts.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  test: {
+    include: ["test/**/*.test.ts"],
+    environment: "node",
+  },
+});

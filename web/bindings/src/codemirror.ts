@@ -1,0 +1,129 @@
+import { Annotation, ChangeSet, EditorState, type Extension, Transaction } from "@codemirror/state";
+import { EditorView, ViewPlugin, type ViewUpdate } from "@codemirror/view";
+import type { TextChange } from "crdt-wasm";
+import { replacementBetween } from "./replacement.js";
+import type { SharedText, TextView } from "./shared_text.js";
+
+/** On every transaction that shows what came from the document rather than from the user. */
+export const fromDocument = Annotation.define<boolean>();
+
+/**
+ * A CodeMirror extension that keeps the editor and a shared text equal.
+ *
+ * What the user changes becomes the same insertions and deletions in the document. What others
+ * change becomes transactions that leave the selection with the text it was in, and that undo
+ * leaves alone. Start the state with `doc: shared.text`; any other text gives way to it.
+ *
+ * The line separator of the state is set to `\n`, since positions on both sides have to count the
+ * same: a `\r` that someone else's program put into the text is a character like any other. Pasted
+ * and dropped text gets `\n`.
+ */
+export function collaboration(shared: SharedText): Extension {
+  return [
+    EditorState.lineSeparator.of("\n"),
+    EditorView.clipboardInputFilter.of((text) => text.replace(/\r\n?/g, "\n")),
+    ViewPlugin.define((view) => new EditorBinding(view, shared)),
+  ];
+}
+
+class EditorBinding implements TextView {
+  readonly #view: EditorView;
+  readonly #shared: SharedText;
+  readonly #leave: () => void;
+  #attached = true;
+  #resetPlanned = false;
+
+  constructor(view: EditorView, shared: SharedText) {
+    this.#view = view;
+    this.#shared = shared;
+    this.#leave = shared.addView(this);
+    if (view.state.doc.toString() !== shared.text) this.reset();
+  }
+
+  update(update: ViewUpdate): void {
+    // Each transaction by itself: one update may hold the user's and others'.
+    for (const transaction of update.transactions) {
+      if (!transaction.docChanged || transaction.annotation(fromDocument)) continue;
+      this.#shared.edit(editsOf(transaction), this);
+    }
+  }
+
+  receive(changes: readonly TextChange[]): void {
+    // The reset that is on its way shows these too.
+    if (this.#resetPlanned) return;
+    this.#show(changeSet(changes, this.#view.state.doc.length));
+  }
+
+  /** Editors cannot be changed while they are at work on a change, so this happens right after. */
+  reset(): void {
+    if (this.#resetPlanned) return;
+    this.#resetPlanned = true;
+    queueMicrotask(() => {
+      this.#resetPlanned = false;
+      if (!this.#attached) return;
+      try {
+        this.#showDocument();
+      } catch (error) {
+        // The document is gone; the editor keeps what it shows.
+        reportError(error);
+      }
+    });
+  }
+
+  destroy(): void {
+    this.#attached = false;
+    this.#leave();
+  }
+
+  #showDocument(): void {
+    const { doc } = this.#view.state;
+    const change = replacementBetween(doc.toString(), this.#shared.text);
+    if (change !== null) this.#show(changeSet([change], doc.length));
+  }
+
+  #show(changes: ChangeSet): void {
+    this.#view.dispatch({
+      changes,
+      annotations: [
+        fromDocument.of(true),
+        Transaction.remote.of(true),
+        Transaction.addToHistory.of(false),
+      ],
+      // No filter may hold back what is in the document already.
+      filter: false,
+    });
+  }
+}
+
+/** A transaction's changes as edits to be made one after the other. */
+function editsOf(transaction: Transaction): TextChange[] {
+  const edits: TextChange[] = [];
+  transaction.changes.iterChanges((fromA, toA, fromB, _toB, inserted) => {
+    // From the start of the text to its end: where a change starts in the new text is where it
+    // starts when those before it are made and those after it are not.
+    const before = transaction.startState.doc.sliceString(fromA, toA, "\n");
+    const edit = replacementBetween(before, inserted.sliceString(0, inserted.length, "\n"), fromB);
+    if (edit !== null) edits.push(edit);
+  }, true);
+  return edits;
+}
+
+/** Changes made one after the other, as one change of a text of this length. */
+function changeSet(changes: readonly TextChange[], length: number): ChangeSet {
+  const backwards = changes.every((change, index) => {
+    const earlier = changes[index - 1];
+    return earlier === undefined || change.position + change.deleted <= earlier.position;
+  });
+  if (backwards) {
+    // Then none moves another, and in the order of the text one pass is enough for all.
+    return ChangeSet.of(changes.map(changeSpec).reverse(), length, "\n");
+  }
+  return changes.reduce(
+    (all, change) => all.compose(ChangeSet.of(changeSpec(change), all.newLength, "\n")),
+    ChangeSet.empty(length),
+  );
+}
+
+function changeSpec({ position, deleted, inserted }: TextChange) {
+  return { from: position, to: position + deleted, insert: inserted };
+}

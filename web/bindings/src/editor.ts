@@ -1,0 +1,137 @@
+import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
+import { EditorState, type Extension } from "@codemirror/state";
+import { drawSelection, EditorView, keymap } from "@codemirror/view";
+import init, {
+  type CrdtError,
+  Document,
+  type IceServer,
+  NetworkSync,
+  type NetworkStatus,
+  type NetworkSyncEvents,
+} from "crdt-wasm";
+import { collaboration } from "./codemirror.js";
+import { SharedText } from "./shared_text.js";
+
+export interface CollabEditorOptions {
+  /**
+   * Who this page is in the room: 1 to 128 bytes, and nobody else's. Left out, it is random.
+   * `enableNetworkSync` reads it, so a function may give another one each time.
+   */
+  agentId?: string | (() => string);
+  /** The room to join; left out, the one in the address, else the server's default room. */
+  room?: string | (() => string);
+  /** STUN and TURN servers. The default is none, which is enough on one machine or local network. */
+  iceServers?: IceServer[];
+  /** The document to edit, which stays the caller's to free. Left out, the editor makes one. */
+  document?: Document;
+  /** More extensions for CodeMirror; they come before the editor's own. */
+  extensions?: Extension;
+  /** Called when the status changed in a way that a person would see. */
+  onStatus?: (status: NetworkStatus | null) => void;
+  /** Called when something fails, whether or not it goes on by itself after that. */
+  onError?: (error: CrdtError) => void;
+  /** Called when a peer speaks a newer version of the protocol: the page should be reloaded. */
+  onOutdated?: (event: NetworkSyncEvents["outdated"]) => void;
+  /** Called when a peer has another text at the same version: a defect, worth a report. */
+  onDiverged?: (event: NetworkSyncEvents["diverged"]) => void;
+}
+
+/** A CodeMirror editor whose text can be shared with everyone in a room. */
+export class CollabEditor {
+  /** The editor itself, for everything that CodeMirror can do. */
+  readonly view: EditorView;
+  /** The text, for further views of it, or for a network layer of one's own. */
+  readonly shared: SharedText;
+  /** The document, for the whole API of crdt-wasm. */
+  readonly document: Document;
+
+  readonly #options: CollabEditorOptions;
+  #network: NetworkSync | null = null;
+
+  /** Loads the WebAssembly module if need be, and makes an editor in `parent`. */
+  static async create(parent: Element, options: CollabEditorOptions = {}): Promise<CollabEditor> {
+    await init();
+    return new CollabEditor(parent, options);
+  }
+
+  /**
+   * Makes an editor in `parent`. The WebAssembly module has to be loaded (`await init()` of
+   * crdt-wasm) before; `CollabEditor.create` sees to that.
+   */
+  constructor(parent: Element, options: CollabEditorOptions = {}) {
+    this.#options = options;
+    this.document = options.document ?? new Document(crypto.randomUUID());
+    this.shared = new SharedText(this.document);
+    this.view = new EditorView({
+      parent,
+      state: EditorState.create({
+        doc: this.shared.text,
+        extensions: [
+          options.extensions ?? [],
+          collaboration(this.shared),
+          history(),
+          drawSelection(),
+          EditorView.lineWrapping,
+          keymap.of([...defaultKeymap, ...historyKeymap]),
+        ],
+      }),
+    });
+  }
+
+  /**
+   * Shares the text through the signaling server at `wsUrl`, in place of any server before.
+   *
+   * Fulfilled when the server has let this page in; peers are linked after that. Rejected with a
+   * `CrdtError` that says what to do; the editor is then not connected, and keeps its text.
+   */
+  async enableNetworkSync(wsUrl: string): Promise<void> {
+    this.disableNetworkSync();
+    const { agentId = crypto.randomUUID(), room, iceServers = [] } = this.#options;
+    const network = new NetworkSync(this.document.handle, valueOf(agentId), {
+      iceServers,
+      ...(room === undefined ? {} : { room: valueOf(room) }),
+    });
+    this.#network = network;
+    this.shared.follow(network);
+    this.#listen(network);
+    try {
+      await network.connect(wsUrl);
+    } catch (error) {
+      if (this.#network === network) this.disableNetworkSync();
+      throw error;
+    }
+  }
+
+  /** Leaves the room. The text stays, and `enableNetworkSync` may be called again. */
+  disableNetworkSync(): void {
+    if (this.#network === null) return;
+    this.shared.follow(null);
+    this.#network.destroy();
+    this.#network = null;
+    this.#options.onStatus?.(null);
+  }
+
+  /** How the network stands: who is linked, and more; `null` while it is not enabled. */
+  getNetworkStatus(): NetworkStatus | null {
+    return this.#network?.getStatus() ?? null;
+  }
+
+  /** Leaves the room and takes the editor off the page. Frees the document if it made it. */
+  destroy(): void {
+    this.disableNetworkSync();
+    this.view.destroy();
+    if (this.#options.document === undefined) this.document.free();
+  }
+
+  #listen(network: NetworkSync): void {
+    const { onStatus, onError, onOutdated, onDiverged } = this.#options;
+    if (onStatus) network.on("status", onStatus);
+    if (onError) network.on("error", onError);
+    if (onOutdated) network.on("outdated", onOutdated);
+    if (onDiverged) network.on("diverged", onDiverged);
+  }
+}
+
+function valueOf(option: string | (() => string)): string {
+  return typeof option === "function" ? option() : option;
+}

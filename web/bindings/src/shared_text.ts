@@ -1,0 +1,121 @@
+import type { MergeReport, TextChange } from "crdt-wasm";
+
+/** What a `SharedText` needs of a document; `Document` of crdt-wasm is one. */
+export interface TextDocument {
+  getText(): string;
+  insert(position: number, text: string): TextChange;
+  deleteRange(position: number, length: number): TextChange;
+  mergeOperations(ops: string, frontier?: string | null): MergeReport;
+}
+
+/** Where changes made by merges are told; `NetworkSync` of crdt-wasm is one. */
+export interface ChangeSource {
+  on(event: "change", callback: (changes: TextChange[]) => void): void;
+  off(event: "change", callback: (changes: TextChange[]) => void): void;
+}
+
+/** Something on the page that shows the text and lets people edit it. */
+export interface TextView {
+  /** The text changed, by these changes one after the other; not through this view. */
+  receive(changes: readonly TextChange[]): void;
+  /** What the view shows and the document are no longer the same: it has to show `SharedText.text`. */
+  reset(): void;
+}
+
+/**
+ * One document, and everything on the page that shows it.
+ *
+ * Views hand in what was typed with `edit`; what was merged from others goes to every view.
+ */
+export class SharedText {
+  readonly #document: TextDocument;
+  readonly #views = new Set<TextView>();
+  #source: ChangeSource | null = null;
+
+  constructor(document: TextDocument) {
+    this.#document = document;
+  }
+
+  /** The whole text, as the document has it. */
+  get text(): string {
+    return this.#document.getText();
+  }
+
+  /** Adds a view, which has to show `text` now; returns what takes it away again. */
+  addView(view: TextView): () => void {
+    this.#views.add(view);
+    return () => {
+      this.#views.delete(view);
+    };
+  }
+
+  /**
+   * Makes edits that `view` shows already, one after the other, and tells the other views.
+   *
+   * Where the document could not do just that (it takes no half of a surrogate pair), the view is
+   * told to show the document's text again.
+   */
+  edit(edits: readonly TextChange[], view: TextView | null = null): void {
+    const done: TextChange[] = [];
+    let exact = true;
+    try {
+      for (const edit of edits) {
+        const change = this.#replace(edit);
+        done.push(change);
+        exact &&=
+          change.position === edit.position &&
+          change.deleted === edit.deleted &&
+          change.inserted === edit.inserted;
+      }
+    } catch (error) {
+      // The edits before this one stand; the view shows more than was done. What led here is a
+      // mistake in the program, so it is reported as one, while the page goes on in good order.
+      exact = false;
+      reportError(error);
+    }
+    for (const other of this.#views) {
+      if (other !== view) other.receive(done);
+    }
+    if (!exact) view?.reset();
+  }
+
+  /**
+   * Merges what another replica gave out with `get_operations_json`, for a network layer of one's
+   * own, and shows the result in every view.
+   */
+  merge(ops: string, frontier?: string | null): MergeReport {
+    const report = this.#document.mergeOperations(ops, frontier);
+    // A source tells of every merge into the document, this one too.
+    if (this.#source === null) this.receive(report.changes);
+    return report;
+  }
+
+  /** Shows changes that a merge made in the document. */
+  receive(changes: readonly TextChange[]): void {
+    if (changes.length === 0) return;
+    for (const view of this.#views) view.receive(changes);
+  }
+
+  /** Shows from now on what the source tells of, in place of any earlier one. */
+  follow(source: ChangeSource | null): void {
+    this.#source?.off("change", this.#received);
+    this.#source = source;
+    this.#source?.on("change", this.#received);
+  }
+
+  readonly #received = (changes: TextChange[]): void => {
+    this.receive(changes);
+  };
+
+  #replace({ position, deleted, inserted }: TextChange): TextChange {
+    const gone = deleted > 0 ? this.#document.deleteRange(position, deleted) : null;
+    // Widened to whole characters, a deletion may start earlier than was asked.
+    const at = gone?.position ?? position;
+    const come = inserted === "" ? null : this.#document.insert(at, inserted);
+    return {
+      position: come?.position ?? at,
+      deleted: gone?.deleted ?? 0,
+      inserted: come?.inserted ?? "",
+    };
+  }
+}

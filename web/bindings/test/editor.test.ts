@@ -1,0 +1,54 @@
+import { Document, get_text } from "crdt-wasm";
+import { expect, test } from "vitest";
+import { CollabEditor } from "../src/index.js";
+
+test("it makes an editor, and a document that is freed with it", () => {
+  const parent = document.createElement("div");
+  const editor = new CollabEditor(parent);
+  expect(parent.querySelector(".cm-editor")).not.toBeNull();
+  editor.view.dispatch({ changes: { from: 0, insert: "typed" } });
+  expect(editor.shared.text).toBe("typed");
+
+  const { handle } = editor.document;
+  editor.destroy();
+  expect(parent.querySelector(".cm-editor")).toBeNull();
+  expect(() => get_text(handle)).toThrow(expect.objectContaining({ code: "dead_handle" }));
+});
+
+test("it shows a document that is there already, and leaves it to its owner", () => {
+  const shared = new Document("owner");
+  shared.insert(0, "kept");
+  const editor = new CollabEditor(document.createElement("div"), { document: shared });
+  expect(editor.view.state.doc.toString()).toBe("kept");
+  editor.destroy();
+  expect(shared.getText()).toBe("kept");
+});
+
+test("a connection that cannot be made says why, and leaves the editor as it was", async () => {
+  const statuses: (string | null)[] = [];
+  const editor = new CollabEditor(document.createElement("div"), {
+    agentId: () => "alice",
+    onStatus: (status) => statuses.push(status && status.state),
+  });
+  editor.view.dispatch({ changes: { from: 0, insert: "kept" } });
+  expect(editor.getNetworkStatus()).toBeNull();
+  // This environment has no WebRTC.
+  await expect(editor.enableNetworkSync("ws://localhost:9")).rejects.toMatchObject({
+    name: "CrdtError",
+    code: "webrtc_unavailable",
+  });
+  expect(editor.getNetworkStatus()).toBeNull();
+  expect(statuses.at(-1)).toBeNull();
+  expect(editor.shared.text).toBe("kept");
+  editor.disableNetworkSync();
+  editor.destroy();
+});
+
+test("a name that nobody may have is refused", async () => {
+  const editor = new CollabEditor(document.createElement("div"), { agentId: "" });
+  await expect(editor.enableNetworkSync("ws://localhost:9")).rejects.toMatchObject({
+    code: "bad_id",
+  });
+  expect(editor.getNetworkStatus()).toBeNull();
+  editor.destroy();
+});

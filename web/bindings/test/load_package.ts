@@ -1,0 +1,7 @@
+// The package as browsers get it: here its WebAssembly is read from the disk.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { initSync } from "crdt-wasm";
+
+const file = createRequire(import.meta.url).resolve("crdt-wasm/crdt_wasm_bg.wasm");
+initSync({ module: readFileSync(file) });

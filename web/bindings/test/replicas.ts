@@ -1,0 +1,81 @@
+import { history } from "@codemirror/commands";
+import { EditorState, type Extension } from "@codemirror/state";
+import { EditorView } from "@codemirror/view";
+import { Document, type MergeReport, type TextChange } from "crdt-wasm";
+import { collaboration } from "../src/codemirror.js";
+import { SharedText, type TextDocument } from "../src/shared_text.js";
+
+/** A document that remembers what was asked of it. */
+export class RecordingDocument implements TextDocument {
+  readonly calls: string[] = [];
+  readonly inner: Document;
+
+  constructor(agent: string) {
+    this.inner = new Document(agent);
+  }
+
+  getText(): string {
+    return this.inner.getText();
+  }
+
+  insert(position: number, text: string): TextChange {
+    this.calls.push(`+${position}:${text}`);
+    return this.inner.insert(position, text);
+  }
+
+  deleteRange(position: number, length: number): TextChange {
+    this.calls.push(`-${position}:${length}`);
+    return this.inner.deleteRange(position, length);
+  }
+
+  mergeOperations(ops: string, frontier?: string | null): MergeReport {
+    return this.inner.mergeOperations(ops, frontier);
+  }
+}
+
+/** Someone with a document and an editor that shows it. */
+export class Replica {
+  readonly document: RecordingDocument;
+  readonly shared: SharedText;
+  readonly view: EditorView;
+
+  constructor(agent: string, extensions: Extension = []) {
+    this.document = new RecordingDocument(agent);
+    this.shared = new SharedText(this.document);
+    this.view = new EditorView({
+      state: EditorState.create({
+        doc: this.shared.text,
+        extensions: [extensions, collaboration(this.shared), history()],
+      }),
+    });
+  }
+
+  get text(): string {
+    return this.view.state.doc.toString();
+  }
+
+  /** Types at the caret, as a person does. */
+  type(text: string): void {
+    this.view.dispatch(this.view.state.replaceSelection(text), { userEvent: "input.type" });
+  }
+
+  place(anchor: number, head = anchor): void {
+    this.view.dispatch({ selection: { anchor, head } });
+  }
+
+  /** Takes over everything that the other one has. */
+  pull(other: Replica): void {
+    const { inner } = this.document;
+    this.shared.merge(other.document.inner.getOperationsSinceJson(inner.getFrontierJson()));
+  }
+}
+
+/** Replicas `a`, `b`, … that all show the text. */
+export function replicasWith(text: string, count = 2): Replica[] {
+  const replicas = Array.from({ length: count }, (_, index) => new Replica("abcdef".charAt(index)));
+  const [first, ...others] = replicas;
+  if (first === undefined) return [];
+  if (text !== "") first.type(text);
+  for (const other of others) other.pull(first);
+  return replicas;
+}
