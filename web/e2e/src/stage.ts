@@ -1,0 +1,86 @@
+import { type Browser, type BrowserContext, chromium } from "playwright-core";
+import { expect } from "vitest";
+import { Server } from "./server.js";
+import { Tab } from "./tab.js";
+
+const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  // Peers meet on this machine, and nowhere else.
+  "--allow-loopback-in-peer-connection",
+];
+
+/** A server and a browser with some tabs. */
+export class Stage {
+  readonly server: Server;
+  readonly #browser: Browser;
+  #context: BrowserContext | null = null;
+  #tabs: Tab[] = [];
+  #rooms = 0;
+
+  private constructor(server: Server, browser: Browser) {
+    this.server = server;
+    this.#browser = browser;
+  }
+
+  static async open(): Promise<Stage> {
+    const server = await Server.start();
+    const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+    return new Stage(server, browser);
+  }
+
+  /** A link to a room that nobody has been in. */
+  newRoom(): string {
+    this.#rooms += 1;
+    return `${this.server.url}/?room=${encodeURIComponent(`room ${this.#rooms}`)}`;
+  }
+
+  /** A tab in the room, not connected. Tall, so that the editor draws all of a text. */
+  async tab(link: string, name: string, height = 3000): Promise<Tab> {
+    const tab = await this.emptyTab(height);
+    await tab.open(link, name);
+    return tab;
+  }
+
+  /** A tab with nothing in it. */
+  async emptyTab(height = 800): Promise<Tab> {
+    this.#context ??= await this.#browser.newContext({
+      permissions: ["clipboard-read", "clipboard-write"],
+    });
+    const page = await this.#context.newPage();
+    await page.setViewportSize({ width: 1000, height });
+    const tab = new Tab(page);
+    this.#tabs.push(tab);
+    return tab;
+  }
+
+  /** Tabs in one new room, each connected to every other. */
+  async connectedTabs(...names: string[]): Promise<Tab[]> {
+    const link = this.newRoom();
+    const tabs = await Promise.all(names.map((name) => this.tab(link, name)));
+    for (const tab of tabs) await tab.connect();
+    for (const tab of tabs) await tab.seesPeers(names.length - 1);
+    return tabs;
+  }
+
+  /** Closes the tabs of one test, none of which may have complained. */
+  async clear(): Promise<void> {
+    const complaints = this.#tabs.flatMap((tab) => tab.complaints);
+    this.#tabs = [];
+    await this.#context?.close();
+    this.#context = null;
+    expect(complaints).toEqual([]);
+  }
+
+  /** Ends everything. */
+  async close(): Promise<void> {
+    await this.#browser.close();
+    expect(await this.server.stop()).toBe(0);
+  }
+}

@@ -1,0 +1,119 @@
+import type { Page } from "playwright-core";
+import { expect } from "vitest";
+
+/** How long something may take that takes moments on an idle machine. */
+export const PATIENCE_MS = 30_000;
+
+/** One browser tab with the app in it, used as a person uses it. */
+export class Tab {
+  readonly page: Page;
+  /** What the page complained of: errors nobody caught, and what it wrote to the console as one. */
+  readonly complaints: string[] = [];
+
+  constructor(page: Page) {
+    this.page = page;
+    page.on("pageerror", (error) => this.complaints.push(String(error)));
+    page.on("console", (message) => {
+      if (message.type() === "error") this.complaints.push(message.text());
+    });
+  }
+
+  /** Opens the room's link and waits until one can type. */
+  async open(link: string, name: string): Promise<void> {
+    await this.page.goto(link);
+    await this.page.locator(".cm-content").waitFor();
+    await this.page.getByLabel("Your name").fill(name);
+  }
+
+  async connect(): Promise<void> {
+    await this.page.getByRole("button", { name: "Connect to Network" }).click();
+  }
+
+  async disconnect(): Promise<void> {
+    await this.page.getByRole("button", { name: "Disconnect" }).click();
+  }
+
+  /** What the status line says. */
+  async status(): Promise<string> {
+    return (await this.page.getByRole("status").textContent()) ?? "";
+  }
+
+  /** The names in the list of who is here, this tab's first. */
+  async people(): Promise<string[]> {
+    return this.page.locator("#peers .who").allTextContents();
+  }
+
+  /** Waits until the status line says so and everybody in the list is up to date. */
+  async seesPeers(count: number): Promise<void> {
+    const expected = `Connected (${count} peer${count === 1 ? "" : "s"})`;
+    await expect.poll(() => this.status(), { timeout: PATIENCE_MS }).toBe(expected);
+    const upToDate = this.page.locator("#peers .how", { hasText: "up to date" });
+    await expect.poll(() => upToDate.count(), { timeout: PATIENCE_MS }).toBe(count);
+  }
+
+  /** The text that the editor shows. */
+  async text(): Promise<string> {
+    return this.page.evaluate(() => {
+      if (document.querySelector(".cm-placeholder") !== null) return "";
+      const lines = document.querySelectorAll(".cm-content > .cm-line");
+      return Array.from(lines, (line) => line.textContent ?? "").join("\n");
+    });
+  }
+
+  /** Waits until the editor shows the text. */
+  async shows(text: string): Promise<void> {
+    await expect.poll(() => this.text(), { timeout: PATIENCE_MS }).toBe(text);
+  }
+
+  /** Selects from one place in the text to another, counted in UTF-16 units. */
+  async select(anchor: number, head = anchor): Promise<void> {
+    await this.page.locator(".cm-content").focus();
+    await this.page.evaluate(
+      async ([from, to]) => {
+        const lines = [...document.querySelectorAll<HTMLElement>(".cm-content > .cm-line")];
+        const placeOf = (position: number): [Node, number] => {
+          let left = position;
+          for (const line of lines) {
+            const length = line.textContent?.length ?? 0;
+            if (left > length) {
+              left -= length + 1;
+              continue;
+            }
+            const walker = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
+            for (let node = walker.nextNode(); node !== null; node = walker.nextNode()) {
+              const units = node.textContent?.length ?? 0;
+              if (left <= units) return [node, left];
+              left -= units;
+            }
+            return [line, 0];
+          }
+          throw new Error(`the text has no position ${position}`);
+        };
+        const [anchorNode, anchorOffset] = placeOf(from);
+        const [headNode, headOffset] = placeOf(to);
+        getSelection()?.setBaseAndExtent(anchorNode, anchorOffset, headNode, headOffset);
+        // The editor hears of it in a task of its own.
+        await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+      },
+      [anchor, head] as const,
+    );
+  }
+
+  /** Presses the keys for a text; what no key is for comes as from an input method. */
+  async type(text: string, delay = 0): Promise<void> {
+    await this.page.keyboard.type(text, { delay });
+  }
+
+  async press(key: string): Promise<void> {
+    await this.page.keyboard.press(key);
+  }
+
+  /** Puts the text in at once, as a paste or an input method does. */
+  async insert(text: string): Promise<void> {
+    await this.page.keyboard.insertText(text);
+  }
+
+  async close(): Promise<void> {
+    await this.page.close();
+  }
+}

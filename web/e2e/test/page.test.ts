@@ -1,0 +1,94 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { Stage } from "../src/stage.js";
+import { PATIENCE_MS } from "../src/tab.js";
+
+let stage: Stage;
+
+beforeAll(async () => {
+  stage = await Stage.open();
+});
+
+afterEach(async () => {
+  await stage.clear();
+});
+
+afterAll(async () => {
+  await stage.close();
+});
+
+test("a new visitor gets a room, whose link brings another to the same one", async () => {
+  const ada = await stage.tab(stage.server.url, "Ada");
+  await ada.connect();
+  await ada.seesPeers(0);
+  await ada.page.getByRole("button", { name: "Copy link" }).click();
+  await ada.page.getByRole("button", { name: "Copied" }).waitFor();
+  const link = await ada.page.evaluate(() => navigator.clipboard.readText());
+  expect(new URL(link).searchParams.get("room")).toBe(
+    await ada.page.locator("#room").textContent(),
+  );
+
+  const bob = await stage.tab(link, "Bob");
+  await bob.connect();
+  for (const tab of [ada, bob]) await tab.seesPeers(1);
+  await ada.type("Welcome!");
+  await bob.shows("Welcome!");
+});
+
+test("a server that is not there is told in words, and the text stays", async () => {
+  const ada = await stage.tab(stage.newRoom(), "Ada");
+  await ada.type("kept");
+  const server = ada.page.getByLabel("Signaling server");
+  const right = await server.inputValue();
+  await ada.page.getByText("Server", { exact: true }).click();
+  // The port of discarding: nobody listens there.
+  await server.fill("ws://127.0.0.1:9");
+  await ada.connect();
+  const problem = ada.page.getByRole("alert");
+  await problem.waitFor();
+  expect(await problem.textContent()).toMatch(/server cannot be reached.*Check that it runs/s);
+  expect(await ada.status()).toBe("Not connected");
+  expect(await ada.text()).toBe("kept");
+  // The browser itself writes to the console that the connection failed.
+  ada.complaints.length = 0;
+
+  await server.fill("not an address");
+  await ada.connect();
+  await expect.poll(() => problem.textContent()).toMatch(/no address of a server/);
+
+  await server.fill(right);
+  await ada.connect();
+  await ada.seesPeers(0);
+  expect(await problem.isVisible()).toBe(false);
+  expect(await ada.text()).toBe("kept");
+});
+
+test("a room's name that cannot be used is told in words", async () => {
+  const tab = await stage.emptyTab();
+  await tab.open(`${stage.server.url}/?room=${"x".repeat(129)}`, "Ada");
+  expect(await tab.page.getByRole("alert").textContent()).toMatch(/too long/);
+  await tab.connect();
+  await tab.seesPeers(0);
+});
+
+test("a name is remembered, and two people may have the same", async () => {
+  const [ada, other] = await stage.connectedTabs("Ada", "Ada");
+  expect(await ada!.people()).toEqual(["Ada", "Ada"]);
+  await other!.page.reload();
+  await expect
+    .poll(() => other!.page.getByLabel("Your name").inputValue(), { timeout: PATIENCE_MS })
+    .toBe("Ada");
+});
+
+test("the status is announced, and everything has a name and can be reached by keyboard", async () => {
+  const tab = await stage.tab(stage.newRoom(), "Ada");
+  await tab.page.getByRole("textbox", { name: "The shared text" }).waitFor();
+  await tab.page.getByRole("textbox", { name: "Your name" }).focus();
+  await tab.press("Enter");
+  await tab.seesPeers(0);
+  const unnamed = await tab.page.evaluate(() =>
+    [...document.querySelectorAll("button, a, input, summary")]
+      .filter((one) => !(one.textContent?.trim() || (one as HTMLInputElement).labels?.length))
+      .map((one) => one.outerHTML),
+  );
+  expect(unnamed).toEqual([]);
+});
