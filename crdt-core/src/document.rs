@@ -4,7 +4,7 @@ use crate::causal_graph::AgentIdx;
 use crate::encoding::{json, patch};
 use crate::error::{AgentNameError, EditError, MergeError};
 use crate::history::{History, Savepoint};
-use crate::merge::{Pending, PendingLimits, Piece, take_in};
+use crate::merge::{Batch, Pending, PendingLimits, take_in};
 use crate::op_log::{Kind, Run};
 use crate::rope::{Rope, Unit};
 use crate::version::{
@@ -294,7 +294,7 @@ impl Document {
 
     /// Merges events in the JSON form. See [`Document::merge_patch`].
     pub fn merge_json(&mut self, operations: &str) -> Result<MergeReport, MergeError> {
-        self.merge_json_with(operations, &mut |_| {})
+        self.merge_batch(&json::decode(operations)?, None)
     }
 
     /// Like [`Document::merge_json`], and calls `changed` with every change of the text.
@@ -303,8 +303,7 @@ impl Document {
         operations: &str,
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError> {
-        let pieces = json::decode(operations)?;
-        self.merge_pieces(pieces, changed)
+        self.merge_batch(&json::decode(operations)?, Some(changed))
     }
 
     /// Merges the events of a binary patch.
@@ -315,7 +314,7 @@ impl Document {
     /// # Errors
     /// Any [`MergeError`]; the document is as it was then.
     pub fn merge_patch(&mut self, patch: &[u8]) -> Result<MergeReport, MergeError> {
-        self.merge_patch_with(patch, &mut |_| {})
+        self.merge_batch(&patch::decode(patch)?, None)
     }
 
     /// Like [`Document::merge_patch`], and calls `changed` with every change of the text.
@@ -324,8 +323,7 @@ impl Document {
         patch: &[u8],
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError> {
-        let pieces = patch::decode(patch)?;
-        self.merge_pieces(pieces, changed)
+        self.merge_batch(&patch::decode(patch)?, Some(changed))
     }
 
     /// Merges a patch that [`Document::encode_since_named`] made with the same names, and calls
@@ -336,25 +334,23 @@ impl Document {
         known: &[&str],
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError> {
-        let pieces = patch::decode_named(patch, known)?;
-        self.merge_pieces(pieces, changed)
+        self.merge_batch(&patch::decode_named(patch, known)?, Some(changed))
     }
 
-    fn merge_pieces(
+    fn merge_batch(
         &mut self,
-        pieces: Vec<Piece>,
-        changed: &mut dyn FnMut(Splice<'_>),
+        batch: &Batch,
+        mut changed: Option<&mut dyn FnMut(Splice<'_>)>,
     ) -> Result<MergeReport, MergeError> {
         let mut report = MergeReport::default();
-        let mut appended = self.merge_unit(pieces, changed, &mut report)?;
+        let mut appended = self.merge_unit(batch, &mut changed, &mut report)?;
         // What was held back for these events is each a unit of its own: who sent it is long gone,
         // and must not spoil the merge of others.
         while let Some((agent, seq, len)) = appended.pop() {
-            for piece in self.pending.wake(&agent, seq..seq + len) {
-                let events = piece.len as usize;
-                match self.merge_unit([piece], changed, &mut report) {
+            for held in self.pending.wake(&agent, seq..seq + len) {
+                match self.merge_unit(&held.piece, &mut changed, &mut report) {
                     Ok(more) => appended.extend(more),
-                    Err(_) => report.dropped += events,
+                    Err(_) => report.dropped += held.len as usize,
                 }
             }
         }
@@ -367,14 +363,14 @@ impl Document {
     /// Merges some pieces as one unit; returns the runs of events that were appended.
     fn merge_unit(
         &mut self,
-        pieces: impl IntoIterator<Item = Piece>,
-        changed: &mut dyn FnMut(Splice<'_>),
+        batch: &Batch,
+        changed: &mut Option<&mut dyn FnMut(Splice<'_>)>,
         report: &mut MergeReport,
     ) -> Result<Vec<(std::sync::Arc<str>, u32, u32)>, MergeError> {
         let before = self.history.savepoint();
-        let unit = take_in(&mut self.history, pieces).and_then(|mut intake| {
+        let unit = take_in(&mut self.history, batch).and_then(|mut intake| {
             self.transform(before)?;
-            intake.waiting.drain().for_each(|(piece, parent)| self.pending.hold(piece, parent));
+            intake.waiting.drain().for_each(|held| self.pending.hold(held));
             Ok(intake)
         });
         match unit {
@@ -417,31 +413,35 @@ impl Document {
     }
 
     /// Makes the transformed edits.
-    fn edit_text(&mut self, changed: &mut dyn FnMut(Splice<'_>)) {
+    fn edit_text(&mut self, changed: &mut Option<&mut dyn FnMut(Splice<'_>)>) {
         let Document { rope, history, transformed, .. } = self;
         let place = |rope: &Rope, pos: u32| TextLen {
             chars: pos as usize,
             utf16: rope.size_before(pos as usize, Unit::Chars).map_or(0, |s| s.utf16 as usize),
         };
-        for &edit in transformed.iter() {
+        for edit in transformed.drain(..) {
             match edit {
                 Transformed::Insert { pos, lv, len } => {
-                    let at = place(rope, pos);
                     // One edit is one part of one row.
                     for part in history.ops.parts_in(lv..lv + len) {
                         let text = history.ops.text_of(&part);
                         rope.insert(pos, text);
-                        changed(Splice { pos: at, deleted: TextLen::default(), inserted: text });
+                        if let Some(changed) = changed {
+                            let pos = place(rope, pos);
+                            changed(Splice { pos, deleted: TextLen::default(), inserted: text });
+                        }
                     }
                 }
                 Transformed::Delete { pos, len } => {
-                    let (from, to) = (place(rope, pos), place(rope, pos + len));
+                    let before = rope.size().utf16;
                     rope.delete(pos, len);
-                    let deleted = TextLen { chars: len as usize, utf16: to.utf16 - from.utf16 };
-                    changed(Splice { pos: from, deleted, inserted: "" });
+                    if let Some(changed) = changed {
+                        let utf16 = (before - rope.size().utf16) as usize;
+                        let deleted = TextLen { chars: len as usize, utf16 };
+                        changed(Splice { pos: place(rope, pos), deleted, inserted: "" });
+                    }
                 }
             }
         }
-        transformed.clear();
     }
 }

@@ -12,7 +12,7 @@
 //! of [`push_greedy`], from single events. Positions and lengths are in Unicode scalars.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::fmt::Write;
 use std::ops::Range;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use serde_json::Value;
 use super::json_version::{write_ids, write_string};
 use crate::error::DecodeError;
 use crate::history::History;
-use crate::merge::Piece;
+use crate::merge::Batch;
 use crate::op_log::{Kind, MAX_RUN, Run, push_greedy};
 use crate::version::{EventId, Lv, MAX_CHARS};
 
@@ -167,7 +167,7 @@ fn write_txn(out: &mut String, history: &History, chain: &Chain) {
 }
 
 /// Reads operations. Fields that are not known are ignored, so that later versions may add some.
-pub(crate) fn decode(text: &str) -> Result<Vec<Piece>, DecodeError> {
+pub(crate) fn decode(text: &str) -> Result<Batch, DecodeError> {
     let value = parse(text)?;
     let version = value.get("v").and_then(Value::as_u64);
     match version {
@@ -176,7 +176,20 @@ pub(crate) fn decode(text: &str) -> Result<Vec<Piece>, DecodeError> {
         None => return Err(DecodeError::shape("v", "expected the format version, 1")),
     }
     let txns = array(value.get("txns"), || "txns".to_owned())?;
-    txns.iter().enumerate().map(|(i, txn)| decode_txn(txn, i)).collect()
+    let mut batch = Batch::default();
+    let mut names = HashMap::new();
+    for (i, txn) in txns.iter().enumerate() {
+        decode_txn(txn, i, &mut batch, &mut names)?;
+    }
+    Ok(batch)
+}
+
+/// The place of a name in the batch's list.
+fn place<'a>(batch: &mut Batch, names: &mut HashMap<&'a str, u32>, name: &'a str) -> u32 {
+    *names.entry(name).or_insert_with(|| {
+        batch.names.push(Arc::from(name));
+        batch.names.len() as u32 - 1
+    })
 }
 
 pub(super) fn parse(text: &str) -> Result<Value, DecodeError> {
@@ -214,7 +227,7 @@ fn string(value: Option<&Value>, at: impl FnOnce() -> String) -> Result<&str, De
 pub(super) fn ids(
     value: Option<&Value>,
     at: impl Fn() -> String,
-) -> Result<Vec<(Arc<str>, u32)>, DecodeError> {
+) -> Result<Vec<(&str, u32)>, DecodeError> {
     let list = array(value, &at)?;
     list.iter()
         .enumerate()
@@ -224,21 +237,25 @@ pub(super) fn ids(
             if pair.len() != 2 {
                 return Err(DecodeError::shape(place(), "expected [agent, seq]"));
             }
-            Ok((Arc::from(string(pair.first(), place)?), number(pair.get(1), place)?))
+            Ok((string(pair.first(), place)?, number(pair.get(1), place)?))
         })
         .collect()
 }
 
-fn decode_txn(txn: &Value, i: usize) -> Result<Piece, DecodeError> {
+fn decode_txn<'a>(
+    txn: &'a Value,
+    i: usize,
+    batch: &mut Batch,
+    names: &mut HashMap<&'a str, u32>,
+) -> Result<(), DecodeError> {
     let at = |what: &str| format!("txns[{i}].{what}");
-    let mut piece = Piece {
-        agent: string(txn.get("agent"), || at("agent"))?.into(),
-        seq: number(txn.get("seq"), || at("seq"))?,
-        len: 0,
-        parents: ids(txn.get("parents"), || at("parents"))?,
-        runs: Vec::new(),
-        text: String::new(),
-    };
+    let mark = batch.mark();
+    let agent = place(batch, names, string(txn.get("agent"), || at("agent"))?);
+    let seq = number(txn.get("seq"), || at("seq"))?;
+    for (name, seq) in ids(txn.get("parents"), || at("parents"))? {
+        let name = place(batch, names, name);
+        batch.parents.push((name, seq));
+    }
     let mut len = 0_u64;
     for (k, op) in array(txn.get("ops"), || at("ops"))?.iter().enumerate() {
         let place = || format!("txns[{i}].ops[{k}]");
@@ -250,7 +267,7 @@ fn decode_txn(txn: &Value, i: usize) -> Result<Piece, DecodeError> {
         let run = match string(op.first(), place)? {
             "i" => {
                 let text = string(op.get(2), place)?;
-                piece.text.push_str(text);
+                batch.text.push_str(text);
                 let chars = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
                 Run::new(Kind::Insert, pos, chars)
             }
@@ -262,16 +279,17 @@ fn decode_txn(txn: &Value, i: usize) -> Result<Piece, DecodeError> {
         };
         check_run(&run).map_err(|reason| DecodeError::shape(place(), reason))?;
         len += u64::from(run.len);
-        push_greedy(&mut piece.runs, run);
+        batch.runs.push(run);
     }
     if len == 0 {
         return Err(DecodeError::shape(at("ops"), "expected at least one operation"));
     }
-    piece.len = u32::try_from(len)
+    let len = u32::try_from(len)
         .ok()
-        .filter(|len| u64::from(piece.seq) + u64::from(*len) < 1 << 31)
+        .filter(|len| u64::from(seq) + u64::from(*len) < 1 << 31)
         .ok_or_else(|| DecodeError::shape(at("ops"), "more events than sequence numbers"))?;
-    Ok(piece)
+    batch.push(mark, agent, seq, len);
+    Ok(())
 }
 
 /// What every operation must keep to, in whatever form it came.

@@ -38,8 +38,9 @@ impl Frontier {
 
     /// Reads the JSON form, in any order.
     pub fn from_json(text: &str) -> Result<Frontier, DecodeError> {
-        let ids = ids(Some(&parse(text)?), || "frontier".to_owned())?;
-        Ok(ids.into_iter().map(|(agent, seq)| EventId::new(&*agent, seq)).collect())
+        let value = parse(text)?;
+        let ids = ids(Some(&value), || "frontier".to_owned())?;
+        Ok(ids.into_iter().map(|(agent, seq)| EventId::new(agent, seq)).collect())
     }
 }
 

@@ -31,7 +31,7 @@ use super::varint::{push, push_signed};
 use crate::causal_graph::AgentIdx;
 use crate::error::DecodeError;
 use crate::history::History;
-use crate::merge::Piece;
+use crate::merge::Batch;
 use crate::op_log::{Kind, Run};
 use crate::version::Lv;
 
@@ -151,7 +151,7 @@ fn after(run: &Run) -> i64 {
 }
 
 /// Reads a patch by itself.
-pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<Piece>, DecodeError> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<Batch, DecodeError> {
     let mut reader = Reader::new(bytes);
     let version = reader.byte()?;
     if version != VERSION {
@@ -161,49 +161,44 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<Piece>, DecodeError> {
 }
 
 /// Reads a patch that leaves out the names `known`.
-pub(crate) fn decode_named(bytes: &[u8], known: &[&str]) -> Result<Vec<Piece>, DecodeError> {
+pub(crate) fn decode_named(bytes: &[u8], known: &[&str]) -> Result<Batch, DecodeError> {
     decode_pieces(Reader::new(bytes), known)
 }
 
-fn decode_pieces(mut reader: Reader<'_>, known: &[&str]) -> Result<Vec<Piece>, DecodeError> {
-    let mut names: Vec<Arc<str>> = known.iter().map(|&name| Arc::from(name)).collect();
+fn decode_pieces(mut reader: Reader<'_>, known: &[&str]) -> Result<Batch, DecodeError> {
+    let mut batch = Batch::default();
+    batch.names.extend(known.iter().map(|&name| Arc::<str>::from(name)));
     for _ in 0..reader.count(NAME_BYTES)? {
-        names.push(Arc::from(reader.text()?));
+        batch.names.push(Arc::from(reader.text()?));
     }
-    let mut pieces = Vec::new();
     while reader.left() > 0 {
-        pieces.push(decode_piece(&mut reader, &names)?);
+        decode_piece(&mut reader, &mut batch)?;
     }
-    Ok(pieces)
+    Ok(batch)
 }
 
-fn name_at<'a>(
-    reader: &Reader<'_>,
-    names: &'a [Arc<str>],
-    place: u64,
-) -> Result<&'a Arc<str>, DecodeError> {
-    let name = usize::try_from(place).ok().and_then(|i| names.get(i));
-    name.ok_or(reader.error("an agent that is not in the list of names"))
+/// Checks that `place` is in the list of names.
+fn name_at(reader: &Reader<'_>, batch: &Batch, place: u64) -> Result<u32, DecodeError> {
+    let place = u32::try_from(place).ok().filter(|&i| (i as usize) < batch.names.len());
+    place.ok_or(reader.error("an agent that is not in the list of names"))
 }
 
-fn decode_piece(reader: &mut Reader<'_>, names: &[Arc<str>]) -> Result<Piece, DecodeError> {
+fn decode_piece(reader: &mut Reader<'_>, batch: &mut Batch) -> Result<(), DecodeError> {
+    let mark = batch.mark();
     let head = reader.varint()?;
-    let agent = name_at(reader, names, head >> 2)?.clone();
+    let agent = name_at(reader, batch, head >> 2)?;
     let seq = reader.small()?;
-    let parents = if head & 1 == 0 {
+    if head & 1 == 0 {
         let before = seq.checked_sub(1).ok_or(reader.error("nothing comes before event 0"))?;
-        vec![(agent.clone(), before)]
+        batch.parents.push((agent, before));
     } else {
-        let count = reader.count(PARENT_BYTES)?;
-        let mut parents = Vec::with_capacity(count);
-        for _ in 0..count {
+        for _ in 0..reader.count(PARENT_BYTES)? {
             let place = reader.varint()?;
-            parents.push((name_at(reader, names, place)?.clone(), reader.small()?));
+            let name = name_at(reader, batch, place)?;
+            batch.parents.push((name, reader.small()?));
         }
-        parents
-    };
+    }
     let count = if head & 2 == 0 { reader.count(OP_BYTES)? } else { 1 };
-    let mut runs = Vec::with_capacity(count);
     let mut cursor = None;
     let (mut len, mut chars) = (0_u64, 0_u64);
     for _ in 0..count {
@@ -211,12 +206,13 @@ fn decode_piece(reader: &mut Reader<'_>, names: &[Arc<str>]) -> Result<Piece, De
         cursor = Some(after(&run));
         len += u64::from(run.len);
         chars += if run.is_insert() { u64::from(run.len) } else { 0 };
-        runs.push(run);
+        batch.runs.push(run);
     }
-    let text = reader.chars(chars)?.to_owned();
+    batch.text.push_str(reader.chars(chars)?);
     let error = reader.error("a piece has no events, or more than there are sequence numbers");
     let len = u32::try_from(len).ok().filter(|&n| n > 0 && seq.checked_add(n) < Some(1 << 31));
-    Ok(Piece { agent, seq, len: len.ok_or(error)?, parents, runs, text })
+    batch.push(mark, agent, seq, len.ok_or(error)?);
+    Ok(())
 }
 
 fn decode_run(reader: &mut Reader<'_>, cursor: Option<i64>) -> Result<Run, DecodeError> {

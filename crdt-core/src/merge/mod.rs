@@ -1,15 +1,17 @@
 //! How remote events come in: known ones are compared and skipped, those with missing parents are
 //! held back, the rest is appended to the history as one unit, or not at all.
 
+mod batch;
 mod pending;
-mod piece;
 
+pub(crate) use batch::{Batch, Piece};
+use pending::Held;
 pub(crate) use pending::Pending;
 pub use pending::PendingLimits;
-pub(crate) use piece::Piece;
 
 use std::sync::Arc;
 
+use crate::causal_graph::AgentIdx;
 use crate::error::MergeError;
 use crate::history::History;
 use crate::version::{Lv, MAX_EVENTS, check_agent_name};
@@ -32,56 +34,90 @@ pub(crate) struct Intake {
     pub(crate) appended: Vec<(Arc<str>, u32, u32)>,
 }
 
-/// Appends `pieces` to the history, in an order in which parents come first. What waits for a
-/// parent that is neither known nor among them ends up in [`Intake::waiting`].
+/// Appends the pieces of `batch` to the history, in an order in which parents come first. What
+/// waits for a parent that is neither known nor among them ends up in [`Intake::waiting`].
 ///
 /// On an error the history may hold a part of them: the caller rolls it back.
-pub(crate) fn take_in(
-    history: &mut History,
-    pieces: impl IntoIterator<Item = Piece>,
-) -> Result<Intake, MergeError> {
+pub(crate) fn take_in(history: &mut History, batch: &Batch) -> Result<Intake, MergeError> {
     let mut intake = Intake::default();
-    let mut stack = Vec::new();
-    for piece in pieces {
-        stack.push(piece);
-        while let Some(piece) = stack.pop() {
-            let from = intake.appended.len();
-            take_piece(history, piece, &mut intake)?;
-            if !intake.waiting.is_empty() {
-                for (agent, seq, len) in &intake.appended[from..] {
-                    stack.extend(intake.waiting.wake(agent, *seq..seq + len));
-                }
-            }
-        }
+    let mut agents = Agents::new(batch);
+    for piece in batch.pieces() {
+        let from = intake.appended.len();
+        take_piece(history, piece, &mut agents, &mut intake)?;
+        take_woken(history, from, &mut intake)?;
     }
     Ok(intake)
 }
 
+/// Takes in what waited for the events that were appended since `from`, and what waited for that.
+fn take_woken(history: &mut History, from: usize, intake: &mut Intake) -> Result<(), MergeError> {
+    let mut from = from;
+    while from < intake.appended.len() && !intake.waiting.is_empty() {
+        let (agent, seq, len) = intake.appended[from].clone();
+        from += 1;
+        for held in intake.waiting.wake(&agent, seq..seq + len) {
+            let mut agents = Agents::new(&held.piece);
+            for piece in held.piece.pieces() {
+                take_piece(history, piece, &mut agents, intake)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The numbers of the agents that a batch names, looked up once.
+struct Agents(Vec<Option<AgentIdx>>);
+
+impl Agents {
+    fn new(batch: &Batch) -> Self {
+        Agents(vec![None; batch.names.len()])
+    }
+
+    fn find(&mut self, history: &History, piece: &Piece<'_>, name: u32) -> Option<AgentIdx> {
+        let known = &mut self.0[name as usize];
+        if known.is_none() {
+            *known = history.graph.agents.find_agent(&piece.names[name as usize]);
+        }
+        *known
+    }
+
+    fn lv_of(
+        &mut self,
+        history: &History,
+        piece: &Piece<'_>,
+        (name, seq): (u32, u32),
+    ) -> Option<Lv> {
+        history.graph.agents.lv_of(self.find(history, piece, name)?, seq)
+    }
+}
+
 /// Splits a piece into what is known and what is new.
-fn take_piece(history: &mut History, piece: Piece, intake: &mut Intake) -> Result<(), MergeError> {
+fn take_piece(
+    history: &mut History,
+    piece: Piece<'_>,
+    agents: &mut Agents,
+    intake: &mut Intake,
+) -> Result<(), MergeError> {
     check_piece(&piece)?;
-    let Some(agent) = history.graph.agents.find_agent(&piece.agent) else {
-        return append(history, piece, intake);
+    let Some(agent) = agents.find(history, &piece, piece.agent) else {
+        return append(history, piece, (0, piece.len), agents, intake);
     };
     let mut at = piece.seq;
     while at < piece.seq_end() {
-        let agents = &history.graph.agents;
-        let known = agents.seq_runs(agent).get(agents.first_run_ending_after(agent, at)).copied();
+        let ids = &history.graph.agents;
+        let known = ids.seq_runs(agent).get(ids.first_run_ending_after(agent, at)).copied();
         let end = match known {
             Some(run) if run.seq <= at => {
                 let end = run.seq_end().min(piece.seq_end());
-                compare(history, &piece, at, run.lv + (at - run.seq)..run.lv + (end - run.seq))?;
+                let lvs = run.lv + (at - run.seq)..run.lv + (end - run.seq);
+                compare(history, &piece, agents, at, lvs)?;
                 intake.duplicate += (end - at) as usize;
                 end
             }
-            Some(run) if run.seq < piece.seq_end() => {
-                append(history, piece.part(at - piece.seq, run.seq - at), intake)?;
-                run.seq
-            }
-            _ if at == piece.seq => return append(history, piece, intake),
-            _ => {
-                append(history, piece.part(at - piece.seq, piece.seq_end() - at), intake)?;
-                piece.seq_end()
+            known => {
+                let end = known.map_or(piece.seq_end(), |run| run.seq.min(piece.seq_end()));
+                append(history, piece, (at - piece.seq, end - at), agents, intake)?;
+                end
             }
         };
         at = end;
@@ -90,15 +126,16 @@ fn take_piece(history: &mut History, piece: Piece, intake: &mut Intake) -> Resul
 }
 
 /// What can be said of a piece by itself.
-fn check_piece(piece: &Piece) -> Result<(), MergeError> {
-    check_agent_name(&piece.agent)?;
+fn check_piece(piece: &Piece<'_>) -> Result<(), MergeError> {
+    check_agent_name(piece.agent_name())?;
     if piece.parents.len() > MAX_PARENTS {
         return Err(MergeError::TooLarge { what: "the parents of one event", limit: MAX_PARENTS });
     }
     let own = piece.seq..piece.seq_end();
-    for (agent, seq) in &piece.parents {
-        check_agent_name(agent)?;
-        if *agent == piece.agent && own.contains(seq) {
+    for (agent, seq) in piece.parents {
+        let name = &piece.names[*agent as usize];
+        check_agent_name(name)?;
+        if name == piece.agent_name() && own.contains(seq) {
             let id = piece.id();
             return Err(MergeError::Cycle { agent: id.agent, seq: id.seq });
         }
@@ -109,21 +146,21 @@ fn check_piece(piece: &Piece) -> Result<(), MergeError> {
 /// Checks that the known events `lvs` are the events of `piece` from `seq` on.
 fn compare(
     history: &History,
-    piece: &Piece,
+    piece: &Piece<'_>,
+    agents: &mut Agents,
     seq: u32,
     lvs: std::ops::Range<Lv>,
 ) -> Result<(), MergeError> {
     let graph = &history.graph;
-    let conflict = |seq: u32| MergeError::Conflict { agent: piece.agent.to_string(), seq };
-    let find = |agent: &str, seq| graph.agents.lv_of(graph.agents.find_agent(agent)?, seq);
+    let conflict = |seq: u32| MergeError::Conflict { agent: piece.agent_name().to_string(), seq };
 
     // Parents: those of the piece for its first event, the event before for all others.
     for (run, _) in graph.graph.runs_in(lvs.clone()) {
         let at = seq + (run.start - lvs.start);
         let mut expected: Vec<Option<Lv>> = if at == piece.seq {
-            piece.parents.iter().map(|(agent, seq)| find(agent, *seq)).collect()
+            piece.parents.iter().map(|&parent| agents.lv_of(history, piece, parent)).collect()
         } else {
-            vec![find(&piece.agent, at - 1)]
+            vec![agents.lv_of(history, piece, (piece.agent, at - 1))]
         };
         expected.sort_unstable();
         let same = graph.graph.with_parents(run.start, |known| {
@@ -160,19 +197,25 @@ fn split_text(text: &str, chars: u32) -> (&str, &str) {
     text.split_at(at)
 }
 
-/// Appends a piece of new events, or puts it aside if a parent is missing.
-fn append(history: &mut History, piece: Piece, intake: &mut Intake) -> Result<(), MergeError> {
-    let mut parents = Vec::with_capacity(piece.parents.len());
-    for parent in &piece.parents {
-        let agents = &history.graph.agents;
-        match agents.find_agent(&parent.0).and_then(|agent| agents.lv_of(agent, parent.1)) {
-            Some(lv) => parents.push(lv),
-            None => {
-                let parent = parent.clone();
-                intake.waiting.hold(piece, parent);
-                return Ok(());
-            }
-        }
+/// Appends the events `from..from + len` of a piece, all of them new, or puts them aside if a parent
+/// is missing.
+fn append(
+    history: &mut History,
+    piece: Piece<'_>,
+    (from, len): (u32, u32),
+    agents: &mut Agents,
+    intake: &mut Intake,
+) -> Result<(), MergeError> {
+    let before = [(piece.agent, piece.seq.wrapping_add(from).wrapping_sub(1))];
+    let named = if from == 0 { piece.parents } else { &before };
+    let mut parents = Vec::with_capacity(named.len());
+    for &parent in named {
+        let Some(lv) = agents.lv_of(history, &piece, parent) else {
+            let parent = (piece.names[parent.0 as usize].clone(), parent.1);
+            intake.waiting.hold(Held { piece: piece.to_batch(from, len), parent, len });
+            return Ok(());
+        };
+        parents.push(lv);
     }
     parents.sort_unstable();
     let reduced = parents.len() < 2
@@ -182,13 +225,13 @@ fn append(history: &mut History, piece: Piece, intake: &mut Intake) -> Result<()
         return Err(MergeError::Parents { agent: id.agent, seq: id.seq });
     }
     let room = MAX_EVENTS - history.graph.len();
-    if piece.len >= room {
+    if len >= room {
         return Err(MergeError::TooLarge {
             what: "the number of events",
             limit: MAX_EVENTS as usize,
         });
     }
-    if history.ops.text_len() + piece.text.len() > u32::MAX as usize {
+    if history.ops.text_len() + piece.text_len() > u32::MAX as usize {
         return Err(MergeError::TooLarge {
             what: "the text of all inserts, in bytes",
             limit: u32::MAX as usize,
@@ -200,9 +243,13 @@ fn append(history: &mut History, piece: Piece, intake: &mut Intake) -> Result<()
             limit: MAX_AGENTS as usize,
         });
     }
-    let agent = history.graph.agents.agent(&piece.agent);
-    history.append(agent, piece.seq, &parents, piece.runs_in(0, piece.len));
-    intake.applied += piece.len as usize;
-    intake.appended.push((piece.agent, piece.seq, piece.len));
+    let agent = match agents.find(history, &piece, piece.agent) {
+        Some(agent) => agent,
+        None => history.graph.agents.agent(piece.agent_name()),
+    };
+    let seq = piece.seq + from;
+    history.append(agent, seq, &parents, piece.runs_in(from, len));
+    intake.applied += len as usize;
+    intake.appended.push((piece.agent_name().clone(), seq, len));
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::piece::Piece;
+use super::batch::Batch;
 use crate::version::EventId;
 
 /// How much is held back at most: pieces, and bytes of memory. The oldest go first.
@@ -25,10 +25,19 @@ impl Default for PendingLimits {
 /// Where a piece stands in the order of arrival.
 type Ticket = u64;
 
+/// A piece that is held back, as a batch of its own, and the event that it waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) piece: Batch,
+    pub(crate) parent: (Arc<str>, u32),
+    /// In events.
+    pub(crate) len: u32,
+}
+
 /// Pieces, each under one parent that it waits for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pending {
-    pieces: BTreeMap<Ticket, (Piece, (Arc<str>, u32))>,
+    pieces: BTreeMap<Ticket, Held>,
     waiting: HashMap<Arc<str>, BTreeMap<u32, Vec<Ticket>>>,
     next: Ticket,
     events: usize,
@@ -56,17 +65,17 @@ impl Pending {
         missing
     }
 
-    /// Holds `piece` back until `parent` arrives. The same piece is held once.
-    pub(crate) fn hold(&mut self, piece: Piece, parent: (Arc<str>, u32)) {
-        let seqs = self.waiting.entry(parent.0.clone()).or_default();
-        let tickets = seqs.entry(parent.1).or_default();
-        if tickets.iter().any(|t| self.pieces.get(t).is_some_and(|(held, _)| *held == piece)) {
+    /// Holds a piece back until its parent arrives. The same piece is held once.
+    pub(crate) fn hold(&mut self, held: Held) {
+        let (agent, seq) = &held.parent;
+        let tickets = self.waiting.entry(agent.clone()).or_default().entry(*seq).or_default();
+        if tickets.iter().any(|t| self.pieces.get(t) == Some(&held)) {
             return;
         }
         tickets.push(self.next);
-        self.events += piece.len as usize;
-        self.bytes += piece.memory();
-        self.pieces.insert(self.next, (piece, parent));
+        self.events += held.len as usize;
+        self.bytes += held.piece.memory();
+        self.pieces.insert(self.next, held);
         self.next += 1;
     }
 
@@ -82,26 +91,27 @@ impl Pending {
         before - self.events
     }
 
-    fn take(&mut self, ticket: Ticket) -> Option<Piece> {
-        let (piece, (agent, seq)) = self.pieces.remove(&ticket)?;
-        self.events -= piece.len as usize;
-        self.bytes -= piece.memory();
-        if let Some(seqs) = self.waiting.get_mut(&agent) {
-            if let Some(tickets) = seqs.get_mut(&seq) {
+    fn take(&mut self, ticket: Ticket) -> Option<Held> {
+        let held = self.pieces.remove(&ticket)?;
+        self.events -= held.len as usize;
+        self.bytes -= held.piece.memory();
+        let (agent, seq) = &held.parent;
+        if let Some(seqs) = self.waiting.get_mut(agent) {
+            if let Some(tickets) = seqs.get_mut(seq) {
                 tickets.retain(|&t| t != ticket);
                 if tickets.is_empty() {
-                    seqs.remove(&seq);
+                    seqs.remove(seq);
                 }
             }
             if seqs.is_empty() {
-                self.waiting.remove(&agent);
+                self.waiting.remove(agent);
             }
         }
-        Some(piece)
+        Some(held)
     }
 
     /// Takes out the pieces that wait for one of the events `range` of `agent`, oldest first.
-    pub(crate) fn wake(&mut self, agent: &str, range: Range<u32>) -> Vec<Piece> {
+    pub(crate) fn wake(&mut self, agent: &str, range: Range<u32>) -> Vec<Held> {
         let Some(seqs) = self.waiting.get(agent) else {
             return Vec::new();
         };
@@ -111,8 +121,8 @@ impl Pending {
         tickets.into_iter().filter_map(|ticket| self.take(ticket)).collect()
     }
 
-    /// Takes everything out, oldest first, each with the parent it waits for.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Piece, (Arc<str>, u32))> {
+    /// Takes everything out, oldest first.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Held> {
         std::mem::take(self).pieces.into_values()
     }
 }
@@ -122,31 +132,28 @@ mod tests {
     use super::*;
     use crate::op_log::{Kind, Run};
 
-    fn piece(seq: u32) -> Piece {
-        let run = Run::new(Kind::Delete, 0, 1);
-        Piece {
-            agent: "a".into(),
-            seq,
-            len: 1,
-            parents: vec![("b".into(), seq)],
-            runs: vec![run],
-            text: String::new(),
-        }
+    fn held(seq: u32) -> Held {
+        let mut piece = Batch::default();
+        piece.names.push("a".into());
+        let mark = piece.mark();
+        piece.runs.push(Run::new(Kind::Delete, 0, 1));
+        piece.push(mark, 0, seq, 1);
+        Held { piece, parent: ("b".into(), seq), len: 1 }
     }
 
     #[test]
     fn pieces_wake_once_and_the_oldest_go_first() {
         let mut pending = Pending::default();
         for seq in 0..4 {
-            pending.hold(piece(seq), ("b".into(), seq));
-            pending.hold(piece(seq), ("b".into(), seq));
+            pending.hold(held(seq));
+            pending.hold(held(seq));
         }
         assert_eq!(pending.events(), 4);
         assert_eq!(pending.shrink(&PendingLimits { pieces: 3, bytes: usize::MAX }), 1);
         assert_eq!(pending.missing(), [1, 2, 3].map(|seq| EventId::new("b", seq)));
-        assert_eq!(pending.wake("b", 0..3), [piece(1), piece(2)]);
+        assert_eq!(pending.wake("b", 0..3), [held(1), held(2)]);
         assert_eq!(pending.wake("b", 0..3), []);
-        assert_eq!(pending.drain().map(|(p, _)| p).collect::<Vec<_>>(), [piece(3)]);
+        assert_eq!(pending.drain().collect::<Vec<_>>(), [held(3)]);
         assert!(pending.is_empty() && pending.events() == 0 && pending.bytes == 0);
     }
 }

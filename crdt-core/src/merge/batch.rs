@@ -1,0 +1,175 @@
+//! Events on their way in, as they were decoded: runs of one agent in a few flat lists.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::op_log::{Kind, Run};
+use crate::version::EventId;
+
+/// Decoded pieces. Agents are places in `names`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Batch {
+    pub(crate) names: Vec<Arc<str>>,
+    heads: Vec<Head>,
+    pub(crate) parents: Vec<(u32, u32)>,
+    pub(crate) runs: Vec<Run>,
+    /// What all insert runs insert, one behind the other.
+    pub(crate) text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Head {
+    agent: u32,
+    seq: u32,
+    len: u32,
+    parents: Range<u32>,
+    runs: Range<u32>,
+    text: Range<usize>,
+}
+
+/// Where a piece starts in the lists of a batch, while it is being decoded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    parents: u32,
+    runs: u32,
+    text: usize,
+}
+
+impl Batch {
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
+            parents: self.parents.len() as u32,
+            runs: self.runs.len() as u32,
+            text: self.text.len(),
+        }
+    }
+
+    /// Makes what was added to the lists since `mark` a piece: the events `seq..seq + len`.
+    pub(crate) fn push(&mut self, mark: Mark, agent: u32, seq: u32, len: u32) {
+        let end = self.mark();
+        self.heads.push(Head {
+            agent,
+            seq,
+            len,
+            parents: mark.parents..end.parents,
+            runs: mark.runs..end.runs,
+            text: mark.text..end.text,
+        });
+    }
+
+    /// The pieces, in the order in which they were decoded.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+        self.heads.iter().map(|head| Piece {
+            names: &self.names,
+            agent: head.agent,
+            seq: head.seq,
+            len: head.len,
+            parents: &self.parents[head.parents.start as usize..head.parents.end as usize],
+            runs: &self.runs[head.runs.start as usize..head.runs.end as usize],
+            text: &self.text[head.text.clone()],
+        })
+    }
+
+    /// Bytes of memory that holding it takes, about.
+    pub(crate) fn memory(&self) -> usize {
+        size_of::<Batch>()
+            + self.names.iter().map(|name| 32 + name.len()).sum::<usize>()
+            + self.heads.len() * size_of::<Head>()
+            + self.parents.len() * size_of::<(u32, u32)>()
+            + self.runs.len() * size_of::<Run>()
+            + self.text.len()
+    }
+}
+
+/// A run of events of one agent, each but the first having the one before it as its only parent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Piece<'a> {
+    pub(crate) names: &'a [Arc<str>],
+    pub(crate) agent: u32,
+    pub(crate) seq: u32,
+    /// In events; the sum of the runs' lengths.
+    pub(crate) len: u32,
+    pub(crate) parents: &'a [(u32, u32)],
+    runs: &'a [Run],
+    text: &'a str,
+}
+
+impl<'a> Piece<'a> {
+    pub(crate) fn agent_name(&self) -> &'a Arc<str> {
+        &self.names[self.agent as usize]
+    }
+
+    pub(crate) fn seq_end(&self) -> u32 {
+        self.seq + self.len
+    }
+
+    pub(crate) fn id(&self) -> EventId {
+        EventId::new(&**self.agent_name(), self.seq)
+    }
+
+    pub(crate) fn text_len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// A copy of the events from `from` on, `len` of them, as a batch by itself.
+    pub(crate) fn to_batch(self, from: u32, len: u32) -> Batch {
+        let mut batch = Batch { names: vec![self.agent_name().clone()], ..Batch::default() };
+        let mark = batch.mark();
+        if from == 0 {
+            for &(name, seq) in self.parents {
+                let name = &self.names[name as usize];
+                let known = batch.names.iter().position(|known| known == name);
+                let place = known.unwrap_or_else(|| {
+                    batch.names.push(name.clone());
+                    batch.names.len() - 1
+                });
+                batch.parents.push((place as u32, seq));
+            }
+        } else {
+            batch.parents.push((0, self.seq + from - 1));
+        }
+        for (run, text) in self.runs_in(from, len) {
+            batch.runs.push(run);
+            batch.text.push_str(text);
+        }
+        batch.push(mark, 0, self.seq + from, len);
+        batch
+    }
+
+    /// The runs of the events `from..from + len`, with what they insert.
+    pub(crate) fn runs_in(
+        &self,
+        from: u32,
+        len: u32,
+    ) -> impl Iterator<Item = (Run, &'a str)> + use<'a> {
+        let end = from + len;
+        let mut at = 0;
+        let mut text = self.text;
+        self.runs.iter().filter_map(move |run| {
+            let start = at;
+            at += run.len;
+            let mut own = "";
+            if run.kind == Kind::Insert {
+                (own, text) = text.split_at(byte_of_char(text, run.len));
+            }
+            let (low, high) = (from.max(start), end.min(at));
+            if low >= high {
+                return None;
+            }
+            if high - low < run.len {
+                own = &own[byte_of_char(own, low - start)..];
+                own = &own[..byte_of_char(own, high - low)];
+            }
+            Some((run.part(low - start, high - low), own))
+        })
+    }
+}
+
+/// Where the char number `n` of `text` starts, in bytes; the end if there are no more than `n`.
+fn byte_of_char(text: &str, n: u32) -> usize {
+    let n = n as usize;
+    if text.as_bytes().get(..n).is_some_and(<[u8]>::is_ascii) {
+        return n;
+    }
+    text.char_indices().nth(n).map_or(text.len(), |(i, _)| i)
+}
