@@ -26,7 +26,11 @@ fn edits(trace: &Value) -> Vec<(usize, usize, String)> {
         .flat_map(patches)
         .map(|p| {
             let (pos, deleted) = (p[0].as_u64().unwrap(), p[1].as_u64().unwrap());
-            (pos as usize, deleted as usize, p[2].as_str().unwrap().to_owned())
+            (
+                pos as usize,
+                deleted as usize,
+                p[2].as_str().unwrap().to_owned(),
+            )
         })
         .collect()
 }
@@ -43,7 +47,9 @@ fn replay(edits: &[(usize, usize, String)]) -> Document {
 fn sequential(c: &mut Criterion, name: &str) {
     let Some(trace) = trace(name) else { return };
     let edits = edits(&trace);
-    c.bench_function(&format!("edit/{name}"), |b| b.iter(|| replay(black_box(&edits))));
+    c.bench_function(&format!("edit/{name}"), |b| {
+        b.iter(|| replay(black_box(&edits)))
+    });
     let patch = replay(&edits).encode_since(&VersionSummary::new());
     println!("patch/{name}: {} bytes", patch.len());
     load(c, name, &patch);

@@ -118,23 +118,31 @@ impl Document {
     /// The place in chars of a place in UTF-16 units; one inside a surrogate pair counts as the
     /// place before the pair. `None` past the end. O(log n).
     pub fn utf16_to_char(&self, utf16: usize) -> Option<usize> {
-        self.rope.size_before(utf16, Unit::Utf16).map(|size| size.chars as usize)
+        self.rope
+            .size_before(utf16, Unit::Utf16)
+            .map(|size| size.chars as usize)
     }
 
     /// The place in UTF-16 units of a place in chars. `None` past the end. O(log n).
     pub fn char_to_utf16(&self, pos: usize) -> Option<usize> {
-        self.rope.size_before(pos, Unit::Chars).map(|size| size.utf16 as usize)
+        self.rope
+            .size_before(pos, Unit::Chars)
+            .map(|size| size.utf16 as usize)
     }
 
     /// The line, from 0, that the place `pos` in chars lies in. Lines end with a line feed.
     /// `None` past the end. O(log n).
     pub fn char_to_line(&self, pos: usize) -> Option<usize> {
-        self.rope.size_before(pos, Unit::Chars).map(|size| size.lines as usize)
+        self.rope
+            .size_before(pos, Unit::Chars)
+            .map(|size| size.lines as usize)
     }
 
     /// Where line `line`, from 0, starts, in chars. `None` past the last line. O(log n).
     pub fn line_to_char(&self, line: usize) -> Option<usize> {
-        self.rope.size_before(line, Unit::Lines).map(|size| size.chars as usize)
+        self.rope
+            .size_before(line, Unit::Lines)
+            .map(|size| size.chars as usize)
     }
 
     /// A hash of the text (FNV-1a over its UTF-8 bytes, 64 bits): the same on every replica and
@@ -157,9 +165,16 @@ impl Document {
     pub fn insert(&mut self, pos: usize, text: &str) -> Result<(), EditError> {
         let size = self.rope.size();
         if pos > size.chars as usize {
-            return Err(EditError::OutOfBounds { position: pos, len: size.chars as usize });
+            return Err(EditError::OutOfBounds {
+                position: pos,
+                len: size.chars as usize,
+            });
         }
-        let chars = if text.len() == 1 { 1 } else { text.chars().count() };
+        let chars = if text.len() == 1 {
+            1
+        } else {
+            text.chars().count()
+        };
         if size.chars as usize + chars > MAX_CHARS as usize {
             return Err(EditError::TooLarge {
                 what: "the text, in chars",
@@ -190,7 +205,10 @@ impl Document {
         let chars = self.len_chars();
         let end = pos.saturating_add(len);
         if end > chars {
-            return Err(EditError::OutOfBounds { position: end, len: chars });
+            return Err(EditError::OutOfBounds {
+                position: end,
+                len: chars,
+            });
         }
         if len == 0 {
             return Ok(());
@@ -209,10 +227,16 @@ impl Document {
         };
         let limit = MAX_EVENTS as usize;
         if run.len >= MAX_EVENTS - self.history.len() {
-            return Err(EditError::TooLarge { what: "the number of events", limit });
+            return Err(EditError::TooLarge {
+                what: "the number of events",
+                limit,
+            });
         }
         if run.len >= MAX_EVENTS - self.history.graph.agents.next_seq(agent) {
-            return Err(EditError::TooLarge { what: "the events of one agent", limit });
+            return Err(EditError::TooLarge {
+                what: "the events of one agent",
+                limit,
+            });
         }
         self.history.append_local(agent, run, text);
         Ok(())
@@ -220,7 +244,9 @@ impl Document {
 
     /// The events that nothing follows yet.
     pub fn frontier(&self) -> Frontier {
-        self.history.graph.public_frontier(self.history.graph.frontier())
+        self.history
+            .graph
+            .public_frontier(self.history.graph.frontier())
     }
 
     /// All events of the document, as ranges per agent.
@@ -231,7 +257,11 @@ impl Document {
     /// All events at or before those of `frontier`; ids that are not known here count for nothing.
     pub fn summary_of(&self, frontier: &Frontier) -> VersionSummary {
         let graph = &self.history.graph;
-        let mut lvs: Vec<Lv> = frontier.ids().iter().filter_map(|id| graph.find(id)).collect();
+        let mut lvs: Vec<Lv> = frontier
+            .ids()
+            .iter()
+            .filter_map(|id| graph.find(id))
+            .collect();
         lvs.sort_unstable();
         graph.summary_at(&lvs)
     }
@@ -288,7 +318,12 @@ impl Document {
     /// those are left out, which brings a keystroke to some ten bytes.
     pub fn encode_since_named(&self, have: &VersionSummary, known: &[&str]) -> Vec<u8> {
         let mut out = Vec::new();
-        patch::encode_named(&self.history, &self.history.missing_from(have), known, &mut out);
+        patch::encode_named(
+            &self.history,
+            &self.history.missing_from(have),
+            known,
+            &mut out,
+        );
         out
     }
 
@@ -370,7 +405,10 @@ impl Document {
         let before = self.history.savepoint();
         let unit = take_in(&mut self.history, batch).and_then(|mut intake| {
             self.transform(before)?;
-            intake.waiting.drain().for_each(|held| self.pending.hold(held));
+            intake
+                .waiting
+                .drain()
+                .for_each(|held| self.pending.hold(held));
             Ok(intake)
         });
         match unit {
@@ -395,11 +433,15 @@ impl Document {
         }
         let history = (&self.history.graph, &self.history.ops);
         let len = self.rope.size().chars;
-        match self.walker.transform(history, before.lv, len, &mut self.transformed) {
+        match self
+            .walker
+            .transform(history, before.lv, len, &mut self.transformed)
+        {
             Ok(_) => Ok(()),
-            Err(WalkError::TooLong) => {
-                Err(MergeError::TooLarge { what: "the text, in chars", limit: MAX_CHARS as usize })
-            }
+            Err(WalkError::TooLong) => Err(MergeError::TooLarge {
+                what: "the text, in chars",
+                limit: MAX_CHARS as usize,
+            }),
             Err(WalkError::PastEnd { lv, position, len }) => {
                 let EventId { agent, seq } = self.history.graph.event_id(lv);
                 Err(MergeError::Position {
@@ -414,10 +456,17 @@ impl Document {
 
     /// Makes the transformed edits.
     fn edit_text(&mut self, changed: &mut Option<&mut dyn FnMut(Splice<'_>)>) {
-        let Document { rope, history, transformed, .. } = self;
+        let Document {
+            rope,
+            history,
+            transformed,
+            ..
+        } = self;
         let place = |rope: &Rope, pos: u32| TextLen {
             chars: pos as usize,
-            utf16: rope.size_before(pos as usize, Unit::Chars).map_or(0, |s| s.utf16 as usize),
+            utf16: rope
+                .size_before(pos as usize, Unit::Chars)
+                .map_or(0, |s| s.utf16 as usize),
         };
         for edit in transformed.drain(..) {
             match edit {
@@ -428,7 +477,11 @@ impl Document {
                         rope.insert(pos, text);
                         if let Some(changed) = changed {
                             let pos = place(rope, pos);
-                            changed(Splice { pos, deleted: TextLen::default(), inserted: text });
+                            changed(Splice {
+                                pos,
+                                deleted: TextLen::default(),
+                                inserted: text,
+                            });
                         }
                     }
                 }
@@ -437,8 +490,15 @@ impl Document {
                     rope.delete(pos, len);
                     if let Some(changed) = changed {
                         let utf16 = (before - rope.size().utf16) as usize;
-                        let deleted = TextLen { chars: len as usize, utf16 };
-                        changed(Splice { pos: place(rope, pos), deleted, inserted: "" });
+                        let deleted = TextLen {
+                            chars: len as usize,
+                            utf16,
+                        };
+                        changed(Splice {
+                            pos: place(rope, pos),
+                            deleted,
+                            inserted: "",
+                        });
                     }
                 }
             }

@@ -100,7 +100,10 @@ impl DecodeError {
     }
 
     pub(crate) fn shape(at: impl Into<String>, reason: impl Into<String>) -> Self {
-        DecodeError::Shape { at: at.into(), reason: reason.into() }
+        DecodeError::Shape {
+            at: at.into(),
+            reason: reason.into(),
+        }
     }
 }
 

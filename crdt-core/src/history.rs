@@ -72,7 +72,11 @@ impl History {
         let mut out = Vec::new();
         for agent in 0..agents.agent_count() {
             for seqs in ranges_without(agents.held(agent), have.ranges(agents.name(agent))) {
-                out.extend(agents.runs_of(agent, seqs).map(|run| run.lv..run.lv + run.len));
+                out.extend(
+                    agents
+                        .runs_of(agent, seqs)
+                        .map(|run| run.lv..run.lv + run.len),
+                );
             }
         }
         out.sort_unstable_by_key(|r| r.start);

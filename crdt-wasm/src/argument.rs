@@ -12,7 +12,9 @@ const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
 
 /// A string; what is no well-formed UTF-16 in it (lone surrogates) becomes U+FFFD.
 pub(crate) fn string(name: &'static str, value: &JsValue) -> Result<String, BindingError> {
-    value.as_string().ok_or_else(|| bad(name, "a string", value))
+    value
+        .as_string()
+        .ok_or_else(|| bad(name, "a string", value))
 }
 
 /// A string, or `None` for `undefined`, `null` and the empty string.
@@ -28,14 +30,21 @@ pub(crate) fn optional_string(
 
 /// A document handle: any number is taken as one, and looked up exactly.
 pub(crate) fn handle(value: &JsValue) -> Result<u32, BindingError> {
-    let number = value.as_f64().ok_or_else(|| bad("handle", "a number", value))?;
-    exact_u32(number).ok_or_else(|| BindingError::DeadHandle { handle: number.to_string() })
+    let number = value
+        .as_f64()
+        .ok_or_else(|| bad("handle", "a number", value))?;
+    exact_u32(number).ok_or_else(|| BindingError::DeadHandle {
+        handle: number.to_string(),
+    })
 }
 
 /// A position or length in UTF-16 units.
 pub(crate) fn utf16_count(name: &'static str, value: &JsValue) -> Result<usize, BindingError> {
     let number = value.as_f64().ok_or_else(|| bad(name, "a number", value))?;
-    whole(number).ok_or(BindingError::BadPosition { name, value: number })
+    whole(number).ok_or(BindingError::BadPosition {
+        name,
+        value: number,
+    })
 }
 
 /// Says what was expected and what came, by its JavaScript type.
@@ -43,9 +52,16 @@ pub(crate) fn bad(name: &'static str, expected: &'static str, value: &JsValue) -
     let got = if value.is_null() {
         "null".to_owned()
     } else {
-        value.js_typeof().as_string().unwrap_or_else(|| "something else".to_owned())
+        value
+            .js_typeof()
+            .as_string()
+            .unwrap_or_else(|| "something else".to_owned())
     };
-    BindingError::BadArgument { name, expected, got }
+    BindingError::BadArgument {
+        name,
+        expected,
+        got,
+    }
 }
 
 /// The number as a count, where it is a whole one that this platform can hold. A count that is too
@@ -69,7 +85,14 @@ mod tests {
         assert_eq!(whole(0.0), Some(0));
         assert_eq!(whole(-0.0), Some(0));
         assert_eq!(whole(12.0), Some(12));
-        for bad in [f64::NAN, -1.0, 0.5, f64::INFINITY, f64::NEG_INFINITY, MAX_SAFE_INTEGER + 1.0] {
+        for bad in [
+            f64::NAN,
+            -1.0,
+            0.5,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            MAX_SAFE_INTEGER + 1.0,
+        ] {
             assert_eq!(whole(bad), None, "{bad}");
         }
     }

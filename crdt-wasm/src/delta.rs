@@ -70,7 +70,11 @@ impl Delta {
                     change.deleted += deleted;
                     change.inserted.push_str(&text);
                 }
-                None => changes.push(TextChange { position: old, deleted, inserted: text }),
+                None => changes.push(TextChange {
+                    position: old,
+                    deleted,
+                    inserted: text,
+                }),
             }
             open = true;
             old += deleted;
@@ -160,7 +164,10 @@ impl Delta {
                 text.push_str(inserted);
                 *len = plus(*len, added);
             }
-            _ => self.left.push(Segment::Insert { text: inserted.to_owned(), len: added }),
+            _ => self.left.push(Segment::Insert {
+                text: inserted.to_owned(),
+                len: added,
+            }),
         }
     }
 }
@@ -180,11 +187,17 @@ impl Segment {
             Segment::Keep(len) => (Segment::Keep(at), Segment::Keep(minus(len, at))),
             Segment::Delete(len) => (Segment::Delete(len), Segment::Keep(TextLen::default())),
             Segment::Insert { mut text, len } => {
-                let byte = text.char_indices().nth(at.chars).map_or(text.len(), |(byte, _)| byte);
+                let byte = text
+                    .char_indices()
+                    .nth(at.chars)
+                    .map_or(text.len(), |(byte, _)| byte);
                 let rest = text.split_off(byte);
                 (
                     Segment::Insert { text, len: at },
-                    Segment::Insert { text: rest, len: minus(len, at) },
+                    Segment::Insert {
+                        text: rest,
+                        len: minus(len, at),
+                    },
                 )
             }
         }
@@ -201,11 +214,17 @@ fn text_len(text: &str) -> TextLen {
 }
 
 fn plus(a: TextLen, b: TextLen) -> TextLen {
-    TextLen { chars: a.chars + b.chars, utf16: a.utf16 + b.utf16 }
+    TextLen {
+        chars: a.chars + b.chars,
+        utf16: a.utf16 + b.utf16,
+    }
 }
 
 fn minus(a: TextLen, b: TextLen) -> TextLen {
-    TextLen { chars: a.chars.saturating_sub(b.chars), utf16: a.utf16.saturating_sub(b.utf16) }
+    TextLen {
+        chars: a.chars.saturating_sub(b.chars),
+        utf16: a.utf16.saturating_sub(b.utf16),
+    }
 }
 
 #[cfg(test)]
@@ -240,7 +259,9 @@ mod tests {
         let alphabet = ['a', 'b', 'é', '字', '😀', '𝄞'];
         let word = |random: &mut Random, max: usize| -> String {
             let length = random.below(max + 1);
-            (0..length).map(|_| alphabet[random.below(alphabet.len())]).collect()
+            (0..length)
+                .map(|_| alphabet[random.below(alphabet.len())])
+                .collect()
         };
         let before = word(&mut random, 60);
         let mut now: Vec<char> = before.chars().collect();
@@ -277,7 +298,10 @@ mod tests {
 
     #[test]
     fn any_splices_fold_into_changes_that_give_the_same_text() {
-        let start = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+        let start = std::env::var("SEED")
+            .ok()
+            .and_then(|seed| seed.parse().ok())
+            .unwrap_or(1);
         for seed in start..start + 2000 {
             if let Err(panic) = std::panic::catch_unwind(|| run(seed)) {
                 println!("failed with SEED={seed}");
@@ -290,10 +314,17 @@ mod tests {
     fn typing_is_one_change() {
         let mut delta = Delta::default();
         for (at, char) in "hey 😀".chars().enumerate() {
-            let pos = TextLen { chars: 3 + at, utf16: 4 + at };
+            let pos = TextLen {
+                chars: 3 + at,
+                utf16: 4 + at,
+            };
             delta.push_parts(pos, TextLen::default(), char.encode_utf8(&mut [0; 4]));
         }
-        let change = TextChange { position: 4, deleted: 0, inserted: "hey 😀".to_owned() };
+        let change = TextChange {
+            position: 4,
+            deleted: 0,
+            inserted: "hey 😀".to_owned(),
+        };
         assert_eq!(delta.into_changes(), [change]);
     }
 

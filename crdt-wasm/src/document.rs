@@ -26,7 +26,10 @@ impl Document {
     pub fn new(
         #[wasm_bindgen(js_name = agentId, unchecked_param_type = "string")] agent_id: &JsValue,
     ) -> Result<Document, JsValue> {
-        Ok(Document { handle: flat_api::create(agent_id)?, handle_was_read: Cell::new(false) })
+        Ok(Document {
+            handle: flat_api::create(agent_id)?,
+            handle_was_read: Cell::new(false),
+        })
     }
 
     /// The document's handle in the flat API.

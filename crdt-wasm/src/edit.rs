@@ -27,7 +27,11 @@ pub(crate) fn insert(
     if !text.is_empty() {
         document.insert(at, &text)?;
     }
-    Ok(TextChange { position: start, deleted: 0, inserted: text })
+    Ok(TextChange {
+        position: start,
+        deleted: 0,
+        inserted: text,
+    })
 }
 
 /// Deletes `length` units from `position` on.
@@ -49,7 +53,11 @@ pub(crate) fn delete(
     } else {
         0
     };
-    Ok(TextChange { position: start, deleted, inserted: String::new() })
+    Ok(TextChange {
+        position: start,
+        deleted,
+        inserted: String::new(),
+    })
 }
 
 /// The character that holds the unit at `position`, and the unit where it starts.
@@ -79,7 +87,11 @@ mod tests {
     }
 
     fn change(position: usize, deleted: usize, inserted: &str) -> TextChange {
-        TextChange { position, deleted, inserted: inserted.to_owned() }
+        TextChange {
+            position,
+            deleted,
+            inserted: inserted.to_owned(),
+        }
     }
 
     #[test]

@@ -12,11 +12,19 @@ pub(crate) enum BindingError {
     #[error("there is no document with handle {handle}: it was freed, or never created")]
     DeadHandle { handle: String },
     #[error("{name} has to be {expected}, not {got}")]
-    BadArgument { name: &'static str, expected: &'static str, got: String },
+    BadArgument {
+        name: &'static str,
+        expected: &'static str,
+        got: String,
+    },
     #[error("{name} has to be a whole number of UTF-16 units, zero or more, not {value}")]
     BadPosition { name: &'static str, value: f64 },
     #[error("{name} {value} is past the end of the text, which has {length} UTF-16 units")]
-    OutOfBounds { name: &'static str, value: f64, length: usize },
+    OutOfBounds {
+        name: &'static str,
+        value: f64,
+        length: usize,
+    },
     #[error("document {handle} is in use by the call that led here: call again after it returns")]
     Busy { handle: u32 },
     #[error(transparent)]

@@ -34,10 +34,16 @@ pub(crate) fn merge(
             delta.push(&splice);
         }
     })?;
-    let changes = if was_empty { whole_text(document) } else { delta.into_changes() };
+    let changes = if was_empty {
+        whole_text(document)
+    } else {
+        delta.into_changes()
+    };
     let mut missing = report.missing;
-    let not_led_to =
-        frontier.iter().flat_map(|frontier| frontier.ids()).filter(|id| !document.contains(id));
+    let not_led_to = frontier
+        .iter()
+        .flat_map(|frontier| frontier.ids())
+        .filter(|id| !document.contains(id));
     missing.extend(not_led_to.cloned());
     missing.sort();
     missing.dedup();
@@ -57,7 +63,11 @@ pub(crate) fn whole_text(document: &Document) -> Vec<TextChange> {
     if text.is_empty() {
         return Vec::new();
     }
-    vec![TextChange { position: 0, deleted: 0, inserted: text }]
+    vec![TextChange {
+        position: 0,
+        deleted: 0,
+        inserted: text,
+    }]
 }
 
 fn pair(id: EventId) -> (String, u32) {

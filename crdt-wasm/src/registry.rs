@@ -32,7 +32,10 @@ pub(crate) fn add(document: Document) -> u32 {
     REGISTRY.with_borrow_mut(|registry| {
         registry.last_handle = registry.last_handle.wrapping_add(1).max(1);
         let handle = registry.last_handle;
-        let entry = Entry { handle, document: RefCell::new(document) };
+        let entry = Entry {
+            handle,
+            document: RefCell::new(document),
+        };
         registry.entries.insert(handle, Rc::new(entry));
         handle
     })
@@ -42,7 +45,9 @@ pub(crate) fn add(document: Document) -> u32 {
 pub(crate) fn get(handle: u32) -> Result<Rc<Entry>, BindingError> {
     REGISTRY
         .with_borrow(|registry| registry.entries.get(&handle).cloned())
-        .ok_or_else(|| BindingError::DeadHandle { handle: handle.to_string() })
+        .ok_or_else(|| BindingError::DeadHandle {
+            handle: handle.to_string(),
+        })
 }
 
 /// Gives the document up.
@@ -72,7 +77,9 @@ impl Entry {
     }
 
     fn busy(&self) -> BindingError {
-        BindingError::Busy { handle: self.handle }
+        BindingError::Busy {
+            handle: self.handle,
+        }
     }
 }
 
@@ -91,7 +98,10 @@ mod tests {
         assert_eq!(remove(first), Ok(()));
         let second = add(document());
         assert_ne!(first, second);
-        assert_eq!(remove(first).map_err(|error| error.code()), Err("dead_handle"));
+        assert_eq!(
+            remove(first).map_err(|error| error.code()),
+            Err("dead_handle")
+        );
         assert!(get(second).is_ok());
     }
 
@@ -101,6 +111,9 @@ mod tests {
         let entry = get(handle).expect("just added");
         let inner = entry.write(|_| entry.read(|document| Ok(document.text())));
         assert_eq!(inner.map_err(|error| error.code()), Err("document_busy"));
-        assert_eq!(entry.read(|document| Ok(document.text())), Ok(String::new()));
+        assert_eq!(
+            entry.read(|document| Ok(document.text())),
+            Ok(String::new())
+        );
     }
 }

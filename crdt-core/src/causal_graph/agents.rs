@@ -60,7 +60,10 @@ impl AgentAssignment {
             return agent;
         }
         let agent = self.agents.len() as AgentIdx;
-        self.agents.push(Agent { name: name.to_owned(), ..Agent::default() });
+        self.agents.push(Agent {
+            name: name.to_owned(),
+            ..Agent::default()
+        });
         self.by_name.insert(name.to_owned(), agent);
         agent
     }
@@ -91,10 +94,15 @@ impl AgentAssignment {
     ) -> impl Iterator<Item = SeqRun> + use<'_> {
         let from = self.first_run_ending_after(agent, seqs.start);
         let runs = self.seq_runs(agent)[from..].iter();
-        runs.take_while(move |run| run.seq < seqs.end).map(move |run| {
-            let (start, end) = (run.seq.max(seqs.start), run.seq_end().min(seqs.end));
-            SeqRun { seq: start, lv: run.lv + (start - run.seq), len: end - start }
-        })
+        runs.take_while(move |run| run.seq < seqs.end)
+            .map(move |run| {
+                let (start, end) = (run.seq.max(seqs.start), run.seq_end().min(seqs.end));
+                SeqRun {
+                    seq: start,
+                    lv: run.lv + (start - run.seq),
+                    len: end - start,
+                }
+            })
     }
 
     /// The sequence number that follows all that are known of `agent`.
@@ -114,7 +122,9 @@ impl AgentAssignment {
 
     /// The local version of an event, if it is known.
     pub(crate) fn lv_of(&self, agent: AgentIdx, seq: u32) -> Option<Lv> {
-        let run = self.seq_runs(agent).get(self.first_run_ending_after(agent, seq))?;
+        let run = self
+            .seq_runs(agent)
+            .get(self.first_run_ending_after(agent, seq))?;
         (run.seq <= seq).then(|| run.lv + (seq - run.seq))
     }
 
@@ -174,7 +184,10 @@ impl AgentAssignment {
                 run.len > 0
             });
             agent.held.clear();
-            agent.runs.iter().for_each(|run| join_range(&mut agent.held, run.seq..run.seq_end()));
+            agent
+                .runs
+                .iter()
+                .for_each(|run| join_range(&mut agent.held, run.seq..run.seq_end()));
         }
     }
 
@@ -185,7 +198,9 @@ impl AgentAssignment {
         if agent_a == agent_b {
             seq_a.cmp(&seq_b)
         } else {
-            self.name(agent_a).as_bytes().cmp(self.name(agent_b).as_bytes())
+            self.name(agent_a)
+                .as_bytes()
+                .cmp(self.name(agent_b).as_bytes())
         }
     }
 
@@ -215,7 +230,9 @@ impl AgentAssignment {
             assert_eq!(self.by_name.get(&a.name), Some(&(agent as u32)));
             let mut end = 0;
             let mut held = Vec::new();
-            a.runs.iter().for_each(|run| join_range(&mut held, run.seq..run.seq_end()));
+            a.runs
+                .iter()
+                .for_each(|run| join_range(&mut held, run.seq..run.seq_end()));
             assert_eq!(a.held, held);
             for run in &a.runs {
                 assert!(run.len > 0 && run.seq >= end);

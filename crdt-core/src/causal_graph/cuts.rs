@@ -50,9 +50,15 @@ impl CriticalCuts {
                 return;
             }
             if several {
-                self.0.push(Cut::Multi { c: start, frontier: frontier.to_vec() });
+                self.0.push(Cut::Multi {
+                    c: start,
+                    frontier: frontier.to_vec(),
+                });
             }
-            self.0.push(Cut::Range { lo: start + 1, hi: end });
+            self.0.push(Cut::Range {
+                lo: start + 1,
+                hi: end,
+            });
             return;
         }
         let lim = parents.first().map_or(0, |&p| p + 1);
@@ -130,7 +136,9 @@ mod tests {
 
     /// The definition: every event from `c` on has all of `0..c` among its ancestors.
     fn critical_by_definition(ancestors: &[std::collections::BTreeSet<Lv>], c: Lv) -> bool {
-        ancestors[c as usize..].iter().all(|of| (0..c).all(|v| of.contains(&v)))
+        ancestors[c as usize..]
+            .iter()
+            .all(|of| (0..c).all(|v| of.contains(&v)))
     }
 
     #[test]
@@ -147,10 +155,15 @@ mod tests {
                 let known = &s.ancestors[..n as usize];
                 // The cut at the end, behind several heads, is only taken note of by the next run.
                 let ends = if frontier.len() > 1 { n } else { n + 1 };
-                let expected: Vec<Lv> =
-                    (0..ends).filter(|&c| critical_by_definition(known, c)).collect();
+                let expected: Vec<Lv> = (0..ends)
+                    .filter(|&c| critical_by_definition(known, c))
+                    .collect();
                 let found: Vec<Lv> = cuts.0.iter().flat_map(|c| c.lo()..=c.hi()).collect();
-                assert_eq!(found, expected, "seed {seed}, {n} events, runs {:?}", s.runs);
+                assert_eq!(
+                    found, expected,
+                    "seed {seed}, {n} events, runs {:?}",
+                    s.runs
+                );
                 for from in 0..n {
                     let segments = cuts.segments(from, n);
                     let mut at = cuts.last_until(from);

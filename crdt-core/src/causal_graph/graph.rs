@@ -42,7 +42,10 @@ impl Graph {
         self.len += len;
         let continues = start > 0 && parents == [start - 1];
         if !continues {
-            self.entries.push(Entry { start, parents: self.parents.len() as u32 });
+            self.entries.push(Entry {
+                start,
+                parents: self.parents.len() as u32,
+            });
             self.parents.extend_from_slice(parents);
         }
     }
@@ -73,14 +76,21 @@ impl Graph {
 
     fn entry_parents(&self, i: usize) -> &[Lv] {
         let from = self.entries[i].parents as usize;
-        let to = self.entries.get(i + 1).map_or(self.parents.len(), |e| e.parents as usize);
+        let to = self
+            .entries
+            .get(i + 1)
+            .map_or(self.parents.len(), |e| e.parents as usize);
         &self.parents[from..to]
     }
 
     /// Calls `f` with the parents of one event, sorted.
     pub(crate) fn with_parents<R>(&self, lv: Lv, f: impl FnOnce(&[Lv]) -> R) -> R {
         let i = self.find(lv);
-        if self.entries[i].start == lv { f(self.entry_parents(i)) } else { f(&[lv - 1]) }
+        if self.entries[i].start == lv {
+            f(self.entry_parents(i))
+        } else {
+            f(&[lv - 1])
+        }
     }
 
     /// The parts of entries that lie in `range`, ascending. The parents given are those of the
@@ -89,7 +99,11 @@ impl Graph {
         &self,
         range: Range<Lv>,
     ) -> impl Iterator<Item = (Range<Lv>, Option<&[Lv]>)> {
-        let mut i = if range.is_empty() { 0 } else { self.find(range.start) };
+        let mut i = if range.is_empty() {
+            0
+        } else {
+            self.find(range.start)
+        };
         let mut at = range.start;
         std::iter::from_fn(move || {
             if at >= range.end {
@@ -134,7 +148,9 @@ impl Graph {
 
     /// Whether no member of `set` (sorted) is an ancestor of another.
     pub(crate) fn is_reduced(&self, set: &[Lv]) -> bool {
-        set.iter().enumerate().all(|(i, &v)| !self.contains(&set[i + 1..], v))
+        set.iter()
+            .enumerate()
+            .all(|(i, &v)| !self.contains(&set[i + 1..], v))
     }
 
     /// What one of two versions has and the other has not; only events from `floor` on are looked
@@ -266,7 +282,10 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn version(ancestors: &[BTreeSet<Lv>], frontier: &[Lv]) -> BTreeSet<Lv> {
-        frontier.iter().flat_map(|&f| ancestors[f as usize].iter().copied().chain([f])).collect()
+        frontier
+            .iter()
+            .flat_map(|&f| ancestors[f as usize].iter().copied().chain([f]))
+            .collect()
     }
 
     fn reduce(ancestors: &[BTreeSet<Lv>], set: &BTreeSet<Lv>) -> Vec<Lv> {
@@ -296,13 +315,21 @@ pub(crate) mod tests {
             let parents = reduce(&ancestors, &set);
             graph.push(len, &parents);
             for k in 0..len {
-                let own = if k == 0 { parents.clone() } else { vec![n + k - 1] };
+                let own = if k == 0 {
+                    parents.clone()
+                } else {
+                    vec![n + k - 1]
+                };
                 let all = version(&ancestors, &own);
                 ancestors.push(all);
             }
             runs.push((len, parents));
         }
-        Sample { graph, ancestors, runs }
+        Sample {
+            graph,
+            ancestors,
+            runs,
+        }
     }
 
     #[test]
@@ -320,10 +347,20 @@ pub(crate) mod tests {
                 let (in_a, in_b) = (version(&s.ancestors, &a), version(&s.ancestors, &b));
                 let diff = s.graph.diff(&a, &b);
                 let flat = |r: &[Range<Lv>]| r.iter().cloned().flatten().collect::<Vec<_>>();
-                assert_eq!(flat(&diff.only_a), in_a.difference(&in_b).copied().collect::<Vec<_>>());
-                assert_eq!(flat(&diff.only_b), in_b.difference(&in_a).copied().collect::<Vec<_>>());
+                assert_eq!(
+                    flat(&diff.only_a),
+                    in_a.difference(&in_b).copied().collect::<Vec<_>>()
+                );
+                assert_eq!(
+                    flat(&diff.only_b),
+                    in_b.difference(&in_a).copied().collect::<Vec<_>>()
+                );
                 for v in 0..n {
-                    assert_eq!(s.graph.contains(&a, v), in_a.contains(&v), "seed {seed} {a:?} {v}");
+                    assert_eq!(
+                        s.graph.contains(&a, v),
+                        in_a.contains(&v),
+                        "seed {seed} {a:?} {v}"
+                    );
                 }
                 assert!(s.graph.is_reduced(&a));
                 if let Some(&top) = a.iter().max()

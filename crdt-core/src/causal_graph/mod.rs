@@ -49,7 +49,8 @@ impl CausalGraph {
         let start = self.len();
         let seq = self.agents.next_seq(agent);
         self.agents.push(agent, seq, len);
-        self.cuts.push(start, start + len, &self.frontier, &self.frontier);
+        self.cuts
+            .push(start, start + len, &self.frontier, &self.frontier);
         self.graph.push(len, &self.frontier);
         self.frontier.clear();
         self.frontier.push(start + len - 1);
@@ -77,7 +78,8 @@ impl CausalGraph {
 
     /// The local version of a public id, if it is known here.
     pub(crate) fn find(&self, id: &EventId) -> Option<Lv> {
-        self.agents.lv_of(self.agents.find_agent(&id.agent)?, id.seq)
+        self.agents
+            .lv_of(self.agents.find_agent(&id.agent)?, id.seq)
     }
 
     pub(crate) fn public_frontier(&self, frontier: &[Lv]) -> Frontier {

@@ -57,7 +57,11 @@ fn chains(history: &History, ranges: &[Range<Lv>]) -> Vec<Chain> {
     let mut stretches: Vec<(u32, u32, Range<Lv>)> = Vec::new();
     for range in ranges {
         for (run, _) in graph.graph.runs_in(range.clone()) {
-            stretches.extend(agents.runs_in(run).map(|(lvs, agent, seq)| (agent, seq, lvs)));
+            stretches.extend(
+                agents
+                    .runs_in(run)
+                    .map(|(lvs, agent, seq)| (agent, seq, lvs)),
+            );
         }
     }
     stretches.sort_unstable_by(|a, b| {
@@ -72,7 +76,9 @@ fn chains(history: &History, ranges: &[Range<Lv>]) -> Vec<Chain> {
             let len: u32 = last.end - last.start;
             let continues = chain.agent == agent
                 && agents.id_of(last.start).1 + len == seq
-                && graph.graph.with_parents(lvs.start, |parents| parents == [last.end - 1]);
+                && graph
+                    .graph
+                    .with_parents(lvs.start, |parents| parents == [last.end - 1]);
             if continues {
                 if last.end == lvs.start {
                     last.end = lvs.end;
@@ -82,7 +88,11 @@ fn chains(history: &History, ranges: &[Range<Lv>]) -> Vec<Chain> {
                 continue;
             }
         }
-        chains.push(Chain { agent, seq, stretches: vec![lvs] });
+        chains.push(Chain {
+            agent,
+            seq,
+            stretches: vec![lvs],
+        });
     }
     chains
 }
@@ -99,7 +109,9 @@ fn in_canonical_order<'a>(
         .collect();
     by_lv.sort_unstable();
     let chain_of = |lv: Lv| {
-        let at = by_lv.partition_point(|&(start, ..)| start <= lv).checked_sub(1)?;
+        let at = by_lv
+            .partition_point(|&(start, ..)| start <= lv)
+            .checked_sub(1)?;
         let (_, end, chain) = by_lv[at];
         (lv < end).then_some(chain)
     };
@@ -114,8 +126,10 @@ fn in_canonical_order<'a>(
             }
         });
     }
-    let mut ready: BinaryHeap<Reverse<usize>> =
-        (0..chains.len()).filter(|&i| waits_for[i] == 0).map(Reverse).collect();
+    let mut ready: BinaryHeap<Reverse<usize>> = (0..chains.len())
+        .filter(|&i| waits_for[i] == 0)
+        .map(Reverse)
+        .collect();
     std::iter::from_fn(move || {
         let Reverse(i) = ready.pop()?;
         for &follower in &followers[i] {
@@ -142,7 +156,11 @@ fn write_txn(out: &mut String, history: &History, chain: &Chain) {
     out.push_str(",\"ops\":[");
     let mut runs: Vec<Run> = Vec::new();
     let mut texts: Vec<String> = Vec::new();
-    for part in chain.stretches.iter().flat_map(|s| history.ops.parts_in(s.clone())) {
+    for part in chain
+        .stretches
+        .iter()
+        .flat_map(|s| history.ops.parts_in(s.clone()))
+    {
         push_greedy(&mut runs, part.run);
         texts.resize(runs.len(), String::new());
         if let Some(text) = texts.last_mut() {
@@ -204,7 +222,9 @@ pub(super) fn array(
     value: Option<&Value>,
     at: impl FnOnce() -> String,
 ) -> Result<&Vec<Value>, DecodeError> {
-    value.and_then(Value::as_array).ok_or_else(|| DecodeError::shape(at(), "expected an array"))
+    value
+        .and_then(Value::as_array)
+        .ok_or_else(|| DecodeError::shape(at(), "expected an array"))
 }
 
 /// A number below 2^31, as sequence numbers, positions and lengths are.
@@ -220,7 +240,9 @@ pub(super) fn number(
 }
 
 fn string(value: Option<&Value>, at: impl FnOnce() -> String) -> Result<&str, DecodeError> {
-    value.and_then(Value::as_str).ok_or_else(|| DecodeError::shape(at(), "expected a string"))
+    value
+        .and_then(Value::as_str)
+        .ok_or_else(|| DecodeError::shape(at(), "expected a string"))
 }
 
 /// A list of `[agent, seq]`.
@@ -261,7 +283,10 @@ fn decode_txn<'a>(
         let place = || format!("txns[{i}].ops[{k}]");
         let op = array(Some(op), place)?;
         if op.len() != 3 {
-            return Err(DecodeError::shape(place(), "expected [kind, position, text or length]"));
+            return Err(DecodeError::shape(
+                place(),
+                "expected [kind, position, text or length]",
+            ));
         }
         let pos = number(op.get(1), place)?;
         let run = match string(op.first(), place)? {
@@ -274,7 +299,10 @@ fn decode_txn<'a>(
             "d" => Run::new(Kind::Delete, pos, number(op.get(2), place)?),
             "b" => Run::new(Kind::Backspace, pos, number(op.get(2), place)?),
             _ => {
-                return Err(DecodeError::shape(place(), "expected the kind \"i\", \"d\" or \"b\""));
+                return Err(DecodeError::shape(
+                    place(),
+                    "expected the kind \"i\", \"d\" or \"b\"",
+                ));
             }
         };
         check_run(&run).map_err(|reason| DecodeError::shape(place(), reason))?;
@@ -282,7 +310,10 @@ fn decode_txn<'a>(
         batch.runs.push(run);
     }
     if len == 0 {
-        return Err(DecodeError::shape(at("ops"), "expected at least one operation"));
+        return Err(DecodeError::shape(
+            at("ops"),
+            "expected at least one operation",
+        ));
     }
     let len = u32::try_from(len)
         .ok()

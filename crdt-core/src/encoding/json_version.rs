@@ -40,7 +40,10 @@ impl Frontier {
     pub fn from_json(text: &str) -> Result<Frontier, DecodeError> {
         let value = parse(text)?;
         let ids = ids(Some(&value), || "frontier".to_owned())?;
-        Ok(ids.into_iter().map(|(agent, seq)| EventId::new(agent, seq)).collect())
+        Ok(ids
+            .into_iter()
+            .map(|(agent, seq)| EventId::new(agent, seq))
+            .collect())
     }
 }
 
@@ -77,7 +80,10 @@ impl VersionSummary {
                 let pair = array(Some(range), at)?;
                 let (start, end) = (number(pair.first(), at)?, number(pair.get(1), at)?);
                 if pair.len() != 2 || start >= end {
-                    return Err(DecodeError::shape(at(), "expected [start, end] with start < end"));
+                    return Err(DecodeError::shape(
+                        at(),
+                        "expected [start, end] with start < end",
+                    ));
                 }
                 summary.insert(agent, start..end);
             }

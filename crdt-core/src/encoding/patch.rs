@@ -57,7 +57,10 @@ pub(crate) fn encode_named(
     out: &mut Vec<u8>,
 ) {
     let graph = &history.graph;
-    let mut names = Names { known: known.len() as u64, ..Names::default() };
+    let mut names = Names {
+        known: known.len() as u64,
+        ..Names::default()
+    };
     for (i, name) in known.iter().enumerate() {
         if let Some(agent) = graph.agents.find_agent(name) {
             names.index.entry(agent).or_insert(i as u64);
@@ -147,7 +150,12 @@ fn encode_piece(
 
 /// Where a run leaves the cursor of who types it.
 fn after(run: &Run) -> i64 {
-    i64::from(run.pos) + if run.is_insert() { i64::from(run.len) } else { 0 }
+    i64::from(run.pos)
+        + if run.is_insert() {
+            i64::from(run.len)
+        } else {
+            0
+        }
 }
 
 /// Reads a patch by itself.
@@ -155,7 +163,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Batch, DecodeError> {
     let mut reader = Reader::new(bytes);
     let version = reader.byte()?;
     if version != VERSION {
-        return Err(DecodeError::Version { found: version.into(), known: VERSION.into() });
+        return Err(DecodeError::Version {
+            found: version.into(),
+            known: VERSION.into(),
+        });
     }
     decode_pieces(reader, &[])
 }
@@ -167,7 +178,9 @@ pub(crate) fn decode_named(bytes: &[u8], known: &[&str]) -> Result<Batch, Decode
 
 fn decode_pieces(mut reader: Reader<'_>, known: &[&str]) -> Result<Batch, DecodeError> {
     let mut batch = Batch::default();
-    batch.names.extend(known.iter().map(|&name| Arc::<str>::from(name)));
+    batch
+        .names
+        .extend(known.iter().map(|&name| Arc::<str>::from(name)));
     for _ in 0..reader.count(NAME_BYTES)? {
         batch.names.push(Arc::from(reader.text()?));
     }
@@ -179,7 +192,9 @@ fn decode_pieces(mut reader: Reader<'_>, known: &[&str]) -> Result<Batch, Decode
 
 /// Checks that `place` is in the list of names.
 fn name_at(reader: &Reader<'_>, batch: &Batch, place: u64) -> Result<u32, DecodeError> {
-    let place = u32::try_from(place).ok().filter(|&i| (i as usize) < batch.names.len());
+    let place = u32::try_from(place)
+        .ok()
+        .filter(|&i| (i as usize) < batch.names.len());
     place.ok_or(reader.error("an agent that is not in the list of names"))
 }
 
@@ -189,7 +204,9 @@ fn decode_piece(reader: &mut Reader<'_>, batch: &mut Batch) -> Result<(), Decode
     let agent = name_at(reader, batch, head >> 2)?;
     let seq = reader.small()?;
     if head & 1 == 0 {
-        let before = seq.checked_sub(1).ok_or(reader.error("nothing comes before event 0"))?;
+        let before = seq
+            .checked_sub(1)
+            .ok_or(reader.error("nothing comes before event 0"))?;
         batch.parents.push((agent, before));
     } else {
         for _ in 0..reader.count(PARENT_BYTES)? {
@@ -198,19 +215,29 @@ fn decode_piece(reader: &mut Reader<'_>, batch: &mut Batch) -> Result<(), Decode
             batch.parents.push((name, reader.small()?));
         }
     }
-    let count = if head & 2 == 0 { reader.count(OP_BYTES)? } else { 1 };
+    let count = if head & 2 == 0 {
+        reader.count(OP_BYTES)?
+    } else {
+        1
+    };
     let mut cursor = None;
     let (mut len, mut chars) = (0_u64, 0_u64);
     for _ in 0..count {
         let run = decode_run(reader, cursor)?;
         cursor = Some(after(&run));
         len += u64::from(run.len);
-        chars += if run.is_insert() { u64::from(run.len) } else { 0 };
+        chars += if run.is_insert() {
+            u64::from(run.len)
+        } else {
+            0
+        };
         batch.runs.push(run);
     }
     batch.text.push_str(reader.chars(chars)?);
     let error = reader.error("a piece has no events, or more than there are sequence numbers");
-    let len = u32::try_from(len).ok().filter(|&n| n > 0 && seq.checked_add(n) < Some(1 << 31));
+    let len = u32::try_from(len)
+        .ok()
+        .filter(|&n| n > 0 && seq.checked_add(n) < Some(1 << 31));
     batch.push(mark, agent, seq, len.ok_or(error)?);
     Ok(())
 }
@@ -227,9 +254,13 @@ fn decode_run(reader: &mut Reader<'_>, cursor: Option<i64>) -> Result<Run, Decod
     let len = u32::try_from(len_kind >> 2).ok();
     let pos = match cursor {
         None => Some(reader.small()?),
-        Some(cursor) => cursor.checked_add(reader.signed()?).and_then(|n| u32::try_from(n).ok()),
+        Some(cursor) => cursor
+            .checked_add(reader.signed()?)
+            .and_then(|n| u32::try_from(n).ok()),
     };
-    let (Some(len), Some(pos)) = (len, pos) else { return Err(error) };
+    let (Some(len), Some(pos)) = (len, pos) else {
+        return Err(error);
+    };
     match check_run(&Run { kind, pos, len }) {
         Ok(()) => Ok(Run::new(kind, pos, len)),
         Err(reason) => Err(reader.error(reason)),

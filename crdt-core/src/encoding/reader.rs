@@ -15,7 +15,10 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn error(&self, reason: &'static str) -> DecodeError {
-        DecodeError::Bytes { offset: self.at, reason }
+        DecodeError::Bytes {
+            offset: self.at,
+            reason,
+        }
     }
 
     pub(super) fn left(&self) -> usize {
@@ -23,13 +26,19 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn byte(&mut self) -> Result<u8, DecodeError> {
-        let &byte = self.bytes.get(self.at).ok_or(self.error("the end came too early"))?;
+        let &byte = self
+            .bytes
+            .get(self.at)
+            .ok_or(self.error("the end came too early"))?;
         self.at += 1;
         Ok(byte)
     }
 
     pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
-        let end = self.at.checked_add(len).filter(|&end| end <= self.bytes.len());
+        let end = self
+            .at
+            .checked_add(len)
+            .filter(|&end| end <= self.bytes.len());
         let end = end.ok_or(self.error("a length reaches past the end"))?;
         let taken = &self.bytes[self.at..end];
         self.at = end;
@@ -54,7 +63,10 @@ impl<'a> Reader<'a> {
                 return Ok(n);
             }
         }
-        Err(DecodeError::Bytes { offset: start, reason: "not a number in its shortest form" })
+        Err(DecodeError::Bytes {
+            offset: start,
+            reason: "not a number in its shortest form",
+        })
     }
 
     pub(super) fn signed(&mut self) -> Result<i64, DecodeError> {
@@ -73,7 +85,10 @@ impl<'a> Reader<'a> {
     pub(super) fn count(&mut self, size: usize) -> Result<usize, DecodeError> {
         let error = self.error("a count exceeds the bytes that are left");
         let n = self.varint()?;
-        usize::try_from(n).ok().filter(|&n| n <= self.left() / size).ok_or(error)
+        usize::try_from(n)
+            .ok()
+            .filter(|&n| n <= self.left() / size)
+            .ok_or(error)
     }
 
     /// Text with its length in bytes before it.
@@ -89,7 +104,9 @@ impl<'a> Reader<'a> {
         let not_text = self.error("text is not UTF-8");
         let rest = &self.bytes[self.at..];
         let chars = usize::try_from(chars).ok().filter(|&n| n <= rest.len());
-        let Some(chars) = chars else { return Err(too_short) };
+        let Some(chars) = chars else {
+            return Err(too_short);
+        };
         let mut len = chars;
         if !rest[..chars].is_ascii() {
             len = 0;
@@ -107,7 +124,11 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn end(&self) -> Result<(), DecodeError> {
-        if self.left() == 0 { Ok(()) } else { Err(self.error("bytes follow the end")) }
+        if self.left() == 0 {
+            Ok(())
+        } else {
+            Err(self.error("bytes follow the end"))
+        }
     }
 }
 
@@ -118,7 +139,16 @@ mod tests {
 
     #[test]
     fn numbers_come_back() {
-        let numbers = [0, 1, 127, 128, 300, u64::from(u32::MAX), u64::MAX - 1, u64::MAX];
+        let numbers = [
+            0,
+            1,
+            127,
+            128,
+            300,
+            u64::from(u32::MAX),
+            u64::MAX - 1,
+            u64::MAX,
+        ];
         for n in numbers {
             let mut bytes = Vec::new();
             varint::push(&mut bytes, n);
@@ -132,7 +162,13 @@ mod tests {
 
     #[test]
     fn numbers_that_are_cut_long_winded_or_too_large_are_refused() {
-        for bytes in [&[][..], &[0x80], &[0x80, 0x00], &[0xff; 11], &[0xff, 0x80, 0x00]] {
+        for bytes in [
+            &[][..],
+            &[0x80],
+            &[0x80, 0x00],
+            &[0xff; 11],
+            &[0xff, 0x80, 0x00],
+        ] {
             assert!(Reader::new(bytes).varint().is_err(), "{bytes:?}");
         }
         let too_large = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02];
@@ -149,10 +185,20 @@ mod tests {
             assert_eq!(reader.chars(chars), Ok(expected));
             assert_eq!(reader.left(), text.len() - expected.len());
         }
-        assert_eq!(Reader::new(&[b'a', 0x80]).chars(1), Ok("a"), "bytes of something else follow");
+        assert_eq!(
+            Reader::new(&[b'a', 0x80]).chars(1),
+            Ok("a"),
+            "bytes of something else follow"
+        );
         assert!(Reader::new(text).chars(5).is_err());
-        assert!(Reader::new(&text[1..2]).chars(1).is_err(), "a char that is cut");
-        assert!(Reader::new(&text[2..]).chars(1).is_err(), "starts inside a char");
+        assert!(
+            Reader::new(&text[1..2]).chars(1).is_err(),
+            "a char that is cut"
+        );
+        assert!(
+            Reader::new(&text[2..]).chars(1).is_err(),
+            "starts inside a char"
+        );
         assert!(Reader::new(b"").chars(u64::MAX).is_err());
     }
 }

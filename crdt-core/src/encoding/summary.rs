@@ -44,7 +44,9 @@ impl VersionSummary {
                 let error = reader.error("a range is empty or out of range");
                 let start = at.checked_add(reader.small()?);
                 let end = start.and_then(|start| start.checked_add(reader.small().ok()?));
-                let (Some(start), Some(end)) = (start, end) else { return Err(error) };
+                let (Some(start), Some(end)) = (start, end) else {
+                    return Err(error);
+                };
                 if start >= end || end >= 1 << 31 {
                     return Err(error);
                 }
@@ -70,12 +72,21 @@ mod tests {
         for summary in [summary, VersionSummary::new()] {
             let bytes = summary.encode();
             assert_eq!(VersionSummary::decode(&bytes).as_ref(), Ok(&summary));
-            assert_eq!(VersionSummary::from_json(&summary.to_json()).as_ref(), Ok(&summary));
+            assert_eq!(
+                VersionSummary::from_json(&summary.to_json()).as_ref(),
+                Ok(&summary)
+            );
             for end in 0..bytes.len() {
-                assert!(VersionSummary::decode(&bytes[..end]).is_err(), "cut at {end}");
+                assert!(
+                    VersionSummary::decode(&bytes[..end]).is_err(),
+                    "cut at {end}"
+                );
             }
             assert!(VersionSummary::decode(&[&bytes[..], &[0]].concat()).is_err());
         }
-        assert!(VersionSummary::decode(&[200, 1]).is_err(), "a claimed count");
+        assert!(
+            VersionSummary::decode(&[200, 1]).is_err(),
+            "a claimed count"
+        );
     }
 }

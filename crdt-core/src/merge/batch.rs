@@ -113,7 +113,10 @@ impl<'a> Piece<'a> {
 
     /// A copy of the events from `from` on, `len` of them, as a batch by itself.
     pub(crate) fn to_batch(self, from: u32, len: u32) -> Batch {
-        let mut batch = Batch { names: vec![self.agent_name().clone()], ..Batch::default() };
+        let mut batch = Batch {
+            names: vec![self.agent_name().clone()],
+            ..Batch::default()
+        };
         let mark = batch.mark();
         if from == 0 {
             for &(name, seq) in self.parents {

@@ -87,7 +87,10 @@ impl Agents {
         piece: &Piece<'_>,
         (name, seq): (u32, u32),
     ) -> Option<Lv> {
-        history.graph.agents.lv_of(self.find(history, piece, name)?, seq)
+        history
+            .graph
+            .agents
+            .lv_of(self.find(history, piece, name)?, seq)
     }
 }
 
@@ -105,7 +108,10 @@ fn take_piece(
     let mut at = piece.seq;
     while at < piece.seq_end() {
         let ids = &history.graph.agents;
-        let known = ids.seq_runs(agent).get(ids.first_run_ending_after(agent, at)).copied();
+        let known = ids
+            .seq_runs(agent)
+            .get(ids.first_run_ending_after(agent, at))
+            .copied();
         let end = match known {
             Some(run) if run.seq <= at => {
                 let end = run.seq_end().min(piece.seq_end());
@@ -129,7 +135,10 @@ fn take_piece(
 fn check_piece(piece: &Piece<'_>) -> Result<(), MergeError> {
     check_agent_name(piece.agent_name())?;
     if piece.parents.len() > MAX_PARENTS {
-        return Err(MergeError::TooLarge { what: "the parents of one event", limit: MAX_PARENTS });
+        return Err(MergeError::TooLarge {
+            what: "the parents of one event",
+            limit: MAX_PARENTS,
+        });
     }
     let own = piece.seq..piece.seq_end();
     for (agent, seq) in piece.parents {
@@ -137,7 +146,10 @@ fn check_piece(piece: &Piece<'_>) -> Result<(), MergeError> {
         check_agent_name(name)?;
         if name == piece.agent_name() && own.contains(seq) {
             let id = piece.id();
-            return Err(MergeError::Cycle { agent: id.agent, seq: id.seq });
+            return Err(MergeError::Cycle {
+                agent: id.agent,
+                seq: id.seq,
+            });
         }
     }
     Ok(())
@@ -152,13 +164,20 @@ fn compare(
     lvs: std::ops::Range<Lv>,
 ) -> Result<(), MergeError> {
     let graph = &history.graph;
-    let conflict = |seq: u32| MergeError::Conflict { agent: piece.agent_name().to_string(), seq };
+    let conflict = |seq: u32| MergeError::Conflict {
+        agent: piece.agent_name().to_string(),
+        seq,
+    };
 
     // Parents: those of the piece for its first event, the event before for all others.
     for (run, _) in graph.graph.runs_in(lvs.clone()) {
         let at = seq + (run.start - lvs.start);
         let mut expected: Vec<Option<Lv>> = if at == piece.seq {
-            piece.parents.iter().map(|&parent| agents.lv_of(history, piece, parent)).collect()
+            piece
+                .parents
+                .iter()
+                .map(|&parent| agents.lv_of(history, piece, parent))
+                .collect()
         } else {
             vec![agents.lv_of(history, piece, (piece.agent, at - 1))]
         };
@@ -186,14 +205,21 @@ fn compare(
                 return Err(conflict(at));
             }
             known = (n < a.len).then(|| (a.part(n, a.len - n), tail_a));
-            rest = if n < b.len { Some((b.part(n, b.len - n), tail_b)) } else { incoming.next() };
+            rest = if n < b.len {
+                Some((b.part(n, b.len - n), tail_b))
+            } else {
+                incoming.next()
+            };
         }
     }
     Ok(())
 }
 
 fn split_text(text: &str, chars: u32) -> (&str, &str) {
-    let at = text.char_indices().nth(chars as usize).map_or(text.len(), |(i, _)| i);
+    let at = text
+        .char_indices()
+        .nth(chars as usize)
+        .map_or(text.len(), |(i, _)| i);
     text.split_at(at)
 }
 
@@ -212,7 +238,11 @@ fn append(
     for &parent in named {
         let Some(lv) = agents.lv_of(history, &piece, parent) else {
             let parent = (piece.names[parent.0 as usize].clone(), parent.1);
-            intake.waiting.hold(Held { piece: piece.to_batch(from, len), parent, len });
+            intake.waiting.hold(Held {
+                piece: piece.to_batch(from, len),
+                parent,
+                len,
+            });
             return Ok(());
         };
         parents.push(lv);
@@ -222,7 +252,10 @@ fn append(
         || (parents.windows(2).all(|w| w[0] != w[1]) && history.graph.graph.is_reduced(&parents));
     if !reduced {
         let id = piece.id();
-        return Err(MergeError::Parents { agent: id.agent, seq: id.seq });
+        return Err(MergeError::Parents {
+            agent: id.agent,
+            seq: id.seq,
+        });
     }
     let room = MAX_EVENTS - history.graph.len();
     if len >= room {

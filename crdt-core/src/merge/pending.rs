@@ -18,7 +18,10 @@ pub struct PendingLimits {
 
 impl Default for PendingLimits {
     fn default() -> Self {
-        PendingLimits { pieces: 100_000, bytes: 16 << 20 }
+        PendingLimits {
+            pieces: 100_000,
+            bytes: 16 << 20,
+        }
     }
 }
 
@@ -68,7 +71,12 @@ impl Pending {
     /// Holds a piece back until its parent arrives. The same piece is held once.
     pub(crate) fn hold(&mut self, held: Held) {
         let (agent, seq) = &held.parent;
-        let tickets = self.waiting.entry(agent.clone()).or_default().entry(*seq).or_default();
+        let tickets = self
+            .waiting
+            .entry(agent.clone())
+            .or_default()
+            .entry(*seq)
+            .or_default();
         if tickets.iter().any(|t| self.pieces.get(t) == Some(&held)) {
             return;
         }
@@ -115,10 +123,15 @@ impl Pending {
         let Some(seqs) = self.waiting.get(agent) else {
             return Vec::new();
         };
-        let mut tickets: Vec<Ticket> =
-            seqs.range(range).flat_map(|(_, t)| t.iter().copied()).collect();
+        let mut tickets: Vec<Ticket> = seqs
+            .range(range)
+            .flat_map(|(_, t)| t.iter().copied())
+            .collect();
         tickets.sort_unstable();
-        tickets.into_iter().filter_map(|ticket| self.take(ticket)).collect()
+        tickets
+            .into_iter()
+            .filter_map(|ticket| self.take(ticket))
+            .collect()
     }
 
     /// Takes everything out, oldest first.
@@ -138,7 +151,11 @@ mod tests {
         let mark = piece.mark();
         piece.runs.push(Run::new(Kind::Delete, 0, 1));
         piece.push(mark, 0, seq, 1);
-        Held { piece, parent: ("b".into(), seq), len: 1 }
+        Held {
+            piece,
+            parent: ("b".into(), seq),
+            len: 1,
+        }
     }
 
     #[test]
@@ -149,8 +166,17 @@ mod tests {
             pending.hold(held(seq));
         }
         assert_eq!(pending.events(), 4);
-        assert_eq!(pending.shrink(&PendingLimits { pieces: 3, bytes: usize::MAX }), 1);
-        assert_eq!(pending.missing(), [1, 2, 3].map(|seq| EventId::new("b", seq)));
+        assert_eq!(
+            pending.shrink(&PendingLimits {
+                pieces: 3,
+                bytes: usize::MAX
+            }),
+            1
+        );
+        assert_eq!(
+            pending.missing(),
+            [1, 2, 3].map(|seq| EventId::new("b", seq))
+        );
         assert_eq!(pending.wake("b", 0..3), [held(1), held(2)]);
         assert_eq!(pending.wake("b", 0..3), []);
         assert_eq!(pending.drain().collect::<Vec<_>>(), [held(3)]);

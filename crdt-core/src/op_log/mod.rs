@@ -34,7 +34,12 @@ impl Row {
             Kind::Delete => 1,
             Kind::Backspace => 2,
         };
-        Row { lv, pos: run.pos, len_kind: run.len << 2 | kind, text }
+        Row {
+            lv,
+            pos: run.pos,
+            len_kind: run.len << 2 | kind,
+            text,
+        }
     }
 
     fn run(&self) -> Run {
@@ -43,7 +48,11 @@ impl Row {
             1 => Kind::Delete,
             _ => Kind::Backspace,
         };
-        Run { kind, pos: self.pos, len: self.len_kind >> 2 }
+        Run {
+            kind,
+            pos: self.pos,
+            len: self.len_kind >> 2,
+        }
     }
 }
 
@@ -61,7 +70,10 @@ impl OpLog {
     /// Appends a run. `text` holds exactly the inserted chars. `linear` says that the first event's
     /// only parent is the event before it: only then may the run join the last row.
     pub(crate) fn push(&mut self, run: Run, text: &str, linear: bool) {
-        debug_assert_eq!(text.chars().count(), if run.is_insert() { run.len as usize } else { 0 });
+        debug_assert_eq!(
+            text.chars().count(),
+            if run.is_insert() { run.len as usize } else { 0 }
+        );
         let mut rest = Some(run);
         if linear && let Some(row) = self.rows.last_mut() {
             let mut last = row.run();
@@ -76,7 +88,8 @@ impl OpLog {
             }
         }
         if let Some(run) = rest {
-            self.rows.push(Row::new(self.len, run, self.text.len() as u32));
+            self.rows
+                .push(Row::new(self.len, run, self.text.len() as u32));
             self.len += run.len;
         }
         self.text.push_str(text);
@@ -107,13 +120,20 @@ impl OpLog {
 
     fn row_text(&self, i: usize) -> &str {
         let from = self.rows[i].text as usize;
-        let to = self.rows.get(i + 1).map_or(self.text.len(), |r| r.text as usize);
+        let to = self
+            .rows
+            .get(i + 1)
+            .map_or(self.text.len(), |r| r.text as usize);
         &self.text[from..to]
     }
 
     /// The parts of rows that lie in `range`, ascending.
     pub(crate) fn parts_in(&self, range: Range<Lv>) -> impl Iterator<Item = Part> + use<'_> {
-        let mut i = if range.is_empty() { 0 } else { self.find(range.start) };
+        let mut i = if range.is_empty() {
+            0
+        } else {
+            self.find(range.start)
+        };
         let mut at = range.start;
         std::iter::from_fn(move || {
             if at >= range.end {
@@ -123,8 +143,17 @@ impl OpLog {
             let whole = row.run();
             let from = at - row.lv;
             let len = (whole.len - from).min(range.end - at);
-            let run = if len == whole.len { whole } else { whole.part(from, len) };
-            let part = Part { lv: at, run, row: i as u32, from };
+            let run = if len == whole.len {
+                whole
+            } else {
+                whole.part(from, len)
+            };
+            let part = Part {
+                lv: at,
+                run,
+                row: i as u32,
+                from,
+            };
             at += len;
             i += 1;
             Some(part)
@@ -137,7 +166,12 @@ impl OpLog {
             return "";
         }
         let i = part.row as usize;
-        chars_of(self.row_text(i), self.rows[i].run().len, part.from, part.run.len)
+        chars_of(
+            self.row_text(i),
+            self.rows[i].run().len,
+            part.from,
+            part.run.len,
+        )
     }
 }
 
@@ -161,7 +195,11 @@ fn chars_of(text: &str, total: u32, from: u32, len: u32) -> &str {
     }
     let mut at = text.char_indices().map(|(i, _)| i).chain([text.len()]);
     let start = at.nth(from as usize).unwrap_or(text.len());
-    let end = if len == 0 { start } else { at.nth(len as usize - 1).unwrap_or(text.len()) };
+    let end = if len == 0 {
+        start
+    } else {
+        at.nth(len as usize - 1).unwrap_or(text.len())
+    };
     &text[start..end]
 }
 
@@ -179,11 +217,16 @@ mod tests {
         log.push(Run::new(Kind::Insert, 0, 1), "x", true);
         assert_eq!(log.rows.len(), 3);
         let all = |range| -> Vec<(Lv, Run, &str)> {
-            log.parts_in(range).map(|p| (p.lv, p.run, log.text_of(&p))).collect()
+            log.parts_in(range)
+                .map(|p| (p.lv, p.run, log.text_of(&p)))
+                .collect()
         };
         assert_eq!(
             all(1..6),
-            [(1, Run::new(Kind::Insert, 1, 3), "é🦀b"), (4, Run::new(Kind::Backspace, 1, 2), ""),]
+            [
+                (1, Run::new(Kind::Insert, 1, 3), "é🦀b"),
+                (4, Run::new(Kind::Backspace, 1, 2), ""),
+            ]
         );
         assert_eq!(all(2..3), [(2, Run::new(Kind::Insert, 2, 1), "🦀")]);
         assert_eq!(all(5..6), [(5, Run::new(Kind::Delete, 1, 1), "")]);
@@ -191,10 +234,16 @@ mod tests {
         let mut log = log.clone();
         let text = "aé🦀b".len();
         log.truncate(5, text);
-        assert_eq!(log.parts_in(4..5).next().unwrap().run, Run::new(Kind::Delete, 2, 1));
+        assert_eq!(
+            log.parts_in(4..5).next().unwrap().run,
+            Run::new(Kind::Delete, 2, 1)
+        );
         assert_eq!(log.text_len(), text);
         log.truncate(2, "aé".len());
         let rest = log.parts_in(0..2).next().unwrap();
-        assert_eq!((rest.run, log.text_of(&rest)), (Run::new(Kind::Insert, 0, 2), "aé"));
+        assert_eq!(
+            (rest.run, log.text_of(&rest)),
+            (Run::new(Kind::Insert, 0, 2), "aé")
+        );
     }
 }

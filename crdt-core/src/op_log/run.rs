@@ -26,7 +26,11 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn new(kind: Kind, pos: u32, len: u32) -> Self {
-        let kind = if kind == Kind::Backspace && len == 1 { Kind::Delete } else { kind };
+        let kind = if kind == Kind::Backspace && len == 1 {
+            Kind::Delete
+        } else {
+            kind
+        };
         Run { kind, pos, len }
     }
 
@@ -67,17 +71,28 @@ impl Run {
                     && (next.len == 1 || next.kind == Kind::Backspace)
                     && next.pos + next.len == self.pos =>
             {
-                Run { kind: Kind::Backspace, pos: next.pos, len: self.len }
+                Run {
+                    kind: Kind::Backspace,
+                    pos: next.pos,
+                    len: self.len,
+                }
             }
             (Kind::Backspace, Kind::Delete | Kind::Backspace)
                 if (next.len == 1 || next.kind == Kind::Backspace)
                     && next.pos + next.len == self.pos =>
             {
-                Run { kind: Kind::Backspace, pos: next.pos, len: self.len }
+                Run {
+                    kind: Kind::Backspace,
+                    pos: next.pos,
+                    len: self.len,
+                }
             }
             _ => return false,
         };
-        *self = Run { len: joined.len + next.len, ..joined };
+        *self = Run {
+            len: joined.len + next.len,
+            ..joined
+        };
         true
     }
 
@@ -137,7 +152,10 @@ mod tests {
                 flat.extend(events(run));
             }
             assert_eq!(whole, single);
-            assert_eq!(whole.iter().copied().flat_map(events).collect::<Vec<_>>(), flat);
+            assert_eq!(
+                whole.iter().copied().flat_map(events).collect::<Vec<_>>(),
+                flat
+            );
         }
     }
 }

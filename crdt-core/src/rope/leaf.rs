@@ -20,7 +20,12 @@ impl Size {
             astral += u32::from(b >= 0xf0);
             lines += u32::from(b == b'\n');
         }
-        Size { bytes: text.len() as u32, chars, utf16: chars + astral, lines }
+        Size {
+            bytes: text.len() as u32,
+            chars,
+            utf16: chars + astral,
+            lines,
+        }
     }
 
     fn is_ascii(&self) -> bool {
@@ -118,7 +123,12 @@ impl Leaf {
     pub(crate) fn new(parent: u32, text: &[u8]) -> Leaf {
         let mut buf = [0; CAPACITY];
         buf[..text.len()].copy_from_slice(text);
-        Leaf { parent, left: Size::of(text), right: Size::default(), buf }
+        Leaf {
+            parent,
+            left: Size::of(text),
+            right: Size::default(),
+            buf,
+        }
     }
 
     pub(crate) fn size(&self) -> Size {
@@ -142,7 +152,11 @@ impl Leaf {
         if chars < self.left.chars {
             let k = self.left.chars - chars;
             let text = &self.buf[..left];
-            let bytes = if self.left.is_ascii() { k as usize } else { bytes_of_last(text, k) };
+            let bytes = if self.left.is_ascii() {
+                k as usize
+            } else {
+                bytes_of_last(text, k)
+            };
             let moved = Size::of(&self.buf[left - bytes..left]);
             self.buf.copy_within(left - bytes..left, right - bytes);
             self.left.sub(moved);
@@ -150,7 +164,11 @@ impl Leaf {
         } else if chars > self.left.chars {
             let k = chars - self.left.chars;
             let text = &self.buf[right..];
-            let bytes = if self.right.is_ascii() { k as usize } else { bytes_of_first(text, k) };
+            let bytes = if self.right.is_ascii() {
+                k as usize
+            } else {
+                bytes_of_first(text, k)
+            };
             let moved = Size::of(&self.buf[right..right + bytes]);
             self.buf.copy_within(right..right + bytes, left);
             self.right.sub(moved);
@@ -179,16 +197,22 @@ impl Leaf {
         if before > 0 {
             let end = self.left.bytes as usize;
             let text = &self.buf[..end];
-            let bytes =
-                if self.left.is_ascii() { before as usize } else { bytes_of_last(text, before) };
+            let bytes = if self.left.is_ascii() {
+                before as usize
+            } else {
+                bytes_of_last(text, before)
+            };
             self.left.sub(Size::of(&self.buf[end - bytes..end]));
         }
         let behind = len - before;
         if behind > 0 {
             let start = CAPACITY - self.right.bytes as usize;
             let text = &self.buf[start..];
-            let bytes =
-                if self.right.is_ascii() { behind as usize } else { bytes_of_first(text, behind) };
+            let bytes = if self.right.is_ascii() {
+                behind as usize
+            } else {
+                bytes_of_first(text, behind)
+            };
             self.right.sub(Size::of(&self.buf[start..start + bytes]));
         }
     }

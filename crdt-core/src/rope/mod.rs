@@ -24,11 +24,18 @@ struct Node {
 
 impl Node {
     fn new(parent: u32) -> Node {
-        Node { parent, len: 0, child: [NONE; FANOUT], size: [Size::default(); FANOUT] }
+        Node {
+            parent,
+            len: 0,
+            child: [NONE; FANOUT],
+            size: [Size::default(); FANOUT],
+        }
     }
 
     fn total(&self) -> Size {
-        self.size[..self.len as usize].iter().fold(Size::default(), |all, &s| all.plus(s))
+        self.size[..self.len as usize]
+            .iter()
+            .fold(Size::default(), |all, &s| all.plus(s))
     }
 
     fn slot_of(&self, child: u32) -> usize {
@@ -114,7 +121,10 @@ impl Rope {
             if height > 1 {
                 self.walk(child, height - 1, f);
             } else {
-                self.leaves[child as usize].text().into_iter().for_each(&mut *f);
+                self.leaves[child as usize]
+                    .text()
+                    .into_iter()
+                    .for_each(&mut *f);
             }
         }
     }
@@ -124,7 +134,16 @@ impl Rope {
         let bytes = text.as_bytes();
         if let [b] = bytes {
             let lines = u32::from(*b == b'\n');
-            self.insert_piece(pos, bytes, Size { bytes: 1, chars: 1, utf16: 1, lines });
+            self.insert_piece(
+                pos,
+                bytes,
+                Size {
+                    bytes: 1,
+                    chars: 1,
+                    utf16: 1,
+                    lines,
+                },
+            );
             return;
         }
         // What fits into a leaf at all goes in at once, the rest piece by piece.
@@ -243,7 +262,11 @@ impl Rope {
         let len = leaf.size().chars;
         // Text that is appended opens a new leaf, so that long texts fill their leaves; a long piece
         // opens one where it lands; else the halves part.
-        let split = if at == len || bytes > CAPACITY / 4 { at } else { leaf.middle() };
+        let split = if at == len || bytes > CAPACITY / 4 {
+            at
+        } else {
+            leaf.middle()
+        };
         let tail = leaf.split_off(split);
         let (head, tail_size) = (leaf.size(), tail.size());
         let head_fits = leaf.free() >= bytes;
@@ -409,11 +432,19 @@ impl Rope {
         let left = unit == Unit::Lines;
         let inside = |before: &Size, size: &Size| {
             let (from, to) = (unit.of(before), unit.of(before) + unit.of(size));
-            if left { from < n && n <= to } else { from <= n && n < to }
+            if left {
+                from < n && n <= to
+            } else {
+                from <= n && n < to
+            }
         };
         let cached = self.leaves[self.cached as usize].size();
         if !self.dirty || inside(&self.before, &cached) {
-            return if self.dirty { (self.cached, self.before) } else { self.find(n, unit, left) };
+            return if self.dirty {
+                (self.cached, self.before)
+            } else {
+                self.find(n, unit, left)
+            };
         }
         if n <= unit.of(&self.before) {
             return self.find(n, unit, left);
@@ -479,11 +510,16 @@ mod tests {
                 }
                 // Grow in the first half of the steps, shrink in the second.
                 if shapes.below(5) < if step < 200 { 3 } else { 1 } {
-                    let len = if shapes.below(20) == 0 { 100 } else { 1 + shapes.below(4) };
+                    let len = if shapes.below(20) == 0 {
+                        100
+                    } else {
+                        1 + shapes.below(4)
+                    };
                     let ascii = seed % 3 == 0;
                     let range = if ascii { 4 } else { alphabet.len() as u32 };
-                    let new: Vec<char> =
-                        (0..len).map(|_| alphabet[shapes.below(range) as usize]).collect();
+                    let new: Vec<char> = (0..len)
+                        .map(|_| alphabet[shapes.below(range) as usize])
+                        .collect();
                     rope.insert(at, &new.iter().collect::<String>());
                     text.splice(at as usize..at as usize, new);
                     at += len;
@@ -508,13 +544,25 @@ mod tests {
         let size = |chars: &[char]| Size::of(chars.iter().collect::<String>().as_bytes());
         let before = size(&text[..pos]);
         assert_eq!(rope.size_before(pos, Unit::Chars), Some(before));
-        assert_eq!(rope.size_before(before.utf16 as usize, Unit::Utf16), Some(before));
+        assert_eq!(
+            rope.size_before(before.utf16 as usize, Unit::Utf16),
+            Some(before)
+        );
         if text.get(pos).is_some_and(|c| c.len_utf16() == 2) {
-            assert_eq!(rope.size_before(before.utf16 as usize + 1, Unit::Utf16), Some(before));
+            assert_eq!(
+                rope.size_before(before.utf16 as usize + 1, Unit::Utf16),
+                Some(before)
+            );
         }
         let line = before.lines as usize;
-        let start = text[..pos].iter().rposition(|&c| c == '\n').map_or(0, |i| i + 1);
-        assert_eq!(rope.size_before(line, Unit::Lines), Some(size(&text[..start])));
+        let start = text[..pos]
+            .iter()
+            .rposition(|&c| c == '\n')
+            .map_or(0, |i| i + 1);
+        assert_eq!(
+            rope.size_before(line, Unit::Lines),
+            Some(size(&text[..start]))
+        );
         assert_eq!(rope.size_before(text.len() + 1, Unit::Chars), None);
     }
 }

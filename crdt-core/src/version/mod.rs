@@ -43,7 +43,10 @@ pub struct EventId {
 impl EventId {
     /// The event `seq` of `agent`.
     pub fn new(agent: impl Into<String>, seq: u32) -> Self {
-        EventId { agent: agent.into(), seq }
+        EventId {
+            agent: agent.into(),
+            seq,
+        }
     }
 }
 

@@ -9,8 +9,9 @@ use super::EventId;
 pub(crate) fn join_range(ranges: &mut Vec<Range<u32>>, range: Range<u32>) {
     let first = ranges.partition_point(|r| r.end < range.start);
     let last = ranges.partition_point(|r| r.start <= range.end);
-    let all =
-        ranges[first..last].iter().fold(range, |all, r| all.start.min(r.start)..all.end.max(r.end));
+    let all = ranges[first..last]
+        .iter()
+        .fold(range, |all, r| all.start.min(r.start)..all.end.max(r.end));
     ranges.splice(first..last, [all]);
 }
 
@@ -122,12 +123,18 @@ impl VersionSummary {
 
     /// Agents, in byte order of their names, with their ranges.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[Range<u32>])> {
-        self.0.iter().map(|(agent, ranges)| (agent.as_str(), ranges.as_slice()))
+        self.0
+            .iter()
+            .map(|(agent, ranges)| (agent.as_str(), ranges.as_slice()))
     }
 
     /// How many events are in it.
     pub fn event_count(&self) -> u64 {
-        self.0.values().flatten().map(|r| u64::from(r.end - r.start)).sum()
+        self.0
+            .values()
+            .flatten()
+            .map(|r| u64::from(r.end - r.start))
+            .sum()
     }
 }
 
@@ -145,9 +152,15 @@ mod tests {
 
     #[test]
     fn ranges_melt_when_they_touch() {
-        assert_eq!(summary(&[0..3, 5..7, 3..5]).ranges("a").to_vec(), vec![0..7; 1]);
+        assert_eq!(
+            summary(&[0..3, 5..7, 3..5]).ranges("a").to_vec(),
+            vec![0..7; 1]
+        );
         assert_eq!(summary(&[4..6, 0..1, 2..3]).ranges("a"), [0..1, 2..3, 4..6]);
-        assert_eq!(summary(&[0..1, 2..3, 4..6, 1..9]).ranges("a").to_vec(), vec![0..9; 1]);
+        assert_eq!(
+            summary(&[0..1, 2..3, 4..6, 1..9]).ranges("a").to_vec(),
+            vec![0..9; 1]
+        );
         assert!(summary(&[Range { start: 3, end: 3 }]).is_empty());
     }
 
@@ -156,7 +169,9 @@ mod tests {
         // All pairs of subsets of 0..7, as bit masks.
         let of = |mask: u32| {
             let mut s = VersionSummary::new();
-            (0..7).filter(|i| mask >> i & 1 == 1).for_each(|i| s.insert("a", i..i + 1));
+            (0..7)
+                .filter(|i| mask >> i & 1 == 1)
+                .for_each(|i| s.insert("a", i..i + 1));
             s
         };
         for a in 0..128 {

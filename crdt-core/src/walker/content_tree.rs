@@ -35,7 +35,12 @@ pub(super) struct Item {
 
 impl Item {
     fn tail(&self, from: u32) -> Item {
-        Item { id: self.id + from, len: self.len - from, origin_left: self.id + from - 1, ..*self }
+        Item {
+            id: self.id + from,
+            len: self.len - from,
+            origin_left: self.id + from - 1,
+            ..*self
+        }
     }
 }
 
@@ -173,7 +178,12 @@ struct Node {
 
 impl Node {
     fn new(parent: u32) -> Node {
-        Node { len: 0, parent, child: [NONE; FANOUT], sums: [Sums::default(); FANOUT] }
+        Node {
+            len: 0,
+            parent,
+            child: [NONE; FANOUT],
+            sums: [Sums::default(); FANOUT],
+        }
     }
 
     fn slot_of(&self, child: u32) -> usize {
@@ -191,7 +201,9 @@ impl Node {
 
     fn total(&self) -> Sums {
         let mut total = Sums::default();
-        self.sums[..self.len as usize].iter().for_each(|&s| total.add(s));
+        self.sums[..self.len as usize]
+            .iter()
+            .for_each(|&s| total.add(s));
         total
     }
 }
@@ -249,7 +261,13 @@ impl ContentTree {
         leaf.open(0, 1);
         leaf.set(
             0,
-            Item { id: BASE, len: BASE_LEN, state: 1, origin_left: NONE, origin_right: NONE },
+            Item {
+                id: BASE,
+                len: BASE_LEN,
+                state: 1,
+                origin_left: NONE,
+                origin_right: NONE,
+            },
         );
         let mut root = Node::new(NONE);
         root.insert(0, 0, leaf.sums());
@@ -318,7 +336,14 @@ impl ContentTree {
             let (state, run) = (l.state[index], l.run[index]);
             if in_prepare(state) {
                 if left < run {
-                    return Some((Place { leaf, index, offset: left }, effect));
+                    return Some((
+                        Place {
+                            leaf,
+                            index,
+                            offset: left,
+                        },
+                        effect,
+                    ));
                 }
                 left -= run;
             }
@@ -331,11 +356,18 @@ impl ContentTree {
 
     /// The place of the char `id`.
     pub(super) fn find_id(&self, id: u32) -> Place {
-        let leaf =
-            if id >= BASE { self.leaf_of_base(id) } else { self.slots[(id - self.first) as usize] };
+        let leaf = if id >= BASE {
+            self.leaf_of_base(id)
+        } else {
+            self.slots[(id - self.first) as usize]
+        };
         let l = &self.leaves[leaf as usize];
         let index = l.find_id(id);
-        Place { leaf, index, offset: id - l.id[index] }
+        Place {
+            leaf,
+            index,
+            offset: id - l.id[index],
+        }
     }
 
     /// Base chars stand in the order of their ids.
@@ -360,7 +392,10 @@ impl ContentTree {
             return (a.index, a.offset).cmp(&(b.index, b.offset));
         }
         let (mut a, mut b) = (a.leaf, b.leaf);
-        let (mut up_a, mut up_b) = (self.leaves[a as usize].parent, self.leaves[b as usize].parent);
+        let (mut up_a, mut up_b) = (
+            self.leaves[a as usize].parent,
+            self.leaves[b as usize].parent,
+        );
         while up_a != up_b {
             (a, b) = (up_a, up_b);
             (up_a, up_b) = (self.nodes[a as usize].parent, self.nodes[b as usize].parent);
@@ -406,7 +441,11 @@ impl ContentTree {
     /// Inserts an item for the zone's next events at a place; returns where it stands.
     pub(super) fn insert(&mut self, place: Place, item: Item) {
         self.touch(place.leaf);
-        let Place { leaf, index, offset } = place;
+        let Place {
+            leaf,
+            index,
+            offset,
+        } = place;
         let l = &mut self.leaves[leaf as usize];
         let into = offset > 0 && offset < l.run[index];
         // Behind a char means at the end of its item.
@@ -436,7 +475,11 @@ impl ContentTree {
     /// gives the place of that item.
     pub(super) fn isolate(&mut self, place: Place, len: u32) -> Place {
         self.touch(place.leaf);
-        let Place { leaf, index, offset } = place;
+        let Place {
+            leaf,
+            index,
+            offset,
+        } = place;
         let whole = self.leaves[leaf as usize].item(index);
         let (head, tail) = (offset > 0, offset + len < whole.len);
         let extra = usize::from(head) + usize::from(tail);
@@ -450,14 +493,24 @@ impl ContentTree {
         if head {
             l.run[i] = offset;
             i += 1;
-            l.set(i, Item { len, ..whole.tail(offset) });
+            l.set(
+                i,
+                Item {
+                    len,
+                    ..whole.tail(offset)
+                },
+            );
         } else {
             l.run[i] = len;
         }
         if tail {
             l.set(i + 1, whole.tail(offset + len));
         }
-        Place { leaf, index: i, offset: 0 }
+        Place {
+            leaf,
+            index: i,
+            offset: 0,
+        }
     }
 
     /// Changes the state of a whole item.
@@ -466,7 +519,8 @@ impl ContentTree {
         let leaf = &mut self.leaves[place.leaf as usize];
         let len = leaf.run[place.index];
         let old = std::mem::replace(&mut leaf.state[place.index], state);
-        self.unsaid.add(Sums::of(state, len).minus(Sums::of(old, len)));
+        self.unsaid
+            .add(Sums::of(state, len).minus(Sums::of(old, len)));
     }
 
     /// Makes sure that `k` items can be put in at `at` of a leaf; says where that place is then.
@@ -570,7 +624,11 @@ impl ContentTree {
                 } else {
                     seen += item.len as usize;
                     let from = (item.id - self.first) as usize;
-                    assert!(self.slots[from..from + item.len as usize].iter().all(|&s| s == leaf));
+                    assert!(
+                        self.slots[from..from + item.len as usize]
+                            .iter()
+                            .all(|&s| s == leaf)
+                    );
                 }
             }
             leaf = l.next;
@@ -616,7 +674,10 @@ mod tests {
         let mut leaf = 0;
         while leaf != NONE {
             let l = tree.leaf(leaf);
-            for item in (0..l.len()).map(|i| l.item(i)).filter(|item| item.id < BASE) {
+            for item in (0..l.len())
+                .map(|i| l.item(i))
+                .filter(|item| item.id < BASE)
+            {
                 out.extend((0..item.len).map(|k| (item.id + k, item.state)));
             }
             leaf = l.next;
@@ -632,23 +693,45 @@ mod tests {
             let mut model: Vec<(u32, u32)> = Vec::new();
             let mut next = 100;
             for _ in 0..120 {
-                let visible: Vec<usize> =
-                    (0..model.len()).filter(|&i| in_prepare(model[i].1)).collect();
+                let visible: Vec<usize> = (0..model.len())
+                    .filter(|&i| in_prepare(model[i].1))
+                    .collect();
                 if visible.is_empty() || shapes.below(3) > 0 {
                     let len = 1 + shapes.below(3);
                     let pos = shapes.below(visible.len() as u32 + 1);
                     // Behind a visible char, or at the start.
                     let (place, at, left) = match pos.checked_sub(1) {
-                        None => (Place { leaf: 0, index: 0, offset: 0 }, 0, NONE),
+                        None => (
+                            Place {
+                                leaf: 0,
+                                index: 0,
+                                offset: 0,
+                            },
+                            0,
+                            NONE,
+                        ),
                         Some(p) => {
                             let (place, _) = tree.find_prepare(p).unwrap();
                             let at = visible[p as usize];
                             let id = tree.item(place).id + place.offset;
                             assert_eq!(id, model[at].0);
-                            (Place { offset: place.offset + 1, ..place }, at + 1, id)
+                            (
+                                Place {
+                                    offset: place.offset + 1,
+                                    ..place
+                                },
+                                at + 1,
+                                id,
+                            )
                         }
                     };
-                    let item = Item { id: next, len, state: 1, origin_left: left, origin_right: 7 };
+                    let item = Item {
+                        id: next,
+                        len,
+                        state: 1,
+                        origin_left: left,
+                        origin_right: 7,
+                    };
                     tree.insert(place, item);
                     model.splice(at..at, (0..len).map(|k| (next + k, 1)));
                     next += len;
@@ -666,7 +749,10 @@ mod tests {
                 let total = tree.total();
                 assert_eq!(total.prepare - BASE_LEN, count(in_prepare));
                 assert_eq!(total.effect - BASE_LEN, count(|s| s & DELETED == 0));
-                let (a, b) = (shapes.below(model.len() as u32), shapes.below(model.len() as u32));
+                let (a, b) = (
+                    shapes.below(model.len() as u32),
+                    shapes.below(model.len() as u32),
+                );
                 let place = |i: u32| tree.find_id(model[i as usize].0);
                 assert_eq!(tree.compare(place(a), place(b)), a.cmp(&b));
             }

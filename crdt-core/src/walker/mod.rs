@@ -67,7 +67,9 @@ impl Walker {
     ) -> Result<u32, WalkError> {
         let len = self.segments(history, from, text_len, out);
         // What was applied of refused events is not in the document.
-        let keep = len.as_ref().is_ok_and(|&len| self.memory() <= KEPT_MEMORY + 8 * len as usize);
+        let keep = len
+            .as_ref()
+            .is_ok_and(|&len| self.memory() <= KEPT_MEMORY + 8 * len as usize);
         if !keep {
             self.live = None;
         }
@@ -121,13 +123,20 @@ impl Walker {
                 // every time: step back at least twice as far as last time.
                 let start = if zone.start < live.base && from >= live.applied {
                     let back = 2 * (from - live.base);
-                    graph.cuts.last_until(from.saturating_sub(back)).min(zone.start)
+                    graph
+                        .cuts
+                        .last_until(from.saturating_sub(back))
+                        .min(zone.start)
                 } else {
                     zone.start
                 };
                 live.tracker.reset(start);
                 live.prepare.clear();
-                Live { base: start, applied: start, ..live }
+                Live {
+                    base: start,
+                    applied: start,
+                    ..live
+                }
             }
             None => Live {
                 tracker: Tracker::new(zone.start),
@@ -158,11 +167,17 @@ impl Walker {
         for (run, parents) in graph.graph.runs_in(range) {
             self.parents.clear();
             match parents {
-                Some(parents) => self.parents.extend(parents.iter().filter(|&&p| p >= live.base)),
-                None => self.parents.extend((run.start > live.base).then(|| run.start - 1)),
+                Some(parents) => self
+                    .parents
+                    .extend(parents.iter().filter(|&&p| p >= live.base)),
+                None => self
+                    .parents
+                    .extend((run.start > live.base).then(|| run.start - 1)),
             }
             if self.parents != live.prepare {
-                graph.graph.diff_into(&live.prepare, &self.parents, live.base, &mut self.diff);
+                graph
+                    .graph
+                    .diff_into(&live.prepare, &self.parents, live.base, &mut self.diff);
                 for range in &self.diff.only_a {
                     live.tracker.retreat(ops, range.clone());
                 }
@@ -173,12 +188,18 @@ impl Walker {
             for part in ops.parts_in(run.clone()) {
                 let (lv, op) = (part.lv, part.run);
                 let applied = if op.is_insert() {
-                    live.tracker.insert(&graph.agents, lv, op.len, op.pos).map(|pos| {
-                        if let Some((len, out)) = &mut out {
-                            *len += op.len;
-                            out.push(Transformed::Insert { pos, lv, len: op.len });
-                        }
-                    })
+                    live.tracker
+                        .insert(&graph.agents, lv, op.len, op.pos)
+                        .map(|pos| {
+                            if let Some((len, out)) = &mut out {
+                                *len += op.len;
+                                out.push(Transformed::Insert {
+                                    pos,
+                                    lv,
+                                    len: op.len,
+                                });
+                            }
+                        })
                 } else {
                     live.tracker.delete(op, |pos, n| {
                         if let Some((len, out)) = &mut out {
@@ -189,7 +210,11 @@ impl Walker {
                 };
                 if applied.is_err() {
                     let len = live.tracker.prepare_len();
-                    return Err(WalkError::PastEnd { lv, position: op.extent(), len });
+                    return Err(WalkError::PastEnd {
+                        lv,
+                        position: op.extent(),
+                        len,
+                    });
                 }
                 if out.as_ref().is_some_and(|(len, _)| *len > MAX_CHARS) {
                     return Err(WalkError::TooLong);
@@ -214,14 +239,25 @@ fn linear(
     for part in ops.parts_in(range) {
         let (lv, op) = (part.lv, part.run);
         if op.extent() > u64::from(len) {
-            return Err(WalkError::PastEnd { lv, position: op.extent(), len });
+            return Err(WalkError::PastEnd {
+                lv,
+                position: op.extent(),
+                len,
+            });
         }
         if op.is_insert() {
             len += op.len;
-            out.push(Transformed::Insert { pos: op.pos, lv, len: op.len });
+            out.push(Transformed::Insert {
+                pos: op.pos,
+                lv,
+                len: op.len,
+            });
         } else {
             len -= op.len;
-            out.push(Transformed::Delete { pos: op.pos, len: op.len });
+            out.push(Transformed::Delete {
+                pos: op.pos,
+                len: op.len,
+            });
         }
         if len > MAX_CHARS {
             return Err(WalkError::TooLong);

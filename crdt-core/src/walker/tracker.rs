@@ -27,7 +27,10 @@ pub(super) struct Tracker {
 
 impl Tracker {
     pub(super) fn new(first: Lv) -> Self {
-        Tracker { tree: ContentTree::new(first), base_len: BASE_LEN }
+        Tracker {
+            tree: ContentTree::new(first),
+            base_len: BASE_LEN,
+        }
     }
 
     /// Starts over at the critical version before `first`. Keeps the memory.
@@ -68,7 +71,15 @@ impl Tracker {
         pos: u32,
     ) -> Result<u32, PastEnd> {
         let (mut place, mut effect, origin_left) = match pos.checked_sub(1) {
-            None => (Place { leaf: 0, index: 0, offset: 0 }, 0, NONE),
+            None => (
+                Place {
+                    leaf: 0,
+                    index: 0,
+                    offset: 0,
+                },
+                0,
+                NONE,
+            ),
             Some(before) => {
                 let (place, effect) = self.tree.find_prepare(before).ok_or(PastEnd)?;
                 let item = self.tree.item(place);
@@ -102,7 +113,16 @@ impl Tracker {
                 }
             }
         };
-        self.tree.insert(place, Item { id: lv, len, state: 1, origin_left, origin_right });
+        self.tree.insert(
+            place,
+            Item {
+                id: lv,
+                len,
+                state: 1,
+                origin_left,
+                origin_right,
+            },
+        );
         Ok(effect)
     }
 
@@ -150,7 +170,13 @@ impl Tracker {
                 passed += item.len;
             }
             if !scanning {
-                to = (Place { offset: item.len, ..place }, passed);
+                to = (
+                    Place {
+                        offset: item.len,
+                        ..place
+                    },
+                    passed,
+                );
             }
         }
         to
@@ -167,14 +193,22 @@ impl Tracker {
 
     /// The items from item `index` of a leaf on.
     fn items_from(&self, leaf: u32, index: usize) -> impl Iterator<Item = (Place, Item)> {
-        let mut at = Place { leaf, index, offset: 0 };
+        let mut at = Place {
+            leaf,
+            index,
+            offset: 0,
+        };
         std::iter::from_fn(move || {
             while at.index >= self.tree.leaf(at.leaf).len() {
                 let next = self.tree.leaf(at.leaf).next;
                 if next == NONE {
                     return None;
                 }
-                at = Place { leaf: next, index: 0, offset: 0 };
+                at = Place {
+                    leaf: next,
+                    index: 0,
+                    offset: 0,
+                };
             }
             let out = (at, self.tree.item(at));
             at.index += 1;
@@ -193,7 +227,11 @@ impl Tracker {
         while left > 0 {
             let backward = run.kind == Kind::Backspace;
             // A backspace run takes its last char first.
-            let pos = if backward { run.pos + left - 1 } else { run.pos };
+            let pos = if backward {
+                run.pos + left - 1
+            } else {
+                run.pos
+            };
             let (place, effect) = self.tree.find_prepare(pos).ok_or(PastEnd)?;
             let item = self.tree.item(place);
             let (from, len) = if backward {
@@ -207,7 +245,13 @@ impl Tracker {
             }
             let visible = item.state & DELETED == 0;
             let target = item.id + from;
-            let place = self.tree.isolate(Place { offset: from, ..place }, len);
+            let place = self.tree.isolate(
+                Place {
+                    offset: from,
+                    ..place
+                },
+                len,
+            );
             self.tree.set_state(place, (item.state + 1) | DELETED);
             if backward {
                 self.tree.push_slots((target..target + len).rev());
@@ -266,7 +310,8 @@ impl Tracker {
             let len = (item.len - place.offset).min(ids.end - id);
             let place = self.tree.isolate(place, len);
             let count = (item.state & !DELETED).wrapping_add(by);
-            self.tree.set_state(place, item.state & DELETED | count & !DELETED);
+            self.tree
+                .set_state(place, item.state & DELETED | count & !DELETED);
             id += len;
         }
     }

@@ -10,7 +10,12 @@ fn operations(txns: &str) -> String {
 
 /// Everything that can be seen of a document.
 fn fingerprint(doc: &Document) -> (String, String, usize, Vec<EventId>) {
-    (doc.text(), doc.operations_json(), doc.pending_events(), doc.missing())
+    (
+        doc.text(),
+        doc.operations_json(),
+        doc.pending_events(),
+        doc.missing(),
+    )
 }
 
 /// A document with concurrent history: alice wrote "Hello", bob "> " before it while she appended.
@@ -39,46 +44,121 @@ fn refused_operations_leave_the_document_as_it_was() {
         ("{\"v\":2,\"txns\":[]}".into(), "unknown_format_version"),
         ("{\"v\":1}".into(), "bad_operations"),
         (operations(&txn("zoe", 0, "", "")), "bad_operations"),
-        (operations(&txn("zoe", 0, "", "[\"i\",0,\"\"]")), "bad_operations"),
-        (operations(&txn("zoe", 0, "", "[\"d\",0,0]")), "bad_operations"),
-        (operations(&txn("zoe", 0, "", "[\"d\",-1,1]")), "bad_operations"),
-        (operations(&txn("zoe", 0, "", "[\"d\",0.5,1]")), "bad_operations"),
-        (operations(&txn("zoe", 0, "", "[\"x\",0,1]")), "bad_operations"),
-        (operations(&txn("zoe", 0, "", "[\"d\",4294967295,4294967295]")), "bad_operations"),
-        (operations(&txn("zoe", 2147483647, "", "[\"i\",0,\"x\"]")), "bad_operations"),
-        (operations(&txn("", 0, "", "[\"i\",0,\"x\"]")), "bad_agent_name"),
-        (operations(&txn(&"z".repeat(129), 0, "", "[\"i\",0,\"x\"]")), "bad_agent_name"),
+        (
+            operations(&txn("zoe", 0, "", "[\"i\",0,\"\"]")),
+            "bad_operations",
+        ),
+        (
+            operations(&txn("zoe", 0, "", "[\"d\",0,0]")),
+            "bad_operations",
+        ),
+        (
+            operations(&txn("zoe", 0, "", "[\"d\",-1,1]")),
+            "bad_operations",
+        ),
+        (
+            operations(&txn("zoe", 0, "", "[\"d\",0.5,1]")),
+            "bad_operations",
+        ),
+        (
+            operations(&txn("zoe", 0, "", "[\"x\",0,1]")),
+            "bad_operations",
+        ),
+        (
+            operations(&txn("zoe", 0, "", "[\"d\",4294967295,4294967295]")),
+            "bad_operations",
+        ),
+        (
+            operations(&txn("zoe", 2147483647, "", "[\"i\",0,\"x\"]")),
+            "bad_operations",
+        ),
+        (
+            operations(&txn("", 0, "", "[\"i\",0,\"x\"]")),
+            "bad_agent_name",
+        ),
+        (
+            operations(&txn(&"z".repeat(129), 0, "", "[\"i\",0,\"x\"]")),
+            "bad_agent_name",
+        ),
         // Known ids with other content: text, position, kind, parents.
-        (operations(&txn("alice", 0, "", "[\"i\",0,\"Hallo\"]")), "conflicting_event"),
+        (
+            operations(&txn("alice", 0, "", "[\"i\",0,\"Hallo\"]")),
+            "conflicting_event",
+        ),
         (
             operations(&txn("alice", 0, "", "[\"i\",0,\"Hell\"],[\"i\",0,\"o\"]")),
             "conflicting_event",
         ),
-        (operations(&txn("alice", 4, "[\"alice\",3]", "[\"d\",0,1]")), "conflicting_event"),
-        (operations(&txn("alice", 4, "", "[\"i\",4,\"o\"]")), "conflicting_event"),
-        (operations(&txn("bob", 0, "[\"alice\",9]", "[\"i\",0,\"> \"]")), "conflicting_event"),
+        (
+            operations(&txn("alice", 4, "[\"alice\",3]", "[\"d\",0,1]")),
+            "conflicting_event",
+        ),
+        (
+            operations(&txn("alice", 4, "", "[\"i\",4,\"o\"]")),
+            "conflicting_event",
+        ),
+        (
+            operations(&txn("bob", 0, "[\"alice\",9]", "[\"i\",0,\"> \"]")),
+            "conflicting_event",
+        ),
         // Positions past the end, at the tip and in a concurrent branch.
         (
-            operations(&txn("zoe", 0, "[\"alice\",10],[\"bob\",1]", "[\"i\",14,\"x\"]")),
+            operations(&txn(
+                "zoe",
+                0,
+                "[\"alice\",10],[\"bob\",1]",
+                "[\"i\",14,\"x\"]",
+            )),
             "bad_position",
         ),
-        (operations(&txn("zoe", 0, "[\"alice\",4]", "[\"i\",6,\"x\"]")), "bad_position"),
-        (operations(&txn("zoe", 0, "[\"alice\",4]", "[\"d\",4,2]")), "bad_position"),
-        (operations(&txn("zoe", 0, "[\"alice\",4]", "[\"b\",4,2]")), "bad_position"),
-        (operations(&txn("zoe", 0, "", "[\"d\",0,1073741823]")), "bad_position"),
         (
-            operations(&txn("zoe", 0, "[\"alice\",3],[\"alice\",4]", "[\"i\",0,\"x\"]")),
+            operations(&txn("zoe", 0, "[\"alice\",4]", "[\"i\",6,\"x\"]")),
+            "bad_position",
+        ),
+        (
+            operations(&txn("zoe", 0, "[\"alice\",4]", "[\"d\",4,2]")),
+            "bad_position",
+        ),
+        (
+            operations(&txn("zoe", 0, "[\"alice\",4]", "[\"b\",4,2]")),
+            "bad_position",
+        ),
+        (
+            operations(&txn("zoe", 0, "", "[\"d\",0,1073741823]")),
+            "bad_position",
+        ),
+        (
+            operations(&txn(
+                "zoe",
+                0,
+                "[\"alice\",3],[\"alice\",4]",
+                "[\"i\",0,\"x\"]",
+            )),
             "parents_not_reduced",
         ),
         (
-            operations(&txn("zoe", 0, "[\"alice\",4],[\"alice\",4]", "[\"i\",0,\"x\"]")),
+            operations(&txn(
+                "zoe",
+                0,
+                "[\"alice\",4],[\"alice\",4]",
+                "[\"i\",0,\"x\"]",
+            )),
             "parents_not_reduced",
         ),
-        (operations(&txn("zoe", 0, "[\"zoe\",0]", "[\"i\",0,\"x\"]")), "cyclic_event"),
-        (operations(&txn("zoe", 3, "[\"zoe\",4]", "[\"i\",0,\"xy\"]")), "cyclic_event"),
+        (
+            operations(&txn("zoe", 0, "[\"zoe\",0]", "[\"i\",0,\"x\"]")),
+            "cyclic_event",
+        ),
+        (
+            operations(&txn("zoe", 3, "[\"zoe\",4]", "[\"i\",0,\"xy\"]")),
+            "cyclic_event",
+        ),
         // The first is good, the second is not: neither counts.
         (
-            operations(&format!("{good},{}", txn("zoe", 1, "[\"zoe\",0]", "[\"d\",99,1]"))),
+            operations(&format!(
+                "{good},{}",
+                txn("zoe", 1, "[\"zoe\",0]", "[\"d\",99,1]")
+            )),
             "bad_position",
         ),
         (
@@ -98,7 +178,8 @@ fn refused_operations_leave_the_document_as_it_was() {
     assert_eq!(doc.merge_json(&operations(&good)).unwrap().applied, 1);
     doc.insert(0, "!").unwrap();
     let mut copy = Document::new("copy").unwrap();
-    copy.merge_patch(&doc.encode_since(&Default::default())).unwrap();
+    copy.merge_patch(&doc.encode_since(&Default::default()))
+        .unwrap();
     assert_eq!(copy.text(), doc.text());
 }
 
@@ -163,10 +244,15 @@ fn claimed_sizes_are_not_believed() {
         vec![1, 0xff, 0xff, 0xff, 0xff, 0x0f],
         vec![1, 1, 0xff, 0xff, 0xff, 0xff, 0x0f, b'a'],
         vec![1, 1, 1, b'a', 1, 0, 0xff, 0xff, 0xff, 0xff, 0x0f],
-        vec![1, 1, 1, b'a', 3, 0, 0, 0xfc, 0xff, 0xff, 0xff, 0x07, 0, b'x'],
+        vec![
+            1, 1, 1, b'a', 3, 0, 0, 0xfc, 0xff, 0xff, 0xff, 0x07, 0, b'x',
+        ],
     ] {
         let error = Document::new("a").unwrap().merge_patch(&bytes).unwrap_err();
-        assert!(matches!(error, MergeError::Decode(DecodeError::Bytes { .. })), "{error}");
+        assert!(
+            matches!(error, MergeError::Decode(DecodeError::Bytes { .. })),
+            "{error}"
+        );
     }
 }
 
@@ -179,9 +265,16 @@ fn what_is_held_back_is_bounded_reported_and_judged_alone() {
     };
     let mut doc = sample();
     let text = doc.text();
-    doc.set_pending_limits(PendingLimits { pieces: 3, bytes: 1 << 20 });
+    doc.set_pending_limits(PendingLimits {
+        pieces: 3,
+        bytes: 1 << 20,
+    });
     for seq in 0..5 {
-        let op = if seq == 4 { "[\"d\",9,1]" } else { "[\"i\",0,\"z\"]" };
+        let op = if seq == 4 {
+            "[\"d\",9,1]"
+        } else {
+            "[\"i\",0,\"z\"]"
+        };
         let report = doc.merge_json(&orphan(seq * 2, op)).unwrap();
         assert_eq!(report.pending, (seq as usize + 1).min(3));
         assert_eq!(report.dropped, usize::from(seq >= 3));

@@ -30,7 +30,11 @@ fn replicas_oracle_and_walker_agree() {
         let text = oracle::replay(&events);
         for doc in &docs {
             assert_eq!(doc.text(), text);
-            assert_eq!(doc.operations_json(), operations, "the JSON form is canonical");
+            assert_eq!(
+                doc.operations_json(),
+                operations,
+                "the JSON form is canonical"
+            );
             assert_eq!(doc.frontier(), docs[0].frontier());
             assert_eq!(doc.summary(), docs[0].summary());
             assert_eq!(doc.text_hash(), docs[0].text_hash());
@@ -40,7 +44,9 @@ fn replicas_oracle_and_walker_agree() {
         let mut whole = Document::new("reader").unwrap();
         whole.merge_json(&operations).unwrap();
         assert_eq!(whole.text(), text);
-        let again = whole.merge_patch(&docs[1].encode_since(&VersionSummary::new())).unwrap();
+        let again = whole
+            .merge_patch(&docs[1].encode_since(&VersionSummary::new()))
+            .unwrap();
         assert_eq!((again.applied, again.duplicate), (0, events.len()));
         assert_eq!(whole.operations_json(), operations);
         // One event at a time.
@@ -94,8 +100,14 @@ fn splices_lead_from_text_to_text() {
         messages.insert(rng.usize(0..messages.len()), docs[0].operations_json());
         for message in &messages {
             doc.merge_json_with(message, &mut |s| {
-                text.splice(s.pos.utf16..s.pos.utf16 + s.deleted.utf16, s.inserted.encode_utf16());
-                chars.splice(s.pos.chars..s.pos.chars + s.deleted.chars, s.inserted.chars());
+                text.splice(
+                    s.pos.utf16..s.pos.utf16 + s.deleted.utf16,
+                    s.inserted.encode_utf16(),
+                );
+                chars.splice(
+                    s.pos.chars..s.pos.chars + s.deleted.chars,
+                    s.inserted.chars(),
+                );
             })
             .unwrap();
             assert_eq!(String::from_utf16(&text).unwrap(), doc.text());

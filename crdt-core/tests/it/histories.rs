@@ -9,15 +9,26 @@ use serde_json::{Value, json};
 use crate::oracle::{Event, Op};
 
 /// Names that sort differently by bytes, by UTF-16 units and by length.
-pub(crate) const AGENTS: [&str; 8] =
-    ["a", "ab", "b", "é", "\u{ffee}", "🦀", "A-rather-long-agent-name", "B"];
+pub(crate) const AGENTS: [&str; 8] = [
+    "a",
+    "ab",
+    "b",
+    "é",
+    "\u{ffee}",
+    "🦀",
+    "A-rather-long-agent-name",
+    "B",
+];
 
 /// The first seed of a run, from `CRDT_SEED`, and how many histories to try, from `CRDT_HISTORIES`.
 pub(crate) fn seeds(default_count: u64) -> std::ops::Range<u64> {
     let read = |name: &str| std::env::var(name).ok().and_then(|v| v.parse::<u64>().ok());
     let first = read("CRDT_SEED").unwrap_or(1);
     let count = read("CRDT_HISTORIES").unwrap_or(default_count);
-    println!("seeds {first}..{}; CRDT_SEED=n CRDT_HISTORIES=1 repeats one", first + count);
+    println!(
+        "seeds {first}..{}; CRDT_SEED=n CRDT_HISTORIES=1 repeats one",
+        first + count
+    );
     first..first + count
 }
 
@@ -39,9 +50,13 @@ pub(crate) fn for_each_seed(default_count: u64, test: impl Fn(u64)) {
 }
 
 fn random_text(rng: &mut Rng, len: usize) -> String {
-    const CHARS: [char; 12] = ['a', 'b', 'c', 'd', ' ', '\n', 'é', 'ß', '字', '語', '🦀', '🏳'];
+    const CHARS: [char; 12] = [
+        'a', 'b', 'c', 'd', ' ', '\n', 'é', 'ß', '字', '語', '🦀', '🏳',
+    ];
     let ascii = rng.bool();
-    (0..len).map(|_| CHARS[rng.usize(0..if ascii { 6 } else { 12 })]).collect()
+    (0..len)
+        .map(|_| CHARS[rng.usize(0..if ascii { 6 } else { 12 })])
+        .collect()
 }
 
 /// One random edit: an insert, a delete, a long run, a backspace run, or typing at a shared place.
@@ -50,7 +65,8 @@ pub(crate) fn random_edit(rng: &mut Rng, doc: &mut Document) {
     match rng.u8(0..10) {
         0..4 => {
             let n = 1 + rng.usize(0..3);
-            doc.insert(rng.usize(0..=len), &random_text(rng, n)).unwrap();
+            doc.insert(rng.usize(0..=len), &random_text(rng, n))
+                .unwrap();
         }
         4 => {
             // The place where everybody likes to type.
@@ -59,7 +75,8 @@ pub(crate) fn random_edit(rng: &mut Rng, doc: &mut Document) {
         }
         5 => {
             let n = rng.usize(5..20);
-            doc.insert(rng.usize(0..=len), &random_text(rng, n)).unwrap();
+            doc.insert(rng.usize(0..=len), &random_text(rng, n))
+                .unwrap();
         }
         6 => {
             // Typed to the left, char by char.
@@ -83,14 +100,19 @@ pub(crate) fn random_edit(rng: &mut Rng, doc: &mut Document) {
 
 /// Merges what `to` lacks of `from`, in one of the forms.
 pub(crate) fn sync(rng: &mut Rng, from: &Document, to: &mut Document) {
-    let have = if rng.u8(0..4) == 0 { VersionSummary::new() } else { to.summary() };
+    let have = if rng.u8(0..4) == 0 {
+        VersionSummary::new()
+    } else {
+        to.summary()
+    };
     match rng.u8(0..3) {
         0 => to.merge_json(&from.operations_since_json(&have)).unwrap(),
         1 => to.merge_patch(&from.encode_since(&have)).unwrap(),
         _ => {
             let known = &AGENTS[..rng.usize(0..AGENTS.len())];
             let patch = from.encode_since_named(&have, known);
-            to.merge_patch_named_with(&patch, known, &mut |_| {}).unwrap()
+            to.merge_patch_named_with(&patch, known, &mut |_| {})
+                .unwrap()
         }
     };
 }
@@ -100,8 +122,10 @@ pub(crate) fn random_replicas(rng: &mut Rng, steps: usize) -> Vec<Document> {
     let count = rng.usize(3..=8);
     let mut names = AGENTS.to_vec();
     rng.shuffle(&mut names);
-    let mut docs: Vec<Document> =
-        names[..count].iter().map(|name| Document::new(name).unwrap()).collect();
+    let mut docs: Vec<Document> = names[..count]
+        .iter()
+        .map(|name| Document::new(name).unwrap())
+        .collect();
     for _ in 0..steps {
         let i = rng.usize(0..count);
         if rng.u8(0..3) > 0 {
@@ -137,7 +161,12 @@ pub(crate) fn events(operations: &str) -> Vec<Event> {
             .as_array()
             .unwrap()
             .iter()
-            .map(|p| index[&(p[0].as_str().unwrap().to_owned(), p[1].as_u64().unwrap() as u32)])
+            .map(|p| {
+                index[&(
+                    p[0].as_str().unwrap().to_owned(),
+                    p[1].as_u64().unwrap() as u32,
+                )]
+            })
             .collect();
         for op in txn["ops"].as_array().unwrap() {
             let pos = op[1].as_u64().unwrap() as usize;
@@ -145,14 +174,22 @@ pub(crate) fn events(operations: &str) -> Vec<Event> {
             let ops: Vec<Op> = match op[0].as_str().unwrap() {
                 "i" => {
                     let text = op[2].as_str().unwrap();
-                    text.chars().enumerate().map(|(k, c)| Op::Insert(pos + k, c)).collect()
+                    text.chars()
+                        .enumerate()
+                        .map(|(k, c)| Op::Insert(pos + k, c))
+                        .collect()
                 }
                 "d" => vec![Op::Delete(pos); len],
                 _ => (0..len).map(|k| Op::Delete(pos + len - 1 - k)).collect(),
             };
             for op in ops {
                 index.insert((agent.clone(), seq), out.len());
-                out.push(Event { agent: agent.clone(), seq, parents: parents.clone(), op });
+                out.push(Event {
+                    agent: agent.clone(),
+                    seq,
+                    parents: parents.clone(),
+                    op,
+                });
                 parents = vec![out.len() - 1];
                 seq += 1;
             }
@@ -164,8 +201,11 @@ pub(crate) fn events(operations: &str) -> Vec<Event> {
 /// One event as an operations document of its own.
 pub(crate) fn event_json(events: &[Event], i: usize) -> String {
     let event = &events[i];
-    let parents: Vec<Value> =
-        event.parents.iter().map(|&p| json!([events[p].agent, events[p].seq])).collect();
+    let parents: Vec<Value> = event
+        .parents
+        .iter()
+        .map(|&p| json!([events[p].agent, events[p].seq]))
+        .collect();
     let op = match event.op {
         Op::Insert(pos, c) => json!(["i", pos, c.to_string()]),
         Op::Delete(pos) => json!(["d", pos, 1]),

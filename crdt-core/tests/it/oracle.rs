@@ -71,7 +71,11 @@ pub(crate) fn replay(events: &[Event]) -> String {
         prepare.insert(i);
         ancestors.push(version);
     }
-    items.iter().filter(|item| !item.ever_deleted).map(|item| item.char).collect()
+    items
+        .iter()
+        .filter(|item| !item.ever_deleted)
+        .map(|item| item.char)
+        .collect()
 }
 
 /// Advances (or retreats) one event in the prepare version.
@@ -80,38 +84,56 @@ fn step(items: &mut [Item], events: &[Event], targets: &[usize], event: usize, f
         Op::Insert(..) => event,
         Op::Delete(_) => targets[event],
     };
-    let item = items.iter_mut().find(|item| item.event == inserted).unwrap();
+    let item = items
+        .iter_mut()
+        .find(|item| item.event == inserted)
+        .unwrap();
     item.state = match (events[event].op, item.state, forward) {
         (Op::Insert(..), State::NotYet, true) => State::Inserted { deletions: 0 },
         (Op::Insert(..), State::Inserted { deletions: 0 }, false) => State::NotYet,
-        (Op::Delete(_), State::Inserted { deletions }, true) => {
-            State::Inserted { deletions: deletions + 1 }
-        }
-        (Op::Delete(_), State::Inserted { deletions }, false) => {
-            State::Inserted { deletions: deletions - 1 }
-        }
+        (Op::Delete(_), State::Inserted { deletions }, true) => State::Inserted {
+            deletions: deletions + 1,
+        },
+        (Op::Delete(_), State::Inserted { deletions }, false) => State::Inserted {
+            deletions: deletions - 1,
+        },
         other => panic!("no such step: {other:?}"),
     };
 }
 
 fn nth_visible(items: &[Item], n: usize) -> usize {
     let visible = |item: &Item| item.state == State::Inserted { deletions: 0 };
-    items.iter().enumerate().filter(|(_, item)| visible(item)).nth(n).unwrap().0
+    items
+        .iter()
+        .enumerate()
+        .filter(|(_, item)| visible(item))
+        .nth(n)
+        .unwrap()
+        .0
 }
 
 /// Inserts by the FugueMax rule; ties go to the smaller agent name, by bytes, then seq.
 fn insert(items: &mut Vec<Item>, events: &[Event], event: usize, pos: usize, char: char) {
-    let cursor = if pos == 0 { 0 } else { nth_visible(items, pos - 1) + 1 };
+    let cursor = if pos == 0 {
+        0
+    } else {
+        nth_visible(items, pos - 1) + 1
+    };
     let origin_left = cursor.checked_sub(1).map(|i| items[i].event);
-    let origin_right =
-        items[cursor..].iter().find(|item| item.state != State::NotYet).map(|item| item.event);
+    let origin_right = items[cursor..]
+        .iter()
+        .find(|item| item.state != State::NotYet)
+        .map(|item| item.event);
     // No left origin is before everything, no right origin behind everything.
     let place_left = |origin: Option<usize>| {
-        origin.map_or(-1, |e| items.iter().position(|item| item.event == e).unwrap() as isize)
+        origin.map_or(-1, |e| {
+            items.iter().position(|item| item.event == e).unwrap() as isize
+        })
     };
     let place_right = |origin: Option<usize>| {
-        origin
-            .map_or(isize::MAX, |e| items.iter().position(|item| item.event == e).unwrap() as isize)
+        origin.map_or(isize::MAX, |e| {
+            items.iter().position(|item| item.event == e).unwrap() as isize
+        })
     };
     let key = |e: usize| (events[e].agent.as_bytes(), events[e].seq);
     let mut to = cursor;
@@ -135,5 +157,15 @@ fn insert(items: &mut Vec<Item>, events: &[Event], event: usize, pos: usize, cha
         }
     }
     let state = State::Inserted { deletions: 0 };
-    items.insert(to, Item { event, char, origin_left, origin_right, state, ever_deleted: false });
+    items.insert(
+        to,
+        Item {
+            event,
+            char,
+            origin_left,
+            origin_right,
+            state,
+            ever_deleted: false,
+        },
+    );
 }

@@ -17,14 +17,19 @@ pub(crate) fn folder() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    println!("no traces at {}: set TRACES to their folder to use them", folder.display());
+    println!(
+        "no traces at {}: set TRACES to their folder to use them",
+        folder.display()
+    );
     None
 }
 
 pub(crate) fn read(path: &Path) -> String {
     let mut text = String::new();
     let file = std::fs::File::open(path).unwrap();
-    flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
+    flate2::read::GzDecoder::new(file)
+        .read_to_string(&mut text)
+        .unwrap();
     text
 }
 
@@ -70,7 +75,9 @@ pub(crate) fn concurrent(trace: &Value) -> (Vec<String>, String) {
             last.push(parents);
             continue;
         }
-        messages.push(message(&json!({"agent": name, "seq": seq, "parents": parents, "ops": ops})));
+        messages.push(message(
+            &json!({"agent": name, "seq": seq, "parents": parents, "ops": ops}),
+        ));
         *seq += len;
         last.push(vec![json!([name, *seq - 1])]);
     }

@@ -99,7 +99,10 @@ fn conformance_histories() {
             }
             let doc = deliver(order);
             assert_eq!(doc.text(), *text, "history {i}");
-            assert_eq!(oracle::replay(&crate::histories::events(&doc.operations_json())), *text);
+            assert_eq!(
+                oracle::replay(&crate::histories::events(&doc.operations_json())),
+                *text
+            );
         }
     });
 }
@@ -117,7 +120,9 @@ fn concurrent_traces() {
         let doc = deliver(&messages);
         assert!(doc.text() == text, "{name}: another text");
         let mut whole = Document::new("reader").unwrap();
-        whole.merge_patch(&doc.encode_since(&Default::default())).unwrap();
+        whole
+            .merge_patch(&doc.encode_since(&Default::default()))
+            .unwrap();
         assert!(whole.text() == text, "{name} as one patch: another text");
     }
 }
@@ -133,13 +138,22 @@ fn traces_with_lost_names() {
     let doc = deliver(&messages);
     let mut whole = Document::new("reader").unwrap();
     whole.merge_json(&doc.operations_json()).unwrap();
-    assert!(whole.text() == doc.text(), "another text from the same events");
+    assert!(
+        whole.text() == doc.text(),
+        "another text from the same events"
+    );
     assert!(whole.operations_json() == doc.operations_json());
 }
 
 #[test]
 fn sequential_traces() {
-    for name in ["automerge-paper", "rustcode", "seph-blog1", "friendsforever_flat", "egwalker"] {
+    for name in [
+        "automerge-paper",
+        "rustcode",
+        "seph-blog1",
+        "friendsforever_flat",
+        "egwalker",
+    ] {
         let Some(trace) = trace(name) else { return };
         let mut doc = Document::new("writer").unwrap();
         for patch in trace["txns"]
@@ -149,13 +163,15 @@ fn sequential_traces() {
             .flat_map(|txn| txn["patches"].as_array().unwrap())
         {
             let pos = patch[0].as_u64().unwrap() as usize;
-            doc.delete(pos, patch[1].as_u64().unwrap() as usize).unwrap();
+            doc.delete(pos, patch[1].as_u64().unwrap() as usize)
+                .unwrap();
             doc.insert(pos, patch[2].as_str().unwrap()).unwrap();
         }
         let text = trace["endContent"].as_str().unwrap();
         assert!(doc.text() == text, "{name}: another text");
         let mut copy = Document::new("reader").unwrap();
-        copy.merge_patch(&doc.encode_since(&Default::default())).unwrap();
+        copy.merge_patch(&doc.encode_since(&Default::default()))
+            .unwrap();
         assert!(copy.text() == text, "{name} as one patch: another text");
     }
 }
