@@ -7,7 +7,7 @@ mod graph;
 pub(crate) use agents::{AgentAssignment, AgentIdx};
 pub(crate) use cuts::{CriticalCuts, Segment};
 #[cfg(test)]
-pub(crate) use graph::tests::Shapes;
+pub(crate) use graph::tests::{Sample, Shapes, sample};
 pub(crate) use graph::{Diff, Graph};
 
 use crate::version::{EventId, Frontier, Lv, VersionSummary};

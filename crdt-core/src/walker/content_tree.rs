@@ -409,9 +409,21 @@ impl ContentTree {
         self.slots[(lv - self.first) as usize]
     }
 
-    /// Notes what the next events of the zone point at.
-    pub(super) fn push_slots(&mut self, targets: impl Iterator<Item = u32>) {
-        self.slots.extend(targets);
+    /// Notes what the events of the zone from `lv` on point at.
+    pub(super) fn set_slots(&mut self, lv: Lv, targets: impl ExactSizeIterator<Item = u32>) {
+        let from = (lv - self.first) as usize;
+        let end = from + targets.len();
+        if from == self.slots.len() {
+            self.slots.extend(targets);
+            return;
+        }
+        if end > self.slots.len() {
+            self.slots.resize(end, NONE);
+        }
+        self.slots[from..end]
+            .iter_mut()
+            .zip(targets)
+            .for_each(|(slot, target)| *slot = target);
     }
 
     /// Makes `leaf` the one that is being changed.
@@ -453,7 +465,7 @@ impl ContentTree {
         if !into && at > 0 && joins(&l.item(at - 1), &item) {
             l.run[at - 1] += item.len;
             self.unsaid.add(Sums::of(item.state, item.len));
-            self.push_slots(std::iter::repeat_n(leaf, item.len as usize));
+            self.set_slots(item.id, std::iter::repeat_n(leaf, item.len as usize));
             return;
         }
         let (leaf, at) = self.make_room(leaf, at, if into { 2 } else { 1 });
@@ -468,7 +480,7 @@ impl ContentTree {
         }
         l.set(at, item);
         self.unsaid.add(Sums::of(item.state, item.len));
-        self.push_slots(std::iter::repeat_n(leaf, item.len as usize));
+        self.set_slots(item.id, std::iter::repeat_n(leaf, item.len as usize));
     }
 
     /// Cuts items so that the chars `offset..offset + len` of the item at `place` stand alone, and

@@ -6,6 +6,7 @@
 //! the zone.
 
 mod content_tree;
+mod plan;
 mod tracker;
 
 use std::ops::Range;
@@ -13,6 +14,7 @@ use std::ops::Range;
 use crate::causal_graph::{CausalGraph, Diff, Segment};
 use crate::op_log::OpLog;
 use crate::version::{Lv, MAX_CHARS};
+use plan::plan;
 use tracker::Tracker;
 
 /// An edit of the text as it stands after the edits before it. Positions and lengths in chars.
@@ -45,7 +47,7 @@ pub(crate) struct Walker {
     parents: Vec<Lv>,
 }
 
-/// A tracker that has applied exactly the events `base..applied`.
+/// A tracker that has applied exactly the events `base..applied`, in whatever order.
 #[derive(Debug, Clone)]
 struct Live {
     tracker: Tracker,
@@ -147,24 +149,29 @@ impl Walker {
         };
         if live.applied < from {
             let known = live.applied..from;
-            self.replay(&mut live, history, known, None)?;
+            self.replay(&mut live, history, &[known], None)?;
         }
         live.tracker.know_length(len);
-        let len = self.replay(&mut live, history, from..zone.end, Some((len, out)))?;
+        let order = plan(&graph.graph, from..zone.end);
+        let len = self.replay(&mut live, history, &order, Some((len, out)))?;
+        live.applied = zone.end;
         self.live = Some(live);
         Ok(len)
     }
 
-    /// Applies events to a tracker. With `out`, which holds the length of the text before them,
+    /// Applies events to a tracker, in the order of the ranges. With `out`, which holds the length of the text before them,
     /// checks their positions and appends the edits they make; returns the new length then.
     fn replay(
         &mut self,
         live: &mut Live,
         (graph, ops): (&CausalGraph, &OpLog),
-        range: Range<Lv>,
+        order: &[Range<Lv>],
         mut out: Option<(u32, &mut Vec<Transformed>)>,
     ) -> Result<u32, WalkError> {
-        for (run, parents) in graph.graph.runs_in(range) {
+        let runs = order
+            .iter()
+            .flat_map(|range| graph.graph.runs_in(range.clone()));
+        for (run, parents) in runs {
             self.parents.clear();
             match parents {
                 Some(parents) => self
@@ -201,7 +208,7 @@ impl Walker {
                             }
                         })
                 } else {
-                    live.tracker.delete(op, |pos, n| {
+                    live.tracker.delete(lv, op, |pos, n| {
                         if let Some((len, out)) = &mut out {
                             *len -= n;
                             out.push(Transformed::Delete { pos, len: n });
@@ -220,7 +227,6 @@ impl Walker {
                     return Err(WalkError::TooLong);
                 }
             }
-            live.applied = run.end;
             live.prepare.clear();
             live.prepare.push(run.end - 1);
         }

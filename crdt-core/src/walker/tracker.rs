@@ -220,6 +220,7 @@ impl Tracker {
     /// effect version, in order; chars that other events deleted before go from there only once.
     pub(super) fn delete(
         &mut self,
+        lv: Lv,
         run: Run,
         mut deleted: impl FnMut(u32, u32),
     ) -> Result<(), PastEnd> {
@@ -244,6 +245,7 @@ impl Tracker {
                 return Err(PastEnd);
             }
             let visible = item.state & DELETED == 0;
+            let at = lv + (run.len - left);
             let target = item.id + from;
             let place = self.tree.isolate(
                 Place {
@@ -254,9 +256,9 @@ impl Tracker {
             );
             self.tree.set_state(place, (item.state + 1) | DELETED);
             if backward {
-                self.tree.push_slots((target..target + len).rev());
+                self.tree.set_slots(at, (target..target + len).rev());
             } else {
-                self.tree.push_slots(target..target + len);
+                self.tree.set_slots(at, target..target + len);
             }
             if visible {
                 deleted(effect + from, len);
