@@ -403,14 +403,15 @@ impl Document {
         report: &mut MergeReport,
     ) -> Result<Vec<(std::sync::Arc<str>, u32, u32)>, MergeError> {
         let before = self.history.savepoint();
-        let unit = take_in(&mut self.history, batch).and_then(|mut intake| {
-            self.transform(before)?;
-            intake
-                .waiting
-                .drain()
-                .for_each(|held| self.pending.hold(held));
-            Ok(intake)
-        });
+        let unit =
+            take_in(&mut self.history, batch, !self.pending.is_empty()).and_then(|mut intake| {
+                self.transform(before)?;
+                intake
+                    .waiting
+                    .drain()
+                    .for_each(|held| self.pending.hold(held));
+                Ok(intake)
+            });
         match unit {
             Ok(intake) => {
                 self.edit_text(changed);

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::search::last_until;
 use crate::version::Lv;
 
 /// A run of events in which each but the first has its predecessor as its only parent.
@@ -26,6 +27,10 @@ pub(crate) struct Graph {
 pub(crate) struct Diff {
     pub(crate) only_a: Vec<Range<Lv>>,
     pub(crate) only_b: Vec<Range<Lv>>,
+    /// What is left to walk: sorted by local version, nearly always a handful.
+    queue: Vec<(Lv, u8)>,
+    /// The entry looked at last: the next difference is probably near.
+    hint: usize,
 }
 
 const A: u8 = 1;
@@ -63,11 +68,13 @@ impl Graph {
     }
 
     fn find(&self, lv: Lv) -> usize {
+        self.find_near(lv, self.entries.len())
+    }
+
+    /// The entry of an event that is probably near the entry `hint`.
+    fn find_near(&self, lv: Lv, hint: usize) -> usize {
         debug_assert!(lv < self.len);
-        match self.entries.last() {
-            Some(last) if last.start <= lv => self.entries.len() - 1,
-            _ => self.entries.partition_point(|e| e.start <= lv) - 1,
-        }
+        last_until(&self.entries, lv, hint, |entry| entry.start)
     }
 
     fn entry_end(&self, i: usize) -> Lv {
@@ -164,8 +171,8 @@ impl Graph {
         if a == b {
             return;
         }
-        // Sorted by local version; nearly always a handful of members.
-        let mut queue: Vec<(Lv, u8)> = Vec::with_capacity(8);
+        let mut queue = std::mem::take(&mut out.queue);
+        queue.clear();
         let mut one_sided = 0_usize;
         for (side, flag) in [(a, A), (b, B)] {
             for &v in side.iter().filter(|&&v| v >= floor) {
@@ -179,7 +186,8 @@ impl Graph {
             if flag != A | B {
                 one_sided -= 1;
             }
-            let i = self.find(v);
+            let i = self.find_near(v, out.hint);
+            out.hint = i;
             let start = self.entries[i].start.max(floor);
             // Members inside the same entry take over from their place down.
             while let Some(&(next, next_flag)) = queue.last() {
@@ -205,6 +213,7 @@ impl Graph {
         }
         out.only_a.reverse();
         out.only_b.reverse();
+        out.queue = queue;
     }
 
     /// The parts of entries, as [`Graph::diff_into`] gives them, in a fresh result.

@@ -3,12 +3,14 @@
 mod agents;
 mod cuts;
 mod graph;
+mod search;
 
 pub(crate) use agents::{AgentAssignment, AgentIdx};
 pub(crate) use cuts::{CriticalCuts, Segment};
 #[cfg(test)]
 pub(crate) use graph::tests::{Sample, Shapes, sample};
 pub(crate) use graph::{Diff, Graph};
+pub(crate) use search::last_until;
 
 use crate::version::{EventId, Frontier, Lv, VersionSummary};
 

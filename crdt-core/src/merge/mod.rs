@@ -30,16 +30,29 @@ pub(crate) struct Intake {
     pub(crate) duplicate: usize,
     /// Pieces whose parents are not known.
     pub(crate) waiting: Pending,
-    /// The runs of events that were appended: agent, first seq, length.
+    /// The runs of events that were appended, as far as somebody may wait for them: agent, first
+    /// seq, length.
     pub(crate) appended: Vec<(Arc<str>, u32, u32)>,
+    /// Whether events that were held back before may wait for the ones that come in now.
+    awaited: bool,
+    /// The parents of the piece at hand.
+    parents: Vec<Lv>,
 }
 
 /// Appends the pieces of `batch` to the history, in an order in which parents come first. What
 /// waits for a parent that is neither known nor among them ends up in [`Intake::waiting`].
 ///
-/// On an error the history may hold a part of them: the caller rolls it back.
-pub(crate) fn take_in(history: &mut History, batch: &Batch) -> Result<Intake, MergeError> {
-    let mut intake = Intake::default();
+/// `awaited` says whether events are held back that may wait for them. On an error the history may
+/// hold a part of them: the caller rolls it back.
+pub(crate) fn take_in(
+    history: &mut History,
+    batch: &Batch,
+    awaited: bool,
+) -> Result<Intake, MergeError> {
+    let mut intake = Intake {
+        awaited,
+        ..Intake::default()
+    };
     let mut agents = Agents::new(batch);
     for piece in batch.pieces() {
         let from = intake.appended.len();
@@ -234,7 +247,8 @@ fn append(
 ) -> Result<(), MergeError> {
     let before = [(piece.agent, piece.seq.wrapping_add(from).wrapping_sub(1))];
     let named = if from == 0 { piece.parents } else { &before };
-    let mut parents = Vec::with_capacity(named.len());
+    let mut parents = std::mem::take(&mut intake.parents);
+    parents.clear();
     for &parent in named {
         let Some(lv) = agents.lv_of(history, &piece, parent) else {
             let parent = (piece.names[parent.0 as usize].clone(), parent.1);
@@ -282,7 +296,11 @@ fn append(
     };
     let seq = piece.seq + from;
     history.append(agent, seq, &parents, piece.runs_in(from, len));
+    intake.parents = parents;
     intake.applied += len as usize;
-    intake.appended.push((piece.agent_name().clone(), seq, len));
+    if intake.awaited || !intake.waiting.is_empty() {
+        let name = piece.agent_name().clone();
+        intake.appended.push((name, seq, len));
+    }
     Ok(())
 }

@@ -6,6 +6,7 @@ pub(crate) use run::{Kind, MAX_RUN, Run, push_greedy};
 
 use std::ops::Range;
 
+use crate::causal_graph::last_until;
 use crate::version::Lv;
 
 /// A run and where it starts. It ends where the next row starts.
@@ -110,14 +111,6 @@ impl OpLog {
         self.len = lv;
     }
 
-    fn find(&self, lv: Lv) -> usize {
-        debug_assert!(lv < self.len);
-        match self.rows.last() {
-            Some(last) if last.lv <= lv => self.rows.len() - 1,
-            _ => self.rows.partition_point(|r| r.lv <= lv) - 1,
-        }
-    }
-
     fn row_text(&self, i: usize) -> &str {
         let from = self.rows[i].text as usize;
         let to = self
@@ -129,10 +122,19 @@ impl OpLog {
 
     /// The parts of rows that lie in `range`, ascending.
     pub(crate) fn parts_in(&self, range: Range<Lv>) -> impl Iterator<Item = Part> + use<'_> {
+        self.parts_near(range, self.rows.len())
+    }
+
+    /// The same, for a range that is probably near the row `hint`: [`Part::row`] of another part.
+    pub(crate) fn parts_near(
+        &self,
+        range: Range<Lv>,
+        hint: usize,
+    ) -> impl Iterator<Item = Part> + use<'_> {
         let mut i = if range.is_empty() {
             0
         } else {
-            self.find(range.start)
+            last_until(&self.rows, range.start, hint, |row| row.lv)
         };
         let mut at = range.start;
         std::iter::from_fn(move || {
@@ -181,7 +183,8 @@ pub(crate) struct Part {
     /// The local version of its first event.
     pub(crate) lv: Lv,
     pub(crate) run: Run,
-    row: u32,
+    /// The place of its row among all rows.
+    pub(crate) row: u32,
     from: u32,
 }
 

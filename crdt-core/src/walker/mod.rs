@@ -168,6 +168,7 @@ impl Walker {
         order: &[Range<Lv>],
         mut out: Option<(u32, &mut Vec<Transformed>)>,
     ) -> Result<u32, WalkError> {
+        let mut row = usize::MAX;
         let runs = order
             .iter()
             .flat_map(|range| graph.graph.runs_in(range.clone()));
@@ -192,7 +193,8 @@ impl Walker {
                     live.tracker.advance(ops, range.clone());
                 }
             }
-            for part in ops.parts_in(run.clone()) {
+            for part in ops.parts_near(run.clone(), row) {
+                row = part.row as usize;
                 let (lv, op) = (part.lv, part.run);
                 let applied = if op.is_insert() {
                     live.tracker

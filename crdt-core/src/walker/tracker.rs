@@ -23,6 +23,8 @@ pub(super) struct Tracker {
     /// The real length of the base text, in chars; [`BASE_LEN`] as long as it is not known and
     /// need not be.
     base_len: u32,
+    /// The row of operations looked at last.
+    row: usize,
 }
 
 impl Tracker {
@@ -30,6 +32,7 @@ impl Tracker {
         Tracker {
             tree: ContentTree::new(first),
             base_len: BASE_LEN,
+            row: 0,
         }
     }
 
@@ -279,7 +282,8 @@ impl Tracker {
     }
 
     fn toggle(&mut self, ops: &OpLog, range: Range<Lv>, by: u32) {
-        for part in ops.parts_in(range) {
+        for part in ops.parts_near(range, self.row) {
+            self.row = part.row as usize;
             let end = part.lv + part.run.len;
             if part.run.is_insert() {
                 self.toggle_chars(part.lv..end, by);
