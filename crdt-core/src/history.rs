@@ -46,10 +46,8 @@ impl History {
     /// Appends an edit of the local agent behind everything that is known.
     #[inline]
     pub(crate) fn append_local(&mut self, agent: AgentIdx, run: Run, text: &str) {
-        let start = self.len();
-        let linear = start > 0 && self.graph.frontier() == [start - 1];
+        let linear = self.graph.push_local(agent, run.len);
         self.ops.push(run, text, linear);
-        self.graph.push_local(agent, run.len);
     }
 
     pub(crate) fn savepoint(&self) -> Savepoint {

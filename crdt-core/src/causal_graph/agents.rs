@@ -138,6 +138,24 @@ impl AgentAssignment {
         (run.agent, run.seq + (lv - run.lv), end - lv)
     }
 
+    /// Names the next `len` local versions as the next events of `agent`.
+    #[inline]
+    pub(crate) fn push_next(&mut self, agent: AgentIdx, len: u32) {
+        let Agent { runs, held, .. } = &mut self.agents[agent as usize];
+        // Mostly the last run of all is the last run of this agent.
+        if let (Some(last), Some(run), Some(held)) =
+            (self.runs.last(), runs.last_mut(), held.last_mut())
+            && last.agent == agent
+            && run.lv + run.len == self.len
+        {
+            run.len += len;
+            held.end += len;
+            self.len += len;
+            return;
+        }
+        self.push(agent, self.next_seq(agent), len);
+    }
+
     /// Names the next `len` local versions `(agent, seq..)`. The caller has checked that these
     /// sequence numbers are free.
     pub(crate) fn push(&mut self, agent: AgentIdx, seq: u32, len: u32) {

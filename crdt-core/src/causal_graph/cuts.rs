@@ -37,28 +37,28 @@ impl Default for CriticalCuts {
 }
 
 impl CriticalCuts {
-    /// Takes note of the run `start..end` with `parents`, appended to a document whose frontier was
-    /// `frontier`. Both are sorted and reduced.
+    /// Takes note of the run `start..end`, whose only parent is the event before it, as it is all of
+    /// the frontier.
     #[inline]
-    pub(crate) fn push(&mut self, start: Lv, end: Lv, parents: &[Lv], frontier: &[Lv]) {
-        if parents == frontier {
-            let several = frontier.len() > 1;
-            if let (false, Some(Cut::Range { hi, .. })) = (several, self.0.last_mut())
-                && *hi == start
-            {
-                *hi = end;
-                return;
-            }
-            if several {
-                self.0.push(Cut::Multi {
-                    c: start,
-                    frontier: frontier.to_vec(),
-                });
-            }
-            self.0.push(Cut::Range {
+    pub(crate) fn grow(&mut self, start: Lv, end: Lv) {
+        match self.0.last_mut() {
+            Some(Cut::Range { hi, .. }) if *hi == start => *hi = end,
+            _ => self.0.push(Cut::Range {
                 lo: start + 1,
                 hi: end,
-            });
+            }),
+        }
+    }
+
+    /// Takes note of the run `start..end` with `parents`, appended to a document whose frontier was
+    /// `frontier`. Both are sorted and reduced.
+    pub(crate) fn push(&mut self, start: Lv, end: Lv, parents: &[Lv], frontier: &[Lv]) {
+        if parents == frontier {
+            if frontier.len() > 1 {
+                let frontier = frontier.to_vec();
+                self.0.push(Cut::Multi { c: start, frontier });
+            }
+            self.grow(start, end);
             return;
         }
         let lim = parents.first().map_or(0, |&p| p + 1);

@@ -41,6 +41,13 @@ impl Graph {
         self.len
     }
 
+    /// Appends `len` events, the first of which has the last event as its only parent.
+    #[inline]
+    pub(crate) fn grow(&mut self, len: u32) {
+        debug_assert!(self.len > 0);
+        self.len += len;
+    }
+
     /// Appends a run of `len` events whose first has the given parents (sorted, reduced, known).
     pub(crate) fn push(&mut self, len: u32, parents: &[Lv]) {
         let start = self.len;

@@ -45,17 +45,27 @@ impl CausalGraph {
         Graph::advance_frontier(&mut self.frontier, parents, start + len - 1);
     }
 
-    /// Appends a run of the local agent behind everything that is known.
+    /// Appends a run of the local agent behind everything that is known. Says whether its only
+    /// parent is the event before it.
     #[inline]
-    pub(crate) fn push_local(&mut self, agent: AgentIdx, len: u32) {
+    pub(crate) fn push_local(&mut self, agent: AgentIdx, len: u32) -> bool {
         let start = self.len();
-        let seq = self.agents.next_seq(agent);
-        self.agents.push(agent, seq, len);
+        self.agents.push_next(agent, len);
+        // Mostly the last event is all of the frontier: then everything just grows.
+        if let [last] = &mut self.frontier[..]
+            && *last + 1 == start
+        {
+            self.cuts.grow(start, start + len);
+            self.graph.grow(len);
+            *last = start + len - 1;
+            return true;
+        }
         self.cuts
             .push(start, start + len, &self.frontier, &self.frontier);
         self.graph.push(len, &self.frontier);
         self.frontier.clear();
         self.frontier.push(start + len - 1);
+        false
     }
 
     /// Forgets all events from `lv` on and all agents from the `agent_count`th on. O(entries): only

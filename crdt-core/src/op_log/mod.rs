@@ -77,6 +77,18 @@ impl OpLog {
         );
         let mut rest = Some(run);
         if linear && let Some(row) = self.rows.last_mut() {
+            // Typing on, the most frequent of all.
+            let last = row.run();
+            if run.is_insert()
+                && last.is_insert()
+                && run.pos == last.pos + last.len
+                && last.len + run.len <= MAX_RUN
+            {
+                row.len_kind += run.len << 2;
+                self.len += run.len;
+                self.text.push_str(text);
+                return;
+            }
             let mut last = row.run();
             while let Some(next) = rest {
                 let (left, taken) = last.join(next);
