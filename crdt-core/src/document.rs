@@ -471,19 +471,15 @@ impl Document {
         };
         for edit in transformed.drain(..) {
             match edit {
-                Transformed::Insert { pos, lv, len } => {
-                    // One edit is one part of one row.
-                    for part in history.ops.parts_in(lv..lv + len) {
-                        let text = history.ops.text_of(&part);
-                        rope.insert(pos, text);
-                        if let Some(changed) = changed {
-                            let pos = place(rope, pos);
-                            changed(Splice {
-                                pos,
-                                deleted: TextLen::default(),
-                                inserted: text,
-                            });
-                        }
+                Transformed::Insert { pos, part } => {
+                    let text = history.ops.text_of(&part);
+                    rope.insert(pos, text);
+                    if let Some(changed) = changed {
+                        changed(Splice {
+                            pos: place(rope, pos),
+                            deleted: TextLen::default(),
+                            inserted: text,
+                        });
                     }
                 }
                 Transformed::Delete { pos, len } => {

@@ -12,7 +12,7 @@ mod tracker;
 use std::ops::Range;
 
 use crate::causal_graph::{CausalGraph, Diff, Segment};
-use crate::op_log::OpLog;
+use crate::op_log::{OpLog, Part};
 use crate::version::{Lv, MAX_CHARS};
 use plan::plan;
 use tracker::Tracker;
@@ -20,8 +20,8 @@ use tracker::Tracker;
 /// An edit of the text as it stands after the edits before it. Positions and lengths in chars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transformed {
-    /// The chars that the events `lv..lv + len` insert go in at `pos`.
-    Insert { pos: u32, lv: Lv, len: u32 },
+    /// The chars that this part of the operations inserts go in at `pos`.
+    Insert { pos: u32, part: Part },
     /// `len` chars go, from `pos` on.
     Delete { pos: u32, len: u32 },
 }
@@ -202,11 +202,7 @@ impl Walker {
                         .map(|pos| {
                             if let Some((len, out)) = &mut out {
                                 *len += op.len;
-                                out.push(Transformed::Insert {
-                                    pos,
-                                    lv,
-                                    len: op.len,
-                                });
+                                out.push(Transformed::Insert { pos, part });
                             }
                         })
                 } else {
@@ -255,11 +251,7 @@ fn linear(
         }
         if op.is_insert() {
             len += op.len;
-            out.push(Transformed::Insert {
-                pos: op.pos,
-                lv,
-                len: op.len,
-            });
+            out.push(Transformed::Insert { pos: op.pos, part });
         } else {
             len -= op.len;
             out.push(Transformed::Delete {
