@@ -1,1 +1,25 @@
 //! The sync engine: keeps replicas of a document equal over any transport, without doing I/O itself.
+//!
+//! [`Engine`] is one replica's side of a room. It is told of transports that open and close, of
+//! messages that arrive, of local edits and of time; it answers with [`Output`]s: messages to send,
+//! changes of the text, news about peers. It has no clock, no randomness and no threads, so the same
+//! code runs over WebRTC, a relay, a `BroadcastChannel` and in tests in virtual time.
+//!
+//! [`negotiation`] brings one peer-to-peer connection up and keeps it up, [`backoff`] paces
+//! reconnects, and [`mesh`] says who connects to whom in large rooms.
+
+pub mod backoff;
+mod config;
+mod engine;
+mod error;
+pub mod mesh;
+pub mod negotiation;
+mod types;
+
+pub use config::Config;
+pub use engine::Engine;
+pub use error::{CloseReason, WireError};
+pub use types::{
+    Channel, Incoming, LinkId, LinkOptions, Millis, OutdatedSide, Outgoing, Output, OwnedSplice,
+    PeerStatus, Speech,
+};

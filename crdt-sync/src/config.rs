@@ -1,0 +1,78 @@
+//! The figures that the engine works with.
+
+use crate::Millis;
+
+/// Times, windows and bounds. The defaults suit WebRTC data channels; see each field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The largest binary message given to a transport; longer ones go in fragments.
+    /// 16 KiB is what every WebRTC implementation carries.
+    pub max_frame: usize,
+    /// Fragments are given to a transport while it buffers less than this, in bytes.
+    pub window: usize,
+    /// New changes are encoded for a transport while it buffers no more than this, in bytes; above,
+    /// they wait and are coalesced. Set `bufferedAmountLowThreshold` of a data channel to it.
+    pub low_water: usize,
+    /// Changes that follow each other faster than this are coalesced. The first goes at once.
+    pub coalesce: Millis,
+    /// How long a change from one peer waits before it is passed on to others that may have it by
+    /// another way.
+    pub forward_delay: Millis,
+    /// How often an idle link is checked: round trip, equal versions, equal texts.
+    pub heartbeat: Millis,
+    /// A link from which nothing comes for this long after a check is dead.
+    pub dead_after: Millis,
+    /// How long to wait for a hello before saying it again.
+    pub hello_retry: Millis,
+    /// How long to wait for a hello before also speaking the JSON form.
+    pub compat_after: Millis,
+    /// The least time between two requests for missing changes on one link; doubles up to
+    /// `repair_max` while they bring nothing.
+    pub repair_min: Millis,
+    /// See `repair_min`.
+    pub repair_max: Millis,
+    /// How long a fragmented message may stand still before it is given up.
+    pub fragment_timeout: Millis,
+    /// The largest reassembled message, in bytes.
+    pub max_message: usize,
+    /// The largest JSON text message sent, in bytes.
+    pub max_text_message: usize,
+    /// The least time between two presence messages on one link.
+    pub presence_interval: Millis,
+    /// How long the presence of a session stays after the way to it is lost, unless it shows itself
+    /// by another way.
+    pub presence_grace: Millis,
+    /// Sessions whose presence is kept; further ones are not shown.
+    pub max_presence_sessions: usize,
+    /// The presence of one session, in bytes of names and values.
+    pub max_presence_bytes: usize,
+    /// Presence messages taken from one link a second, on average; far more than a peer of this kind
+    /// sends. A link that keeps exceeding it is closed.
+    pub presence_per_second: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            max_frame: 16 * 1024,
+            window: 1024 * 1024,
+            low_water: 256 * 1024,
+            coalesce: 10,
+            forward_delay: 15,
+            heartbeat: 4_000,
+            dead_after: 12_000,
+            hello_retry: 2_000,
+            compat_after: 1_500,
+            repair_min: 500,
+            repair_max: 60_000,
+            fragment_timeout: 30_000,
+            max_message: 64 * 1024 * 1024,
+            max_text_message: 256 * 1024,
+            presence_interval: 40,
+            presence_grace: 5_000,
+            max_presence_sessions: 256,
+            max_presence_bytes: 16 * 1024,
+            presence_per_second: 100,
+        }
+    }
+}

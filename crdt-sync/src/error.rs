@@ -1,0 +1,138 @@
+//! What a peer can do wrong.
+
+use crdt_core::{DecodeError, MergeError};
+use thiserror::Error;
+
+use crate::Millis;
+
+/// A message that does not follow the protocol.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum WireError {
+    /// The message ends in the middle.
+    #[error("the message ends after {len} bytes, in the middle of {what}")]
+    Truncated {
+        /// What was being read.
+        what: &'static str,
+        /// Length of the message in bytes.
+        len: usize,
+    },
+    /// A value that is not allowed there.
+    #[error("{what} is not valid: {found}")]
+    Invalid {
+        /// What was being read.
+        what: &'static str,
+        /// What was found.
+        found: u64,
+    },
+    /// Text that is not UTF-8.
+    #[error("{what} is not UTF-8")]
+    NotUtf8 {
+        /// What was being read.
+        what: &'static str,
+    },
+    /// A length or count beyond its bound.
+    #[error("{what} is {claimed}, the bound is {bound}")]
+    TooLarge {
+        /// Of what.
+        what: &'static str,
+        /// What the message claims or holds.
+        claimed: u64,
+        /// The most that is taken.
+        bound: u64,
+    },
+    /// A JSON message that is not of the documented shape.
+    #[error("not a sync message in the JSON form: {reason}")]
+    Json {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Bytes after the end of a message.
+    #[error("{extra} bytes follow the end of the message")]
+    Trailing {
+        /// How many.
+        extra: usize,
+    },
+}
+
+impl WireError {
+    /// A stable identifier of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            WireError::Truncated { .. } => "message_truncated",
+            WireError::Invalid { .. } => "message_invalid",
+            WireError::NotUtf8 { .. } => "message_not_utf8",
+            WireError::TooLarge { .. } => "message_too_large",
+            WireError::Json { .. } => "message_bad_json",
+            WireError::Trailing { .. } => "message_trailing_bytes",
+        }
+    }
+}
+
+/// Why a link is closed, or why something that came by it was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CloseReason {
+    /// A message that does not follow the protocol.
+    #[error("malformed message: {0}")]
+    Malformed(#[from] WireError),
+    /// Operations that the document refuses.
+    #[error("refused operations: {0}")]
+    Operations(#[from] MergeError),
+    /// A version in the JSON form that cannot be read.
+    #[error("refused version: {0}")]
+    Version(#[from] DecodeError),
+    /// Nothing came for too long, nor did anything sent get through.
+    #[error("nothing heard for {silent_for} ms")]
+    Dead {
+        /// For how long.
+        silent_for: Millis,
+    },
+    /// A fragmented message that stood still for too long.
+    #[error("a fragmented message stood still at {received} of {expected} fragments")]
+    FragmentTimeout {
+        /// Fragments that came.
+        received: u32,
+        /// Fragments that were announced.
+        expected: u32,
+    },
+    /// Far more presence messages than any peer of this kind sends.
+    #[error("presence flood: more than {per_second} messages a second")]
+    PresenceFlood {
+        /// The bound.
+        per_second: u32,
+    },
+    /// The two protocol versions cannot be combined.
+    #[error("protocol version {theirs} cannot be combined with {ours}")]
+    Outdated {
+        /// The version here.
+        ours: u32,
+        /// The peer's.
+        theirs: u32,
+    },
+    /// The link leads back to this very session.
+    #[error("the link leads back to this session")]
+    OwnSession,
+    /// The peer took leave.
+    #[error("the peer said goodbye")]
+    Goodbye,
+    /// This side took leave.
+    #[error("goodbye was said here")]
+    Leaving,
+}
+
+impl CloseReason {
+    /// A stable identifier of this reason.
+    pub fn code(&self) -> &'static str {
+        match self {
+            CloseReason::Malformed(error) => error.code(),
+            CloseReason::Operations(error) => error.code(),
+            CloseReason::Version(error) => error.code(),
+            CloseReason::Dead { .. } => "link_dead",
+            CloseReason::FragmentTimeout { .. } => "fragment_timeout",
+            CloseReason::PresenceFlood { .. } => "presence_flood",
+            CloseReason::Outdated { .. } => "protocol_outdated",
+            CloseReason::OwnSession => "own_session",
+            CloseReason::Goodbye => "goodbye",
+            CloseReason::Leaving => "leaving",
+        }
+    }
+}

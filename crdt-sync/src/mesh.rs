@@ -1,0 +1,200 @@
+//! Who connects to whom.
+//!
+//! Up to [`FULL_UP_TO`] peers everybody connects to everybody. In larger rooms every member sorts
+//! all members into [`RINGS`] rings, each in an order of its own that follows from the names alone,
+//! and connects to its neighbours in each. So every member comes to the same graph without any
+//! exchange; no member has more than `2 * RINGS` peers; each ring alone connects everybody; the
+//! union of random rings has short ways; and a member that comes or goes touches its neighbours
+//! only.
+
+use std::collections::BTreeSet;
+
+/// With so many peers, or fewer, a room is a full mesh.
+pub const FULL_UP_TO: usize = 8;
+
+/// In larger rooms, the number of rings; a member has at most twice as many peers.
+pub const RINGS: u64 = 3;
+
+/// The peers that `me` should be connected to in a room of `members` (with or without `me`).
+/// If `b` is among the peers of `a`, then `a` is among those of `b`.
+pub fn peers<'a>(me: &str, members: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    let others: BTreeSet<&str> = members.into_iter().filter(|member| *member != me).collect();
+    if others.len() <= FULL_UP_TO {
+        return others;
+    }
+    let mut chosen = BTreeSet::new();
+    for ring in 0..RINGS {
+        let place = |member: &str| (position(ring, member), member.to_owned());
+        let mine = place(me);
+        let after = others
+            .iter()
+            .filter(|m| place(m) > mine)
+            .min_by_key(|m| place(m));
+        let before = others
+            .iter()
+            .filter(|m| place(m) < mine)
+            .max_by_key(|m| place(m));
+        let first = others.iter().min_by_key(|m| place(m));
+        let last = others.iter().max_by_key(|m| place(m));
+        chosen.extend(
+            [after.or(first), before.or(last)]
+                .into_iter()
+                .flatten()
+                .copied(),
+        );
+    }
+    chosen
+}
+
+/// What to do about the links of a member.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan<'a> {
+    /// Peers to connect to.
+    pub connect: BTreeSet<&'a str>,
+    /// Links to let go of. Empty until all wanted links are up, so that a change of the room never
+    /// takes a way before its replacement stands.
+    pub drop: BTreeSet<&'a str>,
+}
+
+/// Compares the wanted peers with those that a link is up to.
+pub fn plan<'a>(
+    me: &str,
+    members: impl IntoIterator<Item = &'a str>,
+    connected: impl IntoIterator<Item = &'a str>,
+) -> Plan<'a> {
+    let wanted = peers(me, members);
+    let connected: BTreeSet<&str> = connected.into_iter().collect();
+    let connect: BTreeSet<&str> = wanted.difference(&connected).copied().collect();
+    let drop = if connect.is_empty() {
+        connected.difference(&wanted).copied().collect()
+    } else {
+        BTreeSet::new()
+    };
+    Plan { connect, drop }
+}
+
+/// The place of a member in a ring: FNV-1a of ring and name, well mixed.
+fn position(ring: u64, member: &str) -> u64 {
+    let start = 0xcbf2_9ce4_8422_2325_u64 ^ ring.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let hash = member.bytes().fold(start, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    hash ^ (hash >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room(n: usize) -> Vec<String> {
+        (0..n).map(|i| format!("user-{i}")).collect()
+    }
+
+    fn peers_of(me: &str, room: &[String]) -> BTreeSet<String> {
+        peers(me, room.iter().map(String::as_str))
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// The longest of the shortest ways from the first member; `None` if some cannot be reached.
+    fn reach(room: &[String], gone: &[&str]) -> Option<usize> {
+        let alive: Vec<&String> = room
+            .iter()
+            .filter(|m| !gone.contains(&m.as_str()))
+            .collect();
+        let mut seen: BTreeSet<String> = [alive.first()?.to_string()].into();
+        let mut edge = seen.clone();
+        let mut steps = 0;
+        while !edge.is_empty() {
+            let next: BTreeSet<String> = edge
+                .iter()
+                .flat_map(|m| peers_of(m, room))
+                .filter(|m| !gone.contains(&m.as_str()) && !seen.contains(m))
+                .collect();
+            steps += usize::from(!next.is_empty());
+            seen.extend(next.iter().cloned());
+            edge = next;
+        }
+        (seen.len() == alive.len()).then_some(steps)
+    }
+
+    #[test]
+    fn small_rooms_are_full_meshes() {
+        for n in 1..=FULL_UP_TO + 1 {
+            let room = room(n);
+            for me in &room {
+                assert_eq!(peers_of(me, &room).len(), n - 1);
+            }
+        }
+    }
+
+    #[test]
+    fn large_rooms_are_connected_mutual_and_of_bounded_degree() {
+        for n in [10, 11, 17, 30, 64, 200] {
+            let room = room(n);
+            for me in &room {
+                let mine = peers_of(me, &room);
+                assert!(
+                    (2..=2 * RINGS as usize).contains(&mine.len()),
+                    "{me}: {mine:?}"
+                );
+                for peer in &mine {
+                    assert!(peers_of(peer, &room).contains(me), "{me} and {peer}");
+                }
+            }
+            let steps = reach(&room, &[]);
+            assert!(
+                steps.is_some_and(|steps| steps <= 6),
+                "{n} members: {steps:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn losing_a_member_leaves_the_others_connected() {
+        let room = room(30);
+        for gone in &room {
+            assert!(reach(&room, &[gone]).is_some(), "without {gone}");
+        }
+    }
+
+    #[test]
+    fn a_newcomer_touches_its_neighbours_only() {
+        let (before, after) = (room(30), room(31));
+        let changed = before
+            .iter()
+            .filter(|m| peers_of(m, &before) != peers_of(m, &after));
+        assert!(changed.count() <= 2 * RINGS as usize);
+    }
+
+    #[test]
+    fn the_order_of_the_list_does_not_matter() {
+        let mut room = room(20);
+        let forward = peers_of("user-3", &room);
+        room.reverse();
+        assert_eq!(peers_of("user-3", &room), forward);
+        room.retain(|m| m != "user-3");
+        assert_eq!(peers_of("user-3", &room), forward);
+    }
+
+    #[test]
+    fn links_are_dropped_once_their_replacements_stand() {
+        let names = room(30);
+        let members = || names.iter().map(String::as_str);
+        let wanted = peers("user-0", members());
+        let odd = members()
+            .find(|m| *m != "user-0" && !wanted.contains(m))
+            .into_iter();
+        let plan_now = plan("user-0", members(), odd.clone());
+        assert_eq!((plan_now.connect, plan_now.drop.len()), (wanted.clone(), 0));
+        let later = plan(
+            "user-0",
+            members(),
+            wanted.iter().copied().chain(odd.clone()),
+        );
+        assert_eq!((later.connect.len(), later.drop), (0, odd.collect()));
+    }
+}
