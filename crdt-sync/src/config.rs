@@ -22,12 +22,17 @@ pub struct Config {
     pub heartbeat: Millis,
     /// A link from which nothing comes for this long after a check is dead.
     pub dead_after: Millis,
+    /// A transport that is full, and stays so for this long, is given up.
+    pub stalled_after: Millis,
+    /// How long a link has to be at rest before a difference between the versions at its ends is
+    /// taken for a loss, and not for changes under way.
+    pub settle: Millis,
     /// How long to wait for a hello before saying it again.
     pub hello_retry: Millis,
     /// How long to wait for a hello before also speaking the JSON form.
     pub compat_after: Millis,
-    /// The least time between two requests for missing changes on one link; doubles up to
-    /// `repair_max` while they bring nothing.
+    /// How long changes whose predecessors are missing wait for these before they are asked for;
+    /// doubles up to `repair_max` while that brings nothing.
     pub repair_min: Millis,
     /// See `repair_min`.
     pub repair_max: Millis,
@@ -61,9 +66,11 @@ impl Default for Config {
             forward_delay: 15,
             heartbeat: 4_000,
             dead_after: 12_000,
-            hello_retry: 2_000,
+            stalled_after: 30_000,
+            settle: 1_000,
+            hello_retry: 1_000,
             compat_after: 1_500,
-            repair_min: 500,
+            repair_min: 300,
             repair_max: 60_000,
             fragment_timeout: 30_000,
             max_message: 64 * 1024 * 1024,

@@ -86,6 +86,14 @@ pub enum CloseReason {
         /// For how long.
         silent_for: Millis,
     },
+    /// The transport has been full, and not a byte of it got through.
+    #[error("{buffered} bytes are stuck in the transport for {stuck_for} ms")]
+    Stalled {
+        /// Bytes that the transport buffers.
+        buffered: usize,
+        /// For how long.
+        stuck_for: Millis,
+    },
     /// A fragmented message that stood still for too long.
     #[error("a fragmented message stood still at {received} of {expected} fragments")]
     FragmentTimeout {
@@ -127,6 +135,7 @@ impl CloseReason {
             CloseReason::Operations(error) => error.code(),
             CloseReason::Version(error) => error.code(),
             CloseReason::Dead { .. } => "link_dead",
+            CloseReason::Stalled { .. } => "link_stalled",
             CloseReason::FragmentTimeout { .. } => "fragment_timeout",
             CloseReason::PresenceFlood { .. } => "presence_flood",
             CloseReason::Outdated { .. } => "protocol_outdated",
@@ -134,5 +143,22 @@ impl CloseReason {
             CloseReason::Goodbye => "goodbye",
             CloseReason::Leaving => "leaving",
         }
+    }
+}
+
+/// A presence field that is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the presence would have {bytes} bytes, the bound is {bound}")]
+pub struct PresenceError {
+    /// Names and values together, as they would be.
+    pub bytes: usize,
+    /// The most that is taken.
+    pub bound: usize,
+}
+
+impl PresenceError {
+    /// A stable identifier of this error.
+    pub fn code(&self) -> &'static str {
+        "presence_too_large"
     }
 }

@@ -10,15 +10,18 @@
 
 pub mod backoff;
 mod config;
+mod digest;
 mod engine;
 mod error;
 pub mod mesh;
 pub mod negotiation;
+mod presence;
 mod types;
+mod wire;
 
 pub use config::Config;
 pub use engine::Engine;
-pub use error::{CloseReason, WireError};
+pub use error::{CloseReason, PresenceError, WireError};
 pub use types::{
     Channel, Incoming, LinkId, LinkOptions, Millis, OutdatedSide, Outgoing, Output, OwnedSplice,
     PeerStatus, Speech,

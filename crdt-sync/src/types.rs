@@ -239,6 +239,8 @@ pub struct PeerStatus {
     pub messages_out: u64,
     /// Messages that came from it.
     pub messages_in: u64,
+    /// Bytes held for the link: frames that wait for room, and messages that are incomplete.
+    pub bytes_held: usize,
     /// Events here that have not been sent to the peer yet.
     pub ahead: u64,
     /// Events that the peer said to have and that are missing here.

@@ -1,0 +1,329 @@
+//! Events going out and coming in.
+
+use std::sync::Arc;
+
+use crdt_core::{Document, MergeReport, VersionSummary};
+
+use super::Engine;
+use super::link::Link;
+use crate::error::{CloseReason, WireError};
+use crate::types::{LinkId, Millis, Output, OwnedSplice, Speech};
+use crate::wire::{Message, Names, kind, pack, unpack};
+
+/// The longest message that is put together before the peer has said hello.
+const MAX_HELLO: usize = 4 * 1024 * 1024;
+
+impl Engine {
+    pub(super) fn receive_binary(
+        &mut self,
+        link: LinkId,
+        bytes: &[u8],
+        now: Millis,
+        doc: &mut Document,
+    ) -> Result<(), CloseReason> {
+        let Some((first, body)) = bytes.split_first() else {
+            return Err(WireError::Truncated {
+                what: "the kind of message",
+                len: 0,
+            }
+            .into());
+        };
+        if *first != kind::FRAGMENT {
+            return self.receive_message(link, *first, body, now, doc);
+        }
+        let met = self.is_met(link);
+        let Some(state) = self.links.get_mut(&link) else {
+            return Ok(());
+        };
+        let bound = if met {
+            self.config.max_message
+        } else {
+            MAX_HELLO
+        };
+        state.busy_at = now;
+        let Some(whole) = state.reassembly.take(body, bound, now)? else {
+            return Ok(());
+        };
+        match whole.split_first() {
+            Some((first, body)) if *first != kind::FRAGMENT => {
+                self.receive_message(link, *first, body, now, doc)
+            }
+            _ => {
+                let found = u64::from(kind::FRAGMENT);
+                Err(WireError::Invalid {
+                    what: "the kind of a fragmented message",
+                    found,
+                }
+                .into())
+            }
+        }
+    }
+
+    fn receive_message(
+        &mut self,
+        link: LinkId,
+        first: u8,
+        body: &[u8],
+        now: Millis,
+        doc: &mut Document,
+    ) -> Result<(), CloseReason> {
+        if (kind::PATCH..=kind::CHANGES_LAST).contains(&first) {
+            return self.on_changes(link, first, body, now, doc);
+        }
+        let message = Message::decode(first, body)?;
+        match message {
+            Message::Hello(hello) => return self.on_hello(link, hello, now, doc),
+            Message::Foreign { version } => return Err(self.on_foreign(link, version)),
+            Message::Goodbye => return Err(CloseReason::Goodbye),
+            // On a transport that reorders, the rest may overtake the hello. Without it there is
+            // nobody to answer; the next heartbeat finds what was missed.
+            _ if !self.is_met(link) => {}
+            Message::Summary { reply, summary } => {
+                self.on_summary(link, reply, summary, now, doc);
+            }
+            Message::Synced => self.on_synced(link),
+            Message::Ping(check) => self.on_ping(link, check, now, doc),
+            Message::Pong(check) => self.on_pong(link, check, now, doc),
+            Message::Neighbours(sessions) => self.on_neighbours(link, sessions, now),
+            Message::Presence(_)
+            | Message::PresenceGone { .. }
+            | Message::PresenceVector { .. } => return self.on_presence(link, message, now),
+            Message::Unknown => {}
+        }
+        Ok(())
+    }
+
+    /// Events of the peer.
+    fn on_changes(
+        &mut self,
+        link: LinkId,
+        first: u8,
+        body: &[u8],
+        now: Millis,
+        doc: &mut Document,
+    ) -> Result<(), CloseReason> {
+        let Some(state) = self.links.get(&link) else {
+            return Ok(());
+        };
+        let Some(peer) = state
+            .peer
+            .as_ref()
+            .filter(|_| state.speech == Speech::Binary)
+        else {
+            return Ok(());
+        };
+        let names = Names {
+            sender: &peer.agent,
+            receiver: &self.agent,
+        };
+        let patch = unpack(first, body, names)?;
+        let before = Arc::clone(&self.version(now, doc).summary);
+        let mut splices = Vec::new();
+        let merged = doc.merge_patch_with(&patch, &mut |splice| splices.push(splice.into()));
+        self.after_merge(link, &before, &merged?, splices, now, doc);
+        Ok(())
+    }
+
+    /// Tells of what a merge brought, and passes it on.
+    pub(super) fn after_merge(
+        &mut self,
+        link: LinkId,
+        before: &VersionSummary,
+        report: &MergeReport,
+        splices: Vec<OwnedSplice>,
+        now: Millis,
+        doc: &Document,
+    ) {
+        if !splices.is_empty() {
+            self.outputs.push_back(Output::Changed { splices });
+        }
+        if let Some(state) = self.links.get_mut(&link) {
+            state.busy_at = now;
+            if report.pending > 0 || report.dropped > 0 {
+                let at = now.saturating_add(state.repair_wait);
+                state.repair_at = Some(state.repair_at.map_or(at, |before| before.min(at)));
+            }
+        }
+        if report.applied == 0 {
+            return;
+        }
+        let new = self.version(now, doc).summary.difference(before);
+        self.pass_on(link, &new, now, doc);
+    }
+
+    /// New events came by `from`: the other peers should have them too.
+    fn pass_on(&mut self, from: LinkId, new: &VersionSummary, now: Millis, doc: &Document) {
+        let neighbours = match self.links.get_mut(&from) {
+            Some(state) => {
+                state.learn(new);
+                state.neighbours.clone()
+            }
+            None => Default::default(),
+        };
+        let mut caught_up = Vec::new();
+        for link in self.links.values_mut() {
+            if !link.claimed.is_empty() {
+                link.claimed = link.claimed.difference(new);
+                caught_up.push(link.id);
+            }
+            if link.id == from {
+                continue;
+            }
+            if link
+                .session()
+                .is_some_and(|session| neighbours.contains(&session))
+            {
+                // Who sent it to us sends it there as well. Should that fail, the next comparison
+                // of versions finds it.
+                link.learn(new);
+            } else {
+                link.mark(now.saturating_add(self.config.forward_delay), &self.config);
+            }
+        }
+        for link in caught_up {
+            self.check_synced(link, now, doc);
+        }
+    }
+
+    /// Sends the peer of a link what it lacks, if that is due and there is room.
+    pub(super) fn flush(&mut self, link: LinkId, now: Millis, doc: &Document) {
+        let version = self.version(now, doc);
+        let (config, outputs) = (&self.config, &mut self.outputs);
+        let Some(state) = self
+            .links
+            .get_mut(&link)
+            .filter(|link| link.has_room(config))
+        else {
+            return;
+        };
+        if state.buffered == 0 {
+            state.in_flight = VersionSummary::new();
+        }
+        if let Some(reply) = state
+            .owes_summary
+            .filter(|_| state.speech == Speech::Binary)
+        {
+            state.owes_summary = None;
+            let summary = (*version.summary).clone();
+            state.send(
+                Message::Summary { reply, summary }.encode(),
+                config,
+                outputs,
+            );
+        }
+        if !(state.is_ready() && state.has_room(config) && state.due.is_some_and(|at| at <= now)) {
+            return;
+        }
+        state.due = None;
+        if Arc::ptr_eq(&state.known, &version.summary) {
+            return;
+        }
+        let missing = version.summary.difference(&state.known);
+        if missing.is_empty() {
+            return;
+        }
+        state.flushed_at = Some(now);
+        state.busy_at = now;
+        if state.speech == Speech::Json {
+            self.flush_json(link, &missing, &version, doc);
+        } else if let Some(peer) = &state.peer {
+            let names = Names {
+                sender: &self.agent,
+                receiver: &peer.agent,
+            };
+            let message = pack(&doc.encode_since(&state.known), names);
+            state.send(message, config, outputs);
+        }
+        if let Some(state) = self.links.get_mut(&link) {
+            state.in_flight.union(&missing);
+            if version.summary.is_superset(&state.known) {
+                state.known = Arc::clone(&version.summary);
+            } else {
+                state.learn(&missing);
+            }
+        }
+    }
+
+    /// The peer said what it has.
+    fn on_summary(
+        &mut self,
+        link: LinkId,
+        reply: bool,
+        summary: VersionSummary,
+        now: Millis,
+        doc: &Document,
+    ) {
+        let version = self.version(now, doc);
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        state.claimed = summary.difference(&version.summary);
+        let mut known = summary;
+        // What is still under way was not there yet when the peer wrote this.
+        if state.buffered > 0 || !state.queue.is_empty() {
+            known.union(&state.in_flight);
+        }
+        state.known = Arc::new(known);
+        state.held = false;
+        state.mark(now, &self.config);
+        if reply {
+            state.owes_summary = state.owes_summary.or(Some(false));
+        }
+        self.check_synced(link, now, doc);
+        self.flush(link, now, doc);
+    }
+
+    /// Says `synced` once nothing is missing of what the peer said to have.
+    pub(super) fn check_synced(&mut self, link: LinkId, now: Millis, doc: &Document) {
+        let ours = Arc::clone(&self.version(now, doc).summary);
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        state.claimed = state.claimed.difference(&ours);
+        let speaks = state.speech == Speech::Binary && state.peer.is_some();
+        if state.said_synced || !speaks || !state.claimed.is_empty() {
+            return;
+        }
+        state.send(Message::Synced.encode(), &self.config, &mut self.outputs);
+        state.said_synced = true;
+        self.tell_synced(link);
+    }
+
+    fn on_synced(&mut self, link: LinkId) {
+        if let Some(state) = self.links.get_mut(&link) {
+            state.heard_synced = true;
+        }
+        self.tell_synced(link);
+    }
+
+    pub(super) fn tell_synced(&mut self, link: LinkId) {
+        let synced = |link: &&mut Link| link.said_synced && link.heard_synced && !link.told_synced;
+        if let Some(state) = self.links.get_mut(&link).filter(synced) {
+            state.told_synced = true;
+            self.outputs.push_back(Output::Synced { link });
+        }
+    }
+
+    /// Asks for what held-back events wait for, if it has not come by itself.
+    pub(super) fn tick_repair(&mut self, link: LinkId, now: Millis, doc: &Document) {
+        let config = &self.config;
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        if state.repair_at.is_none_or(|at| at > now) {
+            return;
+        }
+        state.repair_at = None;
+        if doc.pending_events() == 0 {
+            state.repair_wait = config.repair_min;
+            return;
+        }
+        state.repair_wait = state.repair_wait.saturating_mul(2).min(config.repair_max);
+        state.repair_at = Some(now.saturating_add(state.repair_wait));
+        match state.speech {
+            Speech::Binary => state.owes_summary = state.owes_summary.or(Some(false)),
+            Speech::Json => self.request_json(link, doc),
+            Speech::Unknown => {}
+        }
+    }
+}

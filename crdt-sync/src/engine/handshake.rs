@@ -1,0 +1,275 @@
+//! Hello, goodbye, and which of several links to one peer carries the changes.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use crdt_core::Document;
+
+use super::Engine;
+use super::link::{Link, Peer};
+use crate::error::CloseReason;
+use crate::types::{Channel, LinkId, Millis, OutdatedSide, Output, Speech};
+use crate::wire::{Hello, JsonMessage, Message, OLDEST, VERSION};
+
+/// The longest wait between two hellos, in multiples of the first.
+const MAX_HELLO_WAIT: u64 = 30;
+
+impl Engine {
+    /// Says what there is to say on a new link.
+    pub(super) fn greet(&mut self, link: LinkId, now: Millis, doc: &Document) {
+        let config = &self.config;
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        if state.options.text_only {
+            self.say_frontier(link, now, doc);
+            return;
+        }
+        state.hello_at = Some(now.saturating_add(config.hello_retry));
+        state.compat_at = Some(now.saturating_add(config.compat_after));
+        self.say_hello(link, now, doc);
+    }
+
+    fn say_hello(&mut self, link: LinkId, now: Millis, doc: &Document) {
+        let version = self.version(now, doc);
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        if !state.has_room(&self.config) {
+            return;
+        }
+        let hello = Message::Hello(Hello {
+            version: VERSION,
+            oldest: OLDEST,
+            capabilities: 0,
+            answer: state.session().is_some(),
+            session: self.session,
+            agent: self.agent.clone(),
+            summary: (*version.summary).clone(),
+        });
+        state.hello_said = now;
+        state.send(hello.encode(), &self.config, &mut self.outputs);
+    }
+
+    /// Says hello again where no answer came, and tries the JSON form.
+    pub(super) fn tick_hello(&mut self, link: LinkId, now: Millis, doc: &Document) {
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        if state.hello_at.is_some_and(|at| at <= now) {
+            let longest = self.config.hello_retry.saturating_mul(MAX_HELLO_WAIT);
+            state.hello_wait = state.hello_wait.saturating_mul(2).min(longest);
+            state.hello_at = Some(now.saturating_add(state.hello_wait));
+            self.say_hello(link, now, doc);
+        }
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        if state.compat_at.is_some_and(|at| at <= now) {
+            state.compat_at = None;
+            if state.speech == Speech::Unknown {
+                let (sender, frontier) = (self.agent.clone(), doc.frontier());
+                let text = JsonMessage::Frontier { sender, frontier }.encode();
+                state.send_text(text, &self.config, &mut self.outputs);
+            }
+        }
+    }
+
+    /// The peer said hello.
+    pub(super) fn on_hello(
+        &mut self,
+        link: LinkId,
+        hello: Hello,
+        now: Millis,
+        doc: &Document,
+    ) -> Result<(), CloseReason> {
+        if hello.session == self.session {
+            return Err(CloseReason::OwnSession);
+        }
+        let Some(state) = self.links.get(&link) else {
+            return Ok(());
+        };
+        if state.session() == Some(hello.session) {
+            // It did not hear ours. A doubled frame is no reason to say it twice.
+            let pause = state.hello_said.saturating_add(self.config.hello_retry / 2);
+            if !hello.answer && now >= pause {
+                self.say_hello(link, now, doc);
+            }
+            return Ok(());
+        }
+        if state.session().is_some() {
+            // The peer started anew behind the same transport.
+            let options = state.options;
+            self.remove(link, false, now, doc);
+            self.links
+                .insert(link, Link::new(link, options, &self.config, now));
+            self.meet(link, &hello, now, doc);
+            self.say_hello(link, now, doc);
+        } else {
+            let said = state.hello_said;
+            self.meet(link, &hello, now, doc);
+            // Hellos that cross are each other's answers. One that comes late suggests that nobody
+            // listened yet when ours was said.
+            if !hello.answer && now >= said.saturating_add(self.config.hello_retry / 2) {
+                self.say_hello(link, now, doc);
+            }
+        }
+        self.elect(hello.session, now, doc);
+        self.tell_neighbours();
+        self.check_synced(link, now, doc);
+        self.greet_presence(link, now);
+        self.flush(link, now, doc);
+        Ok(())
+    }
+
+    fn meet(&mut self, link: LinkId, hello: &Hello, now: Millis, doc: &Document) {
+        let version = self.version(now, doc);
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        state.speech = Speech::Binary;
+        state.hello_at = None;
+        state.compat_at = None;
+        state.active = false;
+        state.peer = Some(Peer {
+            agent: hello.agent.clone(),
+            session: Some(hello.session),
+        });
+        state.claimed = hello.summary.difference(&version.summary);
+        state.known = Arc::new(hello.summary.clone());
+        state.in_flight = crdt_core::VersionSummary::new();
+        state.mark(now, &self.config);
+        let unknown_own_edits = !state.claimed.ranges(&self.agent).is_empty();
+        let (agent, session) = (hello.agent.clone(), Some(hello.session));
+        self.outputs.push_back(Output::PeerUp {
+            link,
+            agent,
+            session,
+        });
+        if hello.agent == self.agent || unknown_own_edits {
+            self.outputs.push_back(Output::AgentInUse {
+                link,
+                agent: self.agent.clone(),
+            });
+        }
+    }
+
+    /// The peer's hello cannot be understood.
+    pub(super) fn on_foreign(&mut self, link: LinkId, theirs: u32) -> CloseReason {
+        let side = if theirs > VERSION {
+            OutdatedSide::Here
+        } else {
+            OutdatedSide::Peer
+        };
+        self.outputs.push_back(Output::Outdated {
+            link,
+            side,
+            ours: VERSION,
+            theirs,
+        });
+        CloseReason::Outdated {
+            ours: VERSION,
+            theirs,
+        }
+    }
+
+    /// Of the links to a session, chooses the one that carries the changes: the lowest rank, and of
+    /// those the newest.
+    pub(super) fn elect(&mut self, session: u64, now: Millis, doc: &Document) {
+        let links = self
+            .links
+            .values()
+            .filter(|link| link.session() == Some(session));
+        let Some(best) = links.min_by_key(|link| (link.options.rank, Reverse(link.id))) else {
+            return;
+        };
+        let best = best.id;
+        let before = self
+            .links
+            .values_mut()
+            .find(|link| link.active && link.session() == Some(session))
+            .filter(|link| link.id != best)
+            .map(|link| {
+                link.active = false;
+                link.due = None;
+                Arc::clone(&link.known)
+            });
+        let Some(state) = self.links.get_mut(&best).filter(|link| !link.active) else {
+            return;
+        };
+        state.active = true;
+        match before {
+            // What went out on a link that still stands will arrive.
+            Some(known) => state.learn(&known),
+            // What went out on a link that broke may be lost: ask before sending on. A link whose
+            // hello has just come has been told.
+            None if state.flushed_at.is_some() || state.said_synced => {
+                state.held = true;
+                state.owes_summary = Some(true);
+                state.said_synced = false;
+                state.heard_synced = false;
+                state.told_synced = false;
+            }
+            None => {}
+        }
+        state.mark(now, &self.config);
+        self.flush(best, now, doc);
+    }
+
+    /// Tells peers with whom else changes are exchanged, where that is news.
+    pub(super) fn tell_neighbours(&mut self) {
+        let active = |link: &&Link| link.active && link.speech == Speech::Binary;
+        let mut sessions: Vec<u64> = self
+            .links
+            .values()
+            .filter(active)
+            .filter_map(Link::session)
+            .collect();
+        sessions.sort_unstable();
+        for link in self.links.values_mut() {
+            let Some(peer) = link.session().filter(|_| link.active) else {
+                continue;
+            };
+            let others: Vec<u64> = sessions.iter().copied().filter(|s| *s != peer).collect();
+            if others == link.told_neighbours {
+                continue;
+            }
+            let message = Message::Neighbours(others.clone());
+            if link.send_now(&message, Channel::Sync, &self.config, &mut self.outputs) {
+                link.told_neighbours = others;
+            }
+        }
+    }
+
+    /// The peer told with whom it exchanges changes.
+    pub(super) fn on_neighbours(&mut self, link: LinkId, sessions: Vec<u64>, now: Millis) {
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        let before = std::mem::replace(&mut state.neighbours, sessions.into_iter().collect());
+        let lost: Vec<u64> = before.difference(&state.neighbours).copied().collect();
+        // What was left to that peer to pass on may not have been: compare versions now.
+        let concerned = |link: &&mut Link| link.session().is_some_and(|s| lost.contains(&s));
+        self.links
+            .values_mut()
+            .filter(concerned)
+            .for_each(|link| link.check_at = now);
+    }
+
+    /// Takes leave of one peer.
+    pub(super) fn say_goodbye(&mut self, link: &mut Link) {
+        if link.speech != Speech::Json {
+            link.send_now(
+                &Message::Goodbye,
+                Channel::Sync,
+                &self.config,
+                &mut self.outputs,
+            );
+        }
+        let reason = CloseReason::Leaving;
+        self.outputs.push_back(Output::Close {
+            link: link.id,
+            reason,
+        });
+    }
+}

@@ -1,0 +1,212 @@
+//! Peers that speak the JSON form.
+
+use std::sync::Arc;
+
+use crdt_core::{Document, Frontier, VersionSummary};
+
+use super::link::Peer;
+use super::{Engine, Version};
+use crate::error::CloseReason;
+use crate::types::{LinkId, Millis, Output, Speech};
+use crate::wire::JsonMessage;
+
+impl Engine {
+    pub(super) fn receive_text(
+        &mut self,
+        link: LinkId,
+        text: &str,
+        now: Millis,
+        doc: &mut Document,
+    ) -> Result<(), CloseReason> {
+        let message = match JsonMessage::decode(text) {
+            Ok(message) => message,
+            Err(reason) => {
+                // Whoever writes JSON by hand learns more from a refusal than from a closed link.
+                self.outputs.push_back(Output::Refused { link, reason });
+                return Ok(());
+            }
+        };
+        match message {
+            JsonMessage::Unknown => {}
+            JsonMessage::Frontier { sender, frontier } => {
+                self.meet_json(link, sender);
+                self.on_json_version(link, &frontier, true, now, doc);
+            }
+            JsonMessage::RequestSync { sender, frontier } => {
+                self.meet_json(link, sender);
+                let frontier = frontier.unwrap_or_default();
+                self.on_json_version(link, &frontier, true, now, doc);
+            }
+            JsonMessage::Ops {
+                sender,
+                ops,
+                frontier,
+            } => {
+                self.meet_json(link, sender);
+                let before = Arc::clone(&self.version(now, doc).summary);
+                let mut splices = Vec::new();
+                match doc.merge_json_with(&ops, &mut |splice| splices.push(splice.into())) {
+                    Ok(report) => {
+                        self.after_merge(link, &before, &report, splices, now, doc);
+                        if let Some(frontier) = frontier {
+                            self.on_json_version(link, &frontier, false, now, doc);
+                        }
+                    }
+                    Err(error) => self.outputs.push_back(Output::Refused {
+                        link,
+                        reason: error.into(),
+                    }),
+                }
+            }
+        }
+        self.flush_all(now, doc);
+        Ok(())
+    }
+
+    fn meet_json(&mut self, link: LinkId, agent: String) {
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        if state.speech == Speech::Binary || state.peer.is_some() {
+            return;
+        }
+        state.speech = Speech::Json;
+        state.active = true;
+        state.peer = Some(Peer {
+            agent: agent.clone(),
+            session: None,
+        });
+        self.outputs.push_back(Output::PeerUp {
+            link,
+            agent,
+            session: None,
+        });
+    }
+
+    /// The peer said at which version it is. `all`: that is all it has, so what was sent beyond it
+    /// did not arrive.
+    fn on_json_version(
+        &mut self,
+        link: LinkId,
+        frontier: &Frontier,
+        all: bool,
+        now: Millis,
+        doc: &Document,
+    ) {
+        let ours = self.version(now, doc);
+        let theirs = doc.summary_of(frontier);
+        let unknown = frontier.ids().iter().any(|id| !doc.contains(id));
+        let config = &self.config;
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        let settled = state.buffered == 0
+            && state.queue.is_empty()
+            && now.saturating_sub(state.busy_at) >= config.settle;
+        if all && settled {
+            state.known = Arc::new(theirs);
+        } else {
+            state.learn(&theirs);
+        }
+        state.mark(now, config);
+        if unknown && state.repair_at.is_none() {
+            self.request_json(link, doc);
+        } else if *frontier == ours.frontier {
+            state.said_synced = true;
+            state.heard_synced = true;
+            self.tell_synced(link);
+        }
+    }
+
+    /// Asks for everything that is missing here.
+    pub(super) fn request_json(&mut self, link: LinkId, doc: &Document) {
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        let (sender, frontier) = (self.agent.clone(), Some(doc.frontier()));
+        let text = JsonMessage::RequestSync { sender, frontier }.encode();
+        if state.has_room(&self.config) {
+            state.send_text(text, &self.config, &mut self.outputs);
+        }
+    }
+
+    /// Says at which version this replica is: the heartbeat of the JSON form.
+    pub(super) fn say_frontier(&mut self, link: LinkId, now: Millis, doc: &Document) {
+        let frontier = self.version(now, doc).frontier.clone();
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        let text = JsonMessage::Frontier {
+            sender: self.agent.clone(),
+            frontier,
+        }
+        .encode();
+        if state.has_room(&self.config) {
+            state.send_text(text, &self.config, &mut self.outputs);
+        }
+    }
+
+    /// Sends the events `missing`, in messages of a bounded length. The last one says at which
+    /// version that leaves the peer.
+    pub(super) fn flush_json(
+        &mut self,
+        link: LinkId,
+        missing: &VersionSummary,
+        version: &Version,
+        doc: &Document,
+    ) {
+        let mut texts = Vec::new();
+        self.json_messages(missing, version, doc, &mut texts);
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        let last = texts.len().saturating_sub(1);
+        for (i, ops) in texts.into_iter().enumerate() {
+            let frontier = (i == last).then(|| version.frontier.clone());
+            let text = JsonMessage::Ops {
+                sender: self.agent.clone(),
+                ops,
+                frontier,
+            }
+            .encode();
+            state.send_text(text, &self.config, &mut self.outputs);
+        }
+    }
+
+    fn json_messages(
+        &self,
+        part: &VersionSummary,
+        version: &Version,
+        doc: &Document,
+        texts: &mut Vec<String>,
+    ) {
+        let text = doc.operations_since_json(&version.summary.difference(part));
+        // Quotes in a string within a string are escaped twice.
+        let longest = self.config.max_text_message / 2;
+        match (text.len() > longest).then(|| halves(part)).flatten() {
+            Some((first, second)) => {
+                self.json_messages(&first, version, doc, texts);
+                self.json_messages(&second, version, doc, texts);
+            }
+            None => texts.push(text),
+        }
+    }
+}
+
+/// Two parts of about the same number of events; `None` for a single event.
+fn halves(all: &VersionSummary) -> Option<(VersionSummary, VersionSummary)> {
+    let mut left = all.event_count() / 2;
+    if left == 0 {
+        return None;
+    }
+    let mut first = VersionSummary::new();
+    for (agent, ranges) in all.iter() {
+        for range in ranges {
+            let len = u64::from(range.end - range.start).min(left);
+            first.insert(agent, range.start..range.start + len as u32);
+            left -= len;
+        }
+    }
+    let second = all.difference(&first);
+    Some((first, second))
+}

@@ -1,0 +1,266 @@
+//! What is known of one link, and what waits to go out on it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use crdt_core::VersionSummary;
+
+use crate::config::Config;
+use crate::types::{Channel, LinkId, LinkOptions, Millis, Outgoing, Output, PeerStatus, Speech};
+use crate::wire::{Message, Reassembly, fragments};
+
+/// Who is at the other end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Peer {
+    pub(super) agent: String,
+    /// `None` for a peer that speaks the JSON form.
+    pub(super) session: Option<u64>,
+}
+
+/// One link.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) id: LinkId,
+    pub(super) options: LinkOptions,
+    pub(super) speech: Speech,
+    pub(super) peer: Option<Peer>,
+    /// Whether this link carries the changes for its peer.
+    pub(super) active: bool,
+
+    /// When to say hello (again), and how long to wait then.
+    pub(super) hello_at: Option<Millis>,
+    pub(super) hello_wait: Millis,
+    pub(super) hello_said: Millis,
+    /// When to try the JSON form.
+    pub(super) compat_at: Option<Millis>,
+
+    /// What the peer has, as far as is known: what it said, sent, and was sent.
+    pub(super) known: Arc<VersionSummary>,
+    /// What was sent since the transport was last empty.
+    pub(super) in_flight: VersionSummary,
+    /// What the peer said to have and is missing here.
+    pub(super) claimed: VersionSummary,
+    /// When changes are to be sent; `None`: there are none.
+    pub(super) due: Option<Millis>,
+    pub(super) flushed_at: Option<Millis>,
+    /// The peer has to say what it has before changes are sent.
+    pub(super) held: bool,
+    /// A summary is owed to the peer; whether one is asked for in return.
+    pub(super) owes_summary: Option<bool>,
+    /// When to ask for what held-back changes wait for, and how long to wait then.
+    pub(super) repair_at: Option<Millis>,
+    pub(super) repair_wait: Millis,
+    pub(super) said_synced: bool,
+    pub(super) heard_synced: bool,
+    pub(super) told_synced: bool,
+    /// The version at which a divergence was told.
+    pub(super) told_diverged: Option<u64>,
+
+    /// Messages cut to frames that wait for room in the transport.
+    pub(super) queue: VecDeque<Outgoing>,
+    pub(super) buffered: usize,
+    /// When the transport last let something through.
+    pub(super) drained_at: Millis,
+    /// Since when it has been full.
+    pub(super) full_since: Option<Millis>,
+    pub(super) message_number: u32,
+    pub(super) reassembly: Reassembly,
+
+    pub(super) heard_at: Millis,
+    /// When changes last went either way.
+    pub(super) busy_at: Millis,
+    pub(super) check_at: Millis,
+    pub(super) asked: Option<(u64, Millis)>,
+    pub(super) nonce: u64,
+    pub(super) rtt: Option<Millis>,
+    /// Checks in a row that found another version, or other presence, at the other end.
+    pub(super) mismatches: u32,
+    pub(super) presence_mismatches: u32,
+
+    /// Sessions that the peer exchanges changes with, as it said, and as it was told of ours.
+    pub(super) neighbours: BTreeSet<u64>,
+    pub(super) told_neighbours: Vec<u64>,
+
+    /// Counters of the sessions whose presence the peer has, as far as is known.
+    pub(super) presence: BTreeMap<u64, u64>,
+    pub(super) presence_due: Option<Millis>,
+    pub(super) presence_sent_at: Option<Millis>,
+    /// Start of the second in which presence messages are being counted, and their number.
+    pub(super) presence_second: (Millis, u32),
+
+    pub(super) bytes_out: u64,
+    pub(super) bytes_in: u64,
+    pub(super) messages_out: u64,
+    pub(super) messages_in: u64,
+}
+
+impl Link {
+    pub(super) fn new(id: LinkId, options: LinkOptions, config: &Config, now: Millis) -> Link {
+        Link {
+            id,
+            options,
+            speech: if options.text_only {
+                Speech::Json
+            } else {
+                Speech::Unknown
+            },
+            peer: None,
+            active: options.text_only,
+            hello_at: None,
+            hello_wait: config.hello_retry,
+            hello_said: now,
+            compat_at: None,
+            known: Arc::default(),
+            in_flight: VersionSummary::new(),
+            claimed: VersionSummary::new(),
+            due: None,
+            flushed_at: None,
+            held: false,
+            owes_summary: None,
+            repair_at: None,
+            repair_wait: config.repair_min,
+            said_synced: false,
+            heard_synced: false,
+            told_synced: false,
+            told_diverged: None,
+            queue: VecDeque::new(),
+            buffered: 0,
+            drained_at: now,
+            full_since: None,
+            message_number: 0,
+            reassembly: Reassembly::default(),
+            heard_at: now,
+            busy_at: now,
+            check_at: now.saturating_add(config.heartbeat),
+            asked: None,
+            nonce: 0,
+            rtt: None,
+            mismatches: 0,
+            presence_mismatches: 0,
+            neighbours: BTreeSet::new(),
+            told_neighbours: Vec::new(),
+            presence: BTreeMap::new(),
+            presence_due: None,
+            presence_sent_at: None,
+            presence_second: (now, 0),
+            bytes_out: 0,
+            bytes_in: 0,
+            messages_out: 0,
+            messages_in: 0,
+        }
+    }
+
+    pub(super) fn session(&self) -> Option<u64> {
+        self.peer.as_ref().and_then(|peer| peer.session)
+    }
+
+    /// Whether changes may be sent to the peer once there is room.
+    pub(super) fn is_ready(&self) -> bool {
+        let knows = match self.speech {
+            Speech::Binary => self.peer.is_some(),
+            Speech::Json => true,
+            Speech::Unknown => false,
+        };
+        knows && self.active && !self.held
+    }
+
+    /// Whether there is room to begin something new.
+    pub(super) fn has_room(&self, config: &Config) -> bool {
+        self.queue.is_empty() && self.buffered <= config.low_water
+    }
+
+    /// Something is to be sent at `at`, or earlier if it was due earlier; changes that follow each
+    /// other too fast are coalesced.
+    pub(super) fn mark(&mut self, at: Millis, config: &Config) {
+        let at = self.due.map_or(at, |due| due.min(at));
+        let earliest = self
+            .flushed_at
+            .map_or(at, |last| last.saturating_add(config.coalesce));
+        self.due = Some(at.max(earliest));
+    }
+
+    /// The peer has these too.
+    pub(super) fn learn(&mut self, more: &VersionSummary) {
+        if !more.is_empty() {
+            Arc::make_mut(&mut self.known).union(more);
+        }
+    }
+
+    /// Queues a message that may be long, and sends as much as there is room for.
+    pub(super) fn send(&mut self, bytes: Vec<u8>, config: &Config, outputs: &mut VecDeque<Output>) {
+        if bytes.len() > config.max_frame {
+            self.message_number = self.message_number.wrapping_add(1);
+        }
+        let frames = fragments(bytes, self.message_number, config.max_frame);
+        self.queue.extend(frames.into_iter().map(Outgoing::Binary));
+        self.pump(config, outputs);
+    }
+
+    /// Like [`Link::send`], for the JSON form.
+    pub(super) fn send_text(
+        &mut self,
+        text: String,
+        config: &Config,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        self.queue.push_back(Outgoing::Text(text));
+        self.pump(config, outputs);
+    }
+
+    /// Gives the transport what it has room for.
+    pub(super) fn pump(&mut self, config: &Config, outputs: &mut VecDeque<Output>) {
+        while self.buffered < config.window {
+            let Some(message) = self.queue.pop_front() else {
+                return;
+            };
+            self.emit(message, Channel::Sync, outputs);
+        }
+    }
+
+    /// Sends a short message past the queue. Returns whether there was room: a peer that does not
+    /// read gets no more of them.
+    pub(super) fn send_now(
+        &mut self,
+        message: &Message,
+        channel: Channel,
+        config: &Config,
+        outputs: &mut VecDeque<Output>,
+    ) -> bool {
+        let room = self.buffered < config.window.saturating_mul(2);
+        if room {
+            self.emit(Outgoing::Binary(message.encode()), channel, outputs);
+        }
+        room
+    }
+
+    fn emit(&mut self, message: Outgoing, channel: Channel, outputs: &mut VecDeque<Output>) {
+        self.buffered += message.len();
+        self.bytes_out += message.len() as u64;
+        self.messages_out += 1;
+        outputs.push_back(Output::Send {
+            link: self.id,
+            channel,
+            message,
+        });
+    }
+
+    pub(super) fn status(&self, ours: Option<&VersionSummary>) -> PeerStatus {
+        PeerStatus {
+            link: self.id,
+            agent: self.peer.as_ref().map(|peer| peer.agent.clone()),
+            session: self.session(),
+            speech: self.speech,
+            active: self.active,
+            synced: self.said_synced && self.heard_synced,
+            rtt: self.rtt,
+            bytes_out: self.bytes_out,
+            bytes_in: self.bytes_in,
+            messages_out: self.messages_out,
+            messages_in: self.messages_in,
+            bytes_held: self.queue.iter().map(Outgoing::len).sum::<usize>()
+                + self.reassembly.bytes(),
+            ahead: ours.map_or(0, |ours| ours.difference(&self.known).event_count()),
+            behind: self.claimed.event_count(),
+        }
+    }
+}

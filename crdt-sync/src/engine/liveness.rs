@@ -1,0 +1,176 @@
+//! Heartbeats: is the peer there, and has it what we have?
+
+use std::sync::Arc;
+
+use crdt_core::Document;
+
+use super::Engine;
+use super::link::Link;
+use crate::error::CloseReason;
+use crate::types::{Channel, LinkId, Millis, Output, Speech};
+use crate::wire::{Check, Message};
+
+impl Engine {
+    pub(super) fn liveness_timeout(&self, link: &Link) -> Option<Millis> {
+        match link.speech {
+            Speech::Unknown => None,
+            Speech::Binary | Speech::Json => {
+                let dead = self.dead_at(link);
+                Some(dead.map_or(link.check_at, |at| at.min(link.check_at)))
+            }
+        }
+    }
+
+    /// When the link counts as dead, unless something comes. What the transport gets rid of counts
+    /// as a sign of life: on a slow link the answer to a heartbeat waits behind a long transfer.
+    fn dead_at(&self, link: &Link) -> Option<Millis> {
+        let (_, asked) = link.asked?;
+        let alive = link
+            .heard_at
+            .max(link.drained_at)
+            .max(asked.saturating_sub(1));
+        Some(alive.saturating_add(self.config.dead_after))
+    }
+
+    pub(super) fn tick_liveness(
+        &mut self,
+        link: LinkId,
+        now: Millis,
+        doc: &Document,
+    ) -> Result<(), CloseReason> {
+        let Some(state) = self.links.get(&link) else {
+            return Ok(());
+        };
+        if self.dead_at(state).is_some_and(|at| at <= now) {
+            let silent_for = now.saturating_sub(state.heard_at);
+            return Err(CloseReason::Dead { silent_for });
+        }
+        let Some(state) = self.links.get_mut(&link) else {
+            return Ok(());
+        };
+        let patience = self.config.fragment_timeout;
+        if let Some((received, expected)) = state.reassembly.expire(patience, now) {
+            return Err(CloseReason::FragmentTimeout { received, expected });
+        }
+        if state.buffered >= self.config.window {
+            let since = *state.full_since.get_or_insert(now);
+            let stuck_for = now.saturating_sub(since);
+            if stuck_for >= self.config.stalled_after {
+                return Err(CloseReason::Stalled {
+                    buffered: state.buffered,
+                    stuck_for,
+                });
+            }
+        }
+        if state.check_at > now || state.speech == Speech::Unknown {
+            return Ok(());
+        }
+        state.check_at = now.saturating_add(self.config.heartbeat);
+        if state.speech == Speech::Json {
+            self.say_frontier(link, now, doc);
+            return Ok(());
+        }
+        state.nonce = state.nonce.wrapping_add(1);
+        let nonce = state.nonce;
+        let check = self.check(nonce, now, doc);
+        let Some(state) = self.links.get_mut(&link) else {
+            return Ok(());
+        };
+        // The time of the first unanswered question counts.
+        if state.asked.is_none() {
+            state.asked = Some((nonce, now));
+        }
+        state.send_now(
+            &Message::Ping(check),
+            Channel::Sync,
+            &self.config,
+            &mut self.outputs,
+        );
+        Ok(())
+    }
+
+    fn check(&mut self, nonce: u64, now: Millis, doc: &Document) -> Check {
+        let version = self.version(now, doc);
+        // Hashing a text takes time in proportion to its length: not while it is being typed.
+        let at_rest = now.saturating_sub(version.since) >= self.config.settle;
+        Check {
+            nonce,
+            version: version.digest,
+            presence: self.presence.digest(),
+            text: at_rest.then(|| *version.text.get_or_init(|| doc.text_hash())),
+        }
+    }
+
+    pub(super) fn on_ping(&mut self, link: LinkId, check: Check, now: Millis, doc: &Document) {
+        let answer = Message::Pong(self.check(check.nonce, now, doc));
+        if let Some(state) = self.links.get_mut(&link) {
+            state.send_now(&answer, Channel::Sync, &self.config, &mut self.outputs);
+        }
+        self.compare(link, check, now, doc);
+    }
+
+    pub(super) fn on_pong(&mut self, link: LinkId, check: Check, now: Millis, doc: &Document) {
+        if let Some(state) = self.links.get_mut(&link)
+            && let Some((nonce, at)) = state.asked.take()
+            && nonce == check.nonce
+        {
+            state.rtt = Some(now.saturating_sub(at));
+        }
+        self.compare(link, check, now, doc);
+    }
+
+    /// Compares what the peer has with what is here.
+    fn compare(&mut self, link: LinkId, check: Check, now: Millis, doc: &Document) {
+        let ours = self.check(check.nonce, now, doc);
+        let version = self.version(now, doc);
+        let (config, session) = (&self.config, self.session);
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        if check.version == ours.version {
+            state.mismatches = 0;
+            state.known = Arc::clone(&version.summary);
+            state.due = None;
+            // A standby that took over has been told by this what the peer has.
+            state.held = false;
+            state.heard_synced = true;
+            let other_text = check
+                .text
+                .filter(|theirs| ours.text.is_some_and(|o| o != *theirs));
+            if let Some((theirs, peer)) = other_text.zip(state.peer.as_ref())
+                && state.told_diverged != Some(ours.version)
+            {
+                state.told_diverged = Some(ours.version);
+                self.outputs.push_back(Output::Diverged {
+                    link,
+                    agent: peer.agent.clone(),
+                    frontier: version.frontier.clone(),
+                    ours: ours.text.unwrap_or_default(),
+                    theirs,
+                });
+            }
+            self.check_synced(link, now, doc);
+            self.tell_synced(link);
+        } else {
+            state.mismatches = state.mismatches.saturating_add(1);
+            let settle = config
+                .settle
+                .saturating_add(state.rtt.unwrap_or(0).saturating_mul(2));
+            let at_rest = state.queue.is_empty()
+                && state.buffered == 0
+                && state.reassembly.is_empty()
+                && now.saturating_sub(state.busy_at) >= settle
+                && now.saturating_sub(version.since) >= settle;
+            // One side asks first, so that they do not both; while changes flow, a difference is
+            // no news for long. A difference that stays is asked about ever more rarely.
+            let first = state.session().is_some_and(|peer| session < peer);
+            let patience = if at_rest { u32::from(!first) } else { 4 };
+            let round = state.mismatches.saturating_sub(patience);
+            if state.active && round.is_power_of_two() {
+                state.owes_summary = Some(true);
+            }
+            self.flush(link, now, doc);
+        }
+        self.compare_presence(link, check.presence == ours.presence, now);
+    }
+}

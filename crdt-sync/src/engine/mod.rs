@@ -1,0 +1,368 @@
+//! One replica's side of a room.
+//!
+//! Every link goes through the same life: both ends say hello with a summary of what they have, each
+//! sends what the other lacks, and from then on new events as they come. The engine remembers per
+//! link what the peer has; changes are encoded only when there is room to send them, so a slow peer
+//! costs a summary, not a queue.
+//!
+//! `handshake` has hello, goodbye and the choice between several links to one peer; `changes` the
+//! events going out and coming in; `liveness` heartbeats and what they find; `json_peer` peers that
+//! speak the JSON form; `presence` the traffic of cursors and names.
+
+mod changes;
+mod handshake;
+mod json_peer;
+mod link;
+mod liveness;
+mod presence;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crdt_core::{Document, Frontier, VersionSummary};
+
+use crate::config::Config;
+use crate::digest;
+use crate::error::{CloseReason, PresenceError};
+use crate::presence::Presence;
+use crate::types::{Incoming, LinkId, LinkOptions, Millis, Output, PeerStatus, Speech};
+use link::Link;
+
+/// One replica's side of a room: every link to every peer.
+///
+/// After every call: drain [`Engine::poll_output`], then look at [`Engine::next_timeout`].
+///
+/// ```
+/// use crdt_core::Document;
+/// use crdt_sync::{Config, Engine, Incoming, LinkId, LinkOptions, Outgoing, Output};
+///
+/// let mut docs = [Document::new("ann")?, Document::new("bob")?];
+/// let mut engines = [
+///     Engine::new(Config::default(), "ann", 1),
+///     Engine::new(Config::default(), "bob", 2),
+/// ];
+/// docs[0].insert(0, "Hello")?;
+/// for i in 0..2 {
+///     engines[i].link_up(LinkId(0), LinkOptions::default(), 0, &docs[i]);
+/// }
+/// // A perfect network: what one sends, the other gets.
+/// let mut idle = false;
+/// while !idle {
+///     idle = true;
+///     for i in 0..2 {
+///         while let Some(output) = engines[i].poll_output() {
+///             if let Output::Send { link, message: Outgoing::Binary(bytes), .. } = output {
+///                 engines[i].buffered_amount(link, 0, 0, &docs[i]);
+///                 engines[1 - i].receive(link, Incoming::Binary(&bytes), 0, &mut docs[1 - i]);
+///                 idle = false;
+///             }
+///         }
+///     }
+/// }
+/// assert_eq!(docs[1].text(), "Hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Engine {
+    config: Config,
+    agent: String,
+    session: u64,
+    links: BTreeMap<LinkId, Link>,
+    presence: Presence,
+    version: Option<Arc<Version>>,
+    /// When the engine was last called.
+    called_at: Option<Millis>,
+    outputs: VecDeque<Output>,
+}
+
+/// A version of the document, computed once.
+#[derive(Debug)]
+struct Version {
+    /// A document only ever grows, so the number of its events stands for its version.
+    events: usize,
+    frontier: Frontier,
+    digest: u64,
+    summary: Arc<VersionSummary>,
+    /// When it was first seen.
+    since: Millis,
+    /// Hash of the text, once it was needed.
+    text: std::sync::OnceLock<u64>,
+}
+
+impl Engine {
+    /// An engine without links. `agent` is the name of the document's agent, `session` a random
+    /// number that is new with every start of this replica.
+    pub fn new(config: Config, agent: &str, session: u64) -> Engine {
+        let (sessions, bytes) = (config.max_presence_sessions, config.max_presence_bytes);
+        Engine {
+            config,
+            agent: agent.to_owned(),
+            session,
+            links: BTreeMap::new(),
+            presence: Presence::new(session, agent, sessions, bytes),
+            version: None,
+            called_at: None,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// The figures in use.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The agent.
+    pub fn agent(&self) -> &str {
+        &self.agent
+    }
+
+    /// The session.
+    pub fn session(&self) -> u64 {
+        self.session
+    }
+
+    /// A transport to one peer opened: says hello there.
+    pub fn link_up(&mut self, link: LinkId, options: LinkOptions, now: Millis, doc: &Document) {
+        self.wake(now);
+        if self.links.contains_key(&link) {
+            self.link_down(link, now, doc);
+        }
+        self.links
+            .insert(link, Link::new(link, options, &self.config, now));
+        self.greet(link, now, doc);
+    }
+
+    /// A transport closed.
+    pub fn link_down(&mut self, link: LinkId, now: Millis, doc: &Document) {
+        self.wake(now);
+        self.remove(link, false, now, doc);
+    }
+
+    /// A message came. Whatever is wrong with it concerns this link alone.
+    pub fn receive(
+        &mut self,
+        link: LinkId,
+        message: Incoming<'_>,
+        now: Millis,
+        doc: &mut Document,
+    ) {
+        self.wake(now);
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        let len = match message {
+            Incoming::Text(text) => text.len(),
+            Incoming::Binary(bytes) => bytes.len(),
+        };
+        state.bytes_in += len as u64;
+        state.messages_in += 1;
+        state.heard_at = now;
+        let result = match message {
+            Incoming::Text(text) => self.receive_text(link, text, now, doc),
+            Incoming::Binary(bytes) => self.receive_binary(link, bytes, now, doc),
+        };
+        if let Err(reason) = result {
+            self.close(link, reason, now, doc);
+        }
+    }
+
+    /// The document grew, by edits or merges outside the engine. Cheap enough for every keystroke.
+    pub fn local_edit(&mut self, now: Millis, doc: &Document) {
+        self.wake(now);
+        let config = &self.config;
+        self.links
+            .values_mut()
+            .for_each(|link| link.mark(now, config));
+        self.flush_all(now, doc);
+    }
+
+    /// What a transport buffers, in bytes. To be told after sending and when it drains; a transport
+    /// that cannot tell says 0 after every message.
+    pub fn buffered_amount(&mut self, link: LinkId, bytes: usize, now: Millis, doc: &Document) {
+        self.wake(now);
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        if bytes < state.buffered {
+            state.drained_at = now;
+            state.full_since = None;
+        }
+        state.buffered = bytes;
+        state.pump(&self.config, &mut self.outputs);
+        self.flush(link, now, doc);
+        self.flush_presence(link, now);
+    }
+
+    /// Sets a field of the own presence to a JSON text, or takes it away. The others see the text as
+    /// it is given, and should not trust it to be JSON.
+    ///
+    /// # Errors
+    /// [`PresenceError`] beyond [`Config::max_presence_bytes`]; nothing changes then.
+    pub fn set_presence(
+        &mut self,
+        field: &str,
+        value: Option<&str>,
+        now: Millis,
+    ) -> Result<(), PresenceError> {
+        self.wake(now);
+        if self.presence.set(field, value)? {
+            self.spread_presence(None, now);
+        }
+        Ok(())
+    }
+
+    /// Time passed: to be called at [`Engine::next_timeout`].
+    pub fn tick(&mut self, now: Millis, doc: &mut Document) {
+        self.wake(now);
+        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        for link in links {
+            self.tick_hello(link, now, doc);
+            if let Err(reason) = self.tick_liveness(link, now, doc) {
+                self.close(link, reason, now, doc);
+            }
+            self.tick_repair(link, now, doc);
+            self.flush(link, now, doc);
+            self.flush_presence(link, now);
+        }
+        self.tick_presence(now);
+    }
+
+    /// When to call [`Engine::tick`]; a time that has passed means now. Ask after every call.
+    pub fn next_timeout(&self) -> Option<Millis> {
+        let links = self.links.values().flat_map(|link| {
+            let flush = link
+                .due
+                .filter(|_| link.is_ready() && link.has_room(&self.config));
+            let presence = link
+                .presence_due
+                .filter(|_| link.buffered < self.config.window);
+            let fragments = link.reassembly.timeout(self.config.fragment_timeout);
+            let liveness = self.liveness_timeout(link);
+            [
+                flush,
+                presence,
+                fragments,
+                liveness,
+                link.hello_at,
+                link.compat_at,
+                link.repair_at,
+            ]
+        });
+        links
+            .flatten()
+            .chain(self.presence.timeout(self.config.presence_grace))
+            .min()
+    }
+
+    /// The next thing to do or to tell. Drain after every call.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Takes leave on every link, and closes it.
+    pub fn goodbye(&mut self, now: Millis) {
+        self.wake(now);
+        while let Some((_, mut link)) = self.links.pop_first() {
+            self.say_goodbye(&mut link);
+        }
+    }
+
+    /// What is known of every link.
+    pub fn peers(&self) -> impl Iterator<Item = PeerStatus> + '_ {
+        let ours = self.version.as_ref().map(|version| &*version.summary);
+        self.links.values().map(move |link| link.status(ours))
+    }
+
+    /// The version of the document.
+    fn version(&mut self, now: Millis, doc: &Document) -> Arc<Version> {
+        let events = doc.event_count();
+        if let Some(version) = self
+            .version
+            .as_ref()
+            .filter(|version| version.events == events)
+        {
+            return Arc::clone(version);
+        }
+        let frontier = doc.frontier();
+        let version = Arc::new(Version {
+            events,
+            digest: digest::of_frontier(&frontier),
+            frontier,
+            summary: Arc::new(doc.summary()),
+            since: now,
+            text: std::sync::OnceLock::new(),
+        });
+        self.version = Some(Arc::clone(&version));
+        version
+    }
+
+    /// Notices when this machine slept, or its timers were held back: then silence proves nothing
+    /// about the peers, and they are asked afresh.
+    fn wake(&mut self, now: Millis) {
+        let slept = self
+            .called_at
+            .is_some_and(|last| now.saturating_sub(last) > self.config.heartbeat.saturating_mul(2));
+        self.called_at = Some(now);
+        if !slept {
+            return;
+        }
+        for link in self.links.values_mut() {
+            link.heard_at = now;
+            link.full_since = None;
+            link.asked = None;
+            link.check_at = now;
+        }
+    }
+
+    /// Closes a link for a reason, and forgets it.
+    fn close(&mut self, link: LinkId, reason: CloseReason, now: Millis, doc: &Document) {
+        let goodbye = reason == CloseReason::Goodbye;
+        if self.links.contains_key(&link) {
+            self.outputs.push_back(Output::Close { link, reason });
+        }
+        self.remove(link, goodbye, now, doc);
+    }
+
+    /// Forgets a link; another one to the same peer takes over.
+    fn remove(&mut self, link: LinkId, goodbye: bool, now: Millis, doc: &Document) {
+        let Some(state) = self.links.remove(&link) else {
+            return;
+        };
+        let session = state.session();
+        if let Some(peer) = state.peer {
+            let (agent, session) = (peer.agent, peer.session);
+            self.outputs.push_back(Output::PeerDown {
+                link,
+                agent,
+                session,
+                goodbye,
+            });
+        }
+        let linked = |other: &Link| other.session() == session;
+        let last = session.filter(|_| goodbye || !self.links.values().any(linked));
+        if let Some(session) = session {
+            self.elect(session, now, doc);
+        }
+        self.presence_link_lost(link, last, goodbye, now);
+        self.tell_neighbours();
+    }
+
+    /// Sends changes on every link where some are due.
+    fn flush_all(&mut self, now: Millis, doc: &Document) {
+        let due = |link: &&Link| link.due.is_some_and(|due| due <= now) && link.is_ready();
+        let links: Vec<LinkId> = self
+            .links
+            .values()
+            .filter(due)
+            .map(|link| link.id)
+            .collect();
+        links
+            .into_iter()
+            .for_each(|link| self.flush(link, now, doc));
+    }
+
+    /// Whether the peer of a link speaks the binary form and has said hello.
+    fn is_met(&self, link: LinkId) -> bool {
+        let met = |link: &Link| link.speech == Speech::Binary && link.peer.is_some();
+        self.links.get(&link).is_some_and(met)
+    }
+}

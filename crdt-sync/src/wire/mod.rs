@@ -1,0 +1,40 @@
+//! Messages as bytes. `docs/wire-protocol.md` describes them; the two are to change together.
+
+mod changes;
+mod fragment;
+mod json;
+mod message;
+mod reader;
+
+pub(crate) use changes::{Names, pack, unpack};
+pub(crate) use fragment::{Reassembly, fragments};
+pub(crate) use json::JsonMessage;
+pub(crate) use message::{Check, Hello, Message, PresenceUpdate};
+pub(crate) use reader::{Reader, push_bytes, push_varint};
+
+/// The protocol version spoken here, and the oldest that can be understood.
+pub(crate) const VERSION: u32 = 1;
+/// See [`VERSION`].
+pub(crate) const OLDEST: u32 = 1;
+
+/// First bytes of messages.
+pub(crate) mod kind {
+    pub(crate) const HELLO: u8 = 0x01;
+    pub(crate) const FRAGMENT: u8 = 0x02;
+    pub(crate) const SUMMARY: u8 = 0x03;
+    pub(crate) const SYNCED: u8 = 0x04;
+    pub(crate) const PING: u8 = 0x05;
+    pub(crate) const PONG: u8 = 0x06;
+    pub(crate) const GOODBYE: u8 = 0x07;
+    pub(crate) const NEIGHBOURS: u8 = 0x08;
+    pub(crate) const PRESENCE: u8 = 0x09;
+    pub(crate) const PRESENCE_GONE: u8 = 0x0a;
+    pub(crate) const PRESENCE_VECTOR: u8 = 0x0b;
+    /// A patch as the core writes it.
+    pub(crate) const PATCH: u8 = 0x10;
+    /// From here to [`CHANGES_LAST`]: a patch without its table of agents.
+    pub(crate) const CHANGES: u8 = 0x11;
+    pub(crate) const CHANGES_LAST: u8 = 0x14;
+    /// From here on, an unknown message is passed over; below, it is an error.
+    pub(crate) const OPTIONAL: u8 = 0x40;
+}
