@@ -46,6 +46,9 @@ pub enum WireError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A version summary that cannot be read.
+    #[error("a version summary cannot be read: {0}")]
+    Summary(#[from] DecodeError),
     /// Bytes after the end of a message.
     #[error("{extra} bytes follow the end of the message")]
     Trailing {
@@ -63,6 +66,7 @@ impl WireError {
             WireError::NotUtf8 { .. } => "message_not_utf8",
             WireError::TooLarge { .. } => "message_too_large",
             WireError::Json { .. } => "message_bad_json",
+            WireError::Summary(_) => "message_bad_summary",
             WireError::Trailing { .. } => "message_trailing_bytes",
         }
     }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crdt_core::{Document, MergeReport, VersionSummary};
+use crdt_core::{Document, MergeReport, Splice, VersionSummary};
 
 use super::Engine;
 use super::link::Link;
 use crate::error::{CloseReason, WireError};
 use crate::types::{LinkId, Millis, Output, OwnedSplice, Speech};
-use crate::wire::{Message, Names, kind, pack, unpack};
+use crate::wire::{Message, kind};
 
 /// The longest message that is put together before the peer has said hello.
 const MAX_HELLO: usize = 4 * 1024 * 1024;
@@ -67,8 +67,8 @@ impl Engine {
         now: Millis,
         doc: &mut Document,
     ) -> Result<(), CloseReason> {
-        if (kind::PATCH..=kind::CHANGES_LAST).contains(&first) {
-            return self.on_changes(link, first, body, now, doc);
+        if first == kind::CHANGES {
+            return self.on_changes(link, body, now, doc);
         }
         let message = Message::decode(first, body)?;
         match message {
@@ -97,8 +97,7 @@ impl Engine {
     fn on_changes(
         &mut self,
         link: LinkId,
-        first: u8,
-        body: &[u8],
+        patch: &[u8],
         now: Millis,
         doc: &mut Document,
     ) -> Result<(), CloseReason> {
@@ -112,14 +111,12 @@ impl Engine {
         else {
             return Ok(());
         };
-        let names = Names {
-            sender: &peer.agent,
-            receiver: &self.agent,
-        };
-        let patch = unpack(first, body, names)?;
+        let sender = peer.agent.clone();
         let before = Arc::clone(&self.version(now, doc).summary);
         let mut splices = Vec::new();
-        let merged = doc.merge_patch_with(&patch, &mut |splice| splices.push(splice.into()));
+        let names = [sender.as_str(), self.agent.as_str()];
+        let changed = &mut |splice: Splice<'_>| splices.push(splice.into());
+        let merged = doc.merge_patch_named_with(patch, &names, changed);
         self.after_merge(link, &before, &merged?, splices, now, doc);
         Ok(())
     }
@@ -227,11 +224,10 @@ impl Engine {
         if state.speech == Speech::Json {
             self.flush_json(link, &missing, &version, doc);
         } else if let Some(peer) = &state.peer {
-            let names = Names {
-                sender: &self.agent,
-                receiver: &peer.agent,
-            };
-            let message = pack(&doc.encode_since(&state.known), names);
+            // Both ends know both names, so nearly every patch can do without.
+            let names = [self.agent.as_str(), peer.agent.as_str()];
+            let patch = doc.encode_since_named(&state.known, &names);
+            let message = [&[kind::CHANGES], &*patch].concat();
             state.send(message, config, outputs);
         }
         if let Some(state) = self.links.get_mut(&link) {

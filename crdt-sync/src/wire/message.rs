@@ -177,8 +177,12 @@ impl Message {
             kind::PRESENCE_VECTOR => {
                 let reply = flag(&mut reader)?;
                 let count = reader.bounded("the number of sessions", MAX_SESSIONS)?;
-                let counters = (0..count)
-                    .map(|_| Ok((reader.fixed("a session")?, reader.varint("a counter")?)));
+                let counters = (0..count).map(|_| -> Result<_, WireError> {
+                    Ok((
+                        reader.fixed("a session")?,
+                        reader.varint("a presence counter")?,
+                    ))
+                });
                 Message::PresenceVector {
                     reply,
                     counters: counters.collect::<Result<_, _>>()?,

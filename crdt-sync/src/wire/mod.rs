@@ -1,12 +1,10 @@
 //! Messages as bytes. `docs/wire-protocol.md` describes them; the two are to change together.
 
-mod changes;
 mod fragment;
 mod json;
 mod message;
 mod reader;
 
-pub(crate) use changes::{Names, pack, unpack};
 pub(crate) use fragment::{Reassembly, fragments};
 pub(crate) use json::JsonMessage;
 pub(crate) use message::{Check, Hello, Message, PresenceUpdate};
@@ -30,11 +28,8 @@ pub(crate) mod kind {
     pub(crate) const PRESENCE: u8 = 0x09;
     pub(crate) const PRESENCE_GONE: u8 = 0x0a;
     pub(crate) const PRESENCE_VECTOR: u8 = 0x0b;
-    /// A patch as the core writes it.
-    pub(crate) const PATCH: u8 = 0x10;
-    /// From here to [`CHANGES_LAST`]: a patch without its table of agents.
-    pub(crate) const CHANGES: u8 = 0x11;
-    pub(crate) const CHANGES_LAST: u8 = 0x14;
+    /// A patch of the core between two ends that know each other's names.
+    pub(crate) const CHANGES: u8 = 0x10;
     /// From here on, an unknown message is passed over; below, it is an error.
     pub(crate) const OPTIONAL: u8 = 0x40;
 }

@@ -4,9 +4,6 @@ use crdt_core::VersionSummary;
 
 use crate::error::WireError;
 
-/// The most agents and ranges together that a summary may have.
-const MAX_RANGES: u64 = 1 << 18;
-
 /// The longest agent name, in bytes.
 const MAX_NAME: u64 = 128;
 
@@ -126,31 +123,11 @@ impl<'a> Reader<'a> {
         Ok(name)
     }
 
+    /// A version summary, with its length before it.
     pub(crate) fn summary(&mut self) -> Result<VersionSummary, WireError> {
-        let mut summary = VersionSummary::new();
-        let agents = self.bounded("the number of agents", MAX_RANGES)?;
-        let mut left = MAX_RANGES - agents;
-        for _ in 0..agents {
-            let agent = self.agent()?;
-            let ranges = self.bounded("the number of ranges", left)?;
-            left -= ranges;
-            let mut at = 0_u32;
-            for _ in 0..ranges {
-                let start = at.checked_add(self.small("the gap before a range")?);
-                let len = self.small("the length of a range")?;
-                let end = start.and_then(|start| start.checked_add(len));
-                let (Some(start), Some(end)) = (start, end.filter(|end| *end < 1 << 31)) else {
-                    let what = "the end of a range";
-                    return Err(WireError::Invalid {
-                        what,
-                        found: u64::from(at),
-                    });
-                };
-                summary.insert(agent, start..end);
-                at = end;
-            }
-        }
-        Ok(summary)
+        let len = self.varint("the length of a summary")?;
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        Ok(VersionSummary::decode(self.take(len, "a summary")?)?)
     }
 }
 
@@ -168,17 +145,7 @@ pub(crate) fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 pub(crate) fn push_summary(out: &mut Vec<u8>, summary: &VersionSummary) {
-    push_varint(out, summary.iter().count() as u64);
-    for (agent, ranges) in summary.iter() {
-        push_bytes(out, agent.as_bytes());
-        push_varint(out, ranges.len() as u64);
-        let mut at = 0;
-        for range in ranges {
-            push_varint(out, u64::from(range.start - at));
-            push_varint(out, u64::from(range.end - range.start));
-            at = range.end;
-        }
-    }
+    push_bytes(out, &summary.encode());
 }
 
 #[cfg(test)]
@@ -227,17 +194,14 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_may_not_claim_more_than_there_can_be() {
-        let mut out = Vec::new();
-        push_varint(&mut out, 100_000_000);
-        assert!(matches!(
-            Reader::new(&out).summary(),
-            Err(WireError::TooLarge { .. })
-        ));
-        let past_the_end = [1, 1, b'a', 1, 0, 0xff, 0xff, 0xff, 0xff, 0x0f];
-        assert!(matches!(
-            Reader::new(&past_the_end).summary(),
-            Err(WireError::Invalid { .. })
-        ));
+    fn a_summary_may_not_claim_more_than_there_is() {
+        let mut claims_length = Vec::new();
+        push_varint(&mut claims_length, 100_000_000);
+        let cut = Reader::new(&claims_length).summary();
+        assert!(matches!(cut, Err(WireError::Truncated { .. })));
+        let mut claims_agents = Vec::new();
+        push_bytes(&mut claims_agents, &claims_length);
+        let bad = Reader::new(&claims_agents).summary();
+        assert!(matches!(bad, Err(WireError::Summary(_))));
     }
 }
