@@ -1,0 +1,206 @@
+//! Signals that come: whom they are for, and candidates that come before what they belong to.
+
+use super::types::{Action, Description, Origin, Signal};
+use super::{MAX_INBOX, Negotiation};
+use crate::Millis;
+
+/// How many candidates wait for their description.
+const MAX_EARLY: usize = 64;
+
+/// Candidates of the peer.
+#[derive(Debug, Default)]
+pub(super) struct Candidates {
+    /// Number of the peer's description that is set, if one is.
+    current: Option<u32>,
+    /// Number of an offer that was not taken.
+    ignored: Option<u32>,
+    early: Vec<(Origin, u32, String)>,
+}
+
+impl Candidates {
+    /// The connection was replaced; what is early may belong to the next one.
+    pub(super) fn new_connection(&mut self) {
+        self.current = None;
+        self.ignored = None;
+    }
+
+    /// The peer's description `number` was not taken: nor are its candidates.
+    pub(super) fn ignore(&mut self, from: &Origin, number: u32) {
+        self.ignored = Some(number).filter(|number| *number > 0);
+        self.early
+            .retain(|(origin, of, _)| origin != from || *of != number);
+    }
+
+    /// The peer's description `number` is set: returns the candidates that waited for it.
+    pub(super) fn set(&mut self, from: &Origin, number: u32) -> Vec<String> {
+        self.current = Some(number);
+        let mut ready = Vec::new();
+        self.early.retain_mut(|(origin, of, candidate)| {
+            if origin != from || (*of != 0 && *of < number) {
+                return false;
+            }
+            let waits = *of > number && number != 0;
+            if !waits {
+                ready.push(std::mem::take(candidate));
+            }
+            waits
+        });
+        ready
+    }
+
+    /// Takes a candidate; returns it if it can be used now. `bound`: the connection is bound to its
+    /// origin, or to none yet.
+    fn take(
+        &mut self,
+        from: Origin,
+        number: u32,
+        candidate: String,
+        bound: bool,
+    ) -> Option<String> {
+        if bound && number != 0 && self.ignored == Some(number) {
+            return None;
+        }
+        if let Some(current) = self.current.filter(|_| bound) {
+            if number == 0 || current == 0 || number == current {
+                return Some(candidate);
+            }
+            if number < current {
+                return None;
+            }
+        }
+        if self.early.len() >= MAX_EARLY {
+            self.early.remove(0);
+        }
+        self.early.push((from, number, candidate));
+        None
+    }
+}
+
+impl Negotiation {
+    /// Takes a signal of the peer.
+    pub(super) fn take(&mut self, signal: Signal, now: Millis) {
+        if !self.wanted {
+            return;
+        }
+        let (from, to) = match &signal {
+            Signal::Description { from, to, .. } | Signal::Candidate { from, to, .. } => (from, to),
+        };
+        if self.retired.contains(&from.session) || !to.is_unknown() && to.session != self.session {
+            return;
+        }
+        let outdated = !to.is_unknown() && to.connection != 0 && to.connection != self.connection;
+        match signal {
+            Signal::Candidate {
+                from,
+                number,
+                candidate,
+                ..
+            } => {
+                if outdated {
+                    return;
+                }
+                let bound = self.remote.as_ref().is_none_or(|remote| *remote == from);
+                if let Some(candidate) = self.candidates.take(from, number, candidate, bound)
+                    && self.live
+                {
+                    self.actions.push(Action::AddCandidate { candidate });
+                }
+            }
+            Signal::Description {
+                ref description, ..
+            } => {
+                if outdated {
+                    // Who offers to a connection that is no more has not noticed that it failed.
+                    if matches!(description, Description::Offer(_)) && !self.live {
+                        self.deadlines.retry = Some(now);
+                    }
+                } else if self.inbox.len() < MAX_INBOX {
+                    self.inbox.push_back(signal);
+                }
+            }
+        }
+    }
+
+    /// Whether an offer from `from` is one for the connection as it is (`Some(true)`), asks for a
+    /// new one (`Some(false)`), or is out of date.
+    pub(super) fn fits(&self, from: &Origin) -> Option<bool> {
+        match &self.remote {
+            None => Some(self.live),
+            Some(remote) if remote == from => Some(self.live),
+            Some(remote) if remote.session == from.session => {
+                (from.connection > remote.connection).then_some(false)
+            }
+            Some(_) => Some(false),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(connection: u32) -> Origin {
+        Origin {
+            session: "s".to_owned(),
+            connection,
+        }
+    }
+
+    fn take(candidates: &mut Candidates, number: u32, text: &str) -> Option<String> {
+        candidates.take(origin(1), number, text.to_owned(), true)
+    }
+
+    #[test]
+    fn candidates_wait_for_their_description() {
+        let mut candidates = Candidates::default();
+        assert_eq!(take(&mut candidates, 1, "a"), None);
+        assert_eq!(take(&mut candidates, 2, "b"), None);
+        assert_eq!(candidates.set(&origin(1), 1), ["a"]);
+        assert_eq!(take(&mut candidates, 1, "c"), Some("c".to_owned()));
+        assert_eq!(candidates.set(&origin(1), 2), ["b"]);
+    }
+
+    #[test]
+    fn candidates_of_past_descriptions_are_dropped() {
+        let mut candidates = Candidates::default();
+        assert_eq!(take(&mut candidates, 1, "a"), None);
+        assert_eq!(candidates.set(&origin(1), 2), [""; 0]);
+        assert_eq!(take(&mut candidates, 1, "b"), None);
+        assert_eq!(candidates.set(&origin(1), 3), [""; 0]);
+    }
+
+    #[test]
+    fn candidates_of_an_ignored_offer_are_swallowed() {
+        let mut candidates = Candidates::default();
+        assert_eq!(take(&mut candidates, 1, "before"), None);
+        candidates.ignore(&origin(1), 1);
+        assert_eq!(take(&mut candidates, 1, "after"), None);
+        assert_eq!(take(&mut candidates, 2, "next"), None);
+        assert_eq!(candidates.set(&origin(1), 2), ["next"]);
+    }
+
+    #[test]
+    fn candidates_of_another_connection_are_not_mixed_in() {
+        let mut candidates = Candidates::default();
+        let other = candidates.take(origin(2), 1, "other".to_owned(), false);
+        assert_eq!((other, take(&mut candidates, 1, "this")), (None, None));
+        assert_eq!(candidates.set(&origin(1), 1), ["this"]);
+    }
+
+    #[test]
+    fn candidates_without_numbers_wait_for_any_description() {
+        let mut candidates = Candidates::default();
+        assert_eq!(take(&mut candidates, 0, "a"), None);
+        assert_eq!(candidates.set(&origin(1), 0), ["a"]);
+        assert_eq!(take(&mut candidates, 0, "b"), Some("b".to_owned()));
+    }
+
+    #[test]
+    fn only_so_many_wait() {
+        let mut candidates = Candidates::default();
+        (0..1_000).for_each(|_| {
+            assert_eq!(take(&mut candidates, 1, "x"), None);
+        });
+        assert_eq!(candidates.set(&origin(1), 1).len(), MAX_EARLY);
+    }
+}
