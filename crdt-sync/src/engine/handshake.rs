@@ -59,7 +59,10 @@ impl Engine {
         if state.hello_at.is_some_and(|at| at <= now) {
             let longest = self.config.hello_retry.saturating_mul(MAX_HELLO_WAIT);
             state.hello_wait = state.hello_wait.saturating_mul(2).min(longest);
-            state.hello_at = Some(now.saturating_add(state.hello_wait));
+            // Who speaks JSON and still does not answer will not: it knows no other form.
+            let in_vain = state.speech == Speech::Json && state.hello_wait == longest;
+            let next = now.saturating_add(state.hello_wait);
+            state.hello_at = (!in_vain).then_some(next);
             self.say_hello(link, now, doc);
         }
         let Some(state) = self.links.get_mut(&link) else {

@@ -114,6 +114,7 @@ impl Engine {
         } else if *frontier == ours.frontier {
             state.said_synced = true;
             state.heard_synced = true;
+            state.repair_at = None;
             self.tell_synced(link);
         }
     }

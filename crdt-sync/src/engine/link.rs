@@ -169,6 +169,11 @@ impl Link {
         self.queue.is_empty() && self.buffered <= config.low_water
     }
 
+    /// Whether presence can be sent to the peer now.
+    pub(super) fn takes_presence(&self, config: &Config) -> bool {
+        self.active && self.session().is_some() && self.buffered < config.window
+    }
+
     /// Something is to be sent at `at`, or earlier if it was due earlier; changes that follow each
     /// other too fast are coalesced.
     pub(super) fn mark(&mut self, at: Millis, config: &Config) {

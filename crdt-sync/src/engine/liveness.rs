@@ -10,10 +10,13 @@ use crate::error::CloseReason;
 use crate::types::{Channel, LinkId, Millis, Output, Speech};
 use crate::wire::{Check, Message};
 
+/// How many times longer a peer may take to say its first word.
+const UNHEARD: u64 = 5;
+
 impl Engine {
     pub(super) fn liveness_timeout(&self, link: &Link) -> Option<Millis> {
         match link.speech {
-            Speech::Unknown => None,
+            Speech::Unknown => self.dead_at(link),
             Speech::Binary | Speech::Json => {
                 let dead = self.dead_at(link);
                 Some(dead.map_or(link.check_at, |at| at.min(link.check_at)))
@@ -24,6 +27,10 @@ impl Engine {
     /// When the link counts as dead, unless something comes. What the transport gets rid of counts
     /// as a sign of life: on a slow link the answer to a heartbeat waits behind a long transfer.
     fn dead_at(&self, link: &Link) -> Option<Millis> {
+        if link.speech == Speech::Unknown {
+            let patience = self.config.dead_after.saturating_mul(UNHEARD);
+            return Some(link.heard_at.saturating_add(patience));
+        }
         let (_, asked) = link.asked?;
         let alive = link
             .heard_at
@@ -131,6 +138,8 @@ impl Engine {
             state.mismatches = 0;
             state.known = Arc::clone(&version.summary);
             state.due = None;
+            // What is held back here waits for what this peer has not got either.
+            state.repair_at = None;
             // A standby that took over has been told by this what the peer has.
             state.held = false;
             state.heard_synced = true;

@@ -183,8 +183,12 @@ impl Engine {
             return;
         };
         if bytes < state.buffered {
-            state.drained_at = now;
             state.full_since = None;
+            // Only a long transfer that goes on speaks for the peer: a heartbeat gets rid of its
+            // bytes on many transports whether anybody hears it or not.
+            if bytes > 0 || !state.queue.is_empty() {
+                state.drained_at = now;
+            }
         }
         state.buffered = bytes;
         state.pump(&self.config, &mut self.outputs);
@@ -234,7 +238,7 @@ impl Engine {
                 .filter(|_| link.is_ready() && link.has_room(&self.config));
             let presence = link
                 .presence_due
-                .filter(|_| link.buffered < self.config.window);
+                .filter(|_| link.takes_presence(&self.config));
             let fragments = link.reassembly.timeout(self.config.fragment_timeout);
             let liveness = self.liveness_timeout(link);
             [

@@ -4,7 +4,7 @@ use super::Engine;
 use super::link::Link;
 use crate::error::CloseReason;
 use crate::presence::{Ended, Taken};
-use crate::types::{Channel, LinkId, Millis, Output, Speech};
+use crate::types::{Channel, LinkId, Millis, Output};
 use crate::wire::Message;
 
 /// The longest list of sessions in a message.
@@ -44,11 +44,7 @@ impl Engine {
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };
-        let ready = state.active
-            && state.speech == Speech::Binary
-            && state.peer.is_some()
-            && state.buffered < config.window;
-        if !ready || state.presence_due.is_none_or(|at| at > now) {
+        if !state.takes_presence(config) || state.presence_due.is_none_or(|at| at > now) {
             return;
         }
         state.presence_due = None;
@@ -312,11 +308,10 @@ impl Engine {
     }
 
     fn tell_presence(&mut self, message: &Message, to: impl Fn(&Link) -> bool) {
-        let met = |link: &&mut Link| {
-            link.active && link.speech == Speech::Binary && link.peer.is_some() && to(link)
-        };
+        let config = &self.config;
+        let met = |link: &&mut Link| link.takes_presence(config) && to(link);
         for link in self.links.values_mut().filter(met) {
-            link.send_now(message, Channel::Presence, &self.config, &mut self.outputs);
+            link.send_now(message, Channel::Presence, config, &mut self.outputs);
         }
     }
 
