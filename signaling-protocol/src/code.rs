@@ -63,6 +63,8 @@ error_codes! {
     ForgedSender = "forged_sender",
     /// The peer named in `to` is not in the room.
     PeerUnavailable = "peer_unavailable",
+    /// The client sends more than it may in that time; this message was dropped.
+    RateLimited = "rate_limited",
     /// The room holds as many clients as it may.
     RoomFull = "room_full",
     /// The server holds as many rooms as it may.
@@ -108,6 +110,10 @@ pub enum CloseCode {
     SlowConsumer,
     /// The same client came back on another socket and took its id over.
     Replaced,
+    /// The client went on sending more than it may.
+    RateLimited,
+    /// The client answered no ping for too long.
+    IdleTimeout,
 }
 
 impl CloseCode {
@@ -120,6 +126,8 @@ impl CloseCode {
         CloseCode::MessageTooBig,
         CloseCode::SlowConsumer,
         CloseCode::Replaced,
+        CloseCode::RateLimited,
+        CloseCode::IdleTimeout,
     ];
 
     /// The number in the close frame.
@@ -133,6 +141,8 @@ impl CloseCode {
             CloseCode::MessageTooBig => 1009,
             CloseCode::SlowConsumer => 4001,
             CloseCode::Replaced => 4002,
+            CloseCode::RateLimited => 4003,
+            CloseCode::IdleTimeout => 4004,
         }
     }
 
@@ -147,6 +157,8 @@ impl CloseCode {
             CloseCode::MessageTooBig => "message_too_big",
             CloseCode::SlowConsumer => "slow_consumer",
             CloseCode::Replaced => "replaced",
+            CloseCode::RateLimited => "rate_limited",
+            CloseCode::IdleTimeout => "idle_timeout",
         }
     }
 

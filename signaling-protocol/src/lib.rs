@@ -50,6 +50,6 @@ pub use error::{IdError, ParseError};
 pub use id::{AgentId, RoomId, SessionSecret};
 pub use json::OpaqueJson;
 pub use server::{
-    ErrorReply, IceServer, PeerJoined, PeerLeft, PeerList, Ping, Pong, ServerMessage,
+    ErrorReply, GoingAway, IceServer, PeerJoined, PeerLeft, PeerList, Ping, Pong, ServerMessage,
 };
 pub use signal::{Relay, Signal, SignalKind};

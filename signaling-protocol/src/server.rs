@@ -25,6 +25,8 @@ pub enum ServerMessage {
     Relay(Relay),
     /// Something the client sent was refused; the socket lives unless a close frame follows.
     Error(ErrorReply),
+    /// The server ends, and closes the socket after this.
+    GoingAway(GoingAway),
     /// Asks for a [`Pong`].
     Ping(Ping),
     /// Answers a [`Ping`].
@@ -95,6 +97,15 @@ pub struct ErrorReply {
     pub peer_id: Option<AgentId>,
 }
 
+/// Tells a client that the server ends, and when to connect again, here or elsewhere. Each client is
+/// told another time, so that they do not all come at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename = "going_away", rename_all = "camelCase")]
+pub struct GoingAway {
+    /// How many milliseconds to wait before connecting again.
+    pub reconnect_after_ms: u64,
+}
+
 /// Asks the other end for a [`Pong`]; for clients that cannot see WebSocket pings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(tag = "type", rename = "ping")]
@@ -133,6 +144,7 @@ impl ServerMessage {
                 fields.into_relay().map(ServerMessage::Relay)
             }
             "error" => Ok(ServerMessage::Error(serde_json::from_str(frame)?)),
+            "going_away" => Ok(ServerMessage::GoingAway(serde_json::from_str(frame)?)),
             "ping" => Ok(ServerMessage::Ping(Ping {})),
             "pong" => Ok(ServerMessage::Pong(Pong {})),
             other => Err(ParseError::UnknownType {

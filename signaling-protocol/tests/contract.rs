@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 use signaling_protocol::{
-    AgentId, ClientMessage, ErrorCode, ErrorReply, Join, OpaqueJson, ParseError, PeerJoined,
-    PeerLeft, PeerList, Relay, RoomId, ServerMessage, SessionSecret, SignalKind, limits,
+    AgentId, ClientMessage, ErrorCode, ErrorReply, GoingAway, Join, OpaqueJson, ParseError,
+    PeerJoined, PeerLeft, PeerList, Relay, RoomId, ServerMessage, SessionSecret, SignalKind,
+    limits,
 };
 
 fn agent(text: &str) -> AgentId {
@@ -152,6 +153,12 @@ fn the_servers_announcements_are_the_contract() {
                 code: ErrorCode::PeerUnavailable,
                 message: "gone".into(),
                 peer_id: Some(agent("bob")),
+            }),
+        ),
+        (
+            r#"{"type":"going_away","reconnectAfterMs":250}"#,
+            ServerMessage::GoingAway(GoingAway {
+                reconnect_after_ms: 250,
             }),
         ),
         (

@@ -4,14 +4,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use signaling_protocol::{
-    AgentId, ClientMessage, CloseCode, ErrorCode, ErrorReply, IdError, Join, PeerJoined, PeerLeft,
-    PeerList, Pong, RoomId, ServerMessage, limits,
+    AgentId, ClientMessage, CloseCode, ErrorCode, ErrorReply, GoingAway, IdError, Join, PeerJoined,
+    PeerLeft, PeerList, Pong, RoomId, ServerMessage, SignalKind, limits,
 };
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use crate::hub::Hub;
-use crate::outbox::Outbox;
+use crate::limits::Rate;
+use crate::metrics::Kind;
+use crate::outbox::{Letter, Outbox};
 use crate::rooms::{ConnectionId, JoinRefusal, Newcomer};
+
+/// Clients of a server that ends are told to come back at random times within this span.
+const RECONNECT_SPREAD_MS: u64 = 5_000;
 
 /// The server's side of one client. Dropping it takes the client out of its room.
 pub(crate) struct Client {
@@ -21,6 +26,16 @@ pub(crate) struct Client {
     /// The room in the address of the socket, where it has one.
     address_room: Option<Result<RoomId, IdError>>,
     place: Option<Place>,
+    rates: Rates,
+}
+
+/// How much the client may send.
+struct Rates {
+    messages: Rate,
+    relay_messages: Rate,
+    relay_bytes: Rate,
+    /// How often it may be told that it sends too much before it is disconnected.
+    excesses: Rate,
 }
 
 /// Where a client is, and as whom.
@@ -43,19 +58,34 @@ impl Client {
         address_room: Option<Result<RoomId, IdError>>,
     ) -> Self {
         let connection = hub.new_connection();
+        let config = &hub.config;
+        let largest = u32::try_from(config.max_message_size).unwrap_or(u32::MAX);
+        let rates = Rates {
+            messages: Rate::new(config.messages_per_second, 1),
+            relay_messages: Rate::new(config.relay_messages_per_second, 1),
+            relay_bytes: Rate::new(config.relay_bytes_per_second, largest),
+            excesses: Rate::new(config.messages_per_second.max(1), 1),
+        };
         Self {
             hub,
             connection,
             outbox,
             address_room,
             place: None,
+            rates,
         }
     }
 
     /// Takes a text frame. What is wrong with it is answered; the socket lives.
-    pub(crate) fn receive_text(&mut self, frame: &str) {
-        let result = match ClientMessage::parse(frame) {
-            Ok(message) => self.carry_out(message, frame),
+    pub(crate) fn receive_text(&mut self, frame: &str, now: Instant) {
+        let parsed = ClientMessage::parse(frame);
+        let kind = parsed.as_ref().map_or(Kind::Unreadable, kind_of);
+        self.hub.metrics.received(kind, frame.len());
+        if !self.may_send(kind, frame.len()) {
+            return self.too_much(parsed.ok());
+        }
+        let result = match parsed {
+            Ok(message) => self.carry_out(message, frame, now),
             Err(error) => Err(Refusal::new(error.code(), error.to_string())),
         };
         if let Err(refusal) = result {
@@ -64,7 +94,11 @@ impl Client {
     }
 
     /// Takes a binary frame: there are none in this protocol.
-    pub(crate) fn receive_binary(&self) {
+    pub(crate) fn receive_binary(&self, size: usize) {
+        self.hub.metrics.received(Kind::Unreadable, size);
+        if !self.may_send(Kind::Unreadable, size) {
+            return self.too_much(None);
+        }
         let message = "binary frames are not part of this protocol; send JSON text".to_owned();
         self.refuse(Refusal::new(ErrorCode::BinaryFrame, message));
     }
@@ -79,7 +113,47 @@ impl Client {
         self.refuse(Refusal::new(ErrorCode::MessageTooBig, message));
     }
 
-    fn carry_out(&mut self, message: ClientMessage, frame: &str) -> Result<(), Refusal> {
+    /// Tells the client that the server ends, before its socket is closed.
+    pub(crate) fn going_away(&self) {
+        let reconnect_after_ms = fastrand::u64(0..=RECONNECT_SPREAD_MS);
+        self.send(
+            Kind::Announcement,
+            &ServerMessage::GoingAway(GoingAway { reconnect_after_ms }),
+        );
+    }
+
+    fn may_send(&self, kind: Kind, size: usize) -> bool {
+        match kind {
+            Kind::Relay => {
+                self.rates.relay_messages.take() && self.rates.relay_bytes.take_many(size)
+            }
+            _ => self.rates.messages.take(),
+        }
+    }
+
+    /// Drops a message that is one too many; disconnects who does not mind being told.
+    fn too_much(&self, message: Option<ClientMessage>) {
+        let peer = match message {
+            Some(ClientMessage::Signal(signal)) => Some(signal.to),
+            Some(ClientMessage::Relay(relay)) => Some(relay.to),
+            _ => None,
+        };
+        self.refuse(Refusal {
+            code: ErrorCode::RateLimited,
+            message: "more messages than may be sent in that time; this one was dropped".to_owned(),
+            peer,
+        });
+        if !self.rates.excesses.take() {
+            self.outbox.close(CloseCode::RateLimited);
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        message: ClientMessage,
+        frame: &str,
+        now: Instant,
+    ) -> Result<(), Refusal> {
         match message {
             ClientMessage::Join(join) => self.join(join),
             ClientMessage::Leave(_) => {
@@ -87,10 +161,15 @@ impl Client {
                 self.leave();
                 Ok(())
             }
-            ClientMessage::Signal(signal) => self.forward(&signal.to, signal.from, frame),
-            ClientMessage::Relay(relay) => self.forward(&relay.to, relay.from, frame),
+            ClientMessage::Signal(signal) => {
+                let kind = kind_of_signal(signal.kind);
+                self.forward(kind, &signal.to, signal.from, frame, now)
+            }
+            ClientMessage::Relay(relay) => {
+                self.forward(Kind::Relay, &relay.to, relay.from, frame, now)
+            }
             ClientMessage::Ping(_) => {
-                self.send(&ServerMessage::Pong(Pong {}));
+                self.send(Kind::Ping, &ServerMessage::Pong(Pong {}));
                 Ok(())
             }
             ClientMessage::Pong(_) => Ok(()),
@@ -148,11 +227,14 @@ impl Client {
                 capabilities: join.capabilities,
             }),
         );
-        self.send(&ServerMessage::PeerList(PeerList {
-            peers: joined.peers,
-            capabilities: joined.capabilities,
-            ice_servers: Vec::new(),
-        }));
+        self.send(
+            Kind::Announcement,
+            &ServerMessage::PeerList(PeerList {
+                peers: joined.peers,
+                capabilities: joined.capabilities,
+                ice_servers: Vec::new(),
+            }),
+        );
         drop(rooms);
 
         tracing::debug!(connection = self.connection.0, %room, %agent, rejoined, "joined");
@@ -176,7 +258,14 @@ impl Client {
     }
 
     /// Passes a frame on as it came, once it is sure that its sender is who it says.
-    fn forward(&self, to: &AgentId, from: Option<AgentId>, frame: &str) -> Result<(), Refusal> {
+    fn forward(
+        &self,
+        kind: Kind,
+        to: &AgentId,
+        from: Option<AgentId>,
+        frame: &str,
+        now: Instant,
+    ) -> Result<(), Refusal> {
         let place = self.place()?;
         let frame = match from {
             Some(from) if from == place.agent => Utf8Bytes::from(frame),
@@ -189,7 +278,11 @@ impl Client {
         let receiver = self.hub.rooms().find(&place.room, to).cloned();
         match receiver {
             Some(outbox) => {
-                outbox.push(Message::Text(frame));
+                outbox.push(Letter {
+                    message: Message::Text(frame),
+                    kind,
+                    since: Some(now),
+                });
                 Ok(())
             }
             None => Err(Refusal {
@@ -228,16 +321,20 @@ impl Client {
             message,
             peer,
         } = refusal;
+        self.hub.metrics.refused(code);
         tracing::debug!(connection = self.connection.0, %code, message, "refused");
-        self.send(&ServerMessage::Error(ErrorReply {
-            code,
-            message,
-            peer_id: peer,
-        }));
+        self.send(
+            Kind::Error,
+            &ServerMessage::Error(ErrorReply {
+                code,
+                message,
+                peer_id: peer,
+            }),
+        );
     }
 
-    fn send(&self, message: &ServerMessage) {
-        self.outbox.push(Message::text(message.to_json()));
+    fn send(&self, kind: Kind, message: &ServerMessage) {
+        self.outbox.push(Letter::text(kind, message.to_json()));
     }
 }
 
@@ -268,14 +365,33 @@ impl From<JoinRefusal> for Refusal {
     }
 }
 
+fn kind_of(message: &ClientMessage) -> Kind {
+    match message {
+        ClientMessage::Join(_) => Kind::Join,
+        ClientMessage::Leave(_) => Kind::Leave,
+        ClientMessage::Signal(signal) => kind_of_signal(signal.kind),
+        ClientMessage::Relay(_) => Kind::Relay,
+        ClientMessage::Ping(_) | ClientMessage::Pong(_) => Kind::Ping,
+        _ => Kind::Unreadable,
+    }
+}
+
+fn kind_of_signal(kind: SignalKind) -> Kind {
+    match kind {
+        SignalKind::Offer => Kind::Offer,
+        SignalKind::Answer => Kind::Answer,
+        SignalKind::IceCandidate => Kind::IceCandidate,
+    }
+}
+
 /// Queues one message for many; its text is written once and shared.
 fn tell(members: &[Arc<Outbox>], message: &ServerMessage) {
     if members.is_empty() {
         return;
     }
-    let message = Message::text(message.to_json());
+    let letter = Letter::text(Kind::Announcement, message.to_json());
     for outbox in members {
-        outbox.push(message.clone());
+        outbox.push(letter.clone());
     }
 }
 

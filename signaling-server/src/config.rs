@@ -56,6 +56,73 @@ pub struct Config {
           value_parser = at_least_one)]
     pub max_queued_messages: usize,
 
+    /// Pages that may connect, like https://edit.example.org; any page where none is named
+    #[arg(long, env = "ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',',
+          value_parser = origin)]
+    pub allow_origin: Vec<String>,
+
+    /// Take a client's address from X-Forwarded-For, which the proxy in front has to set
+    #[arg(long, env = "TRUST_FORWARDED_FOR")]
+    pub trust_forwarded_for: bool,
+
+    /// How many sockets may be open at a time; 0 is no limit
+    #[arg(
+        long,
+        env = "MAX_CONNECTIONS",
+        default_value_t = 20_000,
+        value_name = "N"
+    )]
+    pub max_connections: usize,
+
+    /// How many sockets one address may have open; 0 is no limit. This machine has none
+    #[arg(
+        long,
+        env = "MAX_CONNECTIONS_PER_ADDRESS",
+        default_value_t = 500,
+        value_name = "N"
+    )]
+    pub max_connections_per_address: usize,
+
+    /// How many sockets one address may open in a minute; 0 is no limit. This machine has none
+    #[arg(
+        long,
+        env = "HANDSHAKES_PER_MINUTE",
+        default_value_t = 600,
+        value_name = "N"
+    )]
+    pub handshakes_per_minute: u32,
+
+    /// How many messages a client may send in a second, relay apart; 0 is no limit
+    #[arg(
+        long,
+        env = "MESSAGES_PER_SECOND",
+        default_value_t = 500,
+        value_name = "N"
+    )]
+    pub messages_per_second: u32,
+
+    /// How many relay messages a client may send in a second; 0 is no limit
+    #[arg(
+        long,
+        env = "RELAY_MESSAGES_PER_SECOND",
+        default_value_t = 500,
+        value_name = "N"
+    )]
+    pub relay_messages_per_second: u32,
+
+    /// How many bytes of relay messages a client may send in a second; 0 is no limit
+    #[arg(long, env = "RELAY_BYTES_PER_SECOND", default_value_t = 4 << 20, value_name = "BYTES")]
+    pub relay_bytes_per_second: u32,
+
+    /// How long the end may take after SIGTERM
+    #[arg(
+        long,
+        env = "DRAIN_SECONDS",
+        default_value_t = 10,
+        value_name = "SECONDS"
+    )]
+    pub drain_seconds: u64,
+
     /// Log more; twice for everything. RUST_LOG, where set, decides instead
     #[arg(short, long, env = "VERBOSE", action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -91,6 +158,10 @@ impl Config {
         self.client_timeout() / 3
     }
 
+    pub(crate) fn drain_timeout(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds)
+    }
+
     pub(crate) fn room_timeout(&self) -> Duration {
         Duration::from_secs(self.room_timeout_minutes.saturating_mul(60))
     }
@@ -107,6 +178,19 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) => Err("must be at least 1".to_owned()),
         Ok(number) => Ok(number),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+/// An origin is what a browser sends: scheme and host, perhaps a port, and nothing behind them.
+fn origin(text: &str) -> Result<String, String> {
+    let host = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    match host {
+        Some(host) if !host.is_empty() && !host.contains(['/', '?', '#', '@', '*', ' ']) => {
+            Ok(text.to_owned())
+        }
+        _ => Err("an origin is like https://edit.example.org, without a path".to_owned()),
     }
 }
 
@@ -135,6 +219,9 @@ mod tests {
             ("--max-clients-per-room", "none"),
             ("--max-message-size", "0"),
             ("--client-timeout-seconds", "0"),
+            ("--allow-origin", "edit.example.org"),
+            ("--allow-origin", "https://edit.example.org/"),
+            ("--allow-origin", "https://*"),
         ] {
             let error = parse(&[flag, value]).unwrap_err().to_string();
             assert!(error.contains(flag) && error.contains(value), "{error}");

@@ -18,7 +18,9 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use crate::client::Client;
 use crate::hub::Hub;
-use crate::outbox::{Outbox, Outgoing};
+use crate::limits::Admission;
+use crate::metrics::{Ended, Kind, Metrics};
+use crate::outbox::{Letter, Outbox, Outgoing};
 
 /// Most frames are a few hundred bytes, and every idle client pays for this buffer.
 const READ_BUFFER: usize = 2048;
@@ -37,6 +39,7 @@ pub(crate) async fn serve<S>(
     read_ahead: Bytes,
     hub: Arc<Hub>,
     address_room: Option<Result<RoomId, IdError>>,
+    admission: Admission,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -54,18 +57,21 @@ pub(crate) async fn serve<S>(
         socket,
         client,
         outbox,
+        metrics: hub.metrics.clone(),
         unflushed: false,
         last_heard: Instant::now(),
         ping_interval: hub.config.ping_interval(),
         client_timeout: hub.config.client_timeout(),
     };
     connection.run(&hub).await;
+    drop(admission);
 }
 
 struct Connection<S> {
     socket: WebSocketStream<S>,
     client: Client,
     outbox: Arc<Outbox>,
+    metrics: Arc<Metrics>,
     /// Whether something was written that has not reached the kernel.
     unflushed: bool,
     last_heard: Instant,
@@ -76,17 +82,15 @@ struct Connection<S> {
 /// What happens next to a connection.
 enum Event {
     Frame(Result<Message, WsError>),
-    /// The client closed the socket, or it broke.
-    Gone,
-    /// The server closes the socket.
-    Close(CloseCode),
+    /// The connection is over, or the server has to end it.
+    End(Ended),
     /// Time to look whether the client is still there.
     Alarm,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     async fn run(mut self, hub: &Hub) {
-        let code = {
+        let ended = {
             let alarm = sleep(self.ping_interval);
             let ending = hub.ending.cancelled();
             tokio::pin!(alarm, ending);
@@ -94,11 +98,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 match poll_fn(|cx| self.poll_event(cx, alarm.as_mut(), ending.as_mut())).await {
                     Event::Frame(Ok(frame)) => self.receive(frame),
                     Event::Frame(Err(error)) => break self.broken(error),
-                    Event::Gone => break None,
-                    Event::Close(code) => break Some(code),
+                    Event::End(ended) => break ended,
                     Event::Alarm => {
                         if !self.still_there() {
-                            break None;
+                            break Ended::Server(CloseCode::IdleTimeout);
                         }
                         alarm.as_mut().reset(Instant::now() + self.ping_interval);
                     }
@@ -106,8 +109,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         };
         // The others are told before the close is shaken hands on, which a client may draw out.
+        if ended == Ended::Server(CloseCode::GoingAway) {
+            self.client.going_away();
+        }
         drop(self.client);
-        if let Some(code) = code {
+        self.metrics.ended(ended);
+        if let Ended::Server(code) = ended {
             // Boxed, so that an open connection holds no room for what closing it takes.
             let _ = timeout(
                 CLOSE_TIMEOUT,
@@ -124,16 +131,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         ending: Pin<&mut impl Future<Output = ()>>,
     ) -> Poll<Event> {
         if self.outbox.poll_overrun(cx).is_ready() {
-            return Poll::Ready(Event::Close(CloseCode::SlowConsumer));
+            return Poll::Ready(Event::End(Ended::Server(CloseCode::SlowConsumer)));
         }
         if let Poll::Ready(event) = self.poll_write(cx) {
             return Poll::Ready(event);
         }
         if let Poll::Ready(frame) = Pin::new(&mut self.socket).poll_next(cx) {
-            return Poll::Ready(frame.map_or(Event::Gone, Event::Frame));
+            return Poll::Ready(frame.map_or(Event::End(Ended::Client), Event::Frame));
         }
         if ending.poll(cx).is_ready() {
-            return Poll::Ready(Event::Close(CloseCode::GoingAway));
+            return Poll::Ready(Event::End(Ended::Server(CloseCode::GoingAway)));
         }
         alarm.poll(cx).map(|()| Event::Alarm)
     }
@@ -144,22 +151,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mut socket = Pin::new(&mut self.socket);
         loop {
             if ready!(socket.as_mut().poll_ready(cx)).is_err() {
-                return Poll::Ready(Event::Gone);
+                return Poll::Ready(Event::End(Ended::Lost));
             }
             match self.outbox.poll_next(cx) {
-                Poll::Ready(Outgoing::Message(message)) => {
-                    if socket.as_mut().start_send(message).is_err() {
-                        return Poll::Ready(Event::Gone);
+                Poll::Ready(Outgoing::Letter(letter)) => {
+                    self.metrics.sent(letter.kind, letter.message.len());
+                    if let Some(since) = letter.since {
+                        self.metrics.forwarded(since.elapsed());
+                    }
+                    if socket.as_mut().start_send(letter.message).is_err() {
+                        return Poll::Ready(Event::End(Ended::Lost));
                     }
                     self.unflushed = true;
                 }
-                Poll::Ready(Outgoing::Close(code)) => return Poll::Ready(Event::Close(code)),
+                Poll::Ready(Outgoing::Close(code)) => {
+                    return Poll::Ready(Event::End(Ended::Server(code)));
+                }
                 Poll::Pending => break,
             }
         }
         if self.unflushed {
             if ready!(socket.poll_flush(cx)).is_err() {
-                return Poll::Ready(Event::Gone);
+                return Poll::Ready(Event::End(Ended::Lost));
             }
             self.unflushed = false;
         }
@@ -167,26 +180,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn receive(&mut self, frame: Message) {
-        self.last_heard = Instant::now();
+        let now = Instant::now();
+        self.last_heard = now;
         match frame {
-            Message::Text(text) => self.client.receive_text(&text),
-            Message::Binary(_) => self.client.receive_binary(),
+            Message::Text(text) => self.client.receive_text(&text, now.into_std()),
+            Message::Binary(data) => self.client.receive_binary(data.len()),
             // Pings are answered and closes are shaken hands on by the WebSocket layer.
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {}
         }
     }
 
-    /// What to close with after a frame that could not be read, or `None` where the socket is gone.
-    fn broken(&self, error: WsError) -> Option<CloseCode> {
+    /// How a connection ends on which a frame could not be read.
+    fn broken(&self, error: WsError) -> Ended {
         match error {
             WsError::Capacity(CapacityError::MessageTooLong { .. }) => {
                 self.client.message_too_big();
-                Some(CloseCode::MessageTooBig)
+                Ended::Server(CloseCode::MessageTooBig)
             }
-            WsError::Utf8(_) => Some(CloseCode::InvalidText),
-            WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
-            WsError::Protocol(_) => Some(CloseCode::ProtocolError),
-            _ => None,
+            WsError::Utf8(_) => Ended::Server(CloseCode::InvalidText),
+            WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ended::Lost,
+            WsError::Protocol(_) => Ended::Server(CloseCode::ProtocolError),
+            _ => Ended::Lost,
         }
     }
 
@@ -197,7 +211,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return false;
         }
         if silent >= self.ping_interval {
-            self.outbox.push(Message::Ping(Bytes::new()));
+            let message = Message::Ping(Bytes::new());
+            self.outbox.push(Letter {
+                message,
+                kind: Kind::Ping,
+                since: None,
+            });
         }
         true
     }
@@ -213,8 +232,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     outbox.close(code);
-    while let Outgoing::Message(message) = poll_fn(|cx| outbox.poll_next(cx)).await {
-        socket.feed(message).await?;
+    while let Outgoing::Letter(letter) = poll_fn(|cx| outbox.poll_next(cx)).await {
+        socket.feed(letter.message).await?;
     }
     let frame = CloseFrame {
         code: code.number().into(),

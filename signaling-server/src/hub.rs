@@ -8,6 +8,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::limits::Door;
+use crate::metrics::Metrics;
 use crate::outbox::{Bounds, Outbox};
 use crate::rooms::{ConnectionId, RoomLimits, Rooms};
 
@@ -18,6 +20,8 @@ pub(crate) struct Hub {
     pub(crate) ending: CancellationToken,
     /// Every upgraded socket's task; hyper does not know of them any more.
     pub(crate) sockets: TaskTracker,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) door: Arc<Door>,
     rooms: Mutex<Rooms<Arc<Outbox>>>,
     last_connection: AtomicU64,
 }
@@ -29,8 +33,17 @@ impl Hub {
             clients_per_room: config.max_clients_per_room,
             empty_for: config.room_timeout(),
         };
+        let metrics = Arc::new(Metrics::new());
+        let door = Door::new(
+            config.max_connections,
+            config.max_connections_per_address,
+            config.handshakes_per_minute,
+            metrics.connections.clone(),
+        );
         Self {
             config,
+            metrics,
+            door: Arc::new(door),
             ending: CancellationToken::new(),
             sockets: TaskTracker::new(),
             rooms: Mutex::new(Rooms::new(limits)),
@@ -48,9 +61,10 @@ impl Hub {
     }
 
     pub(crate) fn new_outbox(&self) -> Arc<Outbox> {
-        Arc::new(Outbox::new(Bounds {
+        let bounds = Bounds {
             messages: self.config.max_queued_messages,
             bytes: self.config.max_queued_bytes(),
-        }))
+        };
+        Arc::new(Outbox::new(bounds, self.metrics.clone()))
     }
 }

@@ -5,11 +5,14 @@
 //! nothing. An idle queue holds no memory worth naming.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use signaling_protocol::CloseCode;
 use tokio_tungstenite::tungstenite::Message;
+
+use crate::metrics::{Kind, Metrics};
 
 /// A queue that grew beyond this gives its memory back once it is empty.
 const KEPT_CAPACITY: usize = 16;
@@ -17,6 +20,7 @@ const KEPT_CAPACITY: usize = 16;
 /// The queue of one client.
 pub(crate) struct Outbox {
     bounds: Bounds,
+    metrics: Arc<Metrics>,
     state: Mutex<State>,
 }
 
@@ -27,45 +31,56 @@ pub(crate) struct Bounds {
     pub(crate) bytes: usize,
 }
 
+/// A message on its way to a client.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Letter {
+    pub(crate) message: Message,
+    pub(crate) kind: Kind,
+    /// When another peer's message, that this one passes on, was read.
+    pub(crate) since: Option<Instant>,
+}
+
 /// What the connection takes out.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Outgoing {
-    Message(Message),
+    Letter(Letter),
     /// Nothing more comes; close the socket with this.
     Close(CloseCode),
 }
 
 #[derive(Default)]
 struct State {
-    queue: VecDeque<Message>,
+    queue: VecDeque<Letter>,
     bytes: usize,
     closing: Option<CloseCode>,
     waker: Option<Waker>,
 }
 
 impl Outbox {
-    pub(crate) fn new(bounds: Bounds) -> Self {
+    pub(crate) fn new(bounds: Bounds, metrics: Arc<Metrics>) -> Self {
         Self {
             bounds,
+            metrics,
             state: Mutex::default(),
         }
     }
 
     /// Queues a message, or marks the client as too slow. After a close nothing is queued.
-    pub(crate) fn push(&self, message: Message) {
+    pub(crate) fn push(&self, letter: Letter) {
         let mut state = self.lock();
         if state.closing.is_some() {
             return;
         }
-        let bytes = state.bytes.saturating_add(message.len());
+        let bytes = state.bytes.saturating_add(letter.message.len());
         if state.queue.len() >= self.bounds.messages || bytes > self.bounds.bytes {
             // The client would see a gap, so what waits is of no use to it any more.
-            state.queue = VecDeque::new();
-            state.bytes = 0;
+            self.clear(&mut state);
             state.closing = Some(CloseCode::SlowConsumer);
         } else {
+            self.metrics.queued_messages.inc();
+            self.metrics.queued_bytes.inc_by(size(&letter));
             state.bytes = bytes;
-            state.queue.push_back(message);
+            state.queue.push_back(letter);
         }
         wake(state);
     }
@@ -91,12 +106,14 @@ impl Outbox {
     /// The next message, in the order in which they were pushed, and the close after the last one.
     pub(crate) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Outgoing> {
         let mut state = self.lock();
-        if let Some(message) = state.queue.pop_front() {
-            state.bytes = state.bytes.saturating_sub(message.len());
+        if let Some(letter) = state.queue.pop_front() {
+            self.metrics.queued_messages.dec();
+            self.metrics.queued_bytes.dec_by(size(&letter));
+            state.bytes = state.bytes.saturating_sub(letter.message.len());
             if state.queue.is_empty() && state.queue.capacity() > KEPT_CAPACITY {
                 state.queue = VecDeque::new();
             }
-            return Poll::Ready(Outgoing::Message(message));
+            return Poll::Ready(Outgoing::Letter(letter));
         }
         if let Some(code) = state.closing {
             return Poll::Ready(Outgoing::Close(code));
@@ -105,10 +122,39 @@ impl Outbox {
         Poll::Pending
     }
 
+    fn clear(&self, state: &mut State) {
+        for letter in std::mem::take(&mut state.queue) {
+            self.metrics.queued_messages.dec();
+            self.metrics.queued_bytes.dec_by(size(&letter));
+        }
+        state.bytes = 0;
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it holds the lock, so a poisoned one is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        let mut state = std::mem::take(&mut *self.lock());
+        self.clear(&mut state);
+    }
+}
+
+impl Letter {
+    pub(crate) fn text(kind: Kind, text: String) -> Self {
+        Self {
+            message: Message::text(text),
+            kind,
+            since: None,
+        }
+    }
+}
+
+fn size(letter: &Letter) -> i64 {
+    i64::try_from(letter.message.len()).unwrap_or(i64::MAX)
 }
 
 fn remember(state: &mut State, context: &Context<'_>) {
@@ -135,6 +181,15 @@ mod tests {
         bytes: 10,
     };
 
+    fn outbox() -> (Outbox, Arc<Metrics>) {
+        let metrics = Arc::new(Metrics::new());
+        (Outbox::new(BOUNDS, metrics.clone()), metrics)
+    }
+
+    fn letter(text: &str) -> Letter {
+        Letter::text(Kind::Relay, text.to_owned())
+    }
+
     fn next(outbox: &Outbox) -> Poll<Outgoing> {
         outbox.poll_next(&mut Context::from_waker(Waker::noop()))
     }
@@ -147,37 +202,40 @@ mod tests {
 
     #[test]
     fn messages_come_out_in_order_and_the_close_last() {
-        let outbox = Outbox::new(BOUNDS);
+        let (outbox, metrics) = outbox();
         assert_eq!(next(&outbox), Poll::Pending);
-        outbox.push(Message::text("a"));
-        outbox.push(Message::text("b"));
+        outbox.push(letter("a"));
+        outbox.push(letter("b"));
         outbox.close(CloseCode::Replaced);
         outbox.close(CloseCode::GoingAway);
-        outbox.push(Message::text("too late"));
-        assert_eq!(
-            next(&outbox),
-            Poll::Ready(Outgoing::Message(Message::text("a")))
-        );
-        assert_eq!(
-            next(&outbox),
-            Poll::Ready(Outgoing::Message(Message::text("b")))
-        );
+        outbox.push(letter("too late"));
+        assert_eq!(next(&outbox), Poll::Ready(Outgoing::Letter(letter("a"))));
+        assert_eq!(next(&outbox), Poll::Ready(Outgoing::Letter(letter("b"))));
         assert_eq!(
             next(&outbox),
             Poll::Ready(Outgoing::Close(CloseCode::Replaced))
         );
         assert!(!overrun(&outbox));
+        assert_eq!(metrics.queued_messages.get(), 0);
     }
 
     #[test]
     fn one_message_too_many_makes_a_slow_consumer() {
-        let outbox = Outbox::new(BOUNDS);
+        let (outbox, metrics) = outbox();
         for _ in 0..3 {
-            outbox.push(Message::text("m"));
+            outbox.push(letter("m"));
         }
         assert!(!overrun(&outbox));
-        outbox.push(Message::text("m"));
+        assert_eq!(
+            (metrics.queued_messages.get(), metrics.queued_bytes.get()),
+            (3, 3)
+        );
+        outbox.push(letter("m"));
         assert!(overrun(&outbox));
+        assert_eq!(
+            (metrics.queued_messages.get(), metrics.queued_bytes.get()),
+            (0, 0)
+        );
         assert_eq!(
             next(&outbox),
             Poll::Ready(Outgoing::Close(CloseCode::SlowConsumer))
@@ -186,13 +244,25 @@ mod tests {
 
     #[test]
     fn one_byte_too_many_makes_a_slow_consumer_and_what_left_does_not_count() {
-        let outbox = Outbox::new(BOUNDS);
-        outbox.push(Message::text("12345"));
-        outbox.push(Message::text("12345"));
+        let (outbox, metrics) = outbox();
+        outbox.push(letter("12345"));
+        outbox.push(letter("12345"));
         assert!(next(&outbox).is_ready());
-        outbox.push(Message::text("54321"));
+        outbox.push(letter("54321"));
         assert!(!overrun(&outbox));
-        outbox.push(Message::text("1"));
+        assert_eq!(metrics.queued_bytes.get(), 10);
+        outbox.push(letter("1"));
         assert!(overrun(&outbox));
+    }
+
+    #[test]
+    fn what_waits_for_a_client_that_is_gone_is_no_longer_counted() {
+        let (outbox, metrics) = outbox();
+        outbox.push(letter("m"));
+        drop(outbox);
+        assert_eq!(
+            (metrics.queued_messages.get(), metrics.queued_bytes.get()),
+            (0, 0)
+        );
     }
 }

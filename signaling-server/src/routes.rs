@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use hyper::upgrade::OnUpgrade;
 use percent_encoding::percent_decode_str;
-use serde_json::json;
+use serde_json::{Value, json};
 use signaling_protocol::{IdError, RoomId};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use warp::http::header::{
-    CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_NONE_MATCH, SEC_WEBSOCKET_ACCEPT,
-    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_NONE_MATCH, RETRY_AFTER,
+    SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use warp::http::{Response, StatusCode};
 use warp::hyper::body::Bytes;
@@ -23,7 +23,15 @@ use warp::{Filter, reply};
 use crate::assets;
 use crate::connection;
 use crate::hub::Hub;
+use crate::limits::Admission;
+use crate::metrics::Rejected;
+use crate::origin;
 use crate::server::HttpIo;
+
+/// How long to ask a refused client to stay away.
+const RETRY_AFTER_SECONDS: &str = "10";
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The address of the client, put into each request by the acceptor.
 #[derive(Debug, Clone, Copy)]
@@ -52,16 +60,40 @@ pub(crate) fn routes(
 
     let health = readable
         .and(warp::path!("health"))
-        .map(|| reply::json(&json!({ "status": "ok" })));
+        .map(|| json_reply(&json!({ "status": "ok" })));
 
-    let stats = readable.and(warp::path!("stats")).map(move || {
-        let rooms = hub.rooms();
-        reply::json(&json!({
-            "rooms": rooms.len(),
-            "total_clients": rooms.members(),
-            "max_rooms": hub.config.max_rooms,
-            "max_clients_per_room": hub.config.max_clients_per_room,
-        }))
+    let stats = {
+        let hub = hub.clone();
+        readable.and(warp::path!("stats")).map(move || {
+            let rooms = hub.rooms();
+            json_reply(&json!({
+                "rooms": rooms.len(),
+                "total_clients": rooms.members(),
+                "max_rooms": hub.config.max_rooms,
+                "max_clients_per_room": hub.config.max_clients_per_room,
+                "connections": hub.metrics.connections.get(),
+                "queued_messages": hub.metrics.queued_messages.get(),
+            }))
+        })
+    };
+
+    let ready = {
+        let hub = hub.clone();
+        readable.and(warp::path!("ready")).map(move || {
+            if hub.ending.is_cancelled() {
+                problem(StatusCode::SERVICE_UNAVAILABLE, "the server is ending")
+            } else {
+                json_reply(&json!({ "status": "ready" }))
+            }
+        })
+    };
+
+    let metrics = readable.and(warp::path!("metrics")).map(move || {
+        let (rooms, clients) = {
+            let rooms = hub.rooms();
+            (rooms.len(), rooms.members())
+        };
+        reply::with_header(hub.metrics.text(rooms, clients), CONTENT_TYPE, OPEN_METRICS)
     });
 
     let app = readable
@@ -75,7 +107,9 @@ pub(crate) fn routes(
 
     socket
         .or(health)
+        .or(ready)
         .or(stats)
+        .or(metrics)
         .or(app)
         .recover(|rejection| async move { Ok(explain(&rejection)) })
 }
@@ -129,11 +163,20 @@ fn socket(
         ));
     };
 
+    let admission = match admit(&hub, headers, address) {
+        Ok(admission) => admission,
+        Err(why) => {
+            hub.metrics.rejected(why);
+            return Ok(turned_away(why));
+        }
+    };
+
     hub.sockets.clone().spawn(async move {
         match upgrade.await.map(|upgraded| upgraded.downcast::<HttpIo>()) {
             Ok(Ok(parts)) => {
                 tracing::debug!(%address, "a socket opened");
-                connection::serve(parts.io.into_inner(), parts.read_buf, hub, room).await;
+                connection::serve(parts.io.into_inner(), parts.read_buf, hub, room, admission)
+                    .await;
                 tracing::debug!(%address, "a socket closed");
             }
             Ok(Err(_)) => tracing::error!("an upgraded socket is of a foreign kind"),
@@ -148,6 +191,49 @@ fn socket(
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
     Ok(response)
+}
+
+fn admit(hub: &Hub, headers: &HeaderMap, peer: SocketAddr) -> Result<Admission, Rejected> {
+    if hub.ending.is_cancelled() {
+        return Err(Rejected::Ending);
+    }
+    if !origin::allowed(headers, &hub.config.allow_origin) {
+        return Err(Rejected::Origin);
+    }
+    hub.door.enter(origin::address(
+        peer,
+        headers,
+        hub.config.trust_forwarded_for,
+    ))
+}
+
+fn turned_away(why: Rejected) -> Response<Bytes> {
+    let (status, message) = match why {
+        Rejected::Origin => (
+            StatusCode::FORBIDDEN,
+            "this page may not connect to this server",
+        ),
+        Rejected::TooManyFromAddress => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many connections from this address",
+        ),
+        Rejected::HandshakeRate => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many new connections from this address",
+        ),
+        Rejected::TooManyConnections => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the server has as many connections as it may",
+        ),
+        Rejected::Ending => (StatusCode::SERVICE_UNAVAILABLE, "the server is ending"),
+    };
+    let mut response = problem(status, message);
+    if why != Rejected::Origin {
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+    }
+    response
 }
 
 fn asks_for_websocket(headers: &HeaderMap) -> bool {
@@ -177,8 +263,13 @@ fn explain(rejection: &Rejection) -> Response<Bytes> {
 }
 
 fn problem(status: StatusCode, message: &str) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(json!({ "error": message }).to_string()));
+    let mut response = json_reply(&json!({ "error": message }));
     *response.status_mut() = status;
+    response
+}
+
+fn json_reply(value: &Value) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(value.to_string()));
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -29,14 +29,11 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest request head; a handshake has a few hundred bytes.
 const HEAD_BUFFER: usize = 16 * 1024;
 
-/// How long the end may take once it was asked for.
-const END_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// How long to wait after the system had no descriptor for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How often to look for rooms that have been empty for long enough.
-const EXPIRY_INTERVAL: Duration = Duration::from_secs(30);
+/// How often to look for what is no longer needed.
+const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Serves until `shutdown` completes, then closes every connection and returns.
 ///
@@ -54,7 +51,7 @@ pub async fn run(
 
     tokio::select! {
         () = accept(&listener, &hub, &requests) => {}
-        () = remove_expired_rooms(&hub) => {}
+        () = keep_house(&hub) => {}
         () = shutdown => {}
     }
     drop(listener);
@@ -65,7 +62,7 @@ pub async fn run(
         requests.wait().await;
         hub.sockets.wait().await;
     };
-    if timeout(END_TIMEOUT, ended).await.is_err() {
+    if timeout(hub.config.drain_timeout(), ended).await.is_err() {
         tracing::warn!(
             "{} connections did not close in time",
             hub.sockets.len() + requests.len()
@@ -91,11 +88,13 @@ async fn accept(listener: &TcpListener, hub: &Arc<Hub>, requests: &TaskTracker) 
     }
 }
 
-async fn remove_expired_rooms(hub: &Hub) {
-    let mut rounds = interval(EXPIRY_INTERVAL);
+/// Forgets, now and then, what is no longer needed.
+async fn keep_house(hub: &Hub) {
+    let mut rounds = interval(HOUSEKEEPING_INTERVAL);
     loop {
         rounds.tick().await;
         hub.rooms().remove_expired(Instant::now());
+        hub.door.forget_old();
     }
 }
 

@@ -57,6 +57,55 @@ async fn health_and_stats_are_told_as_json() {
 }
 
 #[tokio::test]
+async fn readiness_is_told() {
+    let server = Server::start(&[]).await;
+    let (status, _, body) = server.get("/ready", "").await;
+    assert_eq!(
+        (status, serde_json::from_str(&body).unwrap()),
+        (200, json!({"status":"ready"}))
+    );
+}
+
+#[tokio::test]
+async fn what_happens_is_counted_for_prometheus() {
+    let server = Server::start(&[]).await;
+    let mut alice = server.join("alice").await;
+    let mut bob = server.join("bob").await;
+    alice.receive().await;
+    let offer = r#"{"type":"offer","to":"bob","from":"alice","offer":{}}"#;
+    alice.send_text(offer).await;
+    bob.receive().await;
+    alice.send_text("x").await;
+    alice.receive_error().await;
+    bob.hears_nothing().await;
+
+    let (status, head, text) = server.get("/metrics", "").await;
+    assert_eq!(status, 200);
+    assert!(
+        head.contains("content-type: application/openmetrics-text; version=1.0.0"),
+        "{head}"
+    );
+    let size = offer.len();
+    for line in [
+        "signaling_connections 2",
+        "signaling_rooms 1",
+        "signaling_clients 2",
+        "signaling_queued_messages 0",
+        "signaling_forward_latency_seconds_count 1",
+        r#"signaling_messages_total{direction="in",kind="offer"} 1"#,
+        r#"signaling_messages_total{direction="out",kind="offer"} 1"#,
+        &format!(r#"signaling_message_bytes_total{{direction="in",kind="offer"}} {size}"#),
+        r#"signaling_messages_total{direction="in",kind="unreadable"} 1"#,
+        r#"signaling_refusals_total{reason="malformed"} 1"#,
+    ] {
+        assert!(
+            text.lines().any(|found| found == line),
+            "{line} is not in\n{text}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_said_to_be_missing() {
     let server = Server::start(&[]).await;
     for path in [

@@ -15,8 +15,10 @@ async fn an_ending_server_closes_its_sockets_with_a_reason() {
     let server = Server::start(&[]).await;
     let mut joined = server.join("alice").await;
     let mut early = server.connect("/").await;
-    let (_, first, second) = tokio::join!(server.stop(), joined.closed_with(), early.closed_with());
-    assert_eq!(first, (1001, "going_away".to_owned()));
+    let (_, told, second) = tokio::join!(server.stop(), joined.receive(), early.closed_with());
+    assert_eq!(told["type"], "going_away");
+    assert!(told["reconnectAfterMs"].as_u64().unwrap() <= 5_000);
+    assert_eq!(joined.closed_with().await, (1001, "going_away".to_owned()));
     assert_eq!(second, (1001, "going_away".to_owned()));
 }
 
@@ -76,6 +78,11 @@ async fn the_binary_ends_cleanly_on_sigterm_and_on_sigint() {
             .await
             .unwrap();
         assert!(sent.success());
+        let told = soon("the announcement", socket.next())
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(told.to_text().unwrap().contains("going_away"), "{told}");
         let end = soon("the close", socket.next()).await;
         let Some(Ok(Message::Close(Some(frame)))) = end else {
             panic!("{signal}: got {end:?}")

@@ -4,4 +4,5 @@ mod contract;
 mod hostile;
 mod http;
 mod lifecycle;
+mod limits;
 mod support;

@@ -82,10 +82,46 @@ impl Server {
     pub(crate) async fn get(&self, path: &str, headers: &str) -> (u16, String, String) {
         let request =
             format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n");
+        self.ask(&request).await
+    }
+
+    /// Sends a request that closes its connection: status, head, body.
+    pub(crate) async fn ask(&self, request: &str) -> (u16, String, String) {
+        let request = request.replacen("connection: Upgrade", "connection: Upgrade, close", 1);
         let answer = self.raw(&request).await;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, head.to_lowercase(), body.to_owned())
+    }
+
+    /// Sends a handshake as it is written: the status, and the stream, to be kept or dropped.
+    pub(crate) async fn half_open(&self, handshake: &str) -> (String, TcpStream) {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(handshake.as_bytes()).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(soon("the answer", stream.read_u8()).await.unwrap());
+        }
+        let status = String::from_utf8_lossy(&head)
+            .split(' ')
+            .nth(1)
+            .unwrap()
+            .to_owned();
+        (status, stream)
+    }
+
+    pub(crate) async fn status_of(&self, handshake: &str) -> String {
+        self.half_open(handshake).await.0
+    }
+
+    /// The value of a metric, by its name and labels as they are written; 0 where it is missing.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let (status, _, text) = self.get("/metrics", "").await;
+        assert_eq!(status, 200);
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0.0, |value| value.parse().unwrap())
     }
 
     /// Has the server end, and waits until it did.
@@ -131,6 +167,26 @@ impl Peer {
 
     pub(crate) async fn receive(&mut self) -> Value {
         serde_json::from_str(&self.receive_text().await).unwrap()
+    }
+
+    /// Sends to a server that may have closed the socket already.
+    pub(crate) async fn try_send(&mut self, message: Value) {
+        let _ = soon(
+            "room to send",
+            self.socket.send(Message::text(message.to_string())),
+        )
+        .await;
+    }
+
+    /// The next text frame, or `None` once the socket is closed.
+    pub(crate) async fn try_receive(&mut self) -> Option<Value> {
+        loop {
+            match soon("a message", self.socket.next()).await {
+                Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                Some(Ok(_)) => {}
+            }
+        }
     }
 
     /// The code of the next message, which has to be an error.

@@ -1,0 +1,149 @@
+//! Who is kept out, and who is slowed down or disconnected for asking too much.
+
+use serde_json::json;
+
+use crate::support::Server;
+
+fn handshake(headers: &str) -> String {
+    format!(
+        "GET /ws HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n{headers}\r\n"
+    )
+}
+
+#[tokio::test]
+async fn only_listed_pages_may_connect() {
+    let server = Server::start(&["--allow-origin", "https://a.test,https://b.test"]).await;
+    for (origin, status) in [
+        ("origin: https://a.test\r\n", "101"),
+        ("origin: https://b.test\r\n", "101"),
+        ("origin: https://c.test\r\n", "403"),
+        ("", "101"),
+    ] {
+        assert_eq!(
+            server.status_of(&handshake(origin)).await,
+            status,
+            "{origin:?}"
+        );
+    }
+    assert_eq!(
+        server
+            .metric(r#"signaling_refusals_total{reason="origin"}"#)
+            .await,
+        1.0
+    );
+}
+
+#[tokio::test]
+async fn one_address_does_not_take_all_places() {
+    let server = Server::start(&[
+        "--trust-forwarded-for",
+        "--max-connections-per-address",
+        "2",
+    ])
+    .await;
+    let from = |address: &str| handshake(&format!("x-forwarded-for: {address}\r\n"));
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let (status, stream) = server.half_open(&from("192.0.2.1")).await;
+        assert_eq!(status, "101");
+        held.push(stream);
+    }
+    assert_eq!(server.status_of(&from("192.0.2.1")).await, "429");
+    assert_eq!(server.status_of(&from("192.0.2.2")).await, "101");
+    let (status, head, _) = server.ask(&from("192.0.2.1")).await;
+    assert!(status == 429 && head.contains("retry-after: "), "{head}");
+    let refused = server.metric(r#"signaling_refusals_total{reason="too_many_from_address"}"#);
+    assert_eq!(refused.await, 2.0);
+
+    // A place is free again once the server has seen a socket close.
+    held.pop();
+    while server.status_of(&from("192.0.2.1")).await != "101" {}
+}
+
+#[tokio::test]
+async fn all_places_may_be_taken() {
+    let server = Server::start(&["--max-connections", "1"]).await;
+    let alice = server.join("alice").await;
+    assert_eq!(server.status_of(&handshake("")).await, "503");
+    alice.close().await;
+    while server.status_of(&handshake("")).await != "101" {}
+}
+
+#[tokio::test]
+async fn a_flood_is_refused_and_then_disconnected_while_others_talk() {
+    let server = Server::start(&["--messages-per-second", "5"]).await;
+    let mut alice = server.join("alice").await;
+    let mut bob = server.join("bob").await;
+    alice.receive().await;
+    let mut flooder = server.join("flooder").await;
+    alice.receive().await;
+    bob.receive().await;
+
+    // A burst of four seconds' worth passes, as much again is refused, then it is over.
+    for _ in 0..400 {
+        flooder
+            .try_send(json!({"type":"offer","to":"alice","from":"flooder","offer":1}))
+            .await;
+    }
+    let mut refused = 0;
+    while let Some(message) = flooder.try_receive().await {
+        assert_eq!(
+            (&message["code"], &message["peerId"]),
+            (&json!("rate_limited"), &json!("alice"))
+        );
+        refused += 1;
+    }
+    assert!(refused >= 20, "{refused}");
+    assert_eq!(
+        server
+            .metric(r#"signaling_closes_total{reason="rate_limited"}"#)
+            .await,
+        1.0
+    );
+
+    let mut carried = 0;
+    while alice.receive().await["type"] == "offer" {
+        carried += 1;
+    }
+    assert!((19..200).contains(&carried), "{carried}");
+    assert_eq!(
+        bob.receive().await,
+        json!({"type":"peer_left","peerId":"flooder"})
+    );
+    bob.send(json!({"type":"offer","to":"alice","from":"bob","offer":{}}))
+        .await;
+    assert_eq!(alice.receive().await["from"], "bob");
+}
+
+#[tokio::test]
+async fn relay_has_limits_of_its_own() {
+    let server = Server::start(&[
+        "--relay-messages-per-second",
+        "5",
+        "--relay-bytes-per-second",
+        "1000",
+        "--max-message-size",
+        "4000",
+    ])
+    .await;
+    let mut alice = server.join("alice").await;
+    let mut bob = server.join("bob").await;
+    alice.receive().await;
+
+    // By bytes: the largest message passes, and then none for a while.
+    let relay = |size| json!({"type":"relay","to":"alice","from":"bob","payload":"A".repeat(size)});
+    bob.send(relay(3900)).await;
+    assert_eq!(alice.receive().await["type"], "relay");
+    bob.send(relay(3900)).await;
+    assert_eq!(bob.receive_error().await, "rate_limited");
+    // By number.
+    for _ in 0..40 {
+        bob.send(relay(0)).await;
+    }
+    assert_eq!(bob.receive_error().await, "rate_limited");
+    // Signals still pass.
+    bob.send(json!({"type":"offer","to":"alice","from":"bob","offer":{}}))
+        .await;
+    while alice.receive().await["type"] != "offer" {}
+}
