@@ -1,5 +1,6 @@
 //! What an operator can set: every flag, each also by an environment variable.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
@@ -122,6 +123,14 @@ pub struct Config {
         value_name = "SECONDS"
     )]
     pub drain_seconds: u64,
+
+    /// Certificate chain, in PEM form, to serve TLS with; read again when it changes
+    #[arg(long, env = "TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key, in PEM form
+    #[arg(long, env = "TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
 
     /// Log more; twice for everything. RUST_LOG, where set, decides instead
     #[arg(short, long, env = "VERBOSE", action = clap::ArgAction::Count)]

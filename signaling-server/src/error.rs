@@ -1,3 +1,5 @@
+use crate::tls::TlsError;
+
 /// Why the server could not run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -5,4 +7,7 @@ pub enum RunError {
     /// The listener is of no use.
     #[error("cannot listen: {0}")]
     Listener(#[source] std::io::Error),
+    /// The certificate or its key is of no use.
+    #[error("cannot use TLS: {0}")]
+    Tls(#[from] TlsError),
 }

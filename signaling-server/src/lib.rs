@@ -39,7 +39,10 @@ mod outbox;
 mod rooms;
 mod routes;
 mod server;
+mod stream;
+mod tls;
 
 pub use config::Config;
 pub use error::RunError;
 pub use server::run;
+pub use tls::TlsError;

@@ -1,6 +1,7 @@
 //! Accepts connections, and ends when told to.
 
-use std::future::Future;
+use std::future::{Future, pending};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,11 +20,13 @@ use crate::config::Config;
 use crate::error::RunError;
 use crate::hub::Hub;
 use crate::routes::{ClientAddress, routes};
+use crate::stream::Stream;
+use crate::tls::Tls;
 
 /// The kind of stream that hyper gets, and gives back when a socket is upgraded.
-pub(crate) type HttpIo = TokioIo<TcpStream>;
+pub(crate) type HttpIo = TokioIo<Stream>;
 
-/// How long a client may take to send the head of a request.
+/// How long a client may take for the TLS handshake, and to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The largest request head; a handshake has a few hundred bytes.
@@ -38,19 +41,25 @@ const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(30);
 /// Serves until `shutdown` completes, then closes every connection and returns.
 ///
 /// # Errors
-/// When the listener has no address.
+/// When the listener has no address, or what the configuration names cannot be used.
 pub async fn run(
     listener: TcpListener,
     config: Config,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     let address = listener.local_addr().map_err(RunError::Listener)?;
+    let tls = match (&config.tls_cert, &config.tls_key) {
+        (Some(cert), Some(key)) => Some(Tls::load(cert.clone(), key.clone())?),
+        _ => None,
+    };
     let hub = Arc::new(Hub::new(config));
     let requests = TaskTracker::new();
-    tracing::info!("listening on http://{address}");
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    tracing::info!("listening on {scheme}://{address}");
 
     tokio::select! {
-        () = accept(&listener, &hub, &requests) => {}
+        () = accept(&listener, &hub, tls.as_ref(), &requests) => {}
+        () = watch(tls.as_ref()) => {}
         () = keep_house(&hub) => {}
         () = shutdown => {}
     }
@@ -72,13 +81,29 @@ pub async fn run(
     Ok(())
 }
 
-async fn accept(listener: &TcpListener, hub: &Arc<Hub>, requests: &TaskTracker) {
+async fn watch(tls: Option<&Tls>) {
+    match tls {
+        Some(tls) => tls.watch().await,
+        None => pending().await,
+    }
+}
+
+async fn accept(listener: &TcpListener, hub: &Arc<Hub>, tls: Option<&Tls>, requests: &TaskTracker) {
     let routes = routes(hub.clone());
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
-                let serving = serve_http(stream, address, routes.clone(), hub.ending.clone());
-                requests.spawn(serving);
+                let (tls, routes, ending) = (tls.cloned(), routes.clone(), hub.ending.clone());
+                requests.spawn(async move {
+                    let opened = tokio::select! {
+                        opened = open(stream, tls.as_ref()) => opened,
+                        () = ending.cancelled() => return,
+                    };
+                    match opened {
+                        Ok(stream) => serve_http(stream, address, routes, ending).await,
+                        Err(error) => tracing::debug!(%address, "a connection failed: {error}"),
+                    }
+                });
             }
             Err(error) => {
                 tracing::warn!("cannot accept a connection: {error}");
@@ -98,16 +123,22 @@ async fn keep_house(hub: &Hub) {
     }
 }
 
+/// Makes a connection ready for requests.
+async fn open(stream: TcpStream, tls: Option<&Tls>) -> io::Result<Stream> {
+    // Signals are small and answered at once: waiting for more to send only delays them.
+    stream.set_nodelay(true)?;
+    match tls {
+        Some(tls) => timeout(HEAD_TIMEOUT, tls.accept(stream)).await?,
+        None => Ok(Stream::Plain(stream)),
+    }
+}
+
 /// Answers the requests of one connection, until it is closed, upgraded, or the server ends.
-async fn serve_http<F>(stream: TcpStream, address: SocketAddr, routes: F, ending: CancellationToken)
+async fn serve_http<F>(stream: Stream, address: SocketAddr, routes: F, ending: CancellationToken)
 where
     F: Filter<Error = std::convert::Infallible> + Clone + Send + Sync + 'static,
     F::Extract: Reply,
 {
-    // Signals are small and answered at once: waiting for more to send only delays them.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!("cannot set TCP_NODELAY: {error}");
-    }
     let service = TowerToHyperService::new(warp::service(routes));
     let service = hyper::service::service_fn(move |mut request: hyper::Request<_>| {
         request.extensions_mut().insert(ClientAddress(address));

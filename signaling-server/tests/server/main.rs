@@ -6,3 +6,4 @@ mod http;
 mod lifecycle;
 mod limits;
 mod support;
+mod tls;

@@ -1,6 +1,8 @@
 //! A server on a free port, and peers that talk to it.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use clap::Parser;
@@ -124,10 +126,42 @@ impl Server {
         line.map_or(0.0, |value| value.parse().unwrap())
     }
 
+    /// Waits until the server ends by itself.
+    pub(crate) async fn result(self) -> Result<(), RunError> {
+        soon("the server's end", self.task).await.unwrap()
+    }
+
     /// Has the server end, and waits until it did.
     pub(crate) async fn stop(self) {
         self.stop.send(()).unwrap();
         soon("the server's end", self.task).await.unwrap().unwrap();
+    }
+}
+
+/// A folder of its own, removed when dropped.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "signaling-server-test-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
