@@ -59,6 +59,10 @@ error_codes! {
     AlreadyJoined = "already_joined",
     /// Someone else in the room has that agent id.
     AgentIdTaken = "agent_id_taken",
+    /// The server asks for a token, and this one is missing, wrong or has expired.
+    Unauthorized = "unauthorized",
+    /// The token does not go as far as that.
+    Forbidden = "forbidden",
     /// `from` names someone other than the sender.
     ForgedSender = "forged_sender",
     /// The peer named in `to` is not in the room.
@@ -114,6 +118,8 @@ pub enum CloseCode {
     RateLimited,
     /// The client answered no ping for too long.
     IdleTimeout,
+    /// The client's token has expired.
+    TokenExpired,
 }
 
 impl CloseCode {
@@ -128,6 +134,7 @@ impl CloseCode {
         CloseCode::Replaced,
         CloseCode::RateLimited,
         CloseCode::IdleTimeout,
+        CloseCode::TokenExpired,
     ];
 
     /// The number in the close frame.
@@ -143,6 +150,7 @@ impl CloseCode {
             CloseCode::Replaced => 4002,
             CloseCode::RateLimited => 4003,
             CloseCode::IdleTimeout => 4004,
+            CloseCode::TokenExpired => 4005,
         }
     }
 
@@ -159,6 +167,7 @@ impl CloseCode {
             CloseCode::Replaced => "replaced",
             CloseCode::RateLimited => "rate_limited",
             CloseCode::IdleTimeout => "idle_timeout",
+            CloseCode::TokenExpired => "token_expired",
         }
     }
 

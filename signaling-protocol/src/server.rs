@@ -43,6 +43,9 @@ pub struct PeerJoined {
     /// `peer_left` came before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rejoined: bool,
+    /// The newcomer may see but not change: take no edits from it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub read_only: bool,
     /// What the newcomer said it can do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
@@ -54,6 +57,9 @@ pub struct PeerJoined {
 pub struct PeerList {
     /// The others, without the newcomer, in the order of their ids.
     pub peers: Vec<AgentId>,
+    /// Those of them who may see but not change: take no edits from them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub read_only: Vec<AgentId>,
     /// What those of them that said so can do.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub capabilities: BTreeMap<AgentId, Vec<String>>,

@@ -130,6 +130,7 @@ fn the_servers_announcements_are_the_contract() {
             ServerMessage::PeerJoined(PeerJoined {
                 peer_id: agent("bob"),
                 rejoined: false,
+                read_only: false,
                 capabilities: vec![],
             }),
         ),
@@ -137,6 +138,7 @@ fn the_servers_announcements_are_the_contract() {
             r#"{"type":"peer_list","peers":["alice","bob"]}"#,
             ServerMessage::PeerList(PeerList {
                 peers: vec![agent("alice"), agent("bob")],
+                read_only: vec![],
                 capabilities: Default::default(),
                 ice_servers: vec![],
             }),
@@ -180,6 +182,7 @@ fn the_servers_announcements_are_the_contract() {
 fn additions_to_the_announcements_are_read_back() {
     let list = ServerMessage::PeerList(PeerList {
         peers: vec![agent("alice")],
+        read_only: vec![agent("alice")],
         capabilities: [(agent("alice"), vec!["relay".to_owned()])].into(),
         ice_servers: vec![signaling_protocol::IceServer {
             urls: vec!["turn:turn.example.org".into()],

@@ -1,7 +1,7 @@
 //! What each frame of a client means: the protocol's rules, without I/O.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use signaling_protocol::{
     AgentId, ClientMessage, CloseCode, ErrorCode, ErrorReply, GoingAway, IdError, Join, PeerJoined,
@@ -14,6 +14,7 @@ use crate::limits::Rate;
 use crate::metrics::Kind;
 use crate::outbox::{Letter, Outbox};
 use crate::rooms::{ConnectionId, JoinRefusal, Newcomer};
+use crate::token::{Access, TokenError};
 
 /// Clients of a server that ends are told to come back at random times within this span.
 const RECONNECT_SPREAD_MS: u64 = 5_000;
@@ -42,6 +43,8 @@ struct Rates {
 struct Place {
     room: RoomId,
     agent: AgentId,
+    /// When the token runs out that opened the door, in seconds since 1970.
+    until: Option<u64>,
 }
 
 /// Why a message was not carried out.
@@ -120,6 +123,15 @@ impl Client {
             Kind::Announcement,
             &ServerMessage::GoingAway(GoingAway { reconnect_after_ms }),
         );
+    }
+
+    /// Whether the token has expired that opened the door.
+    pub(crate) fn has_expired(&self) -> bool {
+        let until = self.place.as_ref().and_then(|place| place.until);
+        let since_1970 = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        until.is_some_and(|until| until <= since_1970.as_secs())
     }
 
     fn may_send(&self, kind: Kind, size: usize) -> bool {
@@ -203,11 +215,19 @@ impl Client {
         }
         let room = self.room_for(join.room)?;
         let agent = join.agent_id;
+        let grant = match &self.hub.tokens {
+            Some(tokens) => Some(tokens.check(join.token.as_deref(), &room, &agent)?),
+            None => None,
+        };
+        let read_only = grant
+            .as_ref()
+            .is_some_and(|grant| grant.access == Access::Read);
         let newcomer = Newcomer {
             agent: agent.clone(),
             connection: self.connection,
             handle: self.outbox.clone(),
             session: join.session,
+            read_only,
             capabilities: join.capabilities.clone(),
         };
 
@@ -224,6 +244,7 @@ impl Client {
             &ServerMessage::PeerJoined(PeerJoined {
                 peer_id: agent.clone(),
                 rejoined,
+                read_only,
                 capabilities: join.capabilities,
             }),
         );
@@ -231,14 +252,19 @@ impl Client {
             Kind::Announcement,
             &ServerMessage::PeerList(PeerList {
                 peers: joined.peers,
+                read_only: joined.read_only,
                 capabilities: joined.capabilities,
-                ice_servers: Vec::new(),
+                ice_servers: self.hub.ice_servers.hand_out(&agent, SystemTime::now()),
             }),
         );
         drop(rooms);
 
         tracing::debug!(connection = self.connection.0, %room, %agent, rejoined, "joined");
-        self.place = Some(Place { room, agent });
+        self.place = Some(Place {
+            room,
+            agent,
+            until: grant.map(|grant| grant.exp),
+        });
         Ok(())
     }
 
@@ -300,7 +326,7 @@ impl Client {
     }
 
     fn leave(&mut self) {
-        let Some(Place { room, agent }) = self.place.take() else {
+        let Some(Place { room, agent, .. }) = self.place.take() else {
             return;
         };
         let mut rooms = self.hub.rooms();
@@ -351,6 +377,18 @@ impl Refusal {
             message,
             peer: None,
         }
+    }
+}
+
+impl From<TokenError> for Refusal {
+    fn from(error: TokenError) -> Self {
+        let code = match error {
+            TokenError::Missing | TokenError::Expired | TokenError::Invalid(_) => {
+                ErrorCode::Unauthorized
+            }
+            TokenError::OtherRoom { .. } | TokenError::OtherAgent { .. } => ErrorCode::Forbidden,
+        };
+        Refusal::new(code, error.to_string())
     }
 }
 

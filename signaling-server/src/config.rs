@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::Parser;
 use signaling_protocol::limits::DEFAULT_MAX_MESSAGE_BYTES;
 
+use crate::secret::Secret;
+
 /// Introduces browsers to each other, so that they can edit a text together, and serves the editor.
 #[derive(Debug, Clone, Parser)]
 #[command(version, about)]
@@ -132,6 +134,41 @@ pub struct Config {
     #[arg(long, env = "TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
 
+    /// Secret that join tokens are signed with (HS256); everybody may join where there is none
+    #[arg(long, env = "TOKEN_SECRET", hide_env_values = true, value_name = "SECRET",
+          value_parser = Secret::parse, conflicts_with = "token_secret_file")]
+    pub token_secret: Option<Secret>,
+
+    /// File that holds the secret that join tokens are signed with
+    #[arg(long, env = "TOKEN_SECRET_FILE", value_name = "FILE", value_parser = Secret::read)]
+    pub token_secret_file: Option<Secret>,
+
+    /// STUN servers to tell clients of, like stun:stun.example.org
+    #[arg(long, env = "STUN_URL", value_name = "URL", value_delimiter = ',')]
+    pub stun_url: Vec<String>,
+
+    /// TURN servers to tell clients of, like turn:turn.example.org
+    #[arg(long, env = "TURN_URL", value_name = "URL", value_delimiter = ',')]
+    pub turn_url: Vec<String>,
+
+    /// Secret shared with the TURN servers (coturn's static-auth-secret)
+    #[arg(long, env = "TURN_SECRET", hide_env_values = true, value_name = "SECRET",
+          value_parser = Secret::parse, conflicts_with = "turn_secret_file")]
+    pub turn_secret: Option<Secret>,
+
+    /// File that holds the secret shared with the TURN servers
+    #[arg(long, env = "TURN_SECRET_FILE", value_name = "FILE", value_parser = Secret::read)]
+    pub turn_secret_file: Option<Secret>,
+
+    /// How long a client may use the TURN credentials it gets
+    #[arg(
+        long,
+        env = "TURN_LIFETIME_SECONDS",
+        default_value_t = 86_400,
+        value_name = "SECONDS"
+    )]
+    pub turn_lifetime_seconds: u64,
+
     /// Log more; twice for everything. RUST_LOG, where set, decides instead
     #[arg(short, long, env = "VERBOSE", action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -171,6 +208,20 @@ impl Config {
         Duration::from_secs(self.drain_seconds)
     }
 
+    pub(crate) fn token_secret(&self) -> Option<&Secret> {
+        self.token_secret
+            .as_ref()
+            .or(self.token_secret_file.as_ref())
+    }
+
+    pub(crate) fn turn_secret(&self) -> Option<&Secret> {
+        self.turn_secret.as_ref().or(self.turn_secret_file.as_ref())
+    }
+
+    pub(crate) fn turn_lifetime(&self) -> Duration {
+        Duration::from_secs(self.turn_lifetime_seconds)
+    }
+
     pub(crate) fn room_timeout(&self) -> Duration {
         Duration::from_secs(self.room_timeout_minutes.saturating_mul(60))
     }
@@ -207,6 +258,17 @@ fn origin(text: &str) -> Result<String, String> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn secrets_are_long_and_not_shown() {
+        let secret = "0123456789abcdef0123456789abcdef";
+        let config = parse(&["--token-secret", secret]).unwrap();
+        assert_eq!(config.token_secret().unwrap().reveal(), secret);
+        assert!(!format!("{config:?}").contains(secret));
+        assert!(parse(&["--token-secret", &secret[1..]]).is_err());
+        let both = ["--token-secret", secret, "--token-secret-file", "/dev/null"];
+        assert!(parse(&both).is_err());
+    }
+
     fn parse(arguments: &[&str]) -> Result<Config, clap::Error> {
         Config::try_parse_from([&["signaling-server"], arguments].concat())
     }
@@ -231,6 +293,7 @@ mod tests {
             ("--allow-origin", "edit.example.org"),
             ("--allow-origin", "https://edit.example.org/"),
             ("--allow-origin", "https://*"),
+            ("--token-secret-file", "/no/such/file"),
         ] {
             let error = parse(&[flag, value]).unwrap_err().to_string();
             assert!(error.contains(flag) && error.contains(value), "{error}");

@@ -99,6 +99,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     Event::Frame(Ok(frame)) => self.receive(frame),
                     Event::Frame(Err(error)) => break self.broken(error),
                     Event::End(ended) => break ended,
+                    Event::Alarm if self.client.has_expired() => {
+                        break Ended::Server(CloseCode::TokenExpired);
+                    }
                     Event::Alarm => {
                         if !self.still_there() {
                             break Ended::Server(CloseCode::IdleTimeout);

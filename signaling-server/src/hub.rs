@@ -12,6 +12,9 @@ use crate::limits::Door;
 use crate::metrics::Metrics;
 use crate::outbox::{Bounds, Outbox};
 use crate::rooms::{ConnectionId, RoomLimits, Rooms};
+use crate::secret::Secret;
+use crate::token::Tokens;
+use crate::turn::IceServers;
 
 /// The process's shared state: rooms, limits, and the tasks to wait for at the end.
 pub(crate) struct Hub {
@@ -22,6 +25,9 @@ pub(crate) struct Hub {
     pub(crate) sockets: TaskTracker,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) door: Arc<Door>,
+    /// What checks join tokens; everybody may come in where there is none.
+    pub(crate) tokens: Option<Tokens>,
+    pub(crate) ice_servers: IceServers,
     rooms: Mutex<Rooms<Arc<Outbox>>>,
     last_connection: AtomicU64,
 }
@@ -40,10 +46,21 @@ impl Hub {
             config.handshakes_per_minute,
             metrics.connections.clone(),
         );
+        let tokens = config
+            .token_secret()
+            .map(|secret| Tokens::new(secret.reveal()));
+        let ice_servers = IceServers::new(
+            config.stun_url.clone(),
+            config.turn_url.clone(),
+            config.turn_secret().map(Secret::reveal),
+            config.turn_lifetime(),
+        );
         Self {
             config,
             metrics,
             door: Arc::new(door),
+            tokens,
+            ice_servers,
             ending: CancellationToken::new(),
             sockets: TaskTracker::new(),
             rooms: Mutex::new(Rooms::new(limits)),

@@ -38,11 +38,15 @@ mod origin;
 mod outbox;
 mod rooms;
 mod routes;
+mod secret;
 mod server;
 mod stream;
 mod tls;
+mod token;
+mod turn;
 
 pub use config::Config;
 pub use error::RunError;
+pub use secret::Secret;
 pub use server::run;
 pub use tls::TlsError;

@@ -38,6 +38,7 @@ struct Member<H> {
     connection: ConnectionId,
     handle: H,
     session: Option<SessionSecret>,
+    read_only: bool,
     capabilities: Box<[String]>,
 }
 
@@ -47,6 +48,7 @@ pub(crate) struct Newcomer<H> {
     pub(crate) connection: ConnectionId,
     pub(crate) handle: H,
     pub(crate) session: Option<SessionSecret>,
+    pub(crate) read_only: bool,
     pub(crate) capabilities: Vec<String>,
 }
 
@@ -57,6 +59,8 @@ pub(crate) struct Joined<H> {
     pub(crate) others: Vec<H>,
     /// Their ids, in order.
     pub(crate) peers: Vec<AgentId>,
+    /// Those of them who may see but not change.
+    pub(crate) read_only: Vec<AgentId>,
     /// What those of them that said so can do.
     pub(crate) capabilities: BTreeMap<AgentId, Vec<String>>,
     /// The socket on which the same client was in the room until now, to be closed.
@@ -115,12 +119,14 @@ impl<H: Clone> Rooms<H> {
             connection,
             handle,
             session,
+            read_only,
             capabilities,
         } = newcomer;
         let member = Member {
             connection,
             handle,
             session,
+            read_only,
             capabilities: capabilities.into_boxed_slice(),
         };
 
@@ -142,6 +148,10 @@ impl<H: Clone> Rooms<H> {
         Ok(Joined {
             others: others().map(|(_, member)| member.handle.clone()).collect(),
             peers: others().map(|(id, _)| id.clone()).collect(),
+            read_only: others()
+                .filter(|(_, member)| member.read_only)
+                .map(|(id, _)| id.clone())
+                .collect(),
             capabilities: others()
                 .filter(|(_, member)| !member.capabilities.is_empty())
                 .map(|(id, member)| (id.clone(), member.capabilities.to_vec()))
@@ -270,6 +280,7 @@ mod tests {
             connection: ConnectionId(connection),
             handle: name,
             session: secret.map(|text| SessionSecret::parse(text).unwrap()),
+            read_only: false,
             capabilities: Vec::new(),
         }
     }
@@ -294,10 +305,11 @@ mod tests {
     }
 
     #[test]
-    fn capabilities_of_the_others_are_told() {
+    fn what_the_others_can_and_may_do_is_told() {
         let (mut rooms, now) = (rooms(9, 9), Instant::now());
         let mut able = newcomer("bob", 1);
         able.capabilities = vec!["relay".to_owned()];
+        able.read_only = true;
         rooms.join(&room("r"), able, now).unwrap();
         rooms.join(&room("r"), newcomer("carol", 2), now).unwrap();
         let joined = rooms.join(&room("r"), newcomer("alice", 3), now).unwrap();
@@ -305,6 +317,7 @@ mod tests {
             joined.capabilities,
             [(agent("bob"), vec!["relay".to_owned()])].into()
         );
+        assert_eq!(joined.read_only, [agent("bob")]);
     }
 
     #[test]

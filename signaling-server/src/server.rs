@@ -56,6 +56,9 @@ pub async fn run(
     let requests = TaskTracker::new();
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{address}");
+    if hub.tokens.is_none() && !address.ip().is_loopback() {
+        tracing::warn!("anyone who reaches {address} may join any room: no token secret is set");
+    }
 
     tokio::select! {
         () = accept(&listener, &hub, tls.as_ref(), &requests) => {}

@@ -7,3 +7,4 @@ mod lifecycle;
 mod limits;
 mod support;
 mod tls;
+mod tokens;

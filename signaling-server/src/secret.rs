@@ -1,0 +1,44 @@
+//! Secrets in the configuration, which do not show up in logs.
+
+use std::fmt;
+
+/// A secret shared with another program. Its `Debug` form does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes a secret as it is.
+    ///
+    /// # Errors
+    /// When it is too short to resist guessing.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.len() < SHORTEST {
+            return Err(format!("a secret needs {SHORTEST} bytes at least"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// Reads a secret from a file, without the line's end.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or what is in it is too short.
+    pub fn read(file: &str) -> Result<Self, String> {
+        let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
+        Self::parse(text.trim_end_matches(['\r', '\n']))
+    }
+
+    /// The secret itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The output of SHA-256 is as long; RFC 7518 asks for no less.
+const SHORTEST: usize = 32;
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
