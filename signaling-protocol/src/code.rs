@@ -67,6 +67,14 @@ error_codes! {
     ForgedSender = "forged_sender",
     /// The peer named in `to` is not in the room.
     PeerUnavailable = "peer_unavailable",
+    /// The server keeps no log.
+    NoLog = "no_log",
+    /// Another client replaced the beginning of the log first; read it again.
+    LogConflict = "log_conflict",
+    /// The log, or all logs together, would hold more than they may.
+    QuotaExceeded = "quota_exceeded",
+    /// The log cannot be written or read now; what was acknowledged is safe.
+    StoreUnavailable = "store_unavailable",
     /// The client sends more than it may in that time; this message was dropped.
     RateLimited = "rate_limited",
     /// The room holds as many clients as it may.

@@ -12,6 +12,8 @@
 //!   polite side: [`AgentId::offers_to`].
 //! * Signals ([`Signal`]: offer, answer, ICE candidate) are carried as sent. Their bodies are
 //!   [`OpaqueJson`] and nobody between the two peers looks inside.
+//! * Peers without a direct link send each other [`Relay`]; where the server keeps a log, an update
+//!   for who comes later is a [`LogAppend`]. Both hold ciphertext only.
 //! * Whoever leaves is told of by [`PeerLeft`].
 //!
 //! # Example
@@ -38,9 +40,11 @@
 mod client;
 mod code;
 mod error;
+mod fields;
 mod id;
 mod json;
 pub mod limits;
+mod log;
 mod server;
 mod signal;
 
@@ -49,6 +53,7 @@ pub use code::{CloseCode, ErrorCode};
 pub use error::{IdError, ParseError};
 pub use id::{AgentId, RoomId, SessionSecret};
 pub use json::OpaqueJson;
+pub use log::{LogAck, LogAppend, LogEntries, LogEntry, LogRead, LogSnapshot};
 pub use server::{
     ErrorReply, GoingAway, IceServer, PeerJoined, PeerLeft, PeerList, Ping, Pong, ServerMessage,
 };

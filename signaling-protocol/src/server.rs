@@ -1,10 +1,10 @@
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::client::Fields;
 use crate::error::ParseError;
+use crate::fields;
+use crate::log::{LogAck, LogEntries};
 use crate::signal::{Relay, Signal, SignalKind};
 use crate::{AgentId, ErrorCode};
 
@@ -23,6 +23,10 @@ pub enum ServerMessage {
     Signal(Signal),
     /// Encrypted traffic from another peer.
     Relay(Relay),
+    /// Something is in the room's log for good.
+    LogAck(LogAck),
+    /// A part of the room's log.
+    LogEntries(LogEntries),
     /// Something the client sent was refused; the socket lives unless a close frame follows.
     Error(ErrorReply),
     /// The server ends, and closes the socket after this.
@@ -63,6 +67,9 @@ pub struct PeerList {
     /// What those of them that said so can do.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub capabilities: BTreeMap<AgentId, Vec<String>>,
+    /// The server keeps a log of the room: `log_append`, `log_read` and `log_snapshot` are taken.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub log: bool,
     /// Servers to use for finding a path between peers, with credentials for a limited time, in the
     /// form that RTCPeerConnection takes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -101,6 +108,9 @@ pub struct ErrorReply {
     /// The peer it is about, where it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer_id: Option<AgentId>,
+    /// The `id` of the message it is about, where that had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<u64>,
 }
 
 /// Tells a client that the server ends, and when to connect again, here or elsewhere. Each client is
@@ -122,40 +132,29 @@ pub struct Ping {}
 #[serde(tag = "type", rename = "pong")]
 pub struct Pong {}
 
-#[derive(Deserialize)]
-struct Type<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Cow<'a, str>,
-}
-
 impl ServerMessage {
     /// Reads a text frame.
     ///
     /// # Errors
     /// When it is not JSON, of an unknown type (which a client is to skip), or lacks a field.
     pub fn parse(frame: &str) -> Result<Self, ParseError> {
-        let signal = |kind| {
-            let fields: Fields<'_> = serde_json::from_str(frame)?;
-            fields.into_signal(kind).map(ServerMessage::Signal)
-        };
-        match serde_json::from_str::<Type<'_>>(frame)?.kind.as_ref() {
+        match fields::type_of(frame)?.as_ref() {
             "peer_list" => Ok(ServerMessage::PeerList(serde_json::from_str(frame)?)),
             "peer_joined" => Ok(ServerMessage::PeerJoined(serde_json::from_str(frame)?)),
             "peer_left" => Ok(ServerMessage::PeerLeft(serde_json::from_str(frame)?)),
-            "offer" => signal(SignalKind::Offer),
-            "answer" => signal(SignalKind::Answer),
-            "ice_candidate" => signal(SignalKind::IceCandidate),
-            "relay" => {
-                let fields: Fields<'_> = serde_json::from_str(frame)?;
-                fields.into_relay().map(ServerMessage::Relay)
+            "offer" => fields::signal(frame, SignalKind::Offer).map(ServerMessage::Signal),
+            "answer" => fields::signal(frame, SignalKind::Answer).map(ServerMessage::Signal),
+            "ice_candidate" => {
+                fields::signal(frame, SignalKind::IceCandidate).map(ServerMessage::Signal)
             }
+            "relay" => fields::relay(frame).map(ServerMessage::Relay),
+            "log_ack" => Ok(ServerMessage::LogAck(serde_json::from_str(frame)?)),
+            "log_entries" => Ok(ServerMessage::LogEntries(serde_json::from_str(frame)?)),
             "error" => Ok(ServerMessage::Error(serde_json::from_str(frame)?)),
             "going_away" => Ok(ServerMessage::GoingAway(serde_json::from_str(frame)?)),
             "ping" => Ok(ServerMessage::Ping(Ping {})),
             "pong" => Ok(ServerMessage::Pong(Pong {})),
-            other => Err(ParseError::UnknownType {
-                found: other.chars().take(64).collect(),
-            }),
+            other => Err(fields::unknown(other)),
         }
     }
 

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 use signaling_protocol::{
-    AgentId, ClientMessage, ErrorCode, ErrorReply, GoingAway, Join, OpaqueJson, ParseError,
-    PeerJoined, PeerLeft, PeerList, Relay, RoomId, ServerMessage, SessionSecret, SignalKind,
-    limits,
+    AgentId, ClientMessage, ErrorCode, ErrorReply, GoingAway, Join, LogRead, OpaqueJson,
+    ParseError, PeerJoined, PeerLeft, PeerList, Relay, RoomId, ServerMessage, SessionSecret,
+    SignalKind, limits,
 };
 
 fn agent(text: &str) -> AgentId {
@@ -140,6 +140,7 @@ fn the_servers_announcements_are_the_contract() {
                 peers: vec![agent("alice"), agent("bob")],
                 read_only: vec![],
                 capabilities: Default::default(),
+                log: false,
                 ice_servers: vec![],
             }),
         ),
@@ -155,6 +156,7 @@ fn the_servers_announcements_are_the_contract() {
                 code: ErrorCode::PeerUnavailable,
                 message: "gone".into(),
                 peer_id: Some(agent("bob")),
+                id: None,
             }),
         ),
         (
@@ -184,6 +186,7 @@ fn additions_to_the_announcements_are_read_back() {
         peers: vec![agent("alice")],
         read_only: vec![agent("alice")],
         capabilities: [(agent("alice"), vec!["relay".to_owned()])].into(),
+        log: true,
         ice_servers: vec![signaling_protocol::IceServer {
             urls: vec!["turn:turn.example.org".into()],
             username: Some("1700000000:alice".into()),
@@ -191,6 +194,47 @@ fn additions_to_the_announcements_are_read_back() {
         }],
     });
     assert_eq!(ServerMessage::parse(&list.to_json()).unwrap(), list);
+}
+
+#[test]
+fn the_logs_messages_round_trip() {
+    let sent = [
+        r#"{"type":"log_append","payload":"AAEC","id":7}"#,
+        r#"{"type":"log_append","payload":"AAEC"}"#,
+        r#"{"type":"log_read","after":3}"#,
+        r#"{"type":"log_snapshot","base":1,"upto":4,"payload":"AA==","id":8}"#,
+    ];
+    for frame in sent {
+        assert_eq!(ClientMessage::parse(frame).unwrap().to_json(), frame);
+    }
+    let whole = ClientMessage::parse(r#"{"type":"log_read"}"#).unwrap();
+    assert!(matches!(
+        whole,
+        ClientMessage::LogRead(LogRead { after: 0 })
+    ));
+    let told = [
+        r#"{"type":"log_ack","seq":5,"id":7}"#,
+        r#"{"type":"log_entries","base":4,"last":5,"entries":[{"seq":4,"payload":"AA=="}],"more":true}"#,
+        r#"{"type":"error","code":"log_conflict","message":"m","id":8}"#,
+    ];
+    for frame in told {
+        assert_eq!(ServerMessage::parse(frame).unwrap().to_json(), frame);
+    }
+    for frame in [
+        r#"{"type":"log_append"}"#,
+        r#"{"type":"log_append","payload":7}"#,
+        r#"{"type":"log_read","after":-1}"#,
+        r#"{"type":"log_snapshot","upto":4,"payload":""}"#,
+    ] {
+        assert_eq!(parse_error(frame).code(), ErrorCode::Malformed, "{frame}");
+    }
+}
+
+#[test]
+fn a_field_of_one_message_is_no_business_of_another() {
+    let frame = r#"{"type":"offer","to":"b","offer":{},"room":1,"token":[],"payload":{},"id":"x"}"#;
+    assert!(ClientMessage::parse(frame).is_ok());
+    assert!(ServerMessage::parse(frame).is_ok());
 }
 
 #[test]

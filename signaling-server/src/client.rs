@@ -3,21 +3,30 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use signaling_protocol::{
-    AgentId, ClientMessage, CloseCode, ErrorCode, ErrorReply, GoingAway, IdError, Join, PeerJoined,
-    PeerLeft, PeerList, Pong, RoomId, ServerMessage, SignalKind, limits,
+    AgentId, ClientMessage, CloseCode, ErrorCode, ErrorReply, GoingAway, IdError, Join, LogAck,
+    LogEntries, LogEntry, LogSnapshot, PeerJoined, PeerLeft, PeerList, Pong, RoomId, ServerMessage,
+    SignalKind, limits,
 };
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use crate::hub::Hub;
 use crate::limits::Rate;
-use crate::metrics::Kind;
+use crate::metrics::{Kind, Metrics};
 use crate::outbox::{Letter, Outbox};
 use crate::rooms::{ConnectionId, JoinRefusal, Newcomer};
+use crate::store::{LogError, LogName, Page, Store, Write};
 use crate::token::{Access, TokenError};
 
 /// Clients of a server that ends are told to come back at random times within this span.
 const RECONNECT_SPREAD_MS: u64 = 5_000;
+
+/// How much of a log is sent at once. A client that reads on asks again, so a long log does not fill
+/// its queue.
+const LOG_PAGE_BYTES: usize = 256 * 1024;
 
 /// The server's side of one client. Dropping it takes the client out of its room.
 pub(crate) struct Client {
@@ -45,6 +54,7 @@ struct Place {
     agent: AgentId,
     /// When the token runs out that opened the door, in seconds since 1970.
     until: Option<u64>,
+    read_only: bool,
 }
 
 /// Why a message was not carried out.
@@ -52,6 +62,8 @@ struct Refusal {
     code: ErrorCode,
     message: String,
     peer: Option<AgentId>,
+    /// The `id` of the message.
+    id: Option<u64>,
 }
 
 impl Client {
@@ -136,7 +148,7 @@ impl Client {
 
     fn may_send(&self, kind: Kind, size: usize) -> bool {
         match kind {
-            Kind::Relay => {
+            Kind::Relay | Kind::Log => {
                 self.rates.relay_messages.take() && self.rates.relay_bytes.take_many(size)
             }
             _ => self.rates.messages.take(),
@@ -154,6 +166,7 @@ impl Client {
             code: ErrorCode::RateLimited,
             message: "more messages than may be sent in that time; this one was dropped".to_owned(),
             peer,
+            id: None,
         });
         if !self.rates.excesses.take() {
             self.outbox.close(CloseCode::RateLimited);
@@ -180,6 +193,33 @@ impl Client {
             ClientMessage::Relay(relay) => {
                 self.forward(Kind::Relay, &relay.to, relay.from, frame, now)
             }
+            ClientMessage::LogAppend(append) => {
+                let payload = &append.payload;
+                self.write_log(append.id, |log| {
+                    Ok(Write::Append {
+                        log,
+                        payload: decoded(payload)?,
+                    })
+                })
+            }
+            ClientMessage::LogSnapshot(snapshot) => {
+                let LogSnapshot {
+                    base,
+                    upto,
+                    payload,
+                    id,
+                } = &snapshot;
+                let (base, upto) = (*base, *upto);
+                self.write_log(*id, |log| {
+                    Ok(Write::Snapshot {
+                        log,
+                        base,
+                        upto,
+                        payload: decoded(payload)?,
+                    })
+                })
+            }
+            ClientMessage::LogRead(read) => self.read_log(read.after),
             ClientMessage::Ping(_) => {
                 self.send(Kind::Ping, &ServerMessage::Pong(Pong {}));
                 Ok(())
@@ -254,6 +294,7 @@ impl Client {
                 peers: joined.peers,
                 read_only: joined.read_only,
                 capabilities: joined.capabilities,
+                log: self.hub.store.is_some(),
                 ice_servers: self.hub.ice_servers.hand_out(&agent, SystemTime::now()),
             }),
         );
@@ -264,6 +305,7 @@ impl Client {
             room,
             agent,
             until: grant.map(|grant| grant.exp),
+            read_only,
         });
         Ok(())
     }
@@ -315,8 +357,56 @@ impl Client {
                 code: ErrorCode::PeerUnavailable,
                 message: format!("{to:?} is not in the room"),
                 peer: Some(to.clone()),
+                id: None,
             }),
         }
+    }
+
+    /// Writes to the room's log; the answer comes when it is on the disk.
+    fn write_log(
+        &self,
+        id: Option<u64>,
+        write: impl FnOnce(LogName) -> Result<Write, Refusal>,
+    ) -> Result<(), Refusal> {
+        let about = move |refusal: Refusal| Refusal { id, ..refusal };
+        let place = self.place().map_err(about)?;
+        let store = self.store().map_err(about)?;
+        if place.read_only {
+            let message = "the token allows reading only".to_owned();
+            return Err(about(Refusal::new(ErrorCode::Forbidden, message)));
+        }
+        let write = write(LogName::signaling(&place.room)).map_err(about)?;
+        let (outbox, metrics) = (self.outbox.clone(), self.hub.metrics.clone());
+        store.write(write, move |result| {
+            outbox.push(match result {
+                Ok(seq) => Letter::text(
+                    Kind::Log,
+                    ServerMessage::LogAck(LogAck { seq, id }).to_json(),
+                ),
+                Err(error) => about(error.into()).letter(&metrics),
+            });
+        });
+        Ok(())
+    }
+
+    fn read_log(&self, after: u64) -> Result<(), Refusal> {
+        let log = LogName::signaling(&self.place()?.room);
+        let (outbox, metrics) = (self.outbox.clone(), self.hub.metrics.clone());
+        self.store()?
+            .read(log, after, LOG_PAGE_BYTES, move |result| {
+                outbox.push(match result {
+                    Ok(page) => Letter::text(Kind::Log, log_entries(page).to_json()),
+                    Err(error) => Refusal::from(error).letter(&metrics),
+                });
+            });
+        Ok(())
+    }
+
+    fn store(&self) -> Result<&Store, Refusal> {
+        self.hub
+            .store
+            .as_ref()
+            .ok_or_else(|| Refusal::new(ErrorCode::NoLog, "this server keeps no logs".to_owned()))
     }
 
     fn place(&self) -> Result<&Place, Refusal> {
@@ -342,21 +432,9 @@ impl Client {
     }
 
     fn refuse(&self, refusal: Refusal) {
-        let Refusal {
-            code,
-            message,
-            peer,
-        } = refusal;
-        self.hub.metrics.refused(code);
+        let Refusal { code, message, .. } = &refusal;
         tracing::debug!(connection = self.connection.0, %code, message, "refused");
-        self.send(
-            Kind::Error,
-            &ServerMessage::Error(ErrorReply {
-                code,
-                message,
-                peer_id: peer,
-            }),
-        );
+        self.outbox.push(refusal.letter(&self.hub.metrics));
     }
 
     fn send(&self, kind: Kind, message: &ServerMessage) {
@@ -376,7 +454,32 @@ impl Refusal {
             code,
             message,
             peer: None,
+            id: None,
         }
+    }
+
+    /// Counts the refusal, and writes it down for the client.
+    fn letter(self, metrics: &Metrics) -> Letter {
+        let Refusal {
+            code,
+            message,
+            peer: peer_id,
+            id,
+        } = self;
+        metrics.refused(code);
+        let reply = ServerMessage::Error(ErrorReply {
+            code,
+            message,
+            peer_id,
+            id,
+        });
+        Letter::text(Kind::Error, reply.to_json())
+    }
+}
+
+impl From<LogError> for Refusal {
+    fn from(error: LogError) -> Self {
+        Refusal::new(error.code(), error.to_string())
     }
 }
 
@@ -409,6 +512,9 @@ fn kind_of(message: &ClientMessage) -> Kind {
         ClientMessage::Leave(_) => Kind::Leave,
         ClientMessage::Signal(signal) => kind_of_signal(signal.kind),
         ClientMessage::Relay(_) => Kind::Relay,
+        ClientMessage::LogAppend(_) | ClientMessage::LogRead(_) | ClientMessage::LogSnapshot(_) => {
+            Kind::Log
+        }
         ClientMessage::Ping(_) | ClientMessage::Pong(_) => Kind::Ping,
         _ => Kind::Unreadable,
     }
@@ -420,6 +526,28 @@ fn kind_of_signal(kind: SignalKind) -> Kind {
         SignalKind::Answer => Kind::Answer,
         SignalKind::IceCandidate => Kind::IceCandidate,
     }
+}
+
+fn decoded(payload: &str) -> Result<Bytes, Refusal> {
+    STANDARD.decode(payload).map(Bytes::from).map_err(|error| {
+        Refusal::new(
+            ErrorCode::Malformed,
+            format!("the payload is not base64: {error}"),
+        )
+    })
+}
+
+fn log_entries(page: Page) -> ServerMessage {
+    let entry = |(seq, payload)| LogEntry {
+        seq,
+        payload: STANDARD.encode::<Bytes>(payload),
+    };
+    ServerMessage::LogEntries(LogEntries {
+        base: page.base,
+        last: page.last,
+        entries: page.entries.into_iter().map(entry).collect(),
+        more: page.more,
+    })
 }
 
 /// Queues one message for many; its text is written once and shared.

@@ -7,6 +7,7 @@ use clap::Parser;
 use signaling_protocol::limits::DEFAULT_MAX_MESSAGE_BYTES;
 
 use crate::secret::Secret;
+use crate::store::Quotas;
 
 /// Introduces browsers to each other, so that they can edit a text together, and serves the editor.
 #[derive(Debug, Clone, Parser)]
@@ -169,6 +170,19 @@ pub struct Config {
     )]
     pub turn_lifetime_seconds: u64,
 
+    /// File to keep the rooms' logs in, so that who comes first finds the last one's text; without
+    /// it no logs are kept
+    #[arg(long, env = "STORE", value_name = "FILE")]
+    pub store: Option<PathBuf>,
+
+    /// How much one room's log may hold
+    #[arg(long, env = "STORE_ROOM_BYTES", default_value_t = 64 << 20, value_name = "BYTES")]
+    pub store_room_bytes: u64,
+
+    /// How much all logs together may hold
+    #[arg(long, env = "STORE_TOTAL_BYTES", default_value_t = 10 << 30, value_name = "BYTES")]
+    pub store_total_bytes: u64,
+
     /// Log more; twice for everything. RUST_LOG, where set, decides instead
     #[arg(short, long, env = "VERBOSE", action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -220,6 +234,13 @@ impl Config {
 
     pub(crate) fn turn_lifetime(&self) -> Duration {
         Duration::from_secs(self.turn_lifetime_seconds)
+    }
+
+    pub(crate) fn quotas(&self) -> Quotas {
+        Quotas {
+            room_bytes: self.store_room_bytes,
+            total_bytes: self.store_total_bytes,
+        }
     }
 
     pub(crate) fn room_timeout(&self) -> Duration {

@@ -1,3 +1,4 @@
+use crate::store::StoreError;
 use crate::tls::TlsError;
 
 /// Why the server could not run.
@@ -10,4 +11,7 @@ pub enum RunError {
     /// The certificate or its key is of no use.
     #[error("cannot use TLS: {0}")]
     Tls(#[from] TlsError),
+    /// The rooms' logs cannot be kept.
+    #[error("cannot keep logs: {0}")]
+    Store(#[from] StoreError),
 }

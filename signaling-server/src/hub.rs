@@ -13,6 +13,7 @@ use crate::metrics::Metrics;
 use crate::outbox::{Bounds, Outbox};
 use crate::rooms::{ConnectionId, RoomLimits, Rooms};
 use crate::secret::Secret;
+use crate::store::{Store, StoreError};
 use crate::token::Tokens;
 use crate::turn::IceServers;
 
@@ -28,12 +29,14 @@ pub(crate) struct Hub {
     /// What checks join tokens; everybody may come in where there is none.
     pub(crate) tokens: Option<Tokens>,
     pub(crate) ice_servers: IceServers,
+    /// The rooms' logs, where they are kept.
+    pub(crate) store: Option<Store>,
     rooms: Mutex<Rooms<Arc<Outbox>>>,
     last_connection: AtomicU64,
 }
 
 impl Hub {
-    pub(crate) fn new(config: Config) -> Self {
+    pub(crate) fn new(config: Config) -> Result<Self, StoreError> {
         let limits = RoomLimits {
             rooms: config.max_rooms,
             clients_per_room: config.max_clients_per_room,
@@ -55,17 +58,22 @@ impl Hub {
             config.turn_secret().map(Secret::reveal),
             config.turn_lifetime(),
         );
-        Self {
+        let store = match &config.store {
+            Some(path) => Some(Store::open(path, config.quotas())?),
+            None => None,
+        };
+        Ok(Self {
             config,
             metrics,
             door: Arc::new(door),
             tokens,
             ice_servers,
+            store,
             ending: CancellationToken::new(),
             sockets: TaskTracker::new(),
             rooms: Mutex::new(Rooms::new(limits)),
             last_connection: AtomicU64::new(0),
-        }
+        })
     }
 
     /// The rooms. The lock is held for look-ups and for filling outboxes, never across I/O.

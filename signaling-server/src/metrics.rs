@@ -24,6 +24,7 @@ pub(crate) enum Kind {
     Answer,
     IceCandidate,
     Relay,
+    Log,
     Ping,
     Announcement,
     Error,
@@ -31,13 +32,14 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 10] = [
+    const ALL: [Kind; 11] = [
         Kind::Join,
         Kind::Leave,
         Kind::Offer,
         Kind::Answer,
         Kind::IceCandidate,
         Kind::Relay,
+        Kind::Log,
         Kind::Ping,
         Kind::Announcement,
         Kind::Error,
@@ -52,6 +54,7 @@ impl Kind {
             Kind::Answer => "answer",
             Kind::IceCandidate => "ice_candidate",
             Kind::Relay => "relay",
+            Kind::Log => "log",
             Kind::Ping => "ping",
             Kind::Announcement => "announcement",
             Kind::Error => "error",

@@ -27,6 +27,7 @@ use crate::limits::Admission;
 use crate::metrics::Rejected;
 use crate::origin;
 use crate::server::HttpIo;
+use crate::store::Store;
 
 /// How long to ask a refused client to stay away.
 const RETRY_AFTER_SECONDS: &str = "10";
@@ -82,6 +83,11 @@ pub(crate) fn routes(
         readable.and(warp::path!("ready")).map(move || {
             if hub.ending.is_cancelled() {
                 problem(StatusCode::SERVICE_UNAVAILABLE, "the server is ending")
+            } else if hub.store.as_ref().is_some_and(Store::has_failed) {
+                problem(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the store cannot be written",
+                )
             } else {
                 json_reply(&json!({ "status": "ready" }))
             }

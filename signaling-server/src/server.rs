@@ -52,7 +52,7 @@ pub async fn run(
         (Some(cert), Some(key)) => Some(Tls::load(cert.clone(), key.clone())?),
         _ => None,
     };
-    let hub = Arc::new(Hub::new(config));
+    let hub = Arc::new(Hub::new(config)?);
     let requests = TaskTracker::new();
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{address}");
@@ -79,6 +79,9 @@ pub async fn run(
             "{} connections did not close in time",
             hub.sockets.len() + requests.len()
         );
+    }
+    if let Some(store) = &hub.store {
+        store.finish().await;
     }
     tracing::info!("ended");
     Ok(())

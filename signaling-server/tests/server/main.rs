@@ -5,6 +5,7 @@ mod hostile;
 mod http;
 mod lifecycle;
 mod limits;
+mod log;
 mod support;
 mod tls;
 mod tokens;

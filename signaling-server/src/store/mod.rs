@@ -1,0 +1,289 @@
+//! The rooms' logs: opaque updates, kept in an embedded database.
+//!
+//! One thread writes. It takes what waits for it all at once and brings it to the disk by one fsync,
+//! then answers: so what was acknowledged is never lost, and a busy server needs few fsyncs. Reads
+//! pass through the same queue, so a reader sees everything that was written before it asked.
+
+mod database;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::{io, thread};
+
+use bytes::Bytes;
+use signaling_protocol::{ErrorCode, RoomId};
+
+use self::database::Database;
+
+/// How many jobs may wait for the thread.
+const QUEUE: usize = 1024;
+
+/// How many writes share one fsync at most.
+const BATCH: usize = 256;
+
+/// How much the logs may hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Quotas {
+    pub(crate) room_bytes: u64,
+    pub(crate) total_bytes: u64,
+}
+
+/// The name of a log. Rooms of different protocols do not share one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct LogName(Box<str>);
+
+impl LogName {
+    /// The log of a room of the signaling protocol.
+    pub(crate) fn signaling(room: &RoomId) -> Self {
+        Self(format!("room/{room}").into())
+    }
+
+    fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Something to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Write {
+    /// A further entry.
+    Append { log: LogName, payload: Bytes },
+    /// A snapshot in place of all entries up to a number, if `base` still is the log's snapshot.
+    Snapshot {
+        log: LogName,
+        base: u64,
+        upto: u64,
+        payload: Bytes,
+    },
+    /// The whole log goes.
+    #[cfg(test)]
+    Forget { log: LogName },
+}
+
+/// A part of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Page {
+    /// The number of the snapshot that the log begins with; 0 for none.
+    pub(crate) base: u64,
+    /// The number of the last entry; 0 where there is none.
+    pub(crate) last: u64,
+    pub(crate) entries: Vec<(u64, Bytes)>,
+    /// Whether there are entries after these.
+    pub(crate) more: bool,
+}
+
+/// Why something was not written or read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum LogError {
+    #[error("the log now begins with the snapshot {base} and ends with the entry {last}")]
+    Conflict { base: u64, last: u64 },
+    #[error("the room's log would hold more than {max} bytes")]
+    RoomQuota { max: u64 },
+    #[error("all logs together would hold more than {max} bytes")]
+    TotalQuota { max: u64 },
+    #[error("the log cannot be reached: {reason}")]
+    Unavailable { reason: String },
+    #[error("too much waits to be written to the log")]
+    Busy,
+}
+
+impl LogError {
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            LogError::Conflict { .. } => ErrorCode::LogConflict,
+            LogError::RoomQuota { .. } | LogError::TotalQuota { .. } => ErrorCode::QuotaExceeded,
+            LogError::Unavailable { .. } | LogError::Busy => ErrorCode::StoreUnavailable,
+        }
+    }
+}
+
+/// Why there can be no logs.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The file cannot be used.
+    #[error("the store {}: {reason}", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The store in memory cannot be made.
+    #[error("the store in memory: {reason}")]
+    Memory {
+        /// What went wrong.
+        reason: String,
+    },
+    /// The thread that writes cannot be started.
+    #[error("the store's thread: {0}")]
+    Thread(#[source] io::Error),
+}
+
+type Reply<T> = Box<dyn FnOnce(Result<T, LogError>) + Send>;
+
+enum Job {
+    Write(Write, Reply<u64>),
+    Read {
+        log: LogName,
+        after: u64,
+        max_bytes: usize,
+        reply: Reply<Page>,
+    },
+    Stop(tokio::sync::oneshot::Sender<()>),
+}
+
+/// The logs, to be used from any thread. Answers come on the store's own thread and must not block.
+pub(crate) struct Store {
+    jobs: mpsc::SyncSender<Job>,
+    failed: Arc<AtomicBool>,
+}
+
+impl Store {
+    /// Logs in a file.
+    pub(crate) fn open(path: &Path, quotas: Quotas) -> Result<Self, StoreError> {
+        Self::start(Database::open(path, quotas)?)
+    }
+
+    /// Logs in memory, gone with the process.
+    #[cfg(test)]
+    pub(crate) fn in_memory(quotas: Quotas) -> Result<Self, StoreError> {
+        Self::start(Database::in_memory(quotas)?)
+    }
+
+    fn start(database: Database) -> Result<Self, StoreError> {
+        let (jobs, queue) = mpsc::sync_channel(QUEUE);
+        let failed = Arc::new(AtomicBool::new(false));
+        let worker = Worker {
+            database,
+            queue,
+            failed: failed.clone(),
+        };
+        thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || worker.run())
+            .map_err(StoreError::Thread)?;
+        Ok(Self { jobs, failed })
+    }
+
+    /// Whether the disk has failed, so that nothing can be written until the server is started anew.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Writes, and answers with the entry's number once it is on the disk.
+    pub(crate) fn write(
+        &self,
+        write: Write,
+        reply: impl FnOnce(Result<u64, LogError>) + Send + 'static,
+    ) {
+        self.send(Job::Write(write, Box::new(reply)));
+    }
+
+    /// Reads the entries after a number, as many as fit into `max_bytes`, but one at least.
+    pub(crate) fn read(
+        &self,
+        log: LogName,
+        after: u64,
+        max_bytes: usize,
+        reply: impl FnOnce(Result<Page, LogError>) + Send + 'static,
+    ) {
+        self.send(Job::Read {
+            log,
+            after,
+            max_bytes,
+            reply: Box::new(reply),
+        });
+    }
+
+    /// Waits until everything that was asked for before is done, and ends the thread.
+    pub(crate) async fn finish(&self) {
+        let (done, finished) = tokio::sync::oneshot::channel();
+        if self.jobs.try_send(Job::Stop(done)).is_ok() {
+            let _ = finished.await;
+        }
+    }
+
+    fn send(&self, job: Job) {
+        let refused = match self.jobs.try_send(job) {
+            Ok(()) => return,
+            Err(mpsc::TrySendError::Full(job)) => (job, LogError::Busy),
+            Err(mpsc::TrySendError::Disconnected(job)) => (
+                job,
+                LogError::Unavailable {
+                    reason: "the server is ending".to_owned(),
+                },
+            ),
+        };
+        match refused {
+            (Job::Write(_, reply), error) => reply(Err(error)),
+            (Job::Read { reply, .. }, error) => reply(Err(error)),
+            (Job::Stop(_), _) => {}
+        }
+    }
+}
+
+/// The thread's side.
+struct Worker {
+    database: Database,
+    queue: mpsc::Receiver<Job>,
+    failed: Arc<AtomicBool>,
+}
+
+impl Worker {
+    fn run(self) {
+        let (mut writes, mut replies) = (Vec::new(), Vec::new());
+        while let Ok(job) = self.queue.recv() {
+            let mut next = Some(job);
+            while let Some(job) = next {
+                match job {
+                    Job::Write(write, reply) => {
+                        writes.push(write);
+                        replies.push(reply);
+                    }
+                    Job::Read {
+                        log,
+                        after,
+                        max_bytes,
+                        reply,
+                    } => {
+                        self.write(&mut writes, &mut replies);
+                        reply(self.database.read(&log, after, max_bytes));
+                    }
+                    Job::Stop(done) => {
+                        self.write(&mut writes, &mut replies);
+                        // The file is closed before the caller goes on.
+                        drop(self.database);
+                        let _ = done.send(());
+                        return;
+                    }
+                }
+                next = if writes.len() < BATCH {
+                    self.queue.try_recv().ok()
+                } else {
+                    None
+                };
+            }
+            self.write(&mut writes, &mut replies);
+        }
+    }
+
+    fn write(&self, writes: &mut Vec<Write>, replies: &mut Vec<Reply<u64>>) {
+        if writes.is_empty() {
+            return;
+        }
+        let results = self.database.write(writes);
+        writes.clear();
+        if let Some(Err(LogError::Unavailable { reason })) = results.first()
+            && !self.failed.swap(true, Ordering::Relaxed)
+        {
+            tracing::error!("the store cannot be written: {reason}");
+        }
+        for (reply, result) in replies.drain(..).zip(results) {
+            reply(result);
+        }
+    }
+}

@@ -1,0 +1,339 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use redb::StorageBackend;
+use redb::backends::InMemoryBackend;
+
+use super::*;
+
+const QUOTAS: Quotas = Quotas {
+    room_bytes: 10_000,
+    total_bytes: 100_000,
+};
+
+fn log(name: &str) -> LogName {
+    LogName::signaling(&RoomId::parse(name).unwrap())
+}
+
+fn append(name: &str, payload: &str) -> Write {
+    Write::Append {
+        log: log(name),
+        payload: Bytes::copy_from_slice(payload.as_bytes()),
+    }
+}
+
+fn snapshot(name: &str, base: u64, upto: u64, payload: &str) -> Write {
+    let payload = Bytes::copy_from_slice(payload.as_bytes());
+    Write::Snapshot {
+        log: log(name),
+        base,
+        upto,
+        payload,
+    }
+}
+
+fn all(database: &Database, name: &str) -> Vec<(u64, String)> {
+    let page = database.read(&log(name), 0, usize::MAX).unwrap();
+    assert!(!page.more);
+    let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec()).unwrap();
+    page.entries
+        .iter()
+        .map(|(seq, payload)| (*seq, text(payload)))
+        .collect()
+}
+
+fn entries(expected: &[(u64, &str)]) -> Vec<(u64, String)> {
+    expected
+        .iter()
+        .map(|(seq, text)| (*seq, (*text).to_owned()))
+        .collect()
+}
+
+#[test]
+fn entries_are_numbered_by_log_and_read_in_order() {
+    let database = Database::in_memory(QUOTAS).unwrap();
+    let written = database.write(&[
+        append("r", "a"),
+        append("s", "x"),
+        append("r", "b"),
+        append("r", "c"),
+    ]);
+    assert_eq!(written, [Ok(1), Ok(1), Ok(2), Ok(3)]);
+    assert_eq!(
+        all(&database, "r"),
+        entries(&[(1, "a"), (2, "b"), (3, "c")])
+    );
+    assert_eq!(all(&database, "s"), entries(&[(1, "x")]));
+    assert_eq!(all(&database, "none"), []);
+    let page = database.read(&log("r"), 2, usize::MAX).unwrap();
+    assert_eq!((page.base, page.last, page.entries.len()), (0, 3, 1));
+    assert!(
+        database
+            .read(&log("r"), u64::MAX, usize::MAX)
+            .unwrap()
+            .entries
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_log_is_read_page_by_page() {
+    let database = Database::in_memory(QUOTAS).unwrap();
+    let texts = [
+        "1234",
+        "5678",
+        "a long one that fills a page alone",
+        "9",
+        "0",
+    ];
+    database.write(&texts.map(|text| append("r", text)));
+    let (mut read, mut after, mut pages) = (Vec::new(), 0, 0);
+    loop {
+        let page = database.read(&log("r"), after, 8).unwrap();
+        pages += 1;
+        after = page.entries.last().unwrap().0;
+        read.extend(page.entries.into_iter().map(|(_, payload)| payload));
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(read, texts);
+    assert_eq!(pages, 3);
+}
+
+#[test]
+fn a_snapshot_replaces_what_it_covers_and_keeps_the_rest() {
+    let database = Database::in_memory(QUOTAS).unwrap();
+    database.write(&["a", "b", "c"].map(|text| append("r", text)));
+    assert_eq!(database.write(&[snapshot("r", 0, 2, "ab")]), [Ok(2)]);
+    assert_eq!(all(&database, "r"), entries(&[(2, "ab"), (3, "c")]));
+    assert_eq!(database.write(&[append("r", "d")]), [Ok(4)]);
+    assert_eq!(database.write(&[snapshot("r", 2, 4, "abcd")]), [Ok(4)]);
+    assert_eq!(all(&database, "r"), entries(&[(4, "abcd")]));
+    assert_eq!(database.write(&[append("r", "e")]), [Ok(5)]);
+}
+
+#[test]
+fn a_snapshot_that_does_not_know_the_log_is_refused() {
+    let database = Database::in_memory(QUOTAS).unwrap();
+    assert_eq!(
+        database.write(&[snapshot("r", 0, 0, "")]),
+        [Err(LogError::Conflict { base: 0, last: 0 })]
+    );
+    database.write(&["a", "b", "c"].map(|text| append("r", text)));
+    // The second of two that replace the same beginning comes too late.
+    let both = database.write(&[snapshot("r", 0, 3, "first"), snapshot("r", 0, 2, "second")]);
+    assert_eq!(both, [Ok(3), Err(LogError::Conflict { base: 3, last: 3 })]);
+    for (base, upto) in [(3, 4), (3, 2), (2, 3), (4, 4)] {
+        let refused = database.write(&[snapshot("r", base, upto, "x")]);
+        assert_eq!(
+            refused,
+            [Err(LogError::Conflict { base: 3, last: 3 })],
+            "{base} {upto}"
+        );
+    }
+    assert_eq!(all(&database, "r"), entries(&[(3, "first")]));
+}
+
+#[test]
+fn quotas_hold_and_smaller_is_always_allowed() {
+    let database = Database::in_memory(Quotas {
+        room_bytes: 1000,
+        total_bytes: 1500,
+    })
+    .unwrap();
+    let (half, third) = ("x".repeat(400), "x".repeat(300));
+    assert_eq!(
+        database.write(&[append("r", &half), append("r", &half)]),
+        [Ok(1), Ok(2)]
+    );
+    assert_eq!(
+        database.write(&[append("r", &third)]),
+        [Err(LogError::RoomQuota { max: 1000 })]
+    );
+    assert_eq!(database.write(&[append("s", &third)]), [Ok(1)]);
+    assert_eq!(
+        database.write(&[append("t", &half)]),
+        [Err(LogError::TotalQuota { max: 1500 })]
+    );
+    assert_eq!(database.write(&[snapshot("r", 0, 2, &half)]), [Ok(2)]);
+    assert_eq!(database.write(&[append("t", &half)]), [Ok(1)]);
+    assert_eq!(database.write(&[Write::Forget { log: log("t") }]), [Ok(1)]);
+    assert_eq!(all(&database, "t"), []);
+    assert_eq!(database.write(&[append("u", &half)]), [Ok(1)]);
+    // Many empty entries are not for free.
+    let empty: Vec<_> = (0..100).map(|_| append("v", "")).collect();
+    assert!(database.write(&empty).iter().any(Result::is_err));
+}
+
+/// Against a plain model: the same results, and the same logs, after every step.
+#[test]
+fn random_writes_agree_with_a_model() {
+    let seed = std::env::var("SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+    println!("SEED={seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let database = Database::in_memory(Quotas {
+        room_bytes: u64::MAX,
+        total_bytes: u64::MAX,
+    })
+    .unwrap();
+    let mut model: BTreeMap<&str, (u64, u64, BTreeMap<u64, String>)> = BTreeMap::new();
+    for step in 0..300 {
+        let name = random.choice(["a", "b", "ab"]).unwrap();
+        let (base, last, kept) = model.entry(name).or_default();
+        let text = format!("{step}");
+        if random.u8(..4) > 0 {
+            *last += 1;
+            kept.insert(*last, text.clone());
+            assert_eq!(database.write(&[append(name, &text)]), [Ok(*last)]);
+        } else {
+            let (from, upto) = (
+                *base - u64::from(random.bool() && *base > 0),
+                random.u64(0..=*last + 1),
+            );
+            let result = database.write(&[snapshot(name, from, upto, &text)]);
+            if from == *base && upto >= *base && upto <= *last && upto > 0 {
+                assert_eq!(result, [Ok(upto)]);
+                kept.retain(|seq, _| *seq > upto);
+                kept.insert(upto, text);
+                *base = upto;
+            } else {
+                assert_eq!(
+                    result,
+                    [Err(LogError::Conflict {
+                        base: *base,
+                        last: *last
+                    })]
+                );
+            }
+        }
+        for (name, (_, _, kept)) in &model {
+            let expected: Vec<_> = kept
+                .iter()
+                .map(|(seq, text)| (*seq, text.clone()))
+                .collect();
+            assert_eq!(all(&database, name), expected);
+        }
+    }
+}
+
+/// A disk that is full once it holds so many bytes.
+#[derive(Debug)]
+struct SmallDisk {
+    disk: InMemoryBackend,
+    size: Arc<AtomicU64>,
+}
+
+impl StorageBackend for SmallDisk {
+    fn len(&self) -> io::Result<u64> {
+        self.disk.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.disk.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        if len > self.size.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.disk.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.disk.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.disk.write(offset, data)
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_writes_and_loses_nothing_acknowledged() {
+    let size = Arc::new(AtomicU64::new(u64::MAX));
+    let disk = SmallDisk {
+        disk: InMemoryBackend::new(),
+        size: size.clone(),
+    };
+    let db = redb::Database::builder().create_with_backend(disk).unwrap();
+    let unlimited = Quotas {
+        room_bytes: u64::MAX,
+        total_bytes: u64::MAX,
+    };
+    let database = Database::with(db, unlimited).unwrap();
+    size.store(3 << 20, Ordering::Relaxed);
+
+    let payload = "x".repeat(100_000);
+    let mut acknowledged = 0;
+    let error = loop {
+        match database.write(&[append("r", &payload)]).remove(0) {
+            Ok(seq) => acknowledged = seq,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, LogError::Unavailable { .. }), "{error}");
+    assert_eq!(error.code(), ErrorCode::StoreUnavailable);
+    assert!(acknowledged > 0);
+    // Reading may fail as well once a disk has failed; what it gives is what was acknowledged.
+    if let Ok(page) = database.read(&log("r"), 0, usize::MAX) {
+        assert_eq!(page.last, acknowledged);
+    }
+}
+
+#[test]
+fn the_threads_answers_come_in_order_and_reads_see_what_was_written_before() {
+    let store = Store::in_memory(QUOTAS).unwrap();
+    let (tell, told) = mpsc::channel();
+    for number in 1..=20u64 {
+        let reply = tell.clone();
+        let payload = Bytes::from(vec![0; number as usize]);
+        store.write(
+            Write::Append {
+                log: log("r"),
+                payload,
+            },
+            move |result| {
+                reply.send((number, result.unwrap())).unwrap();
+            },
+        );
+    }
+    let (read, page) = mpsc::channel();
+    store.read(log("r"), 0, usize::MAX, move |result| {
+        read.send(result.unwrap()).unwrap()
+    });
+    assert_eq!(page.recv().unwrap().entries.len(), 20);
+    drop(tell);
+    let answers: Vec<_> = told.iter().collect();
+    assert_eq!(
+        answers,
+        (1..=20).map(|number| (number, number)).collect::<Vec<_>>()
+    );
+    assert!(!store.has_failed());
+}
+
+#[tokio::test]
+async fn a_finished_store_has_written_everything_and_refuses_more() {
+    let folder = std::env::temp_dir().join(format!("store-test-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("logs");
+    let store = Store::open(&path, QUOTAS).unwrap();
+    store.write(append("r", "kept"), |_| {});
+    store.finish().await;
+    let (tell, told) = mpsc::channel();
+    store.write(append("r", "late"), move |result| {
+        tell.send(result).unwrap()
+    });
+    assert!(matches!(
+        told.recv().unwrap(),
+        Err(LogError::Unavailable { .. })
+    ));
+    assert_eq!(
+        all(&Database::open(&path, QUOTAS).unwrap(), "r"),
+        entries(&[(1, "kept")])
+    );
+    std::fs::remove_dir_all(folder).unwrap();
+}
