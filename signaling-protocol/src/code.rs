@@ -128,6 +128,14 @@ pub enum CloseCode {
     IdleTimeout,
     /// The client's token has expired.
     TokenExpired,
+    /// A frame of a kind that is not taken at this address.
+    UnsupportedData,
+    /// The client may not come in; it was told why.
+    Refused,
+    /// The room's log would hold more than it may.
+    QuotaExceeded,
+    /// The room's log cannot be written.
+    StoreUnavailable,
 }
 
 impl CloseCode {
@@ -143,6 +151,10 @@ impl CloseCode {
         CloseCode::RateLimited,
         CloseCode::IdleTimeout,
         CloseCode::TokenExpired,
+        CloseCode::UnsupportedData,
+        CloseCode::Refused,
+        CloseCode::QuotaExceeded,
+        CloseCode::StoreUnavailable,
     ];
 
     /// The number in the close frame.
@@ -152,6 +164,7 @@ impl CloseCode {
             CloseCode::Normal => 1000,
             CloseCode::GoingAway => 1001,
             CloseCode::ProtocolError => 1002,
+            CloseCode::UnsupportedData => 1003,
             CloseCode::InvalidText => 1007,
             CloseCode::MessageTooBig => 1009,
             CloseCode::SlowConsumer => 4001,
@@ -159,6 +172,9 @@ impl CloseCode {
             CloseCode::RateLimited => 4003,
             CloseCode::IdleTimeout => 4004,
             CloseCode::TokenExpired => 4005,
+            CloseCode::Refused => 4006,
+            CloseCode::QuotaExceeded => 4007,
+            CloseCode::StoreUnavailable => 4008,
         }
     }
 
@@ -176,6 +192,10 @@ impl CloseCode {
             CloseCode::RateLimited => "rate_limited",
             CloseCode::IdleTimeout => "idle_timeout",
             CloseCode::TokenExpired => "token_expired",
+            CloseCode::UnsupportedData => "unsupported_data",
+            CloseCode::Refused => "refused",
+            CloseCode::QuotaExceeded => "quota_exceeded",
+            CloseCode::StoreUnavailable => "store_unavailable",
         }
     }
 

@@ -13,10 +13,11 @@ use signaling_protocol::{
 };
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
+use crate::connection::Session;
 use crate::hub::Hub;
 use crate::limits::Rate;
 use crate::metrics::{Kind, Metrics};
-use crate::outbox::{Letter, Outbox};
+use crate::outbox::{Letter, Note, Outbox};
 use crate::rooms::{ConnectionId, JoinRefusal, Newcomer};
 use crate::store::{LogError, LogName, Page, Store, Write};
 use crate::token::{Access, TokenError};
@@ -89,61 +90,6 @@ impl Client {
             place: None,
             rates,
         }
-    }
-
-    /// Takes a text frame. What is wrong with it is answered; the socket lives.
-    pub(crate) fn receive_text(&mut self, frame: &str, now: Instant) {
-        let parsed = ClientMessage::parse(frame);
-        let kind = parsed.as_ref().map_or(Kind::Unreadable, kind_of);
-        self.hub.metrics.received(kind, frame.len());
-        if !self.may_send(kind, frame.len()) {
-            return self.too_much(parsed.ok());
-        }
-        let result = match parsed {
-            Ok(message) => self.carry_out(message, frame, now),
-            Err(error) => Err(Refusal::new(error.code(), error.to_string())),
-        };
-        if let Err(refusal) = result {
-            self.refuse(refusal);
-        }
-    }
-
-    /// Takes a binary frame: there are none in this protocol.
-    pub(crate) fn receive_binary(&self, size: usize) {
-        self.hub.metrics.received(Kind::Unreadable, size);
-        if !self.may_send(Kind::Unreadable, size) {
-            return self.too_much(None);
-        }
-        let message = "binary frames are not part of this protocol; send JSON text".to_owned();
-        self.refuse(Refusal::new(ErrorCode::BinaryFrame, message));
-    }
-
-    /// Tells the client that it sent more than the server takes, before its socket is closed: the
-    /// rest of that message cannot be skipped.
-    pub(crate) fn message_too_big(&self) {
-        let message = format!(
-            "a message may have {} bytes at most",
-            self.hub.config.max_message_size
-        );
-        self.refuse(Refusal::new(ErrorCode::MessageTooBig, message));
-    }
-
-    /// Tells the client that the server ends, before its socket is closed.
-    pub(crate) fn going_away(&self) {
-        let reconnect_after_ms = fastrand::u64(0..=RECONNECT_SPREAD_MS);
-        self.send(
-            Kind::Announcement,
-            &ServerMessage::GoingAway(GoingAway { reconnect_after_ms }),
-        );
-    }
-
-    /// Whether the token has expired that opened the door.
-    pub(crate) fn has_expired(&self) -> bool {
-        let until = self.place.as_ref().and_then(|place| place.until);
-        let since_1970 = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        until.is_some_and(|until| until <= since_1970.as_secs())
     }
 
     fn may_send(&self, kind: Kind, size: usize) -> bool {
@@ -405,7 +351,7 @@ impl Client {
     fn store(&self) -> Result<&Store, Refusal> {
         self.hub
             .store
-            .as_ref()
+            .as_deref()
             .ok_or_else(|| Refusal::new(ErrorCode::NoLog, "this server keeps no logs".to_owned()))
     }
 
@@ -440,6 +386,60 @@ impl Client {
     fn send(&self, kind: Kind, message: &ServerMessage) {
         self.outbox.push(Letter::text(kind, message.to_json()));
     }
+}
+
+impl Session for Client {
+    fn receive_text(&mut self, frame: &str, now: Instant) {
+        let parsed = ClientMessage::parse(frame);
+        let kind = parsed.as_ref().map_or(Kind::Unreadable, kind_of);
+        self.hub.metrics.received(kind, frame.len());
+        if !self.may_send(kind, frame.len()) {
+            return self.too_much(parsed.ok());
+        }
+        let result = match parsed {
+            Ok(message) => self.carry_out(message, frame, now),
+            Err(error) => Err(Refusal::new(error.code(), error.to_string())),
+        };
+        if let Err(refusal) = result {
+            self.refuse(refusal);
+        }
+    }
+
+    fn receive_binary(&mut self, frame: Bytes, _now: Instant) {
+        let size = frame.len();
+        self.hub.metrics.received(Kind::Unreadable, size);
+        if !self.may_send(Kind::Unreadable, size) {
+            return self.too_much(None);
+        }
+        let message = "binary frames are not part of this protocol; send JSON text".to_owned();
+        self.refuse(Refusal::new(ErrorCode::BinaryFrame, message));
+    }
+
+    fn message_too_big(&self) {
+        let message = format!(
+            "a message may have {} bytes at most",
+            self.hub.config.max_message_size
+        );
+        self.refuse(Refusal::new(ErrorCode::MessageTooBig, message));
+    }
+
+    fn going_away(&self) {
+        let reconnect_after_ms = fastrand::u64(0..=RECONNECT_SPREAD_MS);
+        self.send(
+            Kind::Announcement,
+            &ServerMessage::GoingAway(GoingAway { reconnect_after_ms }),
+        );
+    }
+
+    fn has_expired(&self) -> bool {
+        let until = self.place.as_ref().and_then(|place| place.until);
+        let since_1970 = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        until.is_some_and(|until| until <= since_1970.as_secs())
+    }
+
+    fn noted(&mut self, _note: Note) {}
 }
 
 impl Drop for Client {

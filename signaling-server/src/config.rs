@@ -9,6 +9,9 @@ use signaling_protocol::limits::DEFAULT_MAX_MESSAGE_BYTES;
 use crate::secret::Secret;
 use crate::store::Quotas;
 
+/// How much the logs may hold that are kept in memory, for Yjs rooms without a store.
+const MEMORY_LOG_BYTES: u64 = 256 << 20;
+
 /// Introduces browsers to each other, so that they can edit a text together, and serves the editor.
 #[derive(Debug, Clone, Parser)]
 #[command(version, about)]
@@ -240,6 +243,15 @@ impl Config {
         Quotas {
             room_bytes: self.store_room_bytes,
             total_bytes: self.store_total_bytes,
+        }
+    }
+
+    /// Logs in memory are bounded by memory, not by the disk.
+    pub(crate) fn memory_quotas(&self) -> Quotas {
+        let quotas = self.quotas();
+        Quotas {
+            total_bytes: quotas.total_bytes.min(MEMORY_LOG_BYTES),
+            ..quotas
         }
     }
 

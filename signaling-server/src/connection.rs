@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
-use signaling_protocol::{CloseCode, IdError, RoomId};
+use signaling_protocol::CloseCode;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -16,11 +16,10 @@ use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
-use crate::client::Client;
 use crate::hub::Hub;
 use crate::limits::Admission;
 use crate::metrics::{Ended, Kind, Metrics};
-use crate::outbox::{Letter, Outbox, Outgoing};
+use crate::outbox::{Letter, Note, Outbox, Outgoing};
 
 /// Most frames are a few hundred bytes, and every idle client pays for this buffer.
 const READ_BUFFER: usize = 2048;
@@ -31,17 +30,41 @@ const WRITE_BUFFER: usize = 16 * 1024;
 /// How long a client has to answer a close frame before its socket is dropped.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What a client's frames mean: one protocol's rules for one client, without I/O. What it has to say
+/// goes through its outbox. Dropping it takes the client out of its room.
+pub(crate) trait Session {
+    /// Takes a text frame, read at `now`.
+    fn receive_text(&mut self, frame: &str, now: std::time::Instant);
+
+    /// Takes a binary frame, read at `now`.
+    fn receive_binary(&mut self, frame: Bytes, now: std::time::Instant);
+
+    /// Tells the client that it sent more than the server takes, before its socket is closed: the
+    /// rest of that message cannot be skipped.
+    fn message_too_big(&self);
+
+    /// Tells the client that the server ends, before its socket is closed.
+    fn going_away(&self);
+
+    /// Whether the token has expired that opened the door.
+    fn has_expired(&self) -> bool;
+
+    /// Everything has been written that was queued before this note.
+    fn noted(&mut self, note: Note);
+}
+
 /// Serves an upgraded socket until it is closed.
 ///
-/// `read_ahead` is what came right behind the request, if the client did not wait for the answer.
-pub(crate) async fn serve<S>(
+/// `begin` makes the client's side of the protocol that is spoken here. `read_ahead` is what came right behind the request, if the client did not wait for the answer.
+pub(crate) async fn serve<S, C>(
     io: S,
     read_ahead: Bytes,
     hub: Arc<Hub>,
-    address_room: Option<Result<RoomId, IdError>>,
     admission: Admission,
+    begin: impl FnOnce(Arc<Hub>, Arc<Outbox>) -> C,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
+    C: Session,
 {
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
@@ -52,7 +75,7 @@ pub(crate) async fn serve<S>(
         WebSocketStream::from_partially_read(io, read_ahead.into(), Role::Server, Some(config))
             .await;
     let outbox = hub.new_outbox();
-    let client = Client::new(hub.clone(), outbox.clone(), address_room);
+    let client = begin(hub.clone(), outbox.clone());
     let connection = Connection {
         socket,
         client,
@@ -67,9 +90,9 @@ pub(crate) async fn serve<S>(
     drop(admission);
 }
 
-struct Connection<S> {
+struct Connection<S, C> {
     socket: WebSocketStream<S>,
-    client: Client,
+    client: C,
     outbox: Arc<Outbox>,
     metrics: Arc<Metrics>,
     /// Whether something was written that has not reached the kernel.
@@ -84,11 +107,13 @@ enum Event {
     Frame(Result<Message, WsError>),
     /// The connection is over, or the server has to end it.
     End(Ended),
+    /// Something for the client's side.
+    Note(Note),
     /// Time to look whether the client is still there.
     Alarm,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin, C: Session> Connection<S, C> {
     async fn run(mut self, hub: &Hub) {
         let ended = {
             let alarm = sleep(self.ping_interval);
@@ -98,6 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 match poll_fn(|cx| self.poll_event(cx, alarm.as_mut(), ending.as_mut())).await {
                     Event::Frame(Ok(frame)) => self.receive(frame),
                     Event::Frame(Err(error)) => break self.broken(error),
+                    Event::Note(note) => self.client.noted(note),
                     Event::End(ended) => break ended,
                     Event::Alarm if self.client.has_expired() => {
                         break Ended::Server(CloseCode::TokenExpired);
@@ -148,8 +174,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         alarm.poll(cx).map(|()| Event::Alarm)
     }
 
-    /// Moves what waits for the client into its socket, as far as the socket takes it. Ready only
-    /// when the connection is to end.
+    /// Moves what waits for the client into its socket, as far as the socket takes it. Ready when a
+    /// note is met, or the connection is to end.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         let mut socket = Pin::new(&mut self.socket);
         loop {
@@ -167,6 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     }
                     self.unflushed = true;
                 }
+                Poll::Ready(Outgoing::Note(note)) => return Poll::Ready(Event::Note(note)),
                 Poll::Ready(Outgoing::Close(code)) => {
                     return Poll::Ready(Event::End(Ended::Server(code)));
                 }
@@ -187,7 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.last_heard = now;
         match frame {
             Message::Text(text) => self.client.receive_text(&text, now.into_std()),
-            Message::Binary(data) => self.client.receive_binary(data.len()),
+            Message::Binary(data) => self.client.receive_binary(data, now.into_std()),
             // Pings are answered and closes are shaken hands on by the WebSocket layer.
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {}
         }
@@ -235,8 +262,12 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     outbox.close(code);
-    while let Outgoing::Letter(letter) = poll_fn(|cx| outbox.poll_next(cx)).await {
-        socket.feed(letter.message).await?;
+    loop {
+        match poll_fn(|cx| outbox.poll_next(cx)).await {
+            Outgoing::Letter(letter) => socket.feed(letter.message).await?,
+            Outgoing::Note(_) => {}
+            Outgoing::Close(_) => break,
+        }
     }
     let frame = CloseFrame {
         code: code.number().into(),

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
+use signaling_protocol::RoomId;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -13,9 +15,10 @@ use crate::metrics::Metrics;
 use crate::outbox::{Bounds, Outbox};
 use crate::rooms::{ConnectionId, RoomLimits, Rooms};
 use crate::secret::Secret;
-use crate::store::{Store, StoreError};
+use crate::store::{LogName, Store, StoreError, Write};
 use crate::token::Tokens;
 use crate::turn::IceServers;
+use crate::yjs::YjsRooms;
 
 /// The process's shared state: rooms, limits, and the tasks to wait for at the end.
 pub(crate) struct Hub {
@@ -30,8 +33,11 @@ pub(crate) struct Hub {
     pub(crate) tokens: Option<Tokens>,
     pub(crate) ice_servers: IceServers,
     /// The rooms' logs, where they are kept.
-    pub(crate) store: Option<Store>,
+    pub(crate) store: Option<Arc<Store>>,
+    /// Where the logs of Yjs documents are: in the store, or in memory where there is none.
+    yjs_store: Arc<Store>,
     rooms: Mutex<Rooms<Arc<Outbox>>>,
+    yjs_rooms: Mutex<YjsRooms<Arc<Outbox>>>,
     last_connection: AtomicU64,
 }
 
@@ -59,8 +65,12 @@ impl Hub {
             config.turn_lifetime(),
         );
         let store = match &config.store {
-            Some(path) => Some(Store::open(path, config.quotas())?),
+            Some(path) => Some(Arc::new(Store::open(path, config.quotas())?)),
             None => None,
+        };
+        let yjs_store = match &store {
+            Some(store) => store.clone(),
+            None => Arc::new(Store::in_memory(config.memory_quotas())?),
         };
         Ok(Self {
             config,
@@ -71,7 +81,9 @@ impl Hub {
             store,
             ending: CancellationToken::new(),
             sockets: TaskTracker::new(),
+            yjs_store,
             rooms: Mutex::new(Rooms::new(limits)),
+            yjs_rooms: Mutex::new(YjsRooms::new(limits)),
             last_connection: AtomicU64::new(0),
         })
     }
@@ -79,6 +91,39 @@ impl Hub {
     /// The rooms. The lock is held for look-ups and for filling outboxes, never across I/O.
     pub(crate) fn rooms(&self) -> MutexGuard<'_, Rooms<Arc<Outbox>>> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The rooms of Yjs clients. This lock, too, is never held across I/O.
+    pub(crate) fn yjs_rooms(&self) -> MutexGuard<'_, YjsRooms<Arc<Outbox>>> {
+        self.yjs_rooms
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the logs of Yjs documents are.
+    pub(crate) fn yjs_store(&self) -> &Store {
+        &self.yjs_store
+    }
+
+    /// Forgets rooms that have been empty for long, and with them logs that are in memory only.
+    pub(crate) fn remove_expired_rooms(&self, now: Instant) {
+        self.rooms().remove_expired(now);
+        let gone = self.yjs_rooms().remove_expired(now);
+        self.forget_logs(&gone);
+    }
+
+    /// Forgets the logs of Yjs rooms that are no more, where they are in memory only.
+    pub(crate) fn forget_logs(&self, rooms: &[RoomId]) {
+        if self.store.is_none() {
+            for room in rooms {
+                self.yjs_store.write(
+                    Write::Forget {
+                        log: LogName::yjs(room),
+                    },
+                    |_| {},
+                );
+            }
+        }
     }
 
     pub(crate) fn new_connection(&self) -> ConnectionId {

@@ -45,6 +45,7 @@ mod stream;
 mod tls;
 mod token;
 mod turn;
+mod yjs;
 
 pub use config::Config;
 pub use error::RunError;

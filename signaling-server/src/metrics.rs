@@ -25,6 +25,10 @@ pub(crate) enum Kind {
     IceCandidate,
     Relay,
     Log,
+    /// A change of a Yjs document.
+    Yjs,
+    /// The presence of Yjs users.
+    Presence,
     Ping,
     Announcement,
     Error,
@@ -32,7 +36,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 11] = [
+    const ALL: [Kind; 13] = [
         Kind::Join,
         Kind::Leave,
         Kind::Offer,
@@ -40,6 +44,8 @@ impl Kind {
         Kind::IceCandidate,
         Kind::Relay,
         Kind::Log,
+        Kind::Yjs,
+        Kind::Presence,
         Kind::Ping,
         Kind::Announcement,
         Kind::Error,
@@ -55,6 +61,8 @@ impl Kind {
             Kind::IceCandidate => "ice_candidate",
             Kind::Relay => "relay",
             Kind::Log => "log",
+            Kind::Yjs => "yjs",
+            Kind::Presence => "presence",
             Kind::Ping => "ping",
             Kind::Announcement => "announcement",
             Kind::Error => "error",

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use bytes::Bytes;
 use signaling_protocol::CloseCode;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -40,17 +41,47 @@ pub(crate) struct Letter {
     pub(crate) since: Option<Instant>,
 }
 
+/// Something that the client's own side is to learn once what was queued before has been written.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Note {
+    /// A page of a log has been sent; there is more after this entry.
+    ReadOn { after: u64 },
+    /// A log has been sent whole.
+    Replayed {
+        /// The number of the snapshot that it begins with.
+        base: u64,
+        /// The number of its last entry.
+        upto: u64,
+        /// Its only entry, where it has no more.
+        only: Option<Bytes>,
+    },
+    /// A log has grown long.
+    Grown {
+        /// The number of the snapshot that it begins with.
+        base: u64,
+        /// The number of its last entry.
+        upto: u64,
+    },
+}
+
 /// What the connection takes out.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Outgoing {
     Letter(Letter),
+    Note(Note),
     /// Nothing more comes; close the socket with this.
     Close(CloseCode),
 }
 
+/// One place in the queue. Notes are rare and boxed, so that they take no more room than letters.
+enum Item {
+    Letter(Letter),
+    Note(Box<Note>),
+}
+
 #[derive(Default)]
 struct State {
-    queue: VecDeque<Letter>,
+    queue: VecDeque<Item>,
     bytes: usize,
     closing: Option<CloseCode>,
     waker: Option<Waker>,
@@ -80,9 +111,18 @@ impl Outbox {
             self.metrics.queued_messages.inc();
             self.metrics.queued_bytes.inc_by(size(&letter));
             state.bytes = bytes;
-            state.queue.push_back(letter);
+            state.queue.push_back(Item::Letter(letter));
         }
         wake(state);
+    }
+
+    /// Queues a note; there are few, so they have no bound.
+    pub(crate) fn note(&self, note: Note) {
+        let mut state = self.lock();
+        if state.closing.is_none() {
+            state.queue.push_back(Item::Note(Box::new(note)));
+            wake(state);
+        }
     }
 
     /// Has the connection closed after what is queued already. The first reason stands.
@@ -106,14 +146,19 @@ impl Outbox {
     /// The next message, in the order in which they were pushed, and the close after the last one.
     pub(crate) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Outgoing> {
         let mut state = self.lock();
-        if let Some(letter) = state.queue.pop_front() {
-            self.metrics.queued_messages.dec();
-            self.metrics.queued_bytes.dec_by(size(&letter));
-            state.bytes = state.bytes.saturating_sub(letter.message.len());
+        if let Some(item) = state.queue.pop_front() {
             if state.queue.is_empty() && state.queue.capacity() > KEPT_CAPACITY {
                 state.queue = VecDeque::new();
             }
-            return Poll::Ready(Outgoing::Letter(letter));
+            return Poll::Ready(match item {
+                Item::Letter(letter) => {
+                    self.metrics.queued_messages.dec();
+                    self.metrics.queued_bytes.dec_by(size(&letter));
+                    state.bytes = state.bytes.saturating_sub(letter.message.len());
+                    Outgoing::Letter(letter)
+                }
+                Item::Note(note) => Outgoing::Note(*note),
+            });
         }
         if let Some(code) = state.closing {
             return Poll::Ready(Outgoing::Close(code));
@@ -123,9 +168,11 @@ impl Outbox {
     }
 
     fn clear(&self, state: &mut State) {
-        for letter in std::mem::take(&mut state.queue) {
-            self.metrics.queued_messages.dec();
-            self.metrics.queued_bytes.dec_by(size(&letter));
+        for item in std::mem::take(&mut state.queue) {
+            if let Item::Letter(letter) = item {
+                self.metrics.queued_messages.dec();
+                self.metrics.queued_bytes.dec_by(size(&letter));
+            }
         }
         state.bytes = 0;
     }

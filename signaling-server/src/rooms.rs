@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use signaling_protocol::{AgentId, RoomId, SessionSecret};
 
 /// One socket, for as long as the process lives. Tells a member from an earlier one of the same name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ConnectionId(pub(crate) u64);
 
 /// How much the rooms may hold.

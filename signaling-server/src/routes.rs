@@ -1,5 +1,6 @@
 //! The addresses of the server, as warp filters.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,19 +16,21 @@ use warp::http::header::{
 };
 use warp::http::{Response, StatusCode};
 use warp::hyper::body::Bytes;
-use warp::path::FullPath;
+use warp::path::{FullPath, Tail};
 use warp::reject::Rejection;
 use warp::reply::Reply;
 use warp::{Filter, reply};
 
 use crate::assets;
-use crate::connection;
+use crate::client::Client;
+use crate::connection::{self, Session};
 use crate::hub::Hub;
 use crate::limits::Admission;
 use crate::metrics::Rejected;
 use crate::origin;
+use crate::outbox::Outbox;
 use crate::server::HttpIo;
-use crate::store::Store;
+use crate::yjs::YjsClient;
 
 /// How long to ask a refused client to stay away.
 const RETRY_AFTER_SECONDS: &str = "10";
@@ -55,7 +58,22 @@ pub(crate) fn routes(
             let hub = hub.clone();
             move |room, headers: HeaderMap, upgrade, address| {
                 let hub = hub.clone();
-                async move { socket(hub, room, &headers, upgrade, address) }
+                async move { signaling(hub, room, &headers, upgrade, address) }
+            }
+        });
+
+    let yjs = warp::get()
+        .and(warp::path("yjs"))
+        .and(warp::path::tail())
+        .and(warp::query::<HashMap<String, String>>())
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::optional::<OnUpgrade>())
+        .and(warp::ext::get::<ClientAddress>())
+        .and_then({
+            let hub = hub.clone();
+            move |room: Tail, query: HashMap<String, String>, headers: HeaderMap, on, address| {
+                let hub = hub.clone();
+                async move { yjs(hub, &room, &query, &headers, on, address) }
             }
         });
 
@@ -66,7 +84,7 @@ pub(crate) fn routes(
     let stats = {
         let hub = hub.clone();
         readable.and(warp::path!("stats")).map(move || {
-            let rooms = hub.rooms();
+            let (rooms, yjs_rooms) = (hub.rooms(), hub.yjs_rooms());
             json_reply(&json!({
                 "rooms": rooms.len(),
                 "total_clients": rooms.members(),
@@ -74,6 +92,8 @@ pub(crate) fn routes(
                 "max_clients_per_room": hub.config.max_clients_per_room,
                 "connections": hub.metrics.connections.get(),
                 "queued_messages": hub.metrics.queued_messages.get(),
+                "yjs_rooms": yjs_rooms.len(),
+                "yjs_clients": yjs_rooms.members(),
             }))
         })
     };
@@ -83,7 +103,7 @@ pub(crate) fn routes(
         readable.and(warp::path!("ready")).map(move || {
             if hub.ending.is_cancelled() {
                 problem(StatusCode::SERVICE_UNAVAILABLE, "the server is ending")
-            } else if hub.store.as_ref().is_some_and(Store::has_failed) {
+            } else if hub.store.as_ref().is_some_and(|store| store.has_failed()) {
                 problem(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "the store cannot be written",
@@ -112,6 +132,7 @@ pub(crate) fn routes(
         });
 
     socket
+        .or(yjs)
         .or(health)
         .or(ready)
         .or(stats)
@@ -131,14 +152,52 @@ fn socket_path() -> impl Filter<Extract = (AddressRoom,), Error = Rejection> + C
     root.or(plain).unify().or(room).unify()
 }
 
-/// Answers a WebSocket handshake and leaves the socket to a task of its own. What is no handshake
-/// is for another route.
-fn socket(
+fn signaling(
     hub: Arc<Hub>,
     room: AddressRoom,
     headers: &HeaderMap,
     upgrade: Option<OnUpgrade>,
+    address: ClientAddress,
+) -> Result<Response<Bytes>, Rejection> {
+    socket(hub, headers, upgrade, address, |hub, outbox| {
+        Client::new(hub, outbox, room)
+    })
+}
+
+/// `/yjs/<room>`; the room may have slashes, as y-websocket writes it into the address as it is. The
+/// token comes as a parameter, since a browser can set no header.
+fn yjs(
+    hub: Arc<Hub>,
+    room: &Tail,
+    query: &HashMap<String, String>,
+    headers: &HeaderMap,
+    upgrade: Option<OnUpgrade>,
+    address: ClientAddress,
+) -> Result<Response<Bytes>, Rejection> {
+    let room = percent_decode_str(room.as_str()).decode_utf8_lossy();
+    let token = query.get("token").map(String::as_str);
+    let entry = RoomId::parse(&room)
+        .map_err(|error| error.to_string())
+        .and_then(|room| match &hub.tokens {
+            Some(tokens) => match tokens.check_room(token, &room) {
+                Ok(grant) => Ok((room, Some(grant))),
+                Err(error) => Err(error.to_string()),
+            },
+            None => Ok((room, None)),
+        });
+    socket(hub, headers, upgrade, address, |hub, outbox| {
+        YjsClient::new(hub, outbox, entry)
+    })
+}
+
+/// Answers a WebSocket handshake and leaves the socket to a task of its own. What is no handshake
+/// is for another route.
+fn socket<C: Session + Send + 'static>(
+    hub: Arc<Hub>,
+    headers: &HeaderMap,
+    upgrade: Option<OnUpgrade>,
     ClientAddress(address): ClientAddress,
+    begin: impl FnOnce(Arc<Hub>, Arc<Outbox>) -> C + Send + 'static,
 ) -> Result<Response<Bytes>, Rejection> {
     let (Some(upgrade), true) = (upgrade, asks_for_websocket(headers)) else {
         return Err(warp::reject::not_found());
@@ -181,8 +240,8 @@ fn socket(
         match upgrade.await.map(|upgraded| upgraded.downcast::<HttpIo>()) {
             Ok(Ok(parts)) => {
                 tracing::debug!(%address, "a socket opened");
-                connection::serve(parts.io.into_inner(), parts.read_buf, hub, room, admission)
-                    .await;
+                let io = parts.io.into_inner();
+                connection::serve(io, parts.read_buf, hub, admission, begin).await;
                 tracing::debug!(%address, "a socket closed");
             }
             Ok(Err(_)) => tracing::error!("an upgraded socket is of a foreign kind"),

@@ -124,7 +124,7 @@ async fn keep_house(hub: &Hub) {
     let mut rounds = interval(HOUSEKEEPING_INTERVAL);
     loop {
         rounds.tick().await;
-        hub.rooms().remove_expired(Instant::now());
+        hub.remove_expired_rooms(Instant::now());
         hub.door.forget_old();
     }
 }

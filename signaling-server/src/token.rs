@@ -73,6 +73,22 @@ impl Tokens {
         room: &RoomId,
         agent: &AgentId,
     ) -> Result<Grant, TokenError> {
+        let grant = self.check_room(token, room)?;
+        match &grant.sub {
+            Some(granted) if granted != agent => Err(TokenError::OtherAgent {
+                granted: granted.clone(),
+                asked: agent.clone(),
+            }),
+            _ => Ok(grant),
+        }
+    }
+
+    /// What `token` grants in `room`, where clients have no agent ids.
+    pub(crate) fn check_room(
+        &self,
+        token: Option<&str>,
+        room: &RoomId,
+    ) -> Result<Grant, TokenError> {
         let token = token.ok_or(TokenError::Missing)?;
         let grant = decode::<Grant>(token, &self.key, &self.validation)
             .map_err(|error| match error.kind() {
@@ -86,13 +102,7 @@ impl Tokens {
                 asked: room.clone(),
             });
         }
-        match &grant.sub {
-            Some(granted) if granted != agent => Err(TokenError::OtherAgent {
-                granted: granted.clone(),
-                asked: agent.clone(),
-            }),
-            _ => Ok(grant),
-        }
+        Ok(grant)
     }
 }
 

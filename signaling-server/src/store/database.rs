@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use bytes::Bytes;
-#[cfg(test)]
 use redb::backends::InMemoryBackend;
 use redb::{Builder, ReadableDatabase, ReadableTable, Table, TableDefinition};
 
@@ -60,7 +59,6 @@ impl Database {
     }
 
     /// Logs that are gone with the process.
-    #[cfg(test)]
     pub(super) fn in_memory(quotas: Quotas) -> Result<Self, StoreError> {
         builder()
             .create_with_backend(InMemoryBackend::new())
@@ -116,7 +114,6 @@ impl Database {
                         upto,
                         payload,
                     } => tables.snapshot(log, *base, *upto, payload)?,
-                    #[cfg(test)]
                     Write::Forget { log } => tables.forget(log)?,
                 });
             }
@@ -248,7 +245,6 @@ impl Tables<'_> {
         Ok(Ok(upto))
     }
 
-    #[cfg(test)]
     fn forget(&mut self, log: &LogName) -> Result<Result<u64, LogError>, redb::Error> {
         let head = self.head(log)?;
         self.entries

@@ -41,6 +41,11 @@ impl LogName {
         Self(format!("room/{room}").into())
     }
 
+    /// The log of a Yjs document.
+    pub(crate) fn yjs(room: &RoomId) -> Self {
+        Self(format!("yjs/{room}").into())
+    }
+
     fn as_str(&self) -> &str {
         &self.0
     }
@@ -59,7 +64,6 @@ pub(crate) enum Write {
         payload: Bytes,
     },
     /// The whole log goes.
-    #[cfg(test)]
     Forget { log: LogName },
 }
 
@@ -149,7 +153,6 @@ impl Store {
     }
 
     /// Logs in memory, gone with the process.
-    #[cfg(test)]
     pub(crate) fn in_memory(quotas: Quotas) -> Result<Self, StoreError> {
         Self::start(Database::in_memory(quotas)?)
     }
@@ -255,8 +258,8 @@ impl Worker {
                     }
                     Job::Stop(done) => {
                         self.write(&mut writes, &mut replies);
-                        // The file is closed before the caller goes on.
-                        drop(self.database);
+                        // Before the caller goes on the file is closed, and more is refused.
+                        drop((self.database, self.queue));
                         let _ = done.send(());
                         return;
                     }

@@ -9,3 +9,4 @@ mod log;
 mod support;
 mod tls;
 mod tokens;
+mod yjs;

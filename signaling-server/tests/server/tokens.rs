@@ -11,7 +11,7 @@ use crate::support::Server;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-fn token(room: &str, access: &str, seconds: u64) -> String {
+pub(crate) fn token(room: &str, access: &str, seconds: u64) -> String {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap()

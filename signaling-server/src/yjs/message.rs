@@ -1,0 +1,306 @@
+//! The frames of the y-websocket protocol, as far as a server needs them that cannot read a
+//! document: updates are bytes, and of presence it reads the ids and clocks.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+const SYNC: u64 = 0;
+const AWARENESS: u64 = 1;
+const AUTH: u64 = 2;
+const QUERY_AWARENESS: u64 = 3;
+
+const SYNC_STEP_1: u64 = 0;
+const SYNC_STEP_2: u64 = 1;
+const SYNC_UPDATE: u64 = 2;
+
+/// The update that changes nothing.
+const EMPTY_UPDATE: &[u8] = &[0, 0];
+
+/// The state vector of a document that has nothing in it.
+const EMPTY_STATE: &[u8] = &[0];
+
+/// What a client sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Incoming {
+    /// The client says what it has and asks for the rest. `empty` where it has nothing.
+    Step1 { empty: bool },
+    /// The answer to the server's own question what the client has.
+    Step2(Bytes),
+    /// A change.
+    Update(Bytes),
+    /// Who is there, and where their cursors are.
+    Awareness(Vec<Presence>),
+    /// The client asks who is there.
+    QueryAwareness,
+    /// Something that clients agreed upon among themselves.
+    Custom,
+}
+
+/// One user's presence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Presence {
+    pub(super) client: u64,
+    pub(super) clock: u64,
+    /// JSON; `null` for someone who has left.
+    pub(super) state: Bytes,
+}
+
+impl Presence {
+    pub(super) fn has_left(&self) -> bool {
+        self.state == b"null".as_slice()
+    }
+
+    /// The presence that takes this one away.
+    pub(super) fn left(&self) -> Self {
+        let state = Bytes::from_static(b"null");
+        Self {
+            client: self.client,
+            clock: self.clock.saturating_add(1),
+            state,
+        }
+    }
+}
+
+/// Why a frame is none of the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum FrameError {
+    #[error("the frame ends too early")]
+    TooShort,
+    #[error("a number is larger than JavaScript's largest safe integer")]
+    NumberTooLarge,
+    #[error("there is no message of kind {0} in sync")]
+    UnknownSync(u64),
+    #[error("clients do not send messages of kind {0}")]
+    NotFromClients(u64),
+}
+
+/// Whether an update changes nothing.
+pub(super) fn is_empty(update: &[u8]) -> bool {
+    update == EMPTY_UPDATE
+}
+
+pub(super) fn parse(frame: Bytes) -> Result<Incoming, FrameError> {
+    let mut reader = Reader(frame);
+    match reader.number()? {
+        SYNC => match reader.number()? {
+            SYNC_STEP_1 => Ok(Incoming::Step1 {
+                empty: reader.bytes()? == EMPTY_STATE,
+            }),
+            SYNC_STEP_2 => reader.bytes().map(Incoming::Step2),
+            SYNC_UPDATE => reader.bytes().map(Incoming::Update),
+            other => Err(FrameError::UnknownSync(other)),
+        },
+        AWARENESS => awareness(reader.bytes()?).map(Incoming::Awareness),
+        AUTH => Err(FrameError::NotFromClients(AUTH)),
+        QUERY_AWARENESS => Ok(Incoming::QueryAwareness),
+        _ => Ok(Incoming::Custom),
+    }
+}
+
+fn awareness(bytes: Bytes) -> Result<Vec<Presence>, FrameError> {
+    let mut reader = Reader(bytes);
+    let count = reader.number()?;
+    let mut all = Vec::new();
+    for _ in 0..count {
+        let (client, clock) = (reader.number()?, reader.number()?);
+        all.push(Presence {
+            client,
+            clock,
+            state: reader.bytes()?,
+        });
+    }
+    Ok(all)
+}
+
+/// A change, for the other clients or one that comes later.
+pub(super) fn update(update: &[u8]) -> Bytes {
+    sync(SYNC_UPDATE, update)
+}
+
+/// Tells a client that it has everything now.
+pub(super) fn all_sent() -> Bytes {
+    sync(SYNC_STEP_2, EMPTY_UPDATE)
+}
+
+/// Asks a client for everything it has.
+pub(super) fn ask_for_all() -> Bytes {
+    sync(SYNC_STEP_1, EMPTY_STATE)
+}
+
+pub(super) fn presence(all: &[Presence]) -> Bytes {
+    let mut inner = BytesMut::new();
+    put_number(&mut inner, all.len() as u64);
+    for Presence {
+        client,
+        clock,
+        state,
+    } in all
+    {
+        put_number(&mut inner, *client);
+        put_number(&mut inner, *clock);
+        put_bytes(&mut inner, state);
+    }
+    let mut frame = BytesMut::new();
+    put_number(&mut frame, AWARENESS);
+    put_bytes(&mut frame, &inner);
+    frame.freeze()
+}
+
+/// Tells a client why it may not come in.
+pub(super) fn denied(reason: &str) -> Bytes {
+    let mut frame = BytesMut::new();
+    put_number(&mut frame, AUTH);
+    put_number(&mut frame, 0);
+    put_bytes(&mut frame, reason.as_bytes());
+    frame.freeze()
+}
+
+fn sync(kind: u64, content: &[u8]) -> Bytes {
+    let mut frame = BytesMut::with_capacity(content.len() + 12);
+    put_number(&mut frame, SYNC);
+    put_number(&mut frame, kind);
+    put_bytes(&mut frame, content);
+    frame.freeze()
+}
+
+fn put_number(frame: &mut BytesMut, mut number: u64) {
+    while number >= 0x80 {
+        frame.put_u8((number & 0x7F) as u8 | 0x80);
+        number >>= 7;
+    }
+    frame.put_u8(number as u8);
+}
+
+fn put_bytes(frame: &mut BytesMut, bytes: &[u8]) {
+    put_number(frame, bytes.len() as u64);
+    frame.put_slice(bytes);
+}
+
+struct Reader(Bytes);
+
+impl Reader {
+    /// Seven bits a byte, the lowest first; the highest bit says that there are more.
+    fn number(&mut self) -> Result<u64, FrameError> {
+        let mut number = 0u64;
+        for shift in (0..=49).step_by(7) {
+            let byte = *self.0.first().ok_or(FrameError::TooShort)?;
+            self.0 = self.0.slice(1..);
+            number |= u64::from(byte & 0x7F) << shift;
+            if byte < 0x80 {
+                return if number < 1 << 53 {
+                    Ok(number)
+                } else {
+                    Err(FrameError::NumberTooLarge)
+                };
+            }
+        }
+        Err(FrameError::NumberTooLarge)
+    }
+
+    fn bytes(&mut self) -> Result<Bytes, FrameError> {
+        let len = usize::try_from(self.number()?).map_err(|_| FrameError::NumberTooLarge)?;
+        if len > self.0.len() {
+            return Err(FrameError::TooShort);
+        }
+        Ok(self.0.split_to(len))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(bytes: &'static [u8]) -> Bytes {
+        Bytes::from_static(bytes)
+    }
+
+    #[test]
+    fn frames_are_those_that_y_websocket_writes() {
+        // As y-protocols 1.0 encodes them.
+        assert_eq!(
+            parse(bytes(&[0, 0, 1, 0])),
+            Ok(Incoming::Step1 { empty: true })
+        );
+        assert_eq!(
+            parse(bytes(&[0, 0, 3, 1, 5, 9])),
+            Ok(Incoming::Step1 { empty: false })
+        );
+        assert_eq!(
+            parse(bytes(&[0, 1, 2, 0, 0])),
+            Ok(Incoming::Step2(bytes(&[0, 0])))
+        );
+        assert_eq!(
+            parse(bytes(&[0, 2, 2, 7, 8])),
+            Ok(Incoming::Update(bytes(&[7, 8])))
+        );
+        assert_eq!(parse(bytes(&[3])), Ok(Incoming::QueryAwareness));
+        assert_eq!(parse(bytes(&[4, 1, 2, 3])), Ok(Incoming::Custom));
+        assert_eq!(all_sent(), bytes(&[0, 1, 2, 0, 0]));
+        assert_eq!(ask_for_all(), bytes(&[0, 0, 1, 0]));
+        assert_eq!(update(&[7, 8]), bytes(&[0, 2, 2, 7, 8]));
+        assert_eq!(denied("no"), bytes(&[2, 0, 2, b'n', b'o']));
+    }
+
+    #[test]
+    fn presence_round_trips() {
+        let all = vec![
+            Presence {
+                client: 300,
+                clock: 7,
+                state: bytes(b"{\"x\":1}"),
+            },
+            Presence {
+                client: (1 << 53) - 1,
+                clock: 0,
+                state: bytes(b"null"),
+            },
+        ];
+        assert_eq!(parse(presence(&all)), Ok(Incoming::Awareness(all.clone())));
+        assert!(!all[0].has_left() && all[1].has_left() && all[0].left().has_left());
+        assert_eq!(all[0].left().clock, 8);
+    }
+
+    #[test]
+    fn what_is_cut_short_or_boundless_is_refused() {
+        let good = presence(&[Presence {
+            client: 300,
+            clock: 7,
+            state: bytes(b"{}"),
+        }]);
+        for len in 0..good.len() {
+            assert_eq!(parse(good.slice(..len)), Err(FrameError::TooShort), "{len}");
+        }
+        assert_eq!(parse(bytes(&[0, 9])), Err(FrameError::UnknownSync(9)));
+        assert_eq!(parse(bytes(&[2, 0, 0])), Err(FrameError::NotFromClients(2)));
+        assert_eq!(parse(bytes(&[0xFF; 20])), Err(FrameError::NumberTooLarge));
+        let large = [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x1F];
+        assert_eq!(
+            parse(Bytes::copy_from_slice(&large)),
+            Err(FrameError::NumberTooLarge)
+        );
+        // A length far beyond the frame allocates nothing.
+        assert_eq!(
+            parse(bytes(&[0, 2, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F])),
+            Err(FrameError::TooShort)
+        );
+        assert_eq!(
+            parse(bytes(&[1, 4, 0xFF, 0xFF, 0xFF, 0x7F])),
+            Err(FrameError::TooShort)
+        );
+    }
+
+    #[test]
+    fn random_bytes_never_do_more_than_fail() {
+        let seed = fastrand::u64(..);
+        println!("SEED={seed}");
+        let mut random = fastrand::Rng::with_seed(seed);
+        for _ in 0..20_000 {
+            let len = random.usize(..40);
+            let frame: Vec<u8> = (0..len)
+                .map(|_| random.u8(..) % if random.bool() { 5 } else { 255 })
+                .collect();
+            if let Ok(Incoming::Awareness(all)) = parse(frame.clone().into()) {
+                assert!(all.len() <= frame.len());
+            }
+        }
+    }
+}
