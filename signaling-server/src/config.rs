@@ -187,7 +187,7 @@ pub struct Config {
     pub store_total_bytes: u64,
 
     /// Log more; twice for everything. RUST_LOG, where set, decides instead
-    #[arg(short, long, env = "VERBOSE", action = clap::ArgAction::Count)]
+    #[arg(short, long, env = "SIGNALING_VERBOSE", action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
 
