@@ -6,6 +6,8 @@ use js_sys::Reflect;
 use thiserror::Error;
 use wasm_bindgen::JsValue;
 
+use crate::net::NetworkError;
+
 /// Everything that the package throws, or hands to an `error` listener.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub(crate) enum BindingError {
@@ -35,6 +37,8 @@ pub(crate) enum BindingError {
     Merge(#[from] MergeError),
     #[error("the frontier is not valid: {0}")]
     Frontier(#[from] DecodeError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
 }
 
 impl BindingError {
@@ -50,6 +54,7 @@ impl BindingError {
             BindingError::Edit(error) => error.code(),
             BindingError::Merge(error) => error.code(),
             BindingError::Frontier(error) => error.code(),
+            BindingError::Network(error) => error.code(),
         }
     }
 }

@@ -21,7 +21,8 @@ pub fn create_document(
     Ok(create(agent_id)?)
 }
 
-/// Frees a document. The handle is dead from then on, and never given out again.
+/// Frees a document and ends the network sync attached to it. The handle is dead from then on, and
+/// never given out again.
 ///
 /// @throws {CrdtError} `dead_handle`
 #[wasm_bindgen]
@@ -140,6 +141,7 @@ pub(crate) fn insert_text(
     let position = argument::utf16_count("position", position)?;
     let text = argument::string("text", text)?;
     let change = entry.write(|document| edit::insert(document, position, text))?;
+    entry.each_watcher(|watcher| watcher.edited());
     Ok(plain(&change))
 }
 
@@ -152,6 +154,7 @@ pub(crate) fn delete_text(
     let position = argument::utf16_count("position", position)?;
     let length = argument::utf16_count("length", length)?;
     let change = entry.write(|document| edit::delete(document, position, length))?;
+    entry.each_watcher(|watcher| watcher.edited());
     Ok(plain(&change))
 }
 
@@ -181,5 +184,8 @@ pub(crate) fn merge_text(
     let ops = argument::string("ops", ops)?;
     let frontier = argument::optional_string("frontier", frontier)?;
     let report = entry.write(|document| merge::merge(document, &ops, frontier.as_deref()))?;
-    Ok(plain(&report))
+    // Made before the watchers are told, whose listeners may do anything.
+    let returned = plain(&report);
+    entry.each_watcher(|watcher| watcher.merged(&report.changes));
+    Ok(returned)
 }

@@ -2,6 +2,8 @@
 //!
 //! The same documents can be reached in two ways: the flat API names them by integer handle
 //! ([`create_document`], [`insert`], [`merge_operations`], …), the class [`Document`] wraps a handle.
+//! [`NetworkSync`] keeps a document in sync with everyone in a room over WebRTC; any other network
+//! layer can exchange operations and frontiers, as below.
 //!
 //! ```js
 //! import init, { Document } from "crdt-wasm";
@@ -28,6 +30,7 @@ mod edit;
 mod error;
 mod flat_api;
 mod merge;
+mod net;
 mod object;
 mod registry;
 mod types;
@@ -37,3 +40,4 @@ pub use flat_api::{
     create_document, delete_range, free_document, get_frontier_json, get_operations_json,
     get_operations_since_json, get_text, insert, merge_operations,
 };
+pub use net::NetworkSync;

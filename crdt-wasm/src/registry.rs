@@ -3,18 +3,31 @@
 //! No borrow of the registry or of a document outlives a function here, and none is held while
 //! JavaScript runs: whatever has to call out does so after these functions return.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use crdt_core::Document;
 
+use crate::edit::TextChange;
 use crate::error::BindingError;
 
-/// A document under its handle.
+/// What wants to know of a document's changes: the network sync attached to it.
+pub(crate) trait Watcher {
+    /// Edits were made through the API of this package.
+    fn edited(&self);
+    /// Operations were merged through `merge_operations`; `changes` is what became of the text.
+    fn merged(&self, changes: &[TextChange]);
+    /// The handle was freed.
+    fn freed(&self);
+}
+
+/// A document and who watches it.
 pub(crate) struct Entry {
     handle: u32,
     document: RefCell<Document>,
+    watchers: RefCell<Vec<Weak<dyn Watcher>>>,
+    live: Cell<bool>,
 }
 
 #[derive(Default)]
@@ -35,6 +48,8 @@ pub(crate) fn add(document: Document) -> u32 {
         let entry = Entry {
             handle,
             document: RefCell::new(document),
+            watchers: RefCell::default(),
+            live: Cell::new(true),
         };
         registry.entries.insert(handle, Rc::new(entry));
         handle
@@ -50,14 +65,21 @@ pub(crate) fn get(handle: u32) -> Result<Rc<Entry>, BindingError> {
         })
 }
 
-/// Gives the document up.
+/// Gives the document up and tells who watches it.
 pub(crate) fn remove(handle: u32) -> Result<(), BindingError> {
     let entry = get(handle)?;
-    REGISTRY.with_borrow_mut(|registry| registry.entries.remove(&entry.handle));
+    REGISTRY.with_borrow_mut(|registry| registry.entries.remove(&handle));
+    entry.live.set(false);
+    entry.each_watcher(|watcher| watcher.freed());
     Ok(())
 }
 
 impl Entry {
+    /// Whether the handle still stands.
+    pub(crate) fn is_live(&self) -> bool {
+        self.live.get()
+    }
+
     /// Runs `read` on the document.
     pub(crate) fn read<T>(
         &self,
@@ -74,6 +96,33 @@ impl Entry {
     ) -> Result<T, BindingError> {
         let mut document = self.document.try_borrow_mut().map_err(|_| self.busy())?;
         write(&mut document)
+    }
+
+    /// Registers a watcher for as long as it lives.
+    pub(crate) fn watch(&self, watcher: Weak<dyn Watcher>) {
+        let mut watchers = self.watchers.borrow_mut();
+        watchers.retain(|known| known.strong_count() > 0);
+        watchers.push(watcher);
+    }
+
+    /// Calls `tell` for every watcher that lives; they may call back into this entry.
+    pub(crate) fn each_watcher(&self, tell: impl Fn(&dyn Watcher)) {
+        let watchers: Vec<_> = self
+            .watchers
+            .borrow()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect();
+        for watcher in watchers {
+            tell(&*watcher);
+        }
+    }
+
+    /// The error of a handle that does not stand any more.
+    pub(crate) fn dead(&self) -> BindingError {
+        BindingError::DeadHandle {
+            handle: self.handle.to_string(),
+        }
     }
 
     fn busy(&self) -> BindingError {
@@ -115,5 +164,32 @@ mod tests {
             entry.read(|document| Ok(document.text())),
             Ok(String::new())
         );
+    }
+
+    #[test]
+    fn watchers_hear_and_are_forgotten_when_dropped() {
+        struct Counter(Cell<u32>);
+        impl Watcher for Counter {
+            fn edited(&self) {
+                self.0.set(self.0.get() + 1);
+            }
+            fn merged(&self, _: &[TextChange]) {}
+            fn freed(&self) {
+                self.0.set(self.0.get() + 100);
+            }
+        }
+        let handle = add(document());
+        let entry = get(handle).expect("just added");
+        let kept = Rc::new(Counter(Cell::new(0)));
+        let dropped = Rc::new(Counter(Cell::new(0)));
+        for counter in [&kept, &dropped] {
+            let watcher: Rc<dyn Watcher> = Rc::clone(counter) as Rc<dyn Watcher>;
+            entry.watch(Rc::downgrade(&watcher));
+        }
+        drop(dropped);
+        entry.each_watcher(|watcher| watcher.edited());
+        assert_eq!(remove(handle), Ok(()));
+        assert_eq!(kept.0.get(), 101);
+        assert!(!entry.is_live());
     }
 }

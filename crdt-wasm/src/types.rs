@@ -3,60 +3,101 @@
 use wasm_bindgen::prelude::wasm_bindgen;
 
 #[wasm_bindgen(typescript_custom_section)]
-const TYPES: &'static str = r#"
-/**
- * One replacement in the text: at `position`, `deleted` UTF-16 code units give way to `inserted`.
- *
- * A list of them is applied one after the other. It goes from the end of the text to its start and
- * nothing in it overlaps, so every `position` is also right in the text before the first of them.
- */
-export interface TextChange {
-  position: number;
-  deleted: number;
-  inserted: string;
+const TYPES: &'static str = include_str!("types.d.ts");
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use crdt_core::{AgentNameError, DecodeError, Document, EditError, Frontier, MergeError};
+    use signaling_protocol::{AgentId, ErrorCode};
+
+    use crate::error::BindingError;
+    use crate::net::NetworkError;
+
+    /// The members of the union `CrdtErrorCode`.
+    fn declared() -> BTreeSet<&'static str> {
+        let union = include_str!("types.d.ts")
+            .split("export type CrdtErrorCode =")
+            .nth(1)
+            .unwrap_or_default();
+        let union = union.split(';').next().unwrap_or_default();
+        union
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("| "))
+            .map(|code| code.trim_matches('"'))
+            .collect()
+    }
+
+    #[test]
+    fn every_code_that_can_be_thrown_is_declared_and_no_other() {
+        let agent = String::new;
+        let merge = || -> Vec<MergeError> {
+            vec![
+                MergeError::Conflict {
+                    agent: agent(),
+                    seq: 0,
+                },
+                MergeError::Position {
+                    agent: agent(),
+                    seq: 0,
+                    position: 0,
+                    len: 0,
+                },
+                MergeError::Parents {
+                    agent: agent(),
+                    seq: 0,
+                },
+                MergeError::Cycle {
+                    agent: agent(),
+                    seq: 0,
+                },
+            ]
+        };
+        let decode = [
+            Frontier::from_json("{").expect_err("no JSON"),
+            Frontier::from_json("5").expect_err("no list"),
+            DecodeError::Bytes {
+                offset: 0,
+                reason: "",
+            },
+            DecodeError::Version { found: 9, known: 1 },
+        ];
+        let bindings = [
+            BindingError::DeadHandle { handle: agent() },
+            BindingError::Busy { handle: 1 },
+            BindingError::BadArgument {
+                name: "",
+                expected: "",
+                got: agent(),
+            },
+            BindingError::BadPosition {
+                name: "",
+                value: 0.5,
+            },
+            BindingError::OutOfBounds {
+                name: "",
+                value: 1.0,
+                length: 0,
+            },
+            BindingError::from(EditError::TooLarge { what: "", limit: 0 }),
+            BindingError::from(EditError::OutOfBounds {
+                position: 1,
+                len: 0,
+            }),
+            BindingError::from(Document::new("").expect_err("no name")),
+            BindingError::from(AgentNameError { len: 0 }),
+        ];
+        let mut codes: BTreeSet<&str> = BTreeSet::new();
+        codes.extend(merge().iter().map(MergeError::code));
+        codes.extend(decode.iter().map(DecodeError::code));
+        codes.extend(bindings.iter().map(BindingError::code));
+        codes.extend(NetworkError::examples().iter().map(NetworkError::code));
+        codes.extend(ErrorCode::ALL.iter().map(|code| code.as_str()));
+        assert!(
+            AgentId::parse("").is_err(),
+            "an empty id is refused under the code bad_id"
+        );
+        assert_eq!(codes, declared());
+    }
 }
-
-/** An operation's id: who made it, and its number among theirs. */
-export type OperationId = [agent: string, seq: number];
-
-/** What a merge did; counts are in operations, one per character inserted or deleted. */
-export interface MergeReport {
-  /** New here, and now part of the document. */
-  applied: number;
-  /** Known before. */
-  duplicate: number;
-  /** Held back until what they build on arrives; all that wait now. */
-  pending: number;
-  /** Let go: held back too long, or found to be invalid when their turn came. */
-  dropped: number;
-  /** What is known to be missing: what the held-back ones wait for, and what of the sender's frontier is not here. */
-  missing: OperationId[];
-  /** What became of the text. */
-  changes: TextChange[];
-}
-
-/** The stable codes of every error of this package. */
-export type CrdtErrorCode =
-  // Arguments and handles.
-  | "dead_handle"
-  | "document_busy"
-  | "bad_argument"
-  | "bad_position"
-  | "out_of_bounds"
-  | "too_large"
-  | "bad_agent_name"
-  // Operations and frontiers.
-  | "bad_json"
-  | "bad_operations"
-  | "bad_bytes"
-  | "unknown_format_version"
-  | "conflicting_event"
-  | "parents_not_reduced"
-  | "cyclic_event";
-
-/** Every error that this package throws or reports is an `Error` of this shape. */
-export interface CrdtError extends Error {
-  name: "CrdtError";
-  code: CrdtErrorCode;
-}
-"#;

@@ -1,0 +1,94 @@
+//! One data channel, for as long as it is kept.
+
+use js_sys::{ArrayBuffer, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{MessageEvent, RtcDataChannel, RtcDataChannelState, RtcDataChannelType};
+
+use super::browser::Listener;
+
+/// What a channel tells.
+pub(crate) enum ChannelEvent {
+    Open,
+    Text(String),
+    Binary(Vec<u8>),
+    /// What waited to be sent has fallen below the mark.
+    Drained,
+    /// It closed, or failed.
+    Closed,
+}
+
+/// The channel; dropped, it closes and is silent.
+pub(crate) struct Channel {
+    raw: RtcDataChannel,
+    label: String,
+    _listeners: [Listener; 5],
+}
+
+impl Channel {
+    /// Takes a channel over. The listeners stand before any other code runs, so no message that
+    /// the browser holds back until then is lost.
+    ///
+    /// Below `low_water` waiting bytes it tells that it is [drained](ChannelEvent::Drained).
+    pub(crate) fn adopt(
+        raw: RtcDataChannel,
+        low_water: u32,
+        tell: impl Fn(ChannelEvent) + Clone + 'static,
+    ) -> Channel {
+        raw.set_binary_type(RtcDataChannelType::Arraybuffer);
+        raw.set_buffered_amount_low_threshold(low_water);
+        let on = |event, told: fn() -> ChannelEvent| {
+            let tell = tell.clone();
+            Listener::new(&raw, event, move |_| tell(told()))
+        };
+        let listeners = [
+            on("open", || ChannelEvent::Open),
+            on("bufferedamountlow", || ChannelEvent::Drained),
+            on("close", || ChannelEvent::Closed),
+            on("error", || ChannelEvent::Closed),
+            Listener::new(&raw, "message", {
+                let tell = tell.clone();
+                move |event| {
+                    let data = event.unchecked_into::<MessageEvent>().data();
+                    if let Some(buffer) = data.dyn_ref::<ArrayBuffer>() {
+                        tell(ChannelEvent::Binary(Uint8Array::new(buffer).to_vec()));
+                    } else if let Some(text) = data.as_string() {
+                        tell(ChannelEvent::Text(text));
+                    }
+                }
+            }),
+        ];
+        Channel {
+            label: raw.label(),
+            raw,
+            _listeners: listeners,
+        }
+    }
+
+    /// Whether it has this label.
+    pub(crate) fn is_for(&self, label: &str) -> bool {
+        self.label == label
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.raw.ready_state() == RtcDataChannelState::Open
+    }
+
+    pub(crate) fn send_text(&self, text: &str) -> Result<(), JsValue> {
+        self.raw.send_with_str(text)
+    }
+
+    pub(crate) fn send_binary(&self, bytes: &[u8]) -> Result<(), JsValue> {
+        self.raw.send_with_u8_array(bytes)
+    }
+
+    /// How many bytes wait to be sent.
+    pub(crate) fn buffered(&self) -> usize {
+        self.raw.buffered_amount() as usize
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.raw.close();
+    }
+}

@@ -1,0 +1,336 @@
+//! The state behind a session, and the turns it takes as a whole: connect, give up, disconnect.
+
+use std::rc::Rc;
+
+use crdt_sync::Engine;
+use js_sys::Reflect;
+use wasm_bindgen::JsValue;
+use web_sys::EventTarget;
+
+use super::browser::{Deferred, Listener, Timer, now};
+use super::connection;
+use super::error::NetworkError;
+use super::listeners::EventName;
+use super::options::Options;
+use super::peers::Peers;
+use super::presence::Fields;
+use super::session::{Event, Identity, Session, thrown};
+use super::signaling::Signaling;
+use super::status::{Phase, Problem, Status};
+use crate::error::BindingError;
+use crate::object::plain;
+
+/// The state of one session.
+pub(crate) struct Core {
+    pub(super) phase: Phase,
+    /// Why the last attempt failed.
+    problem: Option<Problem>,
+    /// Where to, while it is wanted.
+    pub(super) url: Option<String>,
+    waiting: Vec<Rc<Deferred>>,
+    pub(super) signaling: Signaling,
+    pub(super) engine: Option<Engine>,
+    pub(super) peers: Peers,
+    pub(super) presence: Fields,
+    timer: Option<(u64, Timer)>,
+    page_listeners: Vec<Listener>,
+    /// The page was put away while connected, and connects again when it comes back.
+    suspended: bool,
+    destroyed: bool,
+    /// What listeners were last told.
+    shown: Status,
+}
+
+impl Core {
+    pub(crate) fn new(identity: &Identity, options: &Options) -> Core {
+        let shown = Status {
+            agent_id: identity.agent.to_string(),
+            room: options.room.as_ref().map(ToString::to_string),
+            ..Status::default()
+        };
+        Core {
+            phase: Phase::Disconnected,
+            problem: None,
+            url: None,
+            waiting: Vec::new(),
+            signaling: Signaling::default(),
+            engine: None,
+            peers: Peers::default(),
+            presence: Fields::new(),
+            timer: None,
+            page_listeners: Vec::new(),
+            suspended: false,
+            destroyed: false,
+            shown,
+        }
+    }
+
+    /// Takes one event.
+    pub(crate) fn handle(&mut self, session: &Session, event: Event) {
+        match event {
+            Event::Connect { url, done } => self.connect(session, url, done),
+            Event::Disconnect => {
+                self.page_listeners.clear();
+                self.problem = None;
+                self.stop(session, Phase::Disconnected, &NetworkError::Interrupted);
+            }
+            Event::Destroy => self.destroy(session),
+            Event::Edited => self.local_edit(session),
+            Event::Merged(changes) => {
+                self.local_edit(session);
+                self.tell_changes(session, &changes);
+            }
+            Event::Presence { field, value } => self.set_presence(session, field, value),
+            Event::Freed => {
+                self.page_listeners.clear();
+                self.stop(session, Phase::Disconnected, &NetworkError::Interrupted);
+            }
+            Event::Socket { attempt, event } => self.on_socket(session, attempt, event),
+            Event::Wire { link, event } => self.on_wire(session, link, event),
+            Event::Timer => self.on_timer(session),
+            Event::PageHide => self.suspend(session),
+            Event::PageShow => self.resume(session),
+            Event::Online => self.on_online(session),
+        }
+    }
+
+    /// What follows from the events just taken: the timer, and news for listeners.
+    pub(crate) fn settle(&mut self, session: &Session) {
+        self.report_buffered(session);
+        self.arm(session);
+        let status = self.status(session);
+        if !status.differs_visibly(&self.shown) {
+            return;
+        }
+        let before = std::mem::replace(&mut self.shown, status);
+        let status = &self.shown;
+        if status.peers != before.peers {
+            let news = |of: &[String], not_in: &[String]| -> Vec<String> {
+                of.iter()
+                    .filter(|peer| !not_in.contains(peer))
+                    .cloned()
+                    .collect()
+            };
+            let payload = PeersChanged {
+                joined: news(&status.peers, &before.peers),
+                left: news(&before.peers, &status.peers),
+                peers: status.peers.clone(),
+            };
+            session.listeners().queue(EventName::Peers, plain(&payload));
+        }
+        session.listeners().queue(EventName::Status, plain(status));
+    }
+
+    pub(crate) fn status(&self, session: &Session) -> Status {
+        let links = self.peers.links(self.engine.as_ref());
+        let peers: Vec<String> = self.peers.linked();
+        Status {
+            connected: self.phase == Phase::Connected || !peers.is_empty(),
+            peers,
+            state: self.phase,
+            agent_id: session.identity().agent.to_string(),
+            room: session.options().room.as_ref().map(ToString::to_string),
+            url: self.url.clone(),
+            error: self.problem.clone(),
+            links,
+            open_connections: connection::open_connections(),
+        }
+    }
+
+    /// The room has taken us in.
+    pub(super) fn joined(&mut self) {
+        self.phase = Phase::Connected;
+        self.problem = None;
+        for done in self.waiting.drain(..) {
+            done.resolve();
+        }
+    }
+
+    /// Signaling was lost, and is tried again by itself.
+    pub(super) fn interrupted(&mut self, error: &NetworkError) {
+        self.phase = Phase::Reconnecting;
+        self.problem = Some(problem(error));
+    }
+
+    /// Ends the attempt for good: who waits for it learns why.
+    pub(super) fn give_up(&mut self, session: &Session, error: &NetworkError) {
+        self.page_listeners.clear();
+        self.stop(session, Phase::Error, error);
+        self.problem = Some(problem(error));
+        self.tell_error(session, error.clone());
+    }
+
+    /// Tells of something that failed while the rest goes on.
+    pub(super) fn tell_error(&self, session: &Session, error: NetworkError) {
+        session.listeners().queue(EventName::Error, thrown(error));
+    }
+
+    fn connect(&mut self, session: &Session, url: String, done: Rc<Deferred>) {
+        if let Err(error) = self.may_connect(session, &url) {
+            done.reject(&error.into());
+            return;
+        }
+        if self.url.as_ref() == Some(&url) && self.phase == Phase::Connected {
+            done.resolve();
+            return;
+        }
+        let under_way = matches!(self.phase, Phase::Connecting | Phase::Reconnecting);
+        if self.url.as_ref() == Some(&url) && under_way {
+            self.waiting.push(done);
+            self.retry_signaling_now(session);
+            return;
+        }
+        self.stop(session, Phase::Disconnected, &NetworkError::Interrupted);
+        self.waiting.push(done);
+        self.url = Some(url);
+        self.problem = None;
+        self.page_listeners = page_listeners(session);
+        self.start(session);
+    }
+
+    fn may_connect(&self, session: &Session, url: &str) -> Result<(), BindingError> {
+        if self.destroyed {
+            return Err(NetworkError::Destroyed.into());
+        }
+        if !session.entry().is_live() {
+            return Err(session.entry().dead());
+        }
+        if !["ws://", "wss://"]
+            .iter()
+            .any(|scheme| url.starts_with(scheme))
+        {
+            let reason = "it does not begin with ws:// or wss://".to_owned();
+            return Err(NetworkError::BadUrl {
+                url: url.to_owned(),
+                reason,
+            }
+            .into());
+        }
+        if !is_function("RTCPeerConnection") {
+            return Err(NetworkError::NoWebRtc.into());
+        }
+        if !is_function("WebSocket") {
+            return Err(NetworkError::NoWebSocket.into());
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, session: &Session) {
+        self.phase = Phase::Connecting;
+        self.make_engine(session);
+        self.show_all_presence(session);
+        session.set_live(true);
+        self.open_socket(session);
+    }
+
+    /// Closes everything. Who still waits for the connection is told `why` not.
+    fn stop(&mut self, session: &Session, phase: Phase, why: &NetworkError) {
+        self.say_goodbye(session);
+        self.peers.clear();
+        self.signaling.leave();
+        self.engine = None;
+        self.timer = None;
+        self.suspended = false;
+        self.phase = phase;
+        if phase == Phase::Disconnected {
+            self.url = None;
+        }
+        for done in self.waiting.drain(..) {
+            done.reject(&thrown(why.clone()));
+        }
+        session.set_live(false);
+    }
+
+    fn destroy(&mut self, session: &Session) {
+        self.destroyed = true;
+        self.page_listeners.clear();
+        self.problem = None;
+        self.stop(session, Phase::Disconnected, &NetworkError::Destroyed);
+        // The last status is told to nobody: listeners go first.
+        session.listeners().clear();
+    }
+
+    /// The page goes into the browser's cache, or away: peers see it leave at once.
+    fn suspend(&mut self, session: &Session) {
+        if self.url.is_none() || self.phase == Phase::Error {
+            return;
+        }
+        let url = self.url.take();
+        self.stop(session, Phase::Disconnected, &NetworkError::Interrupted);
+        self.url = url;
+        self.suspended = true;
+        // The page listeners stay, and they need the session.
+        session.set_live(true);
+    }
+
+    fn resume(&mut self, session: &Session) {
+        if std::mem::take(&mut self.suspended) {
+            self.start(session);
+        }
+    }
+
+    /// Sees to it that the one timer fires when the earliest of all deadlines comes.
+    fn arm(&mut self, session: &Session) {
+        let wanted = [
+            self.engine.as_ref().and_then(Engine::next_timeout),
+            self.signaling.deadline(),
+            self.peers.deadline(),
+        ];
+        let Some(at) = wanted.into_iter().flatten().min() else {
+            self.timer = None;
+            return;
+        };
+        if self.timer.as_ref().is_some_and(|(armed, _)| *armed == at) {
+            return;
+        }
+        let tell = session.teller(|()| Event::Timer);
+        // Rounded up, so that the deadline has passed when it fires.
+        let delay = at.saturating_sub(now()).saturating_add(1);
+        self.timer = Some((at, Timer::new(delay, move || tell(()))));
+    }
+
+    fn on_timer(&mut self, session: &Session) {
+        self.timer = None;
+        self.tick_engine(session);
+        self.tick_signaling(session);
+        self.tick_peers(session);
+    }
+
+    fn on_online(&mut self, session: &Session) {
+        self.retry_signaling_now(session);
+        self.on_network_back(session);
+    }
+}
+
+/// The payload of the `peers` event.
+#[derive(serde::Serialize)]
+struct PeersChanged {
+    peers: Vec<String>,
+    joined: Vec<String>,
+    left: Vec<String>,
+}
+
+fn problem(error: &NetworkError) -> Problem {
+    Problem {
+        code: error.code(),
+        message: error.to_string(),
+    }
+}
+
+/// Whether the host has a constructor of this name.
+fn is_function(name: &str) -> bool {
+    Reflect::get(&js_sys::global(), &name.into()).is_ok_and(|found| found.is_function())
+}
+
+/// Listens for what becomes of the page.
+fn page_listeners(session: &Session) -> Vec<Listener> {
+    let global: EventTarget = wasm_bindgen::JsCast::unchecked_into(js_sys::global());
+    let hide = session.teller(|_: JsValue| Event::PageHide);
+    let show = session.teller(|_: JsValue| Event::PageShow);
+    let online = session.teller(|_: JsValue| Event::Online);
+    vec![
+        Listener::new(&global, "pagehide", hide),
+        Listener::new(&global, "pageshow", show),
+        Listener::new(&global, "online", online),
+    ]
+}

@@ -1,0 +1,174 @@
+//! What goes out to JavaScript: queued while the glue works, called when it holds nothing.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+
+use js_sys::Function;
+use wasm_bindgen::JsValue;
+
+/// The events of a `NetworkSync`; `NetworkSyncEvents` in the TypeScript types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EventName {
+    Status,
+    Peers,
+    Synced,
+    Change,
+    Presence,
+    Outdated,
+    Diverged,
+    Error,
+}
+
+impl EventName {
+    pub(crate) const ALL: [EventName; 8] = [
+        EventName::Status,
+        EventName::Peers,
+        EventName::Synced,
+        EventName::Change,
+        EventName::Presence,
+        EventName::Outdated,
+        EventName::Diverged,
+        EventName::Error,
+    ];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            EventName::Status => "status",
+            EventName::Peers => "peers",
+            EventName::Synced => "synced",
+            EventName::Change => "change",
+            EventName::Presence => "presence",
+            EventName::Outdated => "outdated",
+            EventName::Diverged => "diverged",
+            EventName::Error => "error",
+        }
+    }
+
+    pub(crate) fn parse(name: &str) -> Option<EventName> {
+        EventName::ALL
+            .into_iter()
+            .find(|event| event.as_str() == name)
+    }
+}
+
+/// Who a call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Audience {
+    Event(EventName),
+    /// The one `onChange` callback.
+    Changes,
+    /// The one callback of `setTextChangeCallback`.
+    Text,
+}
+
+/// The callbacks of one `NetworkSync` and the calls that wait for them.
+#[derive(Default)]
+pub(crate) struct Listeners {
+    by_event: RefCell<Vec<(EventName, Function)>>,
+    changes: RefCell<Option<Function>>,
+    text: RefCell<Option<Function>>,
+    waiting: RefCell<VecDeque<(Audience, JsValue)>>,
+    delivering: Cell<bool>,
+}
+
+impl Listeners {
+    pub(crate) fn add(&self, event: EventName, callback: Function) {
+        let mut listeners = self.by_event.borrow_mut();
+        if !listeners
+            .iter()
+            .any(|known| known.0 == event && known.1 == callback)
+        {
+            listeners.push((event, callback));
+        }
+    }
+
+    pub(crate) fn remove(&self, event: EventName, callback: &Function) {
+        self.by_event
+            .borrow_mut()
+            .retain(|known| known.0 != event || &known.1 != callback);
+    }
+
+    pub(crate) fn set_changes(&self, callback: Option<Function>) {
+        self.changes.replace(callback);
+    }
+
+    pub(crate) fn set_text(&self, callback: Option<Function>) {
+        self.text.replace(callback);
+    }
+
+    /// Forgets every callback and every call that waits.
+    pub(crate) fn clear(&self) {
+        self.by_event.take();
+        self.changes.take();
+        self.text.take();
+        self.waiting.take();
+    }
+
+    /// Whether someone wants the whole text after a change, which takes time to make.
+    pub(crate) fn wants_text(&self) -> bool {
+        self.text.borrow().is_some()
+    }
+
+    pub(crate) fn queue(&self, event: EventName, payload: JsValue) {
+        let mut waiting = self.waiting.borrow_mut();
+        if event == EventName::Change {
+            waiting.push_back((Audience::Changes, payload.clone()));
+        }
+        waiting.push_back((Audience::Event(event), payload));
+    }
+
+    pub(crate) fn queue_text(&self, text: &str) {
+        self.waiting
+            .borrow_mut()
+            .push_back((Audience::Text, text.into()));
+    }
+
+    /// Calls everyone that something waits for, in order. What a callback causes is called by the
+    /// loop that runs already, so that no one sees events out of order. What a callback throws is
+    /// reported as uncaught, and stops nobody else.
+    pub(crate) fn deliver(&self) {
+        if self.delivering.replace(true) {
+            return;
+        }
+        loop {
+            let next = self.waiting.borrow_mut().pop_front();
+            let Some((audience, payload)) = next else {
+                break;
+            };
+            for callback in self.callbacks(audience) {
+                if let Err(thrown) = callback.call1(&JsValue::UNDEFINED, &payload) {
+                    report_uncaught(&thrown);
+                }
+            }
+        }
+        self.delivering.set(false);
+    }
+
+    /// The callbacks as they are now; one may take itself or another away while they are called.
+    fn callbacks(&self, audience: Audience) -> Vec<Function> {
+        match audience {
+            Audience::Event(event) => self
+                .by_event
+                .borrow()
+                .iter()
+                .filter(|known| known.0 == event)
+                .map(|known| known.1.clone())
+                .collect(),
+            Audience::Changes => self.changes.borrow().iter().cloned().collect(),
+            Audience::Text => self.text.borrow().iter().cloned().collect(),
+        }
+    }
+}
+
+/// Shows what a callback threw as the browser shows any uncaught error.
+fn report_uncaught(thrown: &JsValue) {
+    let report = js_sys::Reflect::get(&js_sys::global(), &"reportError".into())
+        .ok()
+        .and_then(|found| wasm_bindgen::JsCast::dyn_into::<Function>(found).ok());
+    match report {
+        Some(report) => {
+            let _ = report.call1(&JsValue::UNDEFINED, thrown);
+        }
+        None => web_sys::console::error_1(thrown),
+    }
+}

@@ -1,0 +1,201 @@
+//! The class that JavaScript sees.
+
+use std::rc::Rc;
+
+use js_sys::{Function, Promise};
+use signaling_protocol::AgentId;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::*;
+
+use super::error::NetworkError;
+use super::listeners::EventName;
+use super::options::Options;
+use super::presence;
+use super::session::Session;
+use crate::error::BindingError;
+use crate::object::plain;
+use crate::{argument, registry};
+
+/// Keeps a document in sync with everyone in a room, over WebRTC data channels from browser to
+/// browser. A signaling server introduces them to each other, and sees nothing of the text.
+///
+/// Edits made through any function of this package on the document's handle go out by themselves.
+/// While it is connected it stays alive even if nobody holds it; `disconnect()` or `free()` end it.
+#[wasm_bindgen]
+pub struct NetworkSync {
+    session: Rc<Session>,
+}
+
+#[wasm_bindgen]
+impl NetworkSync {
+    /// Prepares the sync of one document; nothing is sent before `connect`.
+    ///
+    /// `agentId` is the name under which the others in the room know this page: 1 to 128 bytes of
+    /// UTF-8 without control characters, and nobody else's.
+    ///
+    /// @throws {CrdtError} `dead_handle`, `bad_argument`, `bad_id`
+    #[wasm_bindgen(constructor)]
+    pub fn new(
+        #[wasm_bindgen(unchecked_param_type = "number")] handle: &JsValue,
+        #[wasm_bindgen(js_name = agentId, unchecked_param_type = "string")] agent_id: &JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "NetworkSyncOptions | null")]
+        options: &JsValue,
+    ) -> Result<NetworkSync, JsValue> {
+        Ok(Self::create(handle, agent_id, options)?)
+    }
+
+    /// Joins the room through the signaling server at `wsUrl` (`ws:` or `wss:`).
+    ///
+    /// The promise is fulfilled when the server has let this page in; peers are linked after that,
+    /// as the `peers` and `status` events tell. It is rejected with a `CrdtError` that says what to
+    /// do. Once in, a lost connection comes back by itself.
+    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
+    pub fn connect(
+        &self,
+        #[wasm_bindgen(js_name = wsUrl, unchecked_param_type = "string")] ws_url: &JsValue,
+    ) -> Promise {
+        match argument::string("wsUrl", ws_url) {
+            Ok(url) => self.session.connect(url),
+            Err(error) => Promise::reject(&error.into()),
+        }
+    }
+
+    /// Leaves the room and closes every connection. The document stays as it is, and `connect` may
+    /// be called again.
+    pub fn disconnect(&self) {
+        self.session.disconnect();
+    }
+
+    /// Sends edits to the peers now, rather than at the end of the current task.
+    #[wasm_bindgen(js_name = broadcastOperations)]
+    pub fn broadcast_operations(&self) {
+        self.session.flush_edits();
+    }
+
+    /// Sets the one function that gets the whole text after each merge, or none with `null`.
+    #[wasm_bindgen(js_name = setTextChangeCallback)]
+    pub fn set_text_change_callback(
+        &self,
+        #[wasm_bindgen(unchecked_optional_param_type = "((text: string) => void) | null")]
+        callback: &JsValue,
+    ) -> Result<(), JsValue> {
+        self.session
+            .listeners()
+            .set_text(optional_callback(callback)?);
+        Ok(())
+    }
+
+    /// Sets the one function that gets the replacements each merge makes in the text, or none with
+    /// `null`. Edits made through this package's own functions are not reported.
+    #[wasm_bindgen(js_name = onChange)]
+    pub fn on_change(
+        &self,
+        #[wasm_bindgen(unchecked_optional_param_type = "((changes: TextChange[]) => void) | null")]
+        callback: &JsValue,
+    ) -> Result<(), JsValue> {
+        self.session
+            .listeners()
+            .set_changes(optional_callback(callback)?);
+        Ok(())
+    }
+
+    /// Adds a listener for an event; adding it twice is adding it once.
+    ///
+    /// Listeners are called when the work that caused the event is done, in order; they may call
+    /// anything here.
+    #[wasm_bindgen(skip_typescript)]
+    pub fn on(&self, event: &JsValue, callback: &JsValue) -> Result<(), JsValue> {
+        self.session
+            .listeners()
+            .add(event_name(event)?, required_callback(callback)?);
+        Ok(())
+    }
+
+    /// Takes a listener away.
+    #[wasm_bindgen(skip_typescript)]
+    pub fn off(&self, event: &JsValue, callback: &JsValue) -> Result<(), JsValue> {
+        self.session
+            .listeners()
+            .remove(event_name(event)?, &required_callback(callback)?);
+        Ok(())
+    }
+
+    /// Sets a field of what the peers see of us: a name, a colour, a selection. The value is any that
+    /// JSON can hold; `null` takes the field away. It stays over reconnects.
+    #[wasm_bindgen(js_name = setPresence)]
+    pub fn set_presence(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "string")] field: &JsValue,
+        #[wasm_bindgen(unchecked_param_type = "unknown")] value: &JsValue,
+    ) -> Result<(), JsValue> {
+        let field = argument::string("field", field)?;
+        self.session.set_presence(field, presence::encode(value)?);
+        Ok(())
+    }
+
+    /// How things stand now.
+    #[wasm_bindgen(js_name = getStatus, unchecked_return_type = "NetworkStatus")]
+    pub fn get_status(&self) -> JsValue {
+        plain(&self.session.status())
+    }
+
+    /// Disconnects for good and lets go of every listener; never throws. A second call does nothing.
+    pub fn destroy(&self) {
+        self.session.destroy();
+    }
+
+    /// The same as `destroy`.
+    pub fn free(&self) {
+        self.session.destroy();
+    }
+}
+
+impl NetworkSync {
+    fn create(
+        handle: &JsValue,
+        agent_id: &JsValue,
+        options: &JsValue,
+    ) -> Result<NetworkSync, BindingError> {
+        let entry = registry::get(argument::handle(handle)?)?;
+        let name = argument::string("agentId", agent_id)?;
+        let agent = AgentId::parse(&name).map_err(NetworkError::from)?;
+        let options = Options::read(options)?;
+        Ok(NetworkSync {
+            session: Session::new(entry, agent, options)?,
+        })
+    }
+}
+
+#[wasm_bindgen(typescript_custom_section)]
+const LISTENER_TYPES: &'static str = r#"
+export interface NetworkSync {
+  /** Adds a listener for an event; adding it twice is adding it once. Listeners are called when the work that caused the event is done, in order; they may call anything here. */
+  on<K extends keyof NetworkSyncEvents>(event: K, callback: (payload: NetworkSyncEvents[K]) => void): void;
+  /** Takes a listener away. */
+  off<K extends keyof NetworkSyncEvents>(event: K, callback: (payload: NetworkSyncEvents[K]) => void): void;
+}
+"#;
+
+fn event_name(value: &JsValue) -> Result<EventName, BindingError> {
+    let name = argument::string("event", value)?;
+    EventName::parse(&name).ok_or(BindingError::BadArgument {
+        name: "event",
+        expected: "the name of an event: status, peers, synced, change, presence, outdated, \
+                   diverged, error",
+        got: format!("{name:?}"),
+    })
+}
+
+fn required_callback(value: &JsValue) -> Result<Function, BindingError> {
+    value
+        .dyn_ref::<Function>()
+        .cloned()
+        .ok_or_else(|| argument::bad("callback", "a function", value))
+}
+
+fn optional_callback(value: &JsValue) -> Result<Option<Function>, BindingError> {
+    if value.is_undefined() || value.is_null() {
+        return Ok(None);
+    }
+    required_callback(value).map(Some)
+}

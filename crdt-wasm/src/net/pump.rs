@@ -1,0 +1,287 @@
+//! Drives the sync engine: what arrives goes in, what it wants done is carried out.
+
+use crdt_core::Document;
+use crdt_sync::{Config, Engine, Incoming, LinkId, LinkOptions, OutdatedSide, Output};
+use serde::Serialize;
+
+use super::browser::now;
+use super::core::Core;
+use super::error::NetworkError;
+use super::listeners::EventName;
+use super::message_of;
+use super::session::Session;
+use crate::delta::Delta;
+use crate::edit::TextChange;
+use crate::merge::whole_text;
+use crate::object::plain;
+
+/// The payload of `synced`.
+#[derive(Serialize)]
+struct Synced {
+    peer: String,
+}
+
+/// The payload of `outdated`.
+#[derive(Serialize)]
+struct Outdated {
+    peer: String,
+    side: &'static str,
+    ours: u32,
+    theirs: u32,
+}
+
+/// The payload of `diverged`.
+#[derive(Serialize)]
+struct Diverged {
+    peer: String,
+    frontier: String,
+    ours: String,
+    theirs: String,
+}
+
+impl Core {
+    /// Makes the engine, new with every connection to a room.
+    pub(super) fn make_engine(&mut self, session: &Session) {
+        let agent = session
+            .entry()
+            .read(|document| Ok(document.agent().to_owned()));
+        let agent = agent.unwrap_or_default();
+        let page = session.identity().page;
+        self.engine = Some(Engine::new(Config::default(), &agent, page));
+    }
+
+    /// Below how many waiting bytes a channel is to tell the engine that there is room.
+    pub(super) fn low_water(&self) -> u32 {
+        let bytes = self
+            .engine
+            .as_ref()
+            .map_or(0, |engine| engine.config().low_water);
+        u32::try_from(bytes).unwrap_or(u32::MAX)
+    }
+
+    /// A channel to a peer works.
+    pub(super) fn link_up(&mut self, session: &Session, link: LinkId) {
+        self.with_engine(session, |engine, document| {
+            engine.link_up(link, LinkOptions::default(), now(), document);
+        });
+    }
+
+    /// A link is gone.
+    pub(super) fn link_down(&mut self, session: &Session, link: LinkId) {
+        self.with_engine(session, |engine, document| {
+            engine.link_down(link, now(), document)
+        });
+    }
+
+    pub(super) fn receive_text(&mut self, session: &Session, link: LinkId, text: &str) {
+        self.with_engine(session, |engine, document| {
+            engine.receive(link, Incoming::Text(text), now(), document);
+        });
+    }
+
+    pub(super) fn receive_binary(&mut self, session: &Session, link: LinkId, bytes: &[u8]) {
+        self.with_engine(session, |engine, document| {
+            engine.receive(link, Incoming::Binary(bytes), now(), document);
+        });
+    }
+
+    /// The document may have edits that the peers lack.
+    pub(super) fn local_edit(&mut self, session: &Session) {
+        self.with_engine(session, |engine, document| {
+            engine.local_edit(now(), document)
+        });
+    }
+
+    pub(super) fn tick_engine(&mut self, session: &Session) {
+        self.with_engine(session, |engine, document| {
+            let now = now();
+            if engine.next_timeout().is_some_and(|at| at <= now) {
+                engine.tick(now, document);
+            }
+        });
+    }
+
+    /// Shows a field of our presence to the peers.
+    pub(super) fn show_presence(
+        &mut self,
+        session: &Session,
+        field: &str,
+        value: Option<&str>,
+    ) -> Result<(), NetworkError> {
+        let mut shown = Ok(());
+        self.with_engine(session, |engine, _| {
+            shown = engine.set_presence(field, value, now())
+        });
+        shown.map_err(|error| NetworkError::Presence {
+            reason: error.to_string(),
+        })
+    }
+
+    /// Tells every peer that we leave.
+    pub(super) fn say_goodbye(&mut self, session: &Session) {
+        self.with_engine(session, |engine, _| engine.goodbye(now()));
+    }
+
+    /// Tells the engine how much waits in each channel.
+    pub(super) fn report_buffered(&mut self, session: &Session) {
+        let waiting: Vec<(LinkId, usize)> = self
+            .peers
+            .up()
+            .map(|wire| (wire.link, wire.buffered()))
+            .collect();
+        if waiting.is_empty() {
+            return;
+        }
+        self.with_engine(session, |engine, document| {
+            for (link, bytes) in waiting {
+                engine.buffered_amount(link, bytes, now(), document);
+            }
+        });
+    }
+
+    /// Lets listeners know what became of the text.
+    pub(super) fn tell_changes(&self, session: &Session, changes: &[TextChange]) {
+        if changes.is_empty() {
+            return;
+        }
+        session
+            .listeners()
+            .queue(EventName::Change, plain(&changes));
+        if session.listeners().wants_text() {
+            let text = session.entry().read(|document| Ok(document.text()));
+            if let Ok(text) = text {
+                session.listeners().queue_text(&text);
+            }
+        }
+    }
+
+    /// Runs `act` on the engine and the document, and carries out all that follows from it.
+    fn with_engine(&mut self, session: &Session, act: impl FnOnce(&mut Engine, &mut Document)) {
+        let Some(engine) = &mut self.engine else {
+            return;
+        };
+        // The document is free: nothing that holds it calls out.
+        let before = session.entry().write(|document| {
+            let was_empty = document.is_empty();
+            act(engine, document);
+            Ok(was_empty)
+        });
+        let Ok(was_empty) = before else {
+            return;
+        };
+        let mut changed = false;
+        let mut delta = Delta::default();
+        while let Some(output) = self.engine.as_mut().and_then(Engine::poll_output) {
+            let Output::Changed { splices } = output else {
+                self.carry_out(session, output);
+                continue;
+            };
+            changed = true;
+            if !was_empty {
+                for splice in &splices {
+                    delta.push_parts(splice.pos, splice.deleted, &splice.inserted);
+                }
+            }
+        }
+        if changed {
+            let changes = if was_empty {
+                let whole = session.entry().read(|document| Ok(whole_text(document)));
+                whole.unwrap_or_default()
+            } else {
+                delta.into_changes()
+            };
+            self.tell_changes(session, &changes);
+        }
+    }
+
+    fn carry_out(&mut self, session: &Session, output: Output) {
+        match output {
+            Output::Send {
+                link,
+                channel,
+                message,
+            } => {
+                let sent = match self.peers.wire(link) {
+                    Some((_, wire)) => wire.send(channel, &message),
+                    None => Ok(()),
+                };
+                if let Err(thrown) = sent {
+                    self.link_lost(session, link, &message_of(&thrown));
+                }
+            }
+            Output::Close { link, reason } => self.on_close(session, link, &reason),
+            Output::Synced { link } => {
+                if let Some(peer) = self.peer_of(link) {
+                    session
+                        .listeners()
+                        .queue(EventName::Synced, plain(&Synced { peer }));
+                }
+            }
+            Output::Outdated {
+                link,
+                side,
+                ours,
+                theirs,
+            } => {
+                let peer = self.peer_of(link).unwrap_or_default();
+                let side = match side {
+                    OutdatedSide::Here => "here",
+                    OutdatedSide::Peer => "peer",
+                };
+                let payload = Outdated {
+                    peer,
+                    side,
+                    ours,
+                    theirs,
+                };
+                session
+                    .listeners()
+                    .queue(EventName::Outdated, plain(&payload));
+            }
+            Output::Diverged {
+                agent,
+                frontier,
+                ours,
+                theirs,
+                ..
+            } => {
+                let payload = Diverged {
+                    peer: agent,
+                    frontier: frontier.to_json(),
+                    ours: format!("{ours:016x}"),
+                    theirs: format!("{theirs:016x}"),
+                };
+                session
+                    .listeners()
+                    .queue(EventName::Diverged, plain(&payload));
+            }
+            Output::AgentInUse { agent, .. } => {
+                self.tell_error(session, NetworkError::AgentInUse { agent });
+            }
+            Output::Refused { link, reason } => {
+                let peer = self.peer_of(link).unwrap_or_default();
+                let error = NetworkError::PeerRefused {
+                    peer,
+                    reason: reason.to_string(),
+                };
+                self.tell_error(session, error);
+            }
+            Output::Presence {
+                session: of,
+                agent,
+                fields,
+            } => {
+                self.tell_presence(session, of, &agent, fields, false);
+            }
+            Output::PresenceLeft { session: of, agent } => {
+                self.tell_presence(session, of, &agent, Vec::new(), true);
+            }
+            // Changes are taken before they come here; links come and go in `peers`.
+            Output::Changed { .. } | Output::PeerUp { .. } | Output::PeerDown { .. } => {}
+        }
+    }
+
+    fn peer_of(&mut self, link: LinkId) -> Option<String> {
+        self.peers.wire(link).map(|(id, _)| id.to_string())
+    }
+}

@@ -1,0 +1,249 @@
+//! One document's network: signaling, peers and the sync engine, driven by one queue of events.
+//!
+//! Whatever happens (a frame, a timer, a call from JavaScript) becomes an [`Event`] in the inbox.
+//! The one loop in [`Session::dispatch`] takes them in order, with the state borrowed; what is
+//! meant for JavaScript is queued meanwhile and called after the loop, when nothing is borrowed.
+//! An event that comes while the loop runs waits for its turn, so nothing here is re-entered.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::{Rc, Weak};
+
+use crdt_sync::LinkId;
+use js_sys::Promise;
+use signaling_protocol::{AgentId, SessionSecret};
+use wasm_bindgen::JsValue;
+
+use super::browser::{self, Deferred};
+use super::core::Core;
+use super::error::NetworkError;
+use super::listeners::Listeners;
+use super::options::Options;
+use super::socket::SocketEvent;
+use super::status::Status;
+use super::wire::WireEvent;
+use crate::edit::TextChange;
+use crate::error::BindingError;
+use crate::registry::{Entry, Watcher};
+
+/// Something that happened.
+pub(crate) enum Event {
+    Connect {
+        url: String,
+        done: Rc<Deferred>,
+    },
+    Disconnect,
+    Destroy,
+    /// The document has local edits that peers have not been told of.
+    Edited,
+    /// Operations were merged past the network; the text changed like this.
+    Merged(Vec<TextChange>),
+    /// A field of our presence was set, as JSON, or taken away.
+    Presence {
+        field: String,
+        value: Option<String>,
+    },
+    /// The document's handle is dead.
+    Freed,
+    /// From the `attempt`-th socket.
+    Socket {
+        attempt: u32,
+        event: SocketEvent,
+    },
+    /// From the connection with this number.
+    Wire {
+        link: LinkId,
+        event: WireEvent,
+    },
+    /// The time that the state asked for has come.
+    Timer,
+    /// The page is being put away.
+    PageHide,
+    /// The page is back from the browser's cache.
+    PageShow,
+    /// The browser has a network again.
+    Online,
+}
+
+/// Who this page is in the room.
+pub(crate) struct Identity {
+    pub(crate) agent: AgentId,
+    /// A number of this page load, which peers see.
+    pub(crate) page: u64,
+    /// What lets this page take its own name over when it comes back; only the server sees it.
+    pub(crate) secret: Option<SessionSecret>,
+}
+
+/// One `NetworkSync`.
+pub(crate) struct Session {
+    this: Weak<Session>,
+    entry: Rc<Entry>,
+    identity: Identity,
+    options: Options,
+    listeners: Listeners,
+    core: RefCell<Core>,
+    inbox: RefCell<VecDeque<Event>>,
+    running: Cell<bool>,
+    /// Edits were made, and a microtask that sends them is under way.
+    flush_planned: Cell<bool>,
+}
+
+thread_local! {
+    /// Keeps sessions alive that are connected, whether or not JavaScript holds them.
+    static LIVE: RefCell<Vec<Rc<Session>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Session {
+    pub(crate) fn new(
+        entry: Rc<Entry>,
+        agent: AgentId,
+        options: Options,
+    ) -> Result<Rc<Session>, BindingError> {
+        let page = browser::random_bytes().ok_or(NetworkError::NoRandom)?;
+        let secret = browser::random_bytes::<16>().ok_or(NetworkError::NoRandom)?;
+        let secret: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let identity = Identity {
+            agent,
+            page: u64::from_le_bytes(page),
+            secret: SessionSecret::parse(&secret).ok(),
+        };
+        let session = Rc::new_cyclic(|this| Session {
+            this: this.clone(),
+            entry,
+            core: RefCell::new(Core::new(&identity, &options)),
+            identity,
+            options,
+            listeners: Listeners::default(),
+            inbox: RefCell::default(),
+            running: Cell::new(false),
+            flush_planned: Cell::new(false),
+        });
+        let watcher: Weak<dyn Watcher> = session.this.clone();
+        session.entry.watch(watcher);
+        Ok(session)
+    }
+
+    pub(crate) fn connect(&self, url: String) -> Promise {
+        let done = Rc::new(Deferred::new());
+        let promise = done.promise.clone();
+        self.dispatch(Event::Connect { url, done });
+        promise
+    }
+
+    pub(crate) fn disconnect(&self) {
+        self.dispatch(Event::Disconnect);
+    }
+
+    pub(crate) fn destroy(&self) {
+        self.dispatch(Event::Destroy);
+    }
+
+    pub(crate) fn set_presence(&self, field: String, value: Option<String>) {
+        self.dispatch(Event::Presence { field, value });
+    }
+
+    pub(crate) fn flush_edits(&self) {
+        self.dispatch(Event::Edited);
+    }
+
+    /// How things stand. Empty for a host that calls back into here in the middle of one of its own
+    /// functions, which no browser does.
+    pub(crate) fn status(&self) -> Status {
+        match self.core.try_borrow() {
+            Ok(core) => core.status(self),
+            Err(_) => Status::default(),
+        }
+    }
+
+    pub(crate) fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub(crate) fn listeners(&self) -> &Listeners {
+        &self.listeners
+    }
+
+    /// Keeps the session alive, or no longer, beyond what JavaScript holds.
+    pub(crate) fn set_live(&self, live: bool) {
+        let Some(this) = self.this.upgrade() else {
+            return;
+        };
+        LIVE.with_borrow_mut(|all| {
+            all.retain(|known| !Rc::ptr_eq(known, &this));
+            if live {
+                all.push(Rc::clone(&this));
+            }
+        });
+    }
+
+    /// What a browser object calls to tell this session something, for as long as the session is.
+    pub(crate) fn teller<T: 'static>(
+        &self,
+        event: impl Fn(T) -> Event + Clone + 'static,
+    ) -> impl Fn(T) + Clone + 'static {
+        let this = self.this.clone();
+        move |told| {
+            if let Some(session) = this.upgrade() {
+                session.dispatch(event(told));
+            }
+        }
+    }
+
+    /// Takes an event in, and works unless that is going on already.
+    pub(crate) fn dispatch(&self, event: Event) {
+        self.inbox.borrow_mut().push_back(event);
+        if self.running.replace(true) {
+            return;
+        }
+        {
+            let mut core = self.core.borrow_mut();
+            loop {
+                let next = self.inbox.borrow_mut().pop_front();
+                let Some(event) = next else {
+                    break;
+                };
+                core.handle(self, event);
+            }
+            core.settle(self);
+        }
+        self.running.set(false);
+        self.listeners.deliver();
+    }
+}
+
+impl Watcher for Session {
+    /// Edits of one task go out together, in a microtask after it.
+    fn edited(&self) {
+        if self.flush_planned.replace(true) {
+            return;
+        }
+        let this = self.this.clone();
+        wasm_bindgen_futures::spawn_local(async move {
+            if let Some(session) = this.upgrade() {
+                session.flush_planned.set(false);
+                session.dispatch(Event::Edited);
+            }
+        });
+    }
+
+    fn merged(&self, changes: &[TextChange]) {
+        self.dispatch(Event::Merged(changes.to_vec()));
+    }
+
+    fn freed(&self) {
+        self.dispatch(Event::Freed);
+    }
+}
+
+/// The error as JavaScript gets it.
+pub(crate) fn thrown(error: NetworkError) -> JsValue {
+    BindingError::from(error).into()
+}

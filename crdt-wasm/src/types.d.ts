@@ -1,0 +1,173 @@
+// The types that the generated declarations refer to; they are put in front of those.
+
+/**
+ * One replacement in the text: at `position`, `deleted` UTF-16 code units give way to `inserted`.
+ *
+ * A list of them is applied one after the other. It goes from the end of the text to its start and
+ * nothing in it overlaps, so every `position` is also right in the text before the first of them.
+ */
+export interface TextChange {
+  position: number;
+  deleted: number;
+  inserted: string;
+}
+
+/** An operation's id: who made it, and its number among theirs. */
+export type OperationId = [agent: string, seq: number];
+
+/** What a merge did; counts are in operations, one per character inserted or deleted. */
+export interface MergeReport {
+  /** New here, and now part of the document. */
+  applied: number;
+  /** Known before. */
+  duplicate: number;
+  /** Held back until what they build on arrives; all that wait now. */
+  pending: number;
+  /** Let go: held back too long, or found to be invalid when their turn came. */
+  dropped: number;
+  /** What is known to be missing: what the held-back ones wait for, and what of the sender's frontier is not here. */
+  missing: OperationId[];
+  /** What became of the text. */
+  changes: TextChange[];
+}
+
+/** The stable codes of every error of this package. */
+export type CrdtErrorCode =
+  // Arguments and handles.
+  | "dead_handle"
+  | "document_busy"
+  | "bad_argument"
+  | "bad_position"
+  | "out_of_bounds"
+  | "too_large"
+  | "bad_agent_name"
+  // Operations and frontiers.
+  | "bad_json"
+  | "bad_operations"
+  | "bad_bytes"
+  | "unknown_format_version"
+  | "conflicting_event"
+  | "parents_not_reduced"
+  | "cyclic_event"
+  // The network: this environment.
+  | "webrtc_unavailable"
+  | "websocket_unavailable"
+  | "random_unavailable"
+  // The network: the signaling server.
+  | "bad_url"
+  | "bad_id"
+  | "signaling_unreachable"
+  | "signaling_timeout"
+  | "signaling_refused"
+  | "signaling_closed"
+  | "signaling_lost"
+  | "signaling_unreadable"
+  | "replaced"
+  | "malformed"
+  | "unknown_type"
+  | "binary_frame"
+  | "message_too_big"
+  | "limit_exceeded"
+  | "invalid_id"
+  | "invalid_room"
+  | "unsupported_protocol"
+  | "not_joined"
+  | "already_joined"
+  | "agent_id_taken"
+  | "forged_sender"
+  | "peer_unavailable"
+  | "room_full"
+  | "too_many_rooms"
+  // The network: peers, and this object.
+  | "peer_unreachable"
+  | "peer_closed"
+  | "peer_refused"
+  | "agent_in_use"
+  | "presence_too_large"
+  | "too_many_connections"
+  | "interrupted"
+  | "destroyed";
+
+/** Every error that this package throws or reports is an `Error` of this shape. */
+export interface CrdtError extends Error {
+  name: "CrdtError";
+  code: CrdtErrorCode;
+}
+
+/** A STUN or TURN server, as RTCPeerConnection takes it. */
+export interface IceServer {
+  urls: string | string[];
+  username?: string;
+  credential?: string;
+}
+
+export interface NetworkSyncOptions {
+  /** The room to join; left out, the one in the address (`/ws/<room>`), else the server's default room. */
+  room?: string;
+  /** STUN and TURN servers. The default is none, which is enough on one machine or local network. */
+  iceServers?: IceServer[];
+}
+
+/** `error` means that it gave up, `NetworkStatus.error` says why; `reconnecting` goes on by itself. */
+export type NetworkState = "disconnected" | "connecting" | "connected" | "reconnecting" | "error";
+
+/** The link to one peer. */
+export interface PeerLink {
+  peer: string;
+  link: "webrtc";
+  /**
+   * `interrupted`: the network under it is away at the moment. `indirect`: in a large room, others
+   * pass its edits on.
+   */
+  state: "connecting" | "open" | "interrupted" | "indirect";
+  /** Both sides have been seen to hold the same operations. */
+  synced: boolean;
+  /** Round trip in milliseconds, where it has been measured. */
+  rtt: number | null;
+  bytesIn: number;
+  bytesOut: number;
+  /** How many operations here have not been sent to the peer yet. */
+  ahead: number | null;
+  /** How many operations the peer has said to have are missing here. */
+  behind: number | null;
+  /** What went wrong with the connection last, until it works. */
+  problem: string | null;
+}
+
+export interface NetworkStatus {
+  /** In the room, or linked to at least one peer. */
+  connected: boolean;
+  /** The agent ids of the peers with an open link, sorted. */
+  peers: string[];
+  state: NetworkState;
+  agentId: string;
+  room: string | null;
+  /** The signaling server's address, as given to `connect`. */
+  url: string | null;
+  /** Why the last attempt failed, until one succeeds. */
+  error: { code: CrdtErrorCode; message: string } | null;
+  /** Every peer in the room, linked already or not. */
+  links: PeerLink[];
+  /** How many RTCPeerConnections this page has open through this package. */
+  openConnections: number;
+}
+
+/** The events of a `NetworkSync`, by name, with what listeners get. */
+export interface NetworkSyncEvents {
+  /** Something in the status changed that a person would see. */
+  status: NetworkStatus;
+  /** Peers were linked or left. */
+  peers: { peers: string[]; joined: string[]; left: string[] };
+  /** This peer and we hold the same operations now. */
+  synced: { peer: string };
+  /** The text changed by a merge, from a peer or through `merge_operations`. */
+  change: TextChange[];
+  /** A peer's fields changed (`null`: gone), or it left and all are gone. A page has one `session`. */
+  presence: { session: string; peer: string; fields: Record<string, unknown>; left: boolean };
+  /** A peer's protocol version does not go with ours. `side` says who has to be updated: with `here`, reload this page. */
+  outdated: { peer: string; side: "here" | "peer"; ours: number; theirs: number };
+  /** At the same version a peer's text is another: a defect, worth a report with both sides' operations. */
+  diverged: { peer: string; frontier: string; ours: string; theirs: string };
+  /** Something failed; where `status.state` is not `error`, it goes on by itself. */
+  error: CrdtError;
+}
