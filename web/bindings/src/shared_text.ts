@@ -25,7 +25,8 @@ export interface TextView {
 /**
  * One document, and everything on the page that shows it.
  *
- * Views hand in what was typed with `edit`; what was merged from others goes to every view.
+ * Views hand in what was typed with `edit`; what was merged from others goes to every view. Edit the
+ * text through this object, or call `refresh` after it.
  */
 export class SharedText {
   readonly #document: TextDocument;
@@ -73,10 +74,13 @@ export class SharedText {
       exact = false;
       reportError(error);
     }
-    for (const other of this.#views) {
-      if (other !== view) other.receive(done);
-    }
+    this.#tell(done, view);
     if (!exact) view?.reset();
+  }
+
+  /** Shows the document's text in every view, after it was edited past this object. */
+  refresh(): void {
+    for (const view of this.#views) view.reset();
   }
 
   /**
@@ -92,8 +96,7 @@ export class SharedText {
 
   /** Shows changes that a merge made in the document. */
   receive(changes: readonly TextChange[]): void {
-    if (changes.length === 0) return;
-    for (const view of this.#views) view.receive(changes);
+    this.#tell(changes, null);
   }
 
   /** Shows from now on what the source tells of, in place of any earlier one. */
@@ -106,6 +109,20 @@ export class SharedText {
   readonly #received = (changes: TextChange[]): void => {
     this.receive(changes);
   };
+
+  #tell(changes: readonly TextChange[], origin: TextView | null): void {
+    if (changes.length === 0) return;
+    for (const view of this.#views) {
+      if (view === origin) continue;
+      try {
+        view.receive(changes);
+      } catch (error) {
+        // One view that is out of step must not keep the others from hearing.
+        reportError(error);
+        view.reset();
+      }
+    }
+  }
 
   #replace({ position, deleted, inserted }: TextChange): TextChange {
     const gone = deleted > 0 ? this.#document.deleteRange(position, deleted) : null;

@@ -1,4 +1,4 @@
-import { redo, undo } from "@codemirror/commands";
+import { isolateHistory, redo, undo } from "@codemirror/commands";
 import { EditorSelection, EditorState, type TransactionSpec } from "@codemirror/state";
 import { EditorView } from "@codemirror/view";
 import { Document } from "crdt-wasm";
@@ -187,7 +187,10 @@ describe("undo", () => {
 
   test("of a deletion puts the text back where it was, around what came meanwhile", () => {
     const [a, b] = replicasWith("one two three");
-    a!.view.dispatch({ changes: { from: 4, to: 8 } });
+    a!.view.dispatch({
+      changes: { from: 4, to: 8 },
+      annotations: isolateHistory.of("before"),
+    });
     b!.view.dispatch({ changes: { from: 0, insert: "zero " } });
     a!.pull(b!);
     undo(a!.view);
@@ -200,7 +203,7 @@ describe("undo", () => {
 describe("line endings", () => {
   test("a carriage return from elsewhere is kept, and positions stay right", () => {
     const [a, b] = replicasWith("");
-    b!.document.inner.insert(0, "one\r\ntwo\rthree");
+    b!.shared.edit([{ position: 0, deleted: 0, inserted: "one\r\ntwo\rthree" }]);
     a!.pull(b!);
     expect(a!.text).toBe("one\r\ntwo\rthree");
     a!.view.dispatch({ changes: { from: a!.text.indexOf("three"), insert: ">" } });
@@ -253,6 +256,26 @@ describe("where the document cannot do what the editor did", () => {
     await settled();
     expect(view.state.doc.toString()).toBe("the document's");
     expect(document.getText()).toBe("the document's");
+  });
+
+  test("an editor that was passed over catches up", async () => {
+    const reported: unknown[] = [];
+    vi.stubGlobal("reportError", (error: unknown) => reported.push(error));
+    const [a, b] = replicasWith("ab");
+    a!.document.inner.insert(2, "cdef");
+    a!.shared.refresh();
+    await settled();
+    expect(a!.text).toBe("abcdef");
+    expect(reported).toEqual([]);
+
+    // Without a word, it notices when positions make no sense any more.
+    a!.document.inner.insert(6, "ghi");
+    b!.pull(a!);
+    b!.view.dispatch({ changes: { from: 8, to: 9 } });
+    a!.pull(b!);
+    await settled();
+    expect(a!.text).toBe("abcdefgh");
+    expect(reported).toEqual([expect.any(RangeError)]);
   });
 
   test("a document that is gone is reported, and the editor keeps what it shows", async () => {

@@ -105,7 +105,7 @@ test("a deletion during a composition takes only what was shown", () => {
 
 test("line endings that the area cannot show are kept in the document", () => {
   const [a, b] = replicasWith("");
-  b!.document.inner.insert(0, "one\r\ntwo\rthree");
+  b!.shared.edit([{ position: 0, deleted: 0, inserted: "one\r\ntwo\rthree" }]);
   a!.pull(b!);
   const area = areaOf(a!);
   expect(area.value).toBe("one\ntwo\nthree");
@@ -117,7 +117,7 @@ test("line endings that the area cannot show are kept in the document", () => {
   expect(a!.document.getText()).toBe("one >two\rthree");
 
   b!.pull(a!);
-  b!.document.inner.insert(9, "\n");
+  b!.shared.edit([{ position: 9, deleted: 0, inserted: "\n" }]);
   a!.pull(b!);
   expect(a!.document.getText()).toBe("one >two\r\nthree");
   expect(area.value).toBe("one >two\nthree");

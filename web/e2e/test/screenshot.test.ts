@@ -1,0 +1,76 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { Stage } from "../src/stage.js";
+import type { Tab } from "../src/tab.js";
+
+const WIDTH = 860;
+const HEIGHT = 640;
+// SCREENSHOT=1 puts the picture into the README; otherwise the working tree stays as it is.
+const folder = new URL(
+  process.env["SCREENSHOT"] ? "../../../docs/images/" : "../results/",
+  import.meta.url,
+);
+
+let stage: Stage;
+
+beforeAll(async () => {
+  stage = await Stage.open();
+});
+
+afterEach(async () => {
+  await stage.clear();
+});
+
+afterAll(async () => {
+  await stage.close();
+});
+
+/** The tabs in windows beside each other, as one picture. */
+async function pictureOf(tabs: Tab[]): Promise<Buffer> {
+  const windows = [];
+  for (const tab of tabs) {
+    const image = (await tab.page.screenshot({ caret: "initial" })).toString("base64");
+    windows.push(`<figure><div><i></i><i></i><i></i></div>
+      <img width="${WIDTH}" height="${HEIGHT}" src="data:image/png;base64,${image}"></figure>`);
+  }
+  const { page } = await stage.emptyTab();
+  await page.setViewportSize({ width: 2 * WIDTH + 120, height: HEIGHT + 120 });
+  await page.setContent(`<style>
+    body { margin: 0; display: flex; gap: 36px; justify-content: center; align-items: center;
+      height: 100vh; background: linear-gradient(120deg, #c7d2fe, #fde68a); }
+    figure { margin: 0; overflow: hidden; border-radius: 12px; background: #e2e2ea;
+      box-shadow: 0 12px 32px #0003; }
+    figure div { display: flex; gap: 8px; padding: 10px 14px; }
+    i { width: 11px; height: 11px; border-radius: 50%; background: #b9b9c6; }
+    img { display: block; }
+  </style>${windows.join("")}`);
+  return page.screenshot();
+}
+
+test("two tabs side by side", async () => {
+  const link = `${stage.server.url}/?room=garden`;
+  const ada = await stage.tab(link, "Ada", HEIGHT);
+  const bob = await stage.tab(link, "Bob", HEIGHT);
+  for (const tab of [ada, bob]) {
+    await tab.page.setViewportSize({ width: WIDTH, height: HEIGHT });
+    await tab.connect();
+  }
+  for (const tab of [ada, bob]) await tab.seesPeers(1);
+
+  await ada.type("Garden diary 🌱\n\nThe peas are up! Eleven of them, in a crooked row.\n");
+  await bob.shows("Garden diary 🌱\n\nThe peas are up! Eleven of them, in a crooked row.\n");
+  await bob.select("Garden diary 🌱\n\nThe peas are up! Eleven of them, in a crooked row.\n".length);
+  await bob.type("\nTo do\n— string, a lot of string\n— a second bucket, for the snails 🐌");
+  await ada.select("Garden diary 🌱\n\nThe peas are up!".length);
+  await ada.type(" At last.");
+  const text =
+    "Garden diary 🌱\n\nThe peas are up! At last. Eleven of them, in a crooked row.\n" +
+    "\nTo do\n— string, a lot of string\n— a second bucket, for the snails 🐌";
+  for (const tab of [ada, bob]) await tab.shows(text);
+  for (const tab of [ada, bob]) await tab.page.getByText("149 characters").waitFor();
+
+  const picture = await pictureOf([ada, bob]);
+  expect(picture.length).toBeGreaterThan(10_000);
+  await mkdir(folder, { recursive: true });
+  await writeFile(new URL("two-tabs.png", folder), picture);
+});
