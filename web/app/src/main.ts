@@ -4,7 +4,7 @@ import type { NetworkStatus } from "crdt-wasm";
 import { agentIdFor, tidyName } from "./name.js";
 import { page } from "./page.js";
 import { showPeople } from "./people.js";
-import { type Problem, problemOf } from "./problem.js";
+import { coded, type Problem, problemOf } from "./problem.js";
 import { linkTo, newRoom, roomIn, roomProblem, serverFor } from "./room.js";
 import { aloneText, countText, statusLine } from "./status.js";
 
@@ -29,7 +29,10 @@ try {
       room,
       onStatus: showStatus,
       onError: showError,
-      onOutdated: () => showError(coded("outdated", "a peer has a newer version of the protocol")),
+      onOutdated: ({ peer, side, ours, theirs }) =>
+        showError(
+          coded(`outdated_${side}`, `this page speaks version ${ours}, ${peer} version ${theirs}`),
+        ),
       onDiverged: ({ peer, frontier }) =>
         showError(coded("diverged", `${peer} has another text at ${frontier}`)),
       extensions: [
@@ -121,10 +124,6 @@ function showProblem(problem: Problem | null): void {
   page.problemTitle.textContent = problem?.title ?? "";
   page.problemAdvice.textContent = problem?.advice ?? "";
   page.problemDetail.textContent = problem?.detail ?? "";
-}
-
-function coded(code: string, message: string): Error {
-  return Object.assign(new Error(message), { code });
 }
 
 /** The room of the address, which gets one where it has none that will do. */

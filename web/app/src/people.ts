@@ -6,7 +6,7 @@ import { linkText } from "./status.js";
 export function showPeople(list: HTMLUListElement, me: string, status: NetworkStatus | null): void {
   const here = status !== null && (status.connected || status.links.length > 0);
   const others = (status?.links ?? []).map((link) =>
-    row(link.peer, nameIn(link.peer), linkText(link), link.state === "open"),
+    row(link.peer, nameIn(link.peer), linkText(link), link.state !== "connecting"),
   );
   list.replaceChildren(row(me, nameIn(me), here ? "you" : "you, not connected", here), ...others);
 }

@@ -1,3 +1,5 @@
+import type { CrdtErrorCode } from "crdt-wasm";
+
 /** A failure as it is told to a person. */
 export interface Problem {
   title: string;
@@ -9,7 +11,12 @@ export interface Problem {
 
 const TRY_AGAIN = "Press Connect to Network to try again.";
 
-const KNOWN: Record<string, [title: string, advice: string]> = {
+type Words = [title: string, advice: string];
+
+/** What is no failure of a call, but has to be told all the same. */
+export type NoticeCode = "outdated_here" | "outdated_peer" | "diverged";
+
+const KNOWN: Partial<Record<CrdtErrorCode | NoticeCode, Words>> = {
   webrtc_unavailable: [
     "This browser cannot connect directly",
     "WebRTC is missing or switched off. Use a current Firefox, Chrome, Edge or Safari, or allow WebRTC in the settings.",
@@ -65,9 +72,17 @@ const KNOWN: Record<string, [title: string, advice: string]> = {
     "Too many connections",
     "This browser cannot open more. Close other tabs of this room.",
   ],
-  outdated: [
-    "Someone here has a newer version",
+  agent_in_use: [
+    "Someone else edits as if they were you",
+    "Edits may get lost. Copy what you need, and reload this page.",
+  ],
+  outdated_here: [
+    "Someone here has a newer version of this page",
     "Copy what you need, and reload this page to get it too.",
+  ],
+  outdated_peer: [
+    "Someone here has an older version of this page",
+    "You two are not connected. Ask them to reload it.",
   ],
   diverged: [
     "Two texts differ that should be the same",
@@ -75,19 +90,24 @@ const KNOWN: Record<string, [title: string, advice: string]> = {
   ],
 };
 
-/** What the editor does by itself, so that nobody has to be told. */
-const QUIET = new Set(["interrupted", "destroyed", "peer_unavailable"]);
+/** What goes on by itself, so that nobody has to be told beside the status and the list of people. */
+const QUIET = new Set<CrdtErrorCode>(["interrupted", "destroyed", "peer_unavailable", "peer_closed"]);
 
 /** The error in words, or `null` where it is of no concern to a person. */
 export function problemOf(error: unknown): Problem | null {
   const code = codeOf(error);
-  if (QUIET.has(code)) return null;
-  const [title, advice] = KNOWN[code] ?? [
+  if ((QUIET as Set<string>).has(code)) return null;
+  const [title, advice] = (KNOWN as Partial<Record<string, Words>>)[code] ?? [
     "Something went wrong",
     "Your text is still here. Try again; if that does not help, copy it and reload the page.",
   ];
   const message = error instanceof Error ? error.message : String(error);
   return { title, advice, detail: code === "" ? message : `${message} (${code})` };
+}
+
+/** An error with a code, for what comes as an event. */
+export function coded(code: CrdtErrorCode | NoticeCode, message: string): Error {
+  return Object.assign(new Error(message), { code });
 }
 
 function codeOf(error: unknown): string {

@@ -27,10 +27,12 @@ export function statusLine(status: NetworkStatus | null): StatusLine {
 }
 
 /** How the link to one peer stands, in words. */
-export function linkText({ state, synced }: PeerLink): string {
+export function linkText({ state, synced, problem }: PeerLink): string {
   switch (state) {
     case "connecting":
-      return "connecting…";
+      return problem === null ? "connecting…" : "not reached yet, trying again…";
+    case "indirect":
+      return "reached through others";
     case "interrupted":
       return "interrupted, trying again…";
     case "open":

@@ -30,7 +30,9 @@ function link(part: Partial<PeerLink>): PeerLink {
     rtt: null,
     bytesIn: 0,
     bytesOut: 0,
-    lag: null,
+    ahead: null,
+    behind: null,
+    problem: null,
     ...part,
   };
 }
@@ -53,6 +55,8 @@ describe("the status", () => {
 
   test("a link in words", () => {
     expect(linkText(link({ state: "connecting" }))).toBe("connecting…");
+    expect(linkText(link({ state: "connecting", problem: "timed out" }))).toMatch(/trying again/);
+    expect(linkText(link({ state: "indirect" }))).toMatch(/through others/);
     expect(linkText(link({ synced: false }))).toBe("catching up…");
     expect(linkText(link({}))).toBe("up to date");
     expect(linkText(link({ state: "interrupted" }))).toMatch(/interrupted/);
@@ -154,23 +158,23 @@ describe("rooms", () => {
 });
 
 describe("problems", () => {
-  const coded = (code: string) => Object.assign(new Error("what it said"), { code });
+  const failure = (code: string) => Object.assign(new Error("what it said"), { code });
 
   test("what is known is told with what to do; what was said comes along", () => {
-    const problem = problemOf(coded("signaling_unreachable"));
+    const problem = problemOf(failure("signaling_unreachable"));
     expect(problem?.title).toBe("The server cannot be reached");
     expect(problem?.advice).toMatch(/Check/);
     expect(problem?.detail).toBe("what it said (signaling_unreachable)");
   });
 
   test("what is not known is told too", () => {
-    for (const error of [coded("never_heard_of"), new Error("what it said"), "what it said"]) {
+    for (const error of [failure("never_heard_of"), new Error("what it said"), "what it said"]) {
       expect(problemOf(error)?.title).toBe("Something went wrong");
       expect(problemOf(error)?.detail).toMatch(/^what it said/);
     }
   });
 
   test("what someone did himself is no problem", () => {
-    expect(problemOf(coded("interrupted"))).toBeNull();
+    expect(problemOf(failure("interrupted"))).toBeNull();
   });
 });

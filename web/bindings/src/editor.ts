@@ -30,7 +30,7 @@ export interface CollabEditorOptions {
   onStatus?: (status: NetworkStatus | null) => void;
   /** Called when something fails, whether or not it goes on by itself after that. */
   onError?: (error: CrdtError) => void;
-  /** Called when a peer speaks a newer version of the protocol: the page should be reloaded. */
+  /** Called when a peer's version of the protocol does not go with this one; it says whose is old. */
   onOutdated?: (event: NetworkSyncEvents["outdated"]) => void;
   /** Called when a peer has another text at the same version: a defect, worth a report. */
   onDiverged?: (event: NetworkSyncEvents["diverged"]) => void;

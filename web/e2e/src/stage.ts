@@ -1,5 +1,5 @@
 import { type Browser, type BrowserContext, chromium } from "playwright-core";
-import { expect } from "vitest";
+import { expect, test as base } from "vitest";
 import { Server } from "./server.js";
 import { Tab } from "./tab.js";
 
@@ -84,3 +84,19 @@ export class Stage {
     expect(await this.server.stop()).toBe(0);
   }
 }
+
+/** `test` with a stage: one a file, cleared after each test. */
+export const test = base.extend<{ theatre: Stage; stage: Stage }>({
+  theatre: [
+    async ({}, use) => {
+      const theatre = await Stage.open();
+      await use(theatre);
+      await theatre.close();
+    },
+    { scope: "file" },
+  ],
+  stage: async ({ theatre }, use) => {
+    await use(theatre);
+    await theatre.clear();
+  },
+});

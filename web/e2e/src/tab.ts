@@ -1,4 +1,4 @@
-import type { Page } from "playwright-core";
+import type { Locator, Page } from "playwright-core";
 import { expect } from "vitest";
 
 /** How long something may take that takes moments on an idle machine. */
@@ -21,8 +21,13 @@ export class Tab {
   /** Opens the room's link and waits until one can type. */
   async open(link: string, name: string): Promise<void> {
     await this.page.goto(link);
-    await this.page.locator(".cm-content").waitFor();
+    await this.#editor.waitFor();
     await this.page.getByLabel("Your name").fill(name);
+  }
+
+  /** Goes to the text, where the caret was. */
+  async focus(): Promise<void> {
+    await this.#editor.focus();
   }
 
   async connect(): Promise<void> {
@@ -67,7 +72,7 @@ export class Tab {
 
   /** Selects from one place in the text to another, counted in UTF-16 units. */
   async select(anchor: number, head = anchor): Promise<void> {
-    await this.page.locator(".cm-content").focus();
+    await this.focus();
     await this.page.evaluate(
       async ([from, to]) => {
         const lines = [...document.querySelectorAll<HTMLElement>(".cm-content > .cm-line")];
@@ -101,19 +106,27 @@ export class Tab {
 
   /** Presses the keys for a text; what no key is for comes as from an input method. */
   async type(text: string, delay = 0): Promise<void> {
+    await this.focus();
     await this.page.keyboard.type(text, { delay });
   }
 
+  /** Presses a key, or several at once: `Control+z`. */
   async press(key: string): Promise<void> {
+    await this.focus();
     await this.page.keyboard.press(key);
   }
 
   /** Puts the text in at once, as a paste or an input method does. */
   async insert(text: string): Promise<void> {
+    await this.focus();
     await this.page.keyboard.insertText(text);
   }
 
   async close(): Promise<void> {
     await this.page.close();
+  }
+
+  get #editor(): Locator {
+    return this.page.locator(".cm-content");
   }
 }

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { Stage } from "../src/stage.js";
+import { expect } from "vitest";
+import { type Stage, test } from "../src/stage.js";
 
 type Package = typeof import("crdt-wasm");
 
@@ -19,20 +19,6 @@ const PAGE = `<!doctype html><script type="module">
   globalThis.crdt = crdt;
 </script>`;
 
-let stage: Stage;
-
-beforeAll(async () => {
-  stage = await Stage.open();
-});
-
-afterEach(async () => {
-  await stage.clear();
-});
-
-afterAll(async () => {
-  await stage.close();
-});
-
 /** The snippet, as it stands in the README. */
 async function snippet(): Promise<string> {
   const readme = await readFile(new URL("README.md", repository), "utf8");
@@ -44,7 +30,7 @@ async function snippet(): Promise<string> {
 }
 
 /** A page that has the package and nothing else of this project. */
-async function openPackagePage(): Promise<Page> {
+async function openPackagePage(stage: Stage): Promise<Page> {
   const { page } = await stage.emptyTab();
   await page.route(`${stage.server.url}${PACKAGE}**`, async (route) => {
     const name = new URL(route.request().url()).pathname.slice(PACKAGE.length);
@@ -60,8 +46,8 @@ async function openPackagePage(): Promise<Page> {
   return page;
 }
 
-test("the custom network layer of the README runs as written", async () => {
-  const page = await openPackagePage();
+test("the custom network layer of the README runs as written", async ({ stage }) => {
+  const page = await openPackagePage(stage);
   const result = await page.evaluate(async (code) => {
     const { crdt } = globalThis;
     const layer = new Function("crdt", "handle", "myTransport", "updateUI", code);

@@ -1,22 +1,10 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { Stage } from "../src/stage.js";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
+import { expect } from "vitest";
+import { test } from "../src/stage.js";
 import { PATIENCE_MS } from "../src/tab.js";
 
-let stage: Stage;
-
-beforeAll(async () => {
-  stage = await Stage.open();
-});
-
-afterEach(async () => {
-  await stage.clear();
-});
-
-afterAll(async () => {
-  await stage.close();
-});
-
-test("a new visitor gets a room, whose link brings another to the same one", async () => {
+test("a new visitor gets a room, whose link brings another to the same one", async ({ stage }) => {
   const ada = await stage.tab(stage.server.url, "Ada");
   await ada.connect();
   await ada.seesPeers(0);
@@ -34,14 +22,23 @@ test("a new visitor gets a room, whose link brings another to the same one", asy
   await bob.shows("Welcome!");
 });
 
-test("a server that is not there is told in words, and the text stays", async () => {
+/** A port on which nobody listens: one that was free a moment ago. */
+async function closedPort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, "close");
+  return port;
+}
+
+test("a server that is not there is told in words, and the text stays", async ({ stage }) => {
   const ada = await stage.tab(stage.newRoom(), "Ada");
   await ada.type("kept");
   const server = ada.page.getByLabel("Signaling server");
   const right = await server.inputValue();
   await ada.page.getByText("Server", { exact: true }).click();
-  // The port of discarding: nobody listens there.
-  await server.fill("ws://127.0.0.1:9");
+  await server.fill(`ws://127.0.0.1:${await closedPort()}`);
   await ada.connect();
   const problem = ada.page.getByRole("alert");
   await problem.waitFor();
@@ -51,7 +48,7 @@ test("a server that is not there is told in words, and the text stays", async ()
   // The browser itself writes to the console that the connection failed.
   ada.complaints.length = 0;
 
-  await server.fill("not an address");
+  await server.fill("ftp://localhost");
   await ada.connect();
   await expect.poll(() => problem.textContent()).toMatch(/no address of a server/);
 
@@ -62,7 +59,7 @@ test("a server that is not there is told in words, and the text stays", async ()
   expect(await ada.text()).toBe("kept");
 });
 
-test("a room's name that cannot be used is told in words", async () => {
+test("a room's name that cannot be used is told in words", async ({ stage }) => {
   const tab = await stage.emptyTab();
   await tab.open(`${stage.server.url}/?room=${"x".repeat(129)}`, "Ada");
   expect(await tab.page.getByRole("alert").textContent()).toMatch(/too long/);
@@ -70,7 +67,7 @@ test("a room's name that cannot be used is told in words", async () => {
   await tab.seesPeers(0);
 });
 
-test("a name is remembered, and two people may have the same", async () => {
+test("a name is remembered, and two people may have the same", async ({ stage }) => {
   const [ada, other] = await stage.connectedTabs("Ada", "Ada");
   expect(await ada!.people()).toEqual(["Ada", "Ada"]);
   await other!.page.reload();
@@ -79,11 +76,10 @@ test("a name is remembered, and two people may have the same", async () => {
     .toBe("Ada");
 });
 
-test("the status is announced, and everything has a name and can be reached by keyboard", async () => {
+test("the status is announced, and everything has a name and can be reached by keyboard", async ({ stage }) => {
   const tab = await stage.tab(stage.newRoom(), "Ada");
   await tab.page.getByRole("textbox", { name: "The shared text" }).waitFor();
-  await tab.page.getByRole("textbox", { name: "Your name" }).focus();
-  await tab.press("Enter");
+  await tab.page.getByRole("textbox", { name: "Your name" }).press("Enter");
   await tab.seesPeers(0);
   const unnamed = await tab.page.evaluate(() =>
     [...document.querySelectorAll("button, a, input, summary")]

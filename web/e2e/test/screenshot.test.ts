@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { Stage } from "../src/stage.js";
+import { expect } from "vitest";
+import { type Stage, test } from "../src/stage.js";
 import type { Tab } from "../src/tab.js";
 
 const WIDTH = 860;
@@ -11,24 +11,12 @@ const folder = new URL(
   import.meta.url,
 );
 
-let stage: Stage;
-
-beforeAll(async () => {
-  stage = await Stage.open();
-});
-
-afterEach(async () => {
-  await stage.clear();
-});
-
-afterAll(async () => {
-  await stage.close();
-});
-
 /** The tabs in windows beside each other, as one picture. */
-async function pictureOf(tabs: Tab[]): Promise<Buffer> {
-  const windows = [];
+async function pictureOf(stage: Stage, tabs: Tab[]): Promise<Buffer> {
+  const windows: string[] = [];
   for (const tab of tabs) {
+    // Away from the button that was pressed last.
+    await tab.page.mouse.move(0, 0);
     const image = (await tab.page.screenshot({ caret: "initial" })).toString("base64");
     windows.push(`<figure><div><i></i><i></i><i></i></div>
       <img width="${WIDTH}" height="${HEIGHT}" src="data:image/png;base64,${image}"></figure>`);
@@ -37,9 +25,9 @@ async function pictureOf(tabs: Tab[]): Promise<Buffer> {
   await page.setViewportSize({ width: 2 * WIDTH + 120, height: HEIGHT + 120 });
   await page.setContent(`<style>
     body { margin: 0; display: flex; gap: 36px; justify-content: center; align-items: center;
-      height: 100vh; background: linear-gradient(120deg, #c7d2fe, #fde68a); }
+      height: 100vh; background: linear-gradient(120deg, #dfe1fd, #efe9fb); }
     figure { margin: 0; overflow: hidden; border-radius: 12px; background: #e2e2ea;
-      box-shadow: 0 12px 32px #0003; }
+      box-shadow: 0 10px 36px #312e8133; }
     figure div { display: flex; gap: 8px; padding: 10px 14px; }
     i { width: 11px; height: 11px; border-radius: 50%; background: #b9b9c6; }
     img { display: block; }
@@ -47,7 +35,7 @@ async function pictureOf(tabs: Tab[]): Promise<Buffer> {
   return page.screenshot();
 }
 
-test("two tabs side by side", async () => {
+test("two tabs side by side", async ({ stage }) => {
   const link = `${stage.server.url}/?room=garden`;
   const ada = await stage.tab(link, "Ada", HEIGHT);
   const bob = await stage.tab(link, "Bob", HEIGHT);
@@ -67,9 +55,9 @@ test("two tabs side by side", async () => {
     "Garden diary 🌱\n\nThe peas are up! At last. Eleven of them, in a crooked row.\n" +
     "\nTo do\n— string, a lot of string\n— a second bucket, for the snails 🐌";
   for (const tab of [ada, bob]) await tab.shows(text);
-  for (const tab of [ada, bob]) await tab.page.getByText("149 characters").waitFor();
+  for (const tab of [ada, bob]) await tab.page.getByText("144 characters").waitFor();
 
-  const picture = await pictureOf([ada, bob]);
+  const picture = await pictureOf(stage, [ada, bob]);
   expect(picture.length).toBeGreaterThan(10_000);
   await mkdir(folder, { recursive: true });
   await writeFile(new URL("two-tabs.png", folder), picture);

@@ -1,26 +1,12 @@
 import { readFile } from "node:fs/promises";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { Stage } from "../src/stage.js";
+import { expect } from "vitest";
+import { test } from "../src/stage.js";
 import type { Tab } from "../src/tab.js";
 
 interface Trace {
   edits: [position: number, deleted: number, inserted: string][];
   endContent: string;
 }
-
-let stage: Stage;
-
-beforeAll(async () => {
-  stage = await Stage.open();
-});
-
-afterEach(async () => {
-  await stage.clear();
-});
-
-afterAll(async () => {
-  await stage.close();
-});
 
 /** Makes one edit as a person does: go there, select, delete, type. */
 async function make(tab: Tab, [position, deleted, inserted]: Trace["edits"][number]): Promise<void> {
@@ -29,7 +15,7 @@ async function make(tab: Tab, [position, deleted, inserted]: Trace["edits"][numb
   if (inserted !== "") await tab.type(inserted);
 }
 
-test("a whole history of editing, typed in one tab, arrives character for character", async () => {
+test("a whole history of editing, typed in one tab, arrives character for character", async ({ stage }) => {
   const file = new URL("../data/garden_diary.json", import.meta.url);
   const trace = JSON.parse(await readFile(file, "utf8")) as Trace;
   expect(trace.edits.length).toBeGreaterThan(200);
