@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod convergence;
+mod corpus;
 mod histories;
 mod oracle;
 mod trace_files;
