@@ -103,12 +103,10 @@ fn random_event(world: &mut World, names: &mut u32) -> bool {
             world.restart(replica, &agent);
         }
         93..=99 if alive => {
+            let field = *world.rng.pick(&["cursor", "name"]);
             let value = world.rng.below(1_000).to_string();
-            world.with_engine(replica, |engine, _, now| {
-                engine
-                    .set_presence("cursor", Some(&value), now)
-                    .expect("short");
-            });
+            let value = (!world.rng.chance(20)).then_some(value.as_str());
+            world.show(replica, field, value);
         }
         _ => {}
     }
@@ -157,7 +155,7 @@ fn scenario(seed: u64, figures: &mut Figures) {
 
 #[test]
 fn all_replicas_are_equal_and_silent_after_the_network_heals() {
-    let (first, runs) = (seed(), runs(2_000));
+    let (first, runs) = (seed(), runs(3_000));
     println!("SIM_SEED={first} SIM_RUNS={runs}");
     let mut figures = Figures::default();
     for seed in first..first + runs {

@@ -54,7 +54,9 @@ pub(crate) struct Replica {
     pub(crate) stored: Vec<u8>,
     /// Everything the engine told, but for messages and changes of the text.
     pub(crate) told: Vec<Output>,
+    /// The presence of others, as it was told, and the own.
     pub(crate) present: BTreeMap<u64, BTreeMap<String, String>>,
+    pub(crate) own_presence: BTreeMap<String, String>,
     timer: Option<u64>,
     ticks_at: (u64, u32),
 }
@@ -152,6 +154,7 @@ impl World {
             stored: Vec::new(),
             told: Vec::new(),
             present: BTreeMap::new(),
+            own_presence: BTreeMap::new(),
             timer: None,
             ticks_at: (0, 0),
         });
@@ -508,6 +511,7 @@ impl World {
         state.alive = true;
         state.timer = None;
         state.present.clear();
+        state.own_presence.clear();
         let session = self.rng.next();
         let state = &mut self.replicas[replica];
         state.engine = Engine::new(self.config.clone(), agent, session);
@@ -544,6 +548,44 @@ impl World {
             engine.local_edit(now, doc);
         });
         self.replicas[replica].mirror.splice(at..at + len, []);
+    }
+
+    /// Shows something of a replica to the others.
+    pub(crate) fn show(&mut self, replica: usize, field: &str, value: Option<&str>) {
+        let own = &mut self.replicas[replica].own_presence;
+        match value {
+            Some(value) => own.insert(field.to_owned(), value.to_owned()),
+            None => own.remove(field),
+        };
+        self.with_engine(replica, |engine, _, now| {
+            engine.set_presence(field, value, now).expect("short");
+        });
+    }
+
+    /// Whether everybody sees what everybody else shows. The JSON form has no presence.
+    fn assert_presence(&self) {
+        let binary = |replica: &Replica| {
+            replica
+                .engine
+                .peers()
+                .all(|peer| peer.speech == Speech::Binary)
+        };
+        if !self.replicas.iter().all(binary) {
+            return;
+        }
+        for (i, replica) in self.replicas.iter().enumerate() {
+            let others = self
+                .replicas
+                .iter()
+                .filter(|r| r.engine.session() != replica.engine.session());
+            let shown: BTreeMap<_, _> = others
+                .filter(|other| !other.own_presence.is_empty())
+                .map(|other| (other.engine.session(), other.own_presence.clone()))
+                .collect();
+            let mut seen = replica.present.clone();
+            seen.retain(|_, fields| !fields.is_empty());
+            assert_eq!(seen, shown, "presence as replica {i} sees it");
+        }
     }
 
     /// Lets time pass.
@@ -680,6 +722,7 @@ impl World {
             self.picture()
         );
         assert!(self.is_converged(), "equal no more: {}", self.picture());
+        self.assert_presence();
         for (i, replica) in self.replicas.iter().enumerate() {
             let mirror: String = replica.mirror.iter().collect();
             assert_eq!(mirror, replica.doc.text(), "the splices at replica {i}");
