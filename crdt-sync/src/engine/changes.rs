@@ -150,10 +150,10 @@ impl Engine {
 
     /// New events came by `from`: the other peers should have them too.
     fn pass_on(&mut self, from: LinkId, new: &VersionSummary, now: Millis, doc: &Document) {
-        let neighbours = match self.links.get_mut(&from) {
+        let (sender, neighbours) = match self.links.get_mut(&from) {
             Some(state) => {
                 state.learn(new);
-                state.neighbours.clone()
+                (state.session(), state.neighbours.clone())
             }
             None => Default::default(),
         };
@@ -166,12 +166,10 @@ impl Engine {
             if link.id == from {
                 continue;
             }
-            if link
-                .session()
-                .is_some_and(|session| neighbours.contains(&session))
-            {
-                // Who sent it to us sends it there as well. Should that fail, the next comparison
-                // of versions finds it.
+            let has_it = |peer| Some(peer) == sender || neighbours.contains(&peer);
+            if link.session().is_some_and(has_it) {
+                // It is another link to who sent it, or who sent it sends it there as well. Should
+                // that fail, the next comparison of versions finds it.
                 link.learn(new);
             } else {
                 link.mark(now.saturating_add(self.config.forward_delay), &self.config);

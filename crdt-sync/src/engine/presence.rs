@@ -130,7 +130,7 @@ impl Engine {
         };
         let known = state.presence.entry(session).or_insert(0);
         *known = (*known).max(counter);
-        let neighbours = state.neighbours.clone();
+        let (sender, neighbours) = (state.session(), state.neighbours.clone());
         match self.presence.take(update, link) {
             Taken::Nothing => self.trim_presence(link),
             Taken::Gap => self.send_presence_vector(link, false),
@@ -143,7 +143,8 @@ impl Engine {
                 });
                 for other in self.links.values_mut() {
                     // As with changes: who sent it here sends it there as well.
-                    if other.session().is_some_and(|s| neighbours.contains(&s)) {
+                    let has_it = |peer| Some(peer) == sender || neighbours.contains(&peer);
+                    if other.session().is_some_and(has_it) {
                         other.presence.insert(session, counter);
                     }
                 }

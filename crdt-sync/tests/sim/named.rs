@@ -194,7 +194,7 @@ fn a_better_link_takes_over_and_gives_back() {
         latency: (80, 80),
         ..Quality::default()
     };
-    world.connect_ranked(0, 1, relay, 9);
+    world.connect_ranked(0, 1, relay, [9, 9]);
     world.run(1_000);
     type_at_the_end(&mut world, 0, 10, 20);
     let direct = world.connect_ranked(
@@ -204,7 +204,7 @@ fn a_better_link_takes_over_and_gives_back() {
             latency: (5, 5),
             ..Quality::default()
         },
-        1,
+        [1, 1],
     );
     type_at_the_end(&mut world, 0, 10, 20);
     world.converge(1_000);
@@ -230,6 +230,20 @@ fn a_better_link_takes_over_and_gives_back() {
     world.heal_reach();
     type_at_the_end(&mut world, 0, 5, 1);
     world.converge(2_000);
+    world.assert_at_rest();
+}
+
+#[test]
+fn two_ends_may_prefer_different_links() {
+    let mut world = World::with(1, 2);
+    world.connect_ranked(0, 1, Quality::default(), [1, 2]);
+    world.connect_ranked(0, 1, Quality::default(), [2, 1]);
+    world.run(5_000);
+    let before = world.traffic.speech;
+    type_at_the_end(&mut world, 0, 10, 50);
+    type_at_the_end(&mut world, 1, 10, 50);
+    world.run(500);
+    assert_eq!(world.traffic.speech - before, 20, "nothing comes back");
     world.assert_at_rest();
 }
 

@@ -84,7 +84,20 @@ fn random_event(world: &mut World, names: &mut u32) -> bool {
             let (other, loud) = (world.rng.below(n), world.rng.chance(50));
             world.part(replica, other, loud);
         }
-        79..=81 => world.heal_reach(),
+        79..=80 => world.heal_reach(),
+        81 => {
+            // A second way between two that have one: a relay beside a direct link, say.
+            let pairs: Vec<_> = world
+                .edges
+                .iter()
+                .map(|(ends, q)| (*ends, q.clone()))
+                .collect();
+            let (ends, quality) = world.rng.pick(&pairs).clone();
+            let ranks = [world.rng.below(3) as u8, world.rng.below(3) as u8];
+            if ends.iter().all(|end| world.replicas[*end].alive) && !world.apart.contains(&ends) {
+                world.connect_ranked(ends[0], ends[1], quality, ranks);
+            }
+        }
         82..=84 if alive => world.store(replica),
         85..=87 if alive => {
             if world.rng.chance(50) {
