@@ -78,6 +78,13 @@ export type CrdtErrorCode =
   | "peer_unavailable"
   | "room_full"
   | "too_many_rooms"
+  | "unauthorized"
+  | "forbidden"
+  | "rate_limited"
+  | "no_log"
+  | "log_conflict"
+  | "quota_exceeded"
+  | "store_unavailable"
   // The network: peers, and this object.
   | "peer_unreachable"
   | "peer_closed"
