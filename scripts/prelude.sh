@@ -8,7 +8,10 @@ WEB=$ROOT/web
 PATH=$WEB/node_modules/.bin:$CRDT_TOOLS/bin:$PATH
 export ROOT CRDT_TOOLS WEB PATH
 
-# Scripts call each other: the clock and the heading's depth are those of the one called first.
+# Scripts call each other: the clock is that of the one called first, which alone says that there is
+# nothing to do.
+# shellcheck disable=SC2034 # the scripts read it
+if [[ -n ${CRDT_STARTED:-} ]]; then OUTERMOST=false; else OUTERMOST=true; fi
 export CRDT_STARTED=${CRDT_STARTED:-$(date +%s)}
 
 # say TEXT: one line of progress, with the time since the start.

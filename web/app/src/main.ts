@@ -6,7 +6,7 @@ import { page } from "./page.js";
 import { showPeople } from "./people.js";
 import { coded, type Problem, problemOf } from "./problem.js";
 import { linkTo, newRoom, roomIn, roomProblem, serverFor } from "./room.js";
-import { aloneText, countText, statusLine } from "./status.js";
+import { hintText, countText, statusLine } from "./status.js";
 
 const NAME_KEY = "name";
 const COUNT_DELAY_MS = 150;
@@ -28,7 +28,10 @@ try {
       agentId: () => agentId,
       room,
       onStatus: showStatus,
-      onError: showError,
+      onError: (error, status) => {
+        // What keeps this page from connecting is told when it gives up, and in the status till then.
+        if (status?.state === "connected") showError(error);
+      },
       onOutdated: ({ peer, side, ours, theirs }) =>
         showError(
           coded(`outdated_${side}`, `this page speaks version ${ours}, ${peer} version ${theirs}`),
@@ -105,9 +108,9 @@ function showStatus(status: NetworkStatus | null): void {
   page.server.readOnly = status !== null;
 
   showPeople(page.peers, agentId, status);
-  const alone = aloneText(status);
-  page.alone.textContent = alone;
-  page.alone.hidden = alone === "";
+  const hint = hintText(status);
+  if (page.hint.textContent !== hint) page.hint.textContent = hint;
+  page.hint.hidden = hint === "";
 
   if (status?.state === "error" && status.error !== null) {
     showError(coded(status.error.code, status.error.message));

@@ -23,7 +23,7 @@ export const page = {
   problemDetail: element("problem-detail", HTMLElement),
   problemClose: element("problem-close", HTMLButtonElement),
   peers: element("peers", HTMLUListElement),
-  alone: element("alone", HTMLElement),
+  hint: element("hint", HTMLElement),
 };
 
 export type Page = typeof page;

@@ -91,7 +91,13 @@ const KNOWN: Partial<Record<CrdtErrorCode | NoticeCode, Words>> = {
 };
 
 /** What goes on by itself, so that nobody has to be told beside the status and the list of people. */
-const QUIET = new Set<CrdtErrorCode>(["interrupted", "destroyed", "peer_unavailable", "peer_closed"]);
+const QUIET = new Set<CrdtErrorCode>([
+  "interrupted",
+  "destroyed",
+  "signaling_lost",
+  "peer_unavailable",
+  "peer_closed",
+]);
 
 /** The error in words, or `null` where it is of no concern to a person. */
 export function problemOf(error: unknown): Problem | null {

@@ -40,10 +40,13 @@ export function linkText({ state, synced, problem }: PeerLink): string {
   }
 }
 
-/** What to say where nobody else is; nothing where somebody is. */
-export function aloneText(status: NetworkStatus | null): string {
+/** What to do, or to know, as things stand; nothing where all is well. */
+export function hintText(status: NetworkStatus | null): string {
   if (status === null || status.state === "error" || status.state === "disconnected") {
     return "Connect, and send others the link to this room.";
+  }
+  if (status.state === "reconnecting") {
+    return "The server is away, and this page keeps trying. Who is linked stays linked; others cannot come in.";
   }
   return status.links.length === 0 ? "Nobody else is here yet. Send someone the link." : "";
 }

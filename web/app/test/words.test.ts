@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { agentIdFor, hueOf, initialOf, nameIn, tidyName } from "../src/name.js";
 import { problemOf } from "../src/problem.js";
 import { linkTo, newRoom, roomIn, roomProblem, serverFor } from "../src/room.js";
-import { aloneText, countText, linkText, statusLine } from "../src/status.js";
+import { hintText, countText, linkText, statusLine } from "../src/status.js";
 
 const bytes = (text: string) => new TextEncoder().encode(text).length;
 
@@ -63,9 +63,10 @@ describe("the status", () => {
   });
 
   test("who is alone is told what to do, who is not is left in peace", () => {
-    expect(aloneText(null)).toMatch(/Connect/);
-    expect(aloneText(status("connected"))).toMatch(/link/);
-    expect(aloneText(status("connected", ["a"]))).toBe("");
+    expect(hintText(null)).toMatch(/Connect/);
+    expect(hintText(status("connected"))).toMatch(/link/);
+    expect(hintText(status("connected", ["a"]))).toBe("");
+    expect(hintText(status("reconnecting", ["a"]))).toMatch(/keeps trying/);
   });
 });
 

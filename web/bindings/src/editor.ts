@@ -28,8 +28,8 @@ export interface CollabEditorOptions {
   extensions?: Extension;
   /** Called when the status changed in a way that a person would see. */
   onStatus?: (status: NetworkStatus | null) => void;
-  /** Called when something fails, whether or not it goes on by itself after that. */
-  onError?: (error: CrdtError) => void;
+  /** Called when something fails; as `status` tells, it may go on by itself after that. */
+  onError?: (error: CrdtError, status: NetworkStatus | null) => void;
   /** Called when a peer's version of the protocol does not go with this one; it says whose is old. */
   onOutdated?: (event: NetworkSyncEvents["outdated"]) => void;
   /** Called when a peer has another text at the same version: a defect, worth a report. */
@@ -126,7 +126,7 @@ export class CollabEditor {
   #listen(network: NetworkSync): void {
     const { onStatus, onError, onOutdated, onDiverged } = this.#options;
     if (onStatus) network.on("status", onStatus);
-    if (onError) network.on("error", onError);
+    if (onError) network.on("error", (error) => onError(error, this.getNetworkStatus()));
     if (onOutdated) network.on("outdated", onOutdated);
     if (onDiverged) network.on("diverged", onDiverged);
   }

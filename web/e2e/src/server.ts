@@ -12,10 +12,11 @@ export class Server {
     this.url = url;
   }
 
-  static async start(): Promise<Server> {
+  /** Starts it; on a free port, unless one is given. */
+  static async start(port = 0): Promise<Server> {
     const binary = process.env["SIGNALING_SERVER"];
     if (!binary) throw new Error("SIGNALING_SERVER names no binary: run scripts/e2e");
-    const child = spawn(binary, ["--host", "127.0.0.1", "--port", "0"], {
+    const child = spawn(binary, ["--host", "127.0.0.1", "--port", String(port)], {
       stdio: ["ignore", "ignore", "pipe"],
       env: { ...process.env, NO_COLOR: "1", RUST_LOG: "info" },
     });
@@ -34,6 +35,10 @@ export class Server {
       });
     });
     return new Server(child, url);
+  }
+
+  get port(): number {
+    return Number(new URL(this.url).port);
   }
 
   /** Ends it as an operator would; how it ended is returned. */

@@ -18,7 +18,7 @@ const FLAGS = [
 
 /** A server and a browser with some tabs. */
 export class Stage {
-  readonly server: Server;
+  server: Server;
   readonly #browser: Browser;
   #context: BrowserContext | null = null;
   #tabs: Tab[] = [];

@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { expect } from "vitest";
 import { test } from "../src/stage.js";
-import { PATIENCE_MS } from "../src/tab.js";
+import { Server } from "../src/server.js";
+import { PATIENCE_MS, type Tab } from "../src/tab.js";
 
 test("a new visitor gets a room, whose link brings another to the same one", async ({ stage }) => {
   const ada = await stage.tab(stage.server.url, "Ada");
@@ -45,8 +46,8 @@ test("a server that is not there is told in words, and the text stays", async ({
   expect(await problem.textContent()).toMatch(/server cannot be reached.*Check that it runs/s);
   expect(await ada.status()).toBe("Not connected");
   expect(await ada.text()).toBe("kept");
-  // The browser itself writes to the console that the connection failed.
-  ada.complaints.length = 0;
+  // The browser itself writes that to the console.
+  ada.forgive(/WebSocket connection to .* failed/);
 
   await server.fill("ftp://localhost");
   await ada.connect();
@@ -57,6 +58,34 @@ test("a server that is not there is told in words, and the text stays", async ({
   await ada.seesPeers(0);
   expect(await problem.isVisible()).toBe(false);
   expect(await ada.text()).toBe("kept");
+});
+
+test("while the server is away, who is linked goes on, and after that others come in", async ({
+  stage,
+}) => {
+  const link = stage.newRoom();
+  const tabs = [await stage.tab(link, "Ada"), await stage.tab(link, "Bob")];
+  const [ada, bob] = tabs as [Tab, Tab];
+  for (const tab of tabs) await tab.connect();
+  for (const tab of tabs) await tab.seesPeers(1);
+
+  const { port } = stage.server;
+  expect(await stage.server.stop()).toBe(0);
+  for (const tab of tabs) {
+    await expect
+      .poll(() => tab.status(), { timeout: PATIENCE_MS })
+      .toBe("Reconnecting… (1 peer)");
+  }
+  await ada.type("still linked");
+  await bob.shows("still linked");
+  expect(await ada.page.getByRole("alert").isVisible()).toBe(false);
+
+  stage.server = await Server.start(port);
+  for (const tab of tabs) await tab.seesPeers(1);
+  const cleo = await stage.tab(link, "Cleo");
+  await cleo.connect();
+  await cleo.shows("still linked");
+  for (const tab of tabs) tab.forgive(/WebSocket connection to .* failed/);
 });
 
 test("a room's name that cannot be used is told in words", async ({ stage }) => {
