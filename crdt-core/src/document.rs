@@ -1,12 +1,14 @@
 //! One replica of a document.
 
 use crate::causal_graph::AgentIdx;
+use crate::encoding::file::{LoadLimits, SaveOptions};
 use crate::encoding::{json, patch};
-use crate::error::{AgentNameError, EditError, MergeError};
-use crate::history::{History, Savepoint};
+use crate::error::{AgentNameError, EditError, LoadError, MergeError};
+use crate::history::Savepoint;
 use crate::merge::{Batch, Pending, PendingLimits, take_in};
 use crate::op_log::{Kind, Run};
 use crate::rope::{Rope, Unit};
+use crate::store::Store;
 use crate::version::{
     EventId, Frontier, Lv, MAX_CHARS, MAX_EVENTS, VersionSummary, check_agent_name,
 };
@@ -58,7 +60,7 @@ pub struct Document {
     agent: String,
     /// The number of the own agent, once it has edited.
     agent_idx: Option<AgentIdx>,
-    history: History,
+    history: Store,
     rope: Rope,
     walker: Walker,
     pending: Pending,
@@ -76,13 +78,70 @@ impl Document {
         Ok(Document {
             agent: agent.to_owned(),
             agent_idx: None,
-            history: History::default(),
+            history: Store::default(),
             rope: Rope::default(),
             walker: Walker::default(),
             pending: Pending::default(),
             limits: PendingLimits::default(),
             transformed: Vec::new(),
         })
+    }
+
+    /// Opens a file that [`Document::save`] wrote, to be edited in the name of `agent`.
+    ///
+    /// Checksums are verified, and the file is trusted otherwise: the text is there at once, and can
+    /// be edited; the history stays packed until something needs it. Should it prove to be
+    /// inconsistent then, merges are refused with [`MergeError::CorruptHistory`], and nothing of it
+    /// is handed out; [`Document::check_history`] tells beforehand. For files from others there is
+    /// [`Document::load_verified`].
+    ///
+    /// # Errors
+    /// Any [`LoadError`].
+    pub fn load(agent: &str, bytes: &[u8]) -> Result<Document, LoadError> {
+        Document::load_within(agent, bytes, &LoadLimits::default())
+    }
+
+    /// [`Document::load`] with limits to what the file may claim.
+    pub fn load_within(
+        agent: &str,
+        bytes: &[u8],
+        limits: &LoadLimits,
+    ) -> Result<Document, LoadError> {
+        let mut document = Document::new(agent)?;
+        (document.history, document.rope) = Store::open(agent, bytes, limits)?;
+        Ok(document)
+    }
+
+    /// Opens a file from somebody who is not trusted: its whole history is replayed, and has to
+    /// make the text that the file has.
+    ///
+    /// # Errors
+    /// Any [`LoadError`].
+    pub fn load_verified(
+        agent: &str,
+        bytes: &[u8],
+        limits: &LoadLimits,
+    ) -> Result<Document, LoadError> {
+        let mut document = Document::new(agent)?;
+        (document.history, document.rope) = Store::open_verified(bytes, limits)?;
+        Ok(document)
+    }
+
+    /// The document as a file: its whole history and its text. Held-back events are not part of it.
+    ///
+    /// # Errors
+    /// What [`Document::check_history`] says, if the document was opened from a file that proves to
+    /// be inconsistent: that file is all there is then.
+    pub fn save(&self, options: &SaveOptions) -> Result<Vec<u8>, LoadError> {
+        self.history.save(&self.rope, options)
+    }
+
+    /// Unpacks the history of a document that was opened from a file, if it still is packed.
+    ///
+    /// # Errors
+    /// The [`LoadError`] that makes the history unusable. The text can still be read and edited.
+    pub fn check_history(&self) -> Result<(), LoadError> {
+        self.history.check()
     }
 
     /// The agent in whose name local edits are made.
@@ -181,7 +240,7 @@ impl Document {
                 limit: MAX_CHARS as usize,
             });
         }
-        if self.history.ops.text_len() + text.len() > u32::MAX as usize {
+        if self.history.text_len() + text.len() > u32::MAX as usize {
             return Err(EditError::TooLarge {
                 what: "the text of all inserts, in bytes",
                 limit: u32::MAX as usize,
@@ -220,38 +279,39 @@ impl Document {
 
     #[inline]
     fn append_local(&mut self, run: Run, text: &str) -> Result<(), EditError> {
-        let agents = &mut self.history.graph.agents;
+        let Some(history) = self.history.ready_mut() else {
+            return self.history.defer(run, text);
+        };
+        let agents = &mut history.graph.agents;
         let agent = match self.agent_idx {
             Some(agent) => agent,
             None => *self.agent_idx.insert(agents.agent(&self.agent)),
         };
         let limit = MAX_EVENTS as usize;
-        if run.len >= MAX_EVENTS - self.history.len() {
+        if run.len >= MAX_EVENTS - history.len() {
             return Err(EditError::TooLarge {
                 what: "the number of events",
                 limit,
             });
         }
-        if run.len >= MAX_EVENTS - self.history.graph.agents.next_seq(agent) {
+        if run.len >= MAX_EVENTS - history.graph.agents.next_seq(agent) {
             return Err(EditError::TooLarge {
                 what: "the events of one agent",
                 limit,
             });
         }
-        self.history.append_local(agent, run, text);
+        history.append_local(agent, run, text);
         Ok(())
     }
 
     /// The events that nothing follows yet.
     pub fn frontier(&self) -> Frontier {
-        self.history
-            .graph
-            .public_frontier(self.history.graph.frontier())
+        self.history.frontier()
     }
 
     /// All events of the document, as ranges per agent.
     pub fn summary(&self) -> VersionSummary {
-        self.history.graph.summary()
+        self.history.summary()
     }
 
     /// All events at or before those of `frontier`; ids that are not known here count for nothing.
@@ -268,12 +328,12 @@ impl Document {
 
     /// Whether the event is part of the document.
     pub fn contains(&self, id: &EventId) -> bool {
-        self.history.graph.find(id).is_some()
+        self.history.contains(id)
     }
 
     /// How many events the document consists of.
     pub fn event_count(&self) -> usize {
-        self.history.len() as usize
+        self.history.event_count() as usize
     }
 
     /// How many events are held back because events they depend on are missing.
@@ -402,16 +462,17 @@ impl Document {
         changed: &mut Option<&mut dyn FnMut(Splice<'_>)>,
         report: &mut MergeReport,
     ) -> Result<Vec<(std::sync::Arc<str>, u32, u32)>, MergeError> {
-        let before = self.history.savepoint();
-        let unit =
-            take_in(&mut self.history, batch, !self.pending.is_empty()).and_then(|mut intake| {
-                self.transform(before)?;
-                intake
-                    .waiting
-                    .drain()
-                    .for_each(|held| self.pending.hold(held));
-                Ok(intake)
-            });
+        let history = self.history.history_mut();
+        let history = history.map_err(MergeError::CorruptHistory)?;
+        let before = history.savepoint();
+        let unit = take_in(history, batch, !self.pending.is_empty()).and_then(|mut intake| {
+            self.transform(before)?;
+            intake
+                .waiting
+                .drain()
+                .for_each(|held| self.pending.hold(held));
+            Ok(intake)
+        });
         match unit {
             Ok(intake) => {
                 self.edit_text(changed);
@@ -420,7 +481,9 @@ impl Document {
                 Ok(intake.appended)
             }
             Err(error) => {
-                self.history.roll_back(before);
+                if let Some(history) = self.history.ready_mut() {
+                    history.roll_back(before);
+                }
                 Err(error)
             }
         }

@@ -107,6 +107,63 @@ impl DecodeError {
     }
 }
 
+/// A file that cannot be opened, or whose history proves to be inconsistent later.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum LoadError {
+    /// The name of the agent who opens it.
+    #[error(transparent)]
+    AgentName(#[from] AgentNameError),
+    /// The bytes are not of the documented form.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// A part of the file is not as it was written.
+    #[error("the section at offset {offset} is damaged: its checksum is wrong")]
+    Checksum {
+        /// Where the section starts, in bytes.
+        offset: usize,
+    },
+    /// The file claims more than the caller allows.
+    #[error("the file is too large: {what} is {claimed}, allowed are {limit}")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// How much the file claims.
+        claimed: usize,
+        /// How much is allowed.
+        limit: usize,
+    },
+    /// An event cannot have been made as the file has it.
+    #[error("event ({agent}, {seq}) of the file is not possible: {reason}")]
+    Event {
+        /// Agent of the event.
+        agent: String,
+        /// Its sequence number.
+        seq: u32,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Parts of the file do not fit together.
+    #[error("the file contradicts itself: {reason}")]
+    Inconsistent {
+        /// What does not fit.
+        reason: &'static str,
+    },
+}
+
+impl LoadError {
+    /// A stable identifier of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            LoadError::AgentName(error) => error.code(),
+            LoadError::Decode(error) => error.code(),
+            LoadError::Checksum { .. } => "bad_checksum",
+            LoadError::TooLarge { .. } => "too_large",
+            LoadError::Event { .. } => "impossible_event",
+            LoadError::Inconsistent { .. } => "inconsistent_file",
+        }
+    }
+}
+
 /// Remote events that the document refuses.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MergeError {
@@ -152,6 +209,10 @@ pub enum MergeError {
         /// Its sequence number.
         seq: u32,
     },
+    /// The file that the document was opened from proves to be inconsistent, now that its history
+    /// is needed. Nothing can be merged into it.
+    #[error("the history of this document cannot be used: {0}")]
+    CorruptHistory(LoadError),
     /// The document, or one agent's history, would exceed the limits of the format.
     #[error("the events do not fit: {what} would exceed {limit}")]
     TooLarge {
@@ -172,6 +233,7 @@ impl MergeError {
             MergeError::Position { .. } => "bad_position",
             MergeError::Parents { .. } => "parents_not_reduced",
             MergeError::Cycle { .. } => "cyclic_event",
+            MergeError::CorruptHistory(_) => "corrupt_history",
             MergeError::TooLarge { .. } => "too_large",
         }
     }

@@ -41,11 +41,14 @@ mod error;
 mod history;
 mod merge;
 mod op_log;
+mod pieces;
 mod rope;
+mod store;
 mod version;
 mod walker;
 
 pub use document::{Document, MergeReport, Splice, TextLen};
-pub use error::{AgentNameError, DecodeError, EditError, MergeError};
+pub use encoding::file::{LoadLimits, Preset, SaveOptions};
+pub use error::{AgentNameError, DecodeError, EditError, LoadError, MergeError};
 pub use merge::PendingLimits;
 pub use version::{EventId, Frontier, VersionSummary};

@@ -1,5 +1,7 @@
 //! The forms in which events leave and enter a document. None of them knows the walker.
 
+mod entropy;
+pub(crate) mod file;
 pub(crate) mod json;
 mod json_version;
 pub(crate) mod patch;

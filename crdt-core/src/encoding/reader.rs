@@ -14,6 +14,26 @@ impl<'a> Reader<'a> {
         Reader { bytes, at: 0 }
     }
 
+    /// A reader of the part `range` of `bytes`; offsets count from the start of `bytes`.
+    pub(super) fn within(bytes: &'a [u8], range: std::ops::Range<usize>) -> Self {
+        Reader {
+            bytes: &bytes[..range.end],
+            at: range.start,
+        }
+    }
+
+    /// Where it is, in bytes from the start.
+    pub(super) fn offset(&self) -> usize {
+        self.at
+    }
+
+    /// Takes all that is left.
+    pub(super) fn rest(&mut self) -> &'a [u8] {
+        let rest = &self.bytes[self.at..];
+        self.at = self.bytes.len();
+        rest
+    }
+
     pub(super) fn error(&self, reason: &'static str) -> DecodeError {
         DecodeError::Bytes {
             offset: self.at,

@@ -14,10 +14,8 @@ use std::sync::Arc;
 use crate::causal_graph::AgentIdx;
 use crate::error::MergeError;
 use crate::history::History;
-use crate::version::{Lv, MAX_EVENTS, check_agent_name};
+use crate::version::{Lv, MAX_EVENTS, MAX_PARENTS, check_agent_name};
 
-/// Events may have at most this many parents.
-const MAX_PARENTS: usize = 1024;
 /// A document may know at most this many agents.
 const MAX_AGENTS: u32 = 1 << 20;
 

@@ -68,6 +68,11 @@ impl OpLog {
         self.text.len()
     }
 
+    /// The text of all inserts, in their order.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Appends a run. `text` holds exactly the inserted chars. `linear` says that the first event's
     /// only parent is the event before it: only then may the run join the last row.
     pub(crate) fn push(&mut self, run: Run, text: &str, linear: bool) {
@@ -106,6 +111,29 @@ impl OpLog {
             self.len += run.len;
         }
         self.text.push_str(text);
+    }
+
+    /// Appends a row as it is. The text of all inserts comes later, by [`OpLog::fill_text`].
+    pub(crate) fn push_row(&mut self, run: Run) {
+        self.rows.push(Row::new(self.len, run, 0));
+        self.len += run.len;
+    }
+
+    /// Sets the text of all inserts, in their order: `push` appends that of some events.
+    pub(crate) fn fill_text<E>(
+        &mut self,
+        capacity: usize,
+        mut push: impl FnMut(Range<Lv>, &mut String) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.text = String::with_capacity(capacity);
+        for row in &mut self.rows {
+            row.text = self.text.len() as u32;
+            let run = row.run();
+            if run.is_insert() {
+                push(row.lv..row.lv + run.len, &mut self.text)?;
+            }
+        }
+        Ok(())
     }
 
     /// Forgets all events from `lv` on; `text_len` is the length of the text before them, in bytes.

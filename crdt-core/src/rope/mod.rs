@@ -98,6 +98,14 @@ impl Default for Rope {
 }
 
 impl Rope {
+    /// A rope with the text `text`.
+    pub(crate) fn of(text: &str) -> Rope {
+        let mut rope = Rope::default();
+        rope.leaves.reserve(text.len() / CAPACITY + 1);
+        rope.insert(0, text);
+        rope
+    }
+
     /// The size of the whole text.
     pub(crate) fn size(&self) -> Size {
         self.size

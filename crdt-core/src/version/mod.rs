@@ -25,6 +25,9 @@ pub(crate) const MAX_EVENTS: u32 = (1 << 31) - 1;
 /// The longest text, in chars.
 pub(crate) const MAX_CHARS: u32 = (1 << 30) - 1;
 
+/// Events have at most this many parents.
+pub(crate) const MAX_PARENTS: usize = 1024;
+
 /// The longest agent name, in bytes.
 pub(crate) const MAX_AGENT_NAME: usize = 128;
 

@@ -3,6 +3,7 @@
 mod bad_input;
 mod convergence;
 mod corpus;
+mod files;
 mod histories;
 mod oracle;
 mod trace_files;

@@ -1,0 +1,10 @@
+//! The entropy stage: a binary range coder whose probabilities adapt to what was coded so far, with
+//! models for columns of numbers and for text. See docs/file-format.md for the exact arithmetic:
+//! files depend on it.
+
+mod numbers;
+mod range;
+mod text;
+
+pub(super) use numbers::{NumberDecoder, NumberEncoder};
+pub(super) use text::{decode_text, encode_text};

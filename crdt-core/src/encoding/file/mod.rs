@@ -1,0 +1,338 @@
+//! A whole document as bytes: sections, each with its checksum, of which a reader opens only those
+//! it needs. docs/file-format.md is the normative description.
+
+mod columns;
+mod numbers;
+mod sections;
+
+use std::ops::Range;
+
+use super::entropy::decode_text;
+use super::reader::Reader;
+use super::varint::push;
+use crate::error::{DecodeError, LoadError};
+use crate::history::History;
+use crate::version::{MAX_CHARS, MAX_EVENTS, check_agent_name};
+use columns::Counts;
+use sections::{Codec, SectionWriter, Sections, Type};
+
+/// How a document is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SaveOptions {
+    /// What to spare: time or space.
+    pub preset: Preset,
+    /// Leaves out the text: a reader replays the history to get it. Smaller only by little, except
+    /// with [`Preset::Fast`], and slower to open by far.
+    pub without_text: bool,
+}
+
+/// What a written document spares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Preset {
+    /// Time, to write and to read: everything at the speed of memory.
+    Fast,
+    /// Opens as quickly as `Fast`, because the text is; the history is packed tightly.
+    #[default]
+    Balanced,
+    /// Space: the text is packed tightly too, and takes its time to open.
+    Small,
+}
+
+/// What a file may claim, before it is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadLimits {
+    /// The most text, in bytes: of the document, and of all that was ever inserted.
+    pub text: usize,
+    /// The most memory that the history may take besides its text, in bytes.
+    pub history: usize,
+}
+
+impl Default for LoadLimits {
+    fn default() -> Self {
+        LoadLimits {
+            text: 256 << 20,
+            history: 512 << 20,
+        }
+    }
+}
+
+/// An agent that has events, as the head of a file lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AgentHead {
+    pub(crate) name: String,
+    /// Sorted, neither empty nor adjacent.
+    pub(crate) held: Vec<Range<u32>>,
+}
+
+/// What a file says without its history being decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) events: u32,
+    /// The length of the text, in chars.
+    pub(crate) chars: u32,
+    /// The length of all inserted text, in bytes.
+    pub(crate) inserted: u32,
+    /// Agent and sequence number, in the order of the events in the file.
+    pub(crate) frontier: Vec<(u32, u32)>,
+    pub(crate) agents: Vec<AgentHead>,
+    counts: Counts,
+}
+
+/// The inserted text of a file.
+#[derive(Debug)]
+pub(crate) enum Inserted<'a> {
+    /// All of it, in the order of the events.
+    All(&'a str),
+    /// Only what is not part of the text, in the order of the events.
+    Deleted(&'a str),
+}
+
+/// Writes a document; with `text`, its text is part of it.
+pub(crate) fn write(
+    history: &History,
+    chars: u32,
+    text: Option<&str>,
+    inserted: &Inserted<'_>,
+    preset: Preset,
+) -> Vec<u8> {
+    let (ids, agents) = columns::agents(history);
+    let counts = columns::count(history);
+    let mut head = Vec::new();
+    let inserted_len = history.ops.text_len() as u64;
+    for n in [
+        u64::from(history.len()),
+        u64::from(chars),
+        inserted_len,
+        u64::from(counts.pieces),
+        u64::from(counts.parents),
+        u64::from(counts.rows),
+    ] {
+        push(&mut head, n);
+    }
+    let graph = &history.graph;
+    push(&mut head, graph.frontier().len() as u64);
+    for &lv in graph.frontier() {
+        let (agent, seq, _) = graph.agents.id_of(lv);
+        push(&mut head, u64::from(ids[agent as usize]));
+        push(&mut head, u64::from(seq));
+    }
+    push(&mut head, agents.len() as u64);
+    for agent in agents {
+        let name = graph.agents.name(agent);
+        push(&mut head, name.len() as u64);
+        head.extend_from_slice(name.as_bytes());
+        let held = graph.agents.held(agent);
+        push(&mut head, held.len() as u64);
+        let mut at = 0;
+        for range in held {
+            push(&mut head, u64::from(range.start - at));
+            push(&mut head, u64::from(range.end - range.start));
+            at = range.end;
+        }
+    }
+
+    let mut out = SectionWriter::new();
+    out.bytes(Type::Head, &head, false);
+    if let Some(text) = text {
+        match preset {
+            Preset::Fast => out.bytes(Type::Text, text.as_bytes(), false),
+            Preset::Balanced => out.bytes(Type::Text, text.as_bytes(), true),
+            Preset::Small => out.text(Type::Text, b"", text),
+        }
+    }
+    let model = preset != Preset::Fast;
+    columns::write_graph(history, &ids, model, &mut out);
+    columns::write_ops(history, model, &mut out);
+    let (kind, rest) = match inserted {
+        Inserted::All(rest) => (Type::Inserted, rest),
+        Inserted::Deleted(rest) => (Type::Deleted, rest),
+    };
+    match preset {
+        Preset::Fast => out.bytes(kind, rest.as_bytes(), true),
+        Preset::Balanced | Preset::Small => out.text(kind, text.unwrap_or("").as_bytes(), rest),
+    }
+    out.finish()
+}
+
+/// A file whose head was read and whose checksums are right.
+#[derive(Debug, Clone)]
+pub(crate) struct File {
+    bytes: Vec<u8>,
+    sections: Sections,
+    head: Head,
+    limits: LoadLimits,
+}
+
+/// The history of a file, and the text of its inserts, still to be put into it.
+#[derive(Debug)]
+pub(crate) struct Unpacked {
+    pub(crate) history: History,
+    /// All inserted text, or with `survivors` only what is not in the text.
+    pub(crate) inserted: String,
+    /// The text, if the inserted text has to be completed from it.
+    pub(crate) survivors: Option<String>,
+}
+
+impl File {
+    pub(crate) fn parse(bytes: &[u8], limits: &LoadLimits) -> Result<File, LoadError> {
+        let sections = Sections::parse(bytes)?;
+        let head = read_head(&mut sections.reader(bytes, Type::Head)?)?;
+        let refuse = |what, claimed: u32, limit| match claimed as usize > limit {
+            true => Err(LoadError::TooLarge {
+                what,
+                claimed: claimed as usize,
+                limit,
+            }),
+            false => Ok(()),
+        };
+        refuse("the inserted text, in bytes", head.inserted, limits.text)?;
+        let memory = head.counts.memory();
+        if memory > limits.history as u64 {
+            return Err(LoadError::TooLarge {
+                what: "the history, in bytes of memory",
+                claimed: usize::try_from(memory).unwrap_or(usize::MAX),
+                limit: limits.history,
+            });
+        }
+        Ok(File {
+            bytes: bytes.to_vec(),
+            sections,
+            head,
+            limits: *limits,
+        })
+    }
+
+    pub(crate) fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The text, if the file has it.
+    pub(crate) fn text(&self) -> Result<Option<String>, LoadError> {
+        match self.sections.has(Type::Text) {
+            true => self.text_of(Type::Text, "").map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn text_of(&self, kind: Type, before: &str) -> Result<String, LoadError> {
+        let (codec, mut reader) = self.sections.body(&self.bytes, kind)?;
+        let not_text = reader.error("text is not UTF-8");
+        let bytes = match codec {
+            Codec::Raw => reader.rest().to_vec(),
+            Codec::Lz4 => sections::unpack(&mut reader, self.limits.text)?,
+            Codec::Model => {
+                let len = sections::claimed_len(&mut reader, self.limits.text)?;
+                let start = reader.offset();
+                decode_text(before.as_bytes(), reader.rest(), len).map_err(|at| {
+                    DecodeError::Bytes {
+                        offset: start + at,
+                        reason: "packed text that is cut, or too long",
+                    }
+                })?
+            }
+        };
+        if bytes.len() > self.limits.text {
+            return Err(LoadError::TooLarge {
+                what: "a text, in bytes",
+                claimed: bytes.len(),
+                limit: self.limits.text,
+            });
+        }
+        Ok(String::from_utf8(bytes).map_err(|_| not_text)?)
+    }
+
+    /// Decodes the history. What it says was checked for its form, not for what it makes: neither
+    /// that parents are reduced, nor positions, nor text.
+    pub(crate) fn unpack(&self) -> Result<Unpacked, LoadError> {
+        let mut history = columns::read_graph(&self.sections, &self.bytes, &self.head)?;
+        columns::read_ops(&self.sections, &self.bytes, &self.head, &mut history)?;
+        let dedup = self.sections.has(Type::Deleted);
+        let kind = if dedup { Type::Deleted } else { Type::Inserted };
+        let (codec, _) = self.sections.body(&self.bytes, kind)?;
+        let before = match self.sections.has(Type::Text) && (dedup || codec == Codec::Model) {
+            true => self.text()?,
+            false => None,
+        };
+        let inserted = self.text_of(kind, before.as_deref().unwrap_or(""))?;
+        Ok(Unpacked {
+            history,
+            inserted,
+            survivors: before.filter(|_| dedup),
+        })
+    }
+}
+
+fn read_head(reader: &mut Reader<'_>) -> Result<Head, LoadError> {
+    let (events, chars) = (reader.small()?, reader.small()?);
+    let too_large = reader.error("more than the format allows");
+    if events > MAX_EVENTS || chars > MAX_CHARS {
+        return Err(too_large.into());
+    }
+    let inserted = u32::try_from(reader.varint()?).map_err(|_| too_large.clone())?;
+    let counts = Counts {
+        pieces: reader.small()?,
+        parents: reader.small()?,
+        rows: reader.small()?,
+    };
+    if counts.pieces > events || counts.rows > events {
+        return Err(too_large.into());
+    }
+    let count = reader.count(2)?;
+    let mut frontier = Vec::new();
+    for _ in 0..count {
+        frontier.push((reader.small()?, reader.small()?));
+    }
+    let count = reader.count(4)?;
+    let mut agents: Vec<AgentHead> = Vec::new();
+    for _ in 0..count {
+        let error = reader.error("an agent name is empty or too long");
+        let name = reader.text()?;
+        if check_agent_name(name).is_err() {
+            return Err(error.into());
+        }
+        let mut held: Vec<Range<u32>> = Vec::new();
+        let mut at = 0_u32;
+        for i in 0..reader.count(2)? {
+            let error = reader.error("a range is empty, adjacent or out of range");
+            let (gap, len) = (reader.small()?, reader.small()?);
+            let start = at.saturating_add(gap);
+            let end = start.saturating_add(len);
+            if len == 0 || (i > 0 && gap == 0) || end >= 1 << 31 {
+                return Err(error.into());
+            }
+            held.push(start..end);
+            at = end;
+        }
+        if held.is_empty() {
+            return Err(reader.error("an agent without events").into());
+        }
+        agents.push(AgentHead {
+            name: name.to_owned(),
+            held,
+        });
+    }
+    let held = |&(agent, seq): &(u32, u32)| {
+        agents
+            .get(agent as usize)
+            .is_some_and(|a| a.held.iter().any(|range| range.contains(&seq)))
+    };
+    if !frontier.iter().all(held) || frontier.is_empty() != (events == 0) {
+        return Err(reader
+            .error("the frontier names events that are not there")
+            .into());
+    }
+    let all = agents.iter().flat_map(|agent| &agent.held);
+    if all.map(|r| u64::from(r.end - r.start)).sum::<u64>() != u64::from(events) {
+        return Err(reader.error("the agents' events are not all events").into());
+    }
+    reader.end()?;
+    Ok(Head {
+        events,
+        chars,
+        inserted,
+        frontier,
+        agents,
+        counts,
+    })
+}

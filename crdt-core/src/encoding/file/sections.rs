@@ -1,0 +1,234 @@
+//! The outermost form of a file: a magic number, a version, and sections.
+
+use std::ops::Range;
+
+use xxhash_rust::xxh64::xxh64;
+
+use super::super::entropy::encode_text;
+use super::super::reader::Reader;
+use super::super::varint::push;
+use crate::error::{DecodeError, LoadError};
+
+const MAGIC: &[u8; 4] = b"CRDT";
+const VERSION: u8 = 1;
+/// The only kind of file so far: a whole document.
+const WHOLE: u8 = 1;
+const CHECKSUM: usize = 4;
+
+/// Types from here on may be skipped by who does not know them.
+const OPTIONAL: u8 = 0x80;
+
+/// The sections of a document, in the order in which they come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Type {
+    Head = 1,
+    Text = 2,
+    Graph = 3,
+    Ops = 4,
+    Inserted = 5,
+    Deleted = 6,
+}
+
+const TYPES: usize = 6;
+
+/// How the body of a section is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Codec {
+    Raw = 0,
+    Lz4 = 1,
+    Model = 2,
+}
+
+/// An LZ4 block grows at most about this many times when it is unpacked.
+const LZ4_RATIO: usize = 255;
+
+pub(super) struct SectionWriter {
+    out: Vec<u8>,
+}
+
+impl SectionWriter {
+    pub(super) fn new() -> SectionWriter {
+        let mut out = MAGIC.to_vec();
+        out.extend_from_slice(&[VERSION, WHOLE]);
+        SectionWriter { out }
+    }
+
+    fn section(&mut self, kind: Type, codec: Codec, body: &[&[u8]]) {
+        let start = self.out.len();
+        self.out.extend_from_slice(&[kind as u8, codec as u8]);
+        let len: usize = body.iter().map(|part| part.len()).sum();
+        push(&mut self.out, len as u64);
+        body.iter()
+            .for_each(|part| self.out.extend_from_slice(part));
+        let sum = checksum(&self.out[start..]);
+        self.out.extend_from_slice(&sum.to_le_bytes());
+    }
+
+    /// Writes bytes, packed with LZ4 if that is wanted and makes them shorter.
+    pub(super) fn bytes(&mut self, kind: Type, bytes: &[u8], pack: bool) {
+        if pack {
+            let packed = lz4_flex::block::compress(bytes);
+            let len = len_bytes(bytes.len());
+            if len.len() + packed.len() < bytes.len() {
+                self.section(kind, Codec::Lz4, &[&len, &packed]);
+                return;
+            }
+        }
+        self.section(kind, Codec::Raw, &[bytes]);
+    }
+
+    /// Writes text by the model, which has seen `before`.
+    pub(super) fn text(&mut self, kind: Type, before: &[u8], text: &str) {
+        let packed = encode_text(before, text.as_bytes());
+        self.section(kind, Codec::Model, &[&len_bytes(text.len()), &packed]);
+    }
+
+    /// Writes numbers that a model has packed.
+    pub(super) fn modelled(&mut self, kind: Type, packed: &[u8]) {
+        self.section(kind, Codec::Model, &[packed]);
+    }
+
+    pub(super) fn finish(self) -> Vec<u8> {
+        self.out
+    }
+}
+
+fn len_bytes(len: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    push(&mut out, len as u64);
+    out
+}
+
+fn checksum(bytes: &[u8]) -> u32 {
+    xxh64(bytes, 0) as u32
+}
+
+/// Where the sections of a file lie.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sections {
+    bodies: [Option<(u8, Range<usize>)>; TYPES + 1],
+    end: usize,
+}
+
+impl Sections {
+    /// Finds the sections and checks their checksums.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Sections, LoadError> {
+        let mut reader = Reader::new(bytes);
+        let not_ours = reader.error("not a document file");
+        if reader.take(MAGIC.len()).map_err(|_| not_ours.clone())? != MAGIC {
+            return Err(not_ours.into());
+        }
+        let version = reader.byte()?;
+        if version != VERSION {
+            return Err(LoadError::Decode(DecodeError::Version {
+                found: version.into(),
+                known: VERSION.into(),
+            }));
+        }
+        let error = reader.error("a kind of file that is not known here");
+        if reader.byte()? != WHOLE {
+            return Err(error.into());
+        }
+        let mut sections = Sections {
+            end: bytes.len(),
+            ..Sections::default()
+        };
+        let mut last = 0;
+        while reader.left() > 0 {
+            let start = reader.offset();
+            let disorder = reader.error("a section that comes twice or in the wrong order");
+            let unknown = reader.error("a section that is not known here");
+            let (kind, codec) = (reader.byte()?, reader.byte()?);
+            if kind <= last {
+                return Err(disorder.into());
+            }
+            last = kind;
+            let len = reader.count(1)?;
+            let body = reader.offset();
+            reader.take(len)?;
+            let end = reader.offset();
+            let sum = reader.take(CHECKSUM)?;
+            if sum != checksum(&bytes[start..end]).to_le_bytes() {
+                return Err(LoadError::Checksum { offset: start });
+            }
+            match sections.bodies.get_mut(kind as usize) {
+                Some(place) => *place = Some((codec, body..end)),
+                None if kind >= OPTIONAL => {}
+                None => return Err(unknown.into()),
+            }
+        }
+        if sections.has(Type::Inserted) == sections.has(Type::Deleted)
+            || (sections.has(Type::Deleted) && !sections.has(Type::Text))
+        {
+            return Err(reader
+                .error("the inserted text is missing, or there twice")
+                .into());
+        }
+        Ok(sections)
+    }
+
+    pub(super) fn has(&self, kind: Type) -> bool {
+        self.bodies[kind as usize].is_some()
+    }
+
+    /// How a section is packed, and a reader of its body.
+    pub(super) fn body<'a>(
+        &self,
+        bytes: &'a [u8],
+        kind: Type,
+    ) -> Result<(Codec, Reader<'a>), DecodeError> {
+        let Some((codec, body)) = &self.bodies[kind as usize] else {
+            return Err(DecodeError::Bytes {
+                offset: self.end,
+                reason: "a section is missing",
+            });
+        };
+        let reader = Reader::within(bytes, body.clone());
+        let codec = match codec {
+            0 => Codec::Raw,
+            1 => Codec::Lz4,
+            2 => Codec::Model,
+            _ => return Err(reader.error("a way of packing that is not known here")),
+        };
+        Ok((codec, reader))
+    }
+
+    /// A reader of a section that is never packed.
+    pub(super) fn reader<'a>(
+        &self,
+        bytes: &'a [u8],
+        kind: Type,
+    ) -> Result<Reader<'a>, DecodeError> {
+        match self.body(bytes, kind)? {
+            (Codec::Raw, reader) => Ok(reader),
+            (_, reader) => Err(reader.error("this section is never packed")),
+        }
+    }
+}
+
+/// The length that something packed has unpacked, by its own account.
+pub(super) fn claimed_len(reader: &mut Reader<'_>, limit: usize) -> Result<usize, LoadError> {
+    let claimed = usize::try_from(reader.varint()?).unwrap_or(usize::MAX);
+    if claimed > limit {
+        return Err(LoadError::TooLarge {
+            what: "an unpacked section, in bytes",
+            claimed,
+            limit,
+        });
+    }
+    Ok(claimed)
+}
+
+/// Unpacks the LZ4 block that follows.
+pub(super) fn unpack(reader: &mut Reader<'_>, limit: usize) -> Result<Vec<u8>, LoadError> {
+    let error = reader.error("not an LZ4 block of the length it claims");
+    let len = claimed_len(reader, limit)?;
+    let packed = reader.rest();
+    if len > packed.len().saturating_mul(LZ4_RATIO) {
+        return Err(error.into());
+    }
+    match lz4_flex::block::decompress(packed, len) {
+        Ok(bytes) if bytes.len() == len => Ok(bytes),
+        _ => Err(error.into()),
+    }
+}

@@ -1,0 +1,182 @@
+//! Which event inserted which char of the text: the text as spans of consecutive local versions.
+//!
+//! Made from transformed edits. Spans stand in chunks of bounded size; the chunk last worked on is
+//! remembered, because edits come close to each other.
+
+use crate::version::Lv;
+use crate::walker::Transformed;
+
+/// Chars that consecutive events inserted, and that stand next to each other in the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) lv: Lv,
+    pub(crate) len: u32,
+}
+
+/// Chunks hold at least this many spans before they are split; many chunks make them longer, so
+/// that neither the list of chunks nor a chunk grows beyond the square root of the whole.
+const CHUNK: usize = if cfg!(debug_assertions) { 4 } else { 64 };
+
+/// The spans of a text, in text order.
+#[derive(Debug, Clone)]
+pub(crate) struct Pieces {
+    chunks: Vec<Vec<Span>>,
+    /// The length of each chunk's text, in chars.
+    lens: Vec<u32>,
+    cached: usize,
+    /// How many chars come before the cached chunk.
+    before: u32,
+}
+
+impl Pieces {
+    /// The spans of the text that `edits` make of nothing.
+    pub(crate) fn of(edits: &[Transformed]) -> Pieces {
+        let mut pieces = Pieces {
+            chunks: vec![Vec::new()],
+            lens: vec![0],
+            cached: 0,
+            before: 0,
+        };
+        for edit in edits {
+            match *edit {
+                Transformed::Insert { pos, lv, len } => pieces.insert(pos, Span { lv, len }),
+                Transformed::Delete { pos, len } => pieces.delete(pos, len),
+            }
+        }
+        pieces
+    }
+
+    /// All spans, in text order.
+    pub(crate) fn spans(&self) -> impl Iterator<Item = Span> {
+        self.chunks.iter().flatten().copied()
+    }
+
+    /// Makes the chunk that holds the char before `pos` the cached one. Returns the place of that
+    /// char's span, and how many chars of the span come before `pos`.
+    fn seek(&mut self, pos: u32) -> (usize, u32) {
+        while pos <= self.before && self.cached > 0 {
+            self.cached -= 1;
+            self.before -= self.lens[self.cached];
+        }
+        while pos > self.before + self.lens[self.cached] && self.cached + 1 < self.chunks.len() {
+            self.before += self.lens[self.cached];
+            self.cached += 1;
+        }
+        let mut left = pos - self.before;
+        for (i, span) in self.chunks[self.cached].iter().enumerate() {
+            if left <= span.len {
+                return (i, left);
+            }
+            left -= span.len;
+        }
+        (self.chunks[self.cached].len(), 0)
+    }
+
+    fn insert(&mut self, pos: u32, new: Span) {
+        let (i, at) = self.seek(pos);
+        let chunk = &mut self.chunks[self.cached];
+        self.lens[self.cached] += new.len;
+        match chunk.get_mut(i) {
+            Some(span) if at == span.len && span.lv + span.len == new.lv => {
+                span.len += new.len;
+                return;
+            }
+            Some(span) if 0 < at && at < span.len => {
+                let tail = Span {
+                    lv: span.lv + at,
+                    len: span.len - at,
+                };
+                span.len = at;
+                chunk.splice(i + 1..i + 1, [new, tail]);
+            }
+            Some(_) if at > 0 => chunk.insert(i + 1, new),
+            _ => chunk.insert(i, new),
+        }
+        self.split();
+    }
+
+    fn delete(&mut self, pos: u32, len: u32) {
+        let mut len = len;
+        while len > 0 {
+            let (i, after) = self.seek(pos + 1);
+            let chunk = &mut self.chunks[self.cached];
+            let Some(span) = chunk.get_mut(i) else {
+                debug_assert!(false, "deleting past the end");
+                return;
+            };
+            let at = after - 1;
+            let taken = len.min(span.len - at);
+            let tail = Span {
+                lv: span.lv + at + taken,
+                len: span.len - at - taken,
+            };
+            span.len = at;
+            match (at, tail.len) {
+                (0, 0) => {
+                    chunk.remove(i);
+                }
+                (0, _) => *span = tail,
+                (_, 0) => {}
+                _ => chunk.insert(i + 1, tail),
+            }
+            self.lens[self.cached] -= taken;
+            len -= taken;
+            if self.lens[self.cached] == 0 && self.chunks.len() > 1 {
+                self.chunks.remove(self.cached);
+                self.lens.remove(self.cached);
+                if self.cached == self.chunks.len() {
+                    self.cached -= 1;
+                    self.before -= self.lens[self.cached];
+                }
+            }
+        }
+        self.split();
+    }
+
+    /// Splits the cached chunk if it holds too many spans.
+    fn split(&mut self) {
+        let most = CHUNK.max(self.chunks.len() / 8);
+        let chunk = &mut self.chunks[self.cached];
+        if chunk.len() > most {
+            let tail = chunk.split_off(chunk.len() / 2);
+            let len = tail.iter().map(|span| span.len).sum::<u32>();
+            self.lens[self.cached] -= len;
+            self.chunks.insert(self.cached + 1, tail);
+            self.lens.insert(self.cached + 1, len);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::causal_graph::Shapes;
+
+    #[test]
+    fn spans_are_those_of_a_list_of_chars() {
+        let mut shapes = Shapes(11);
+        for _ in 0..300 {
+            let mut chars: Vec<Lv> = Vec::new();
+            let mut edits = Vec::new();
+            let mut lv = 0;
+            for _ in 0..60 {
+                let pos = shapes.below(chars.len() as u32 + 1);
+                if shapes.below(3) > 0 {
+                    let len = 1 + shapes.below(4);
+                    edits.push(Transformed::Insert { pos, lv, len });
+                    chars.splice(pos as usize..pos as usize, lv..lv + len);
+                    lv += len;
+                } else {
+                    let len = shapes.below(6).min(chars.len() as u32 - pos);
+                    edits.push(Transformed::Delete { pos, len });
+                    chars.drain(pos as usize..(pos + len) as usize);
+                    lv += len;
+                }
+            }
+            let pieces = Pieces::of(&edits);
+            let spans: Vec<Lv> = pieces.spans().flat_map(|s| s.lv..s.lv + s.len).collect();
+            assert_eq!(spans, chars);
+            assert!(pieces.spans().all(|span| span.len > 0));
+        }
+    }
+}

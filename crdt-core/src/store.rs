@@ -1,0 +1,449 @@
+//! Who owns the history of a document: there from the start, or still packed in the file that the
+//! document was opened from, until somebody needs it.
+//!
+//! While it is packed, the head of the file answers what it can, and local edits are noted down, to
+//! be appended when the history is unpacked.
+
+use std::ops::Deref;
+use std::sync::OnceLock;
+
+use crate::encoding::file::{self, File, Inserted, LoadLimits, SaveOptions, Unpacked};
+use crate::error::{EditError, LoadError};
+use crate::history::History;
+use crate::op_log::{OpLog, Run};
+use crate::pieces::{Pieces, Span};
+use crate::rope::Rope;
+use crate::version::{EventId, Frontier, MAX_EVENTS, VersionSummary};
+use crate::walker::{Transformed, WalkError, Walker};
+
+/// The history of a document, unpacked when it is first looked at.
+///
+/// It is a [`History`] to who only reads. If the file proves to be corrupt that is an empty one, and
+/// [`Store::check`] says so.
+#[derive(Debug, Clone)]
+pub(crate) enum Store {
+    Ready(History),
+    Packed(Box<Packed>),
+}
+
+/// A history in a file, and what was done since the file was opened.
+#[derive(Debug, Clone)]
+pub(crate) struct Packed {
+    file: File,
+    /// In whose name local edits are made.
+    agent: String,
+    /// Local edits, as operations without ids: they follow all that is in the file.
+    edits: OpLog,
+    /// The sequence number of the first of them.
+    next_seq: u32,
+    unpacked: OnceLock<Result<History, LoadError>>,
+    /// What a corrupt file leaves.
+    nothing: History,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Store::Ready(History::default())
+    }
+}
+
+impl Deref for Store {
+    type Target = History;
+
+    fn deref(&self) -> &History {
+        match self {
+            Store::Ready(history) => history,
+            Store::Packed(packed) => packed.history().unwrap_or(&packed.nothing),
+        }
+    }
+}
+
+impl Store {
+    /// The history in `bytes`, packed, for edits in the name of `agent`, and the text it makes.
+    pub(crate) fn open(
+        agent: &str,
+        bytes: &[u8],
+        limits: &LoadLimits,
+    ) -> Result<(Store, Rope), LoadError> {
+        let file = File::parse(bytes, limits)?;
+        let Some(text) = file.text()? else {
+            return Store::replay(file.unpack()?, file.head().chars);
+        };
+        let rope = Rope::of(&text);
+        if rope.size().chars != file.head().chars {
+            return Err(LoadError::Inconsistent {
+                reason: "the text is not as long as the head says",
+            });
+        }
+        let own = file.head().agents.iter().find(|own| own.name == agent);
+        let next_seq = own
+            .and_then(|own| own.held.last())
+            .map_or(0, |range| range.end);
+        let packed = Packed {
+            file,
+            agent: agent.to_owned(),
+            edits: OpLog::default(),
+            next_seq,
+            unpacked: OnceLock::new(),
+            nothing: History::default(),
+        };
+        Ok((Store::Packed(Box::new(packed)), rope))
+    }
+
+    /// The history in `bytes`, unpacked, and the text it makes, which has to be the text in the
+    /// file if there is one.
+    pub(crate) fn open_verified(
+        bytes: &[u8],
+        limits: &LoadLimits,
+    ) -> Result<(Store, Rope), LoadError> {
+        let file = File::parse(bytes, limits)?;
+        let (store, rope) = Store::replay(file.unpack()?, file.head().chars)?;
+        match file.text()? {
+            Some(text) if text != rope.to_text() => Err(LoadError::Inconsistent {
+                reason: "the text is not the one that the history makes",
+            }),
+            _ => Ok((store, rope)),
+        }
+    }
+
+    /// Completes what was unpacked, and makes its text.
+    fn replay(unpacked: Unpacked, chars: u32) -> Result<(Store, Rope), LoadError> {
+        let (history, edits) = complete(unpacked, chars)?;
+        let mut rope = Rope::default();
+        for edit in edits {
+            match edit {
+                Transformed::Insert { pos, lv, len } => {
+                    for part in history.ops.parts_in(lv..lv + len) {
+                        rope.insert(pos, history.ops.text_of(&part));
+                    }
+                }
+                Transformed::Delete { pos, len } => rope.delete(pos, len),
+            }
+        }
+        Ok((Store::Ready(history), rope))
+    }
+
+    /// Writes the document whose text is `rope`.
+    pub(crate) fn save(&self, rope: &Rope, options: &SaveOptions) -> Result<Vec<u8>, LoadError> {
+        self.check()?;
+        let history: &History = self;
+        let chars = rope.size().chars;
+        if options.without_text {
+            let all = Inserted::All(history.ops.text());
+            return Ok(file::write(history, chars, None, &all, options.preset));
+        }
+        let text = rope.to_text();
+        if options.preset == file::Preset::Fast {
+            let all = Inserted::All(history.ops.text());
+            return Ok(file::write(
+                history,
+                chars,
+                Some(&text),
+                &all,
+                options.preset,
+            ));
+        }
+        let edits = walk(history, chars)?;
+        let deleted = deleted_text(history, &Pieces::of(&edits));
+        let deleted = Inserted::Deleted(&deleted);
+        Ok(file::write(
+            history,
+            chars,
+            Some(&text),
+            &deleted,
+            options.preset,
+        ))
+    }
+
+    /// Whether the history can be used: unpacks it, if it still is packed.
+    pub(crate) fn check(&self) -> Result<(), LoadError> {
+        match self {
+            Store::Ready(_) => Ok(()),
+            Store::Packed(packed) => packed.history().map(|_| ()),
+        }
+    }
+
+    /// The history if it is there without unpacking.
+    #[inline]
+    pub(crate) fn ready_mut(&mut self) -> Option<&mut History> {
+        if let Store::Packed(packed) = self
+            && matches!(packed.unpacked.get(), Some(Ok(_)))
+            && let Some(Ok(history)) = packed.unpacked.take()
+        {
+            *self = Store::Ready(history);
+        }
+        match self {
+            Store::Ready(history) => Some(history),
+            Store::Packed(_) => None,
+        }
+    }
+
+    /// The history, to change it.
+    pub(crate) fn history_mut(&mut self) -> Result<&mut History, LoadError> {
+        if self.ready_mut().is_none() {
+            self.check()?;
+        }
+        self.ready_mut().ok_or(LoadError::Inconsistent {
+            reason: "the history cannot be unpacked",
+        })
+    }
+
+    /// Notes down a local edit of a history that is packed.
+    pub(crate) fn defer(&mut self, run: Run, text: &str) -> Result<(), EditError> {
+        let Store::Packed(packed) = self else {
+            return Ok(());
+        };
+        let noted = packed.edits.len();
+        for (what, len) in [
+            ("the number of events", packed.file.head().events + noted),
+            ("the events of one agent", packed.next_seq + noted),
+        ] {
+            if run.len >= MAX_EVENTS.saturating_sub(len) {
+                return Err(EditError::TooLarge {
+                    what,
+                    limit: MAX_EVENTS as usize,
+                });
+            }
+        }
+        packed.edits.push(run, text, noted > 0);
+        Ok(())
+    }
+
+    /// The length of all inserted text, in bytes.
+    #[inline]
+    pub(crate) fn text_len(&self) -> usize {
+        match self {
+            Store::Ready(history) => history.ops.text_len(),
+            Store::Packed(packed) => packed.file.head().inserted as usize + packed.edits.text_len(),
+        }
+    }
+
+    /// How many events there are.
+    pub(crate) fn event_count(&self) -> u32 {
+        match self {
+            Store::Ready(history) => history.len(),
+            Store::Packed(packed) => packed.file.head().events + packed.edits.len(),
+        }
+    }
+
+    pub(crate) fn frontier(&self) -> Frontier {
+        match self {
+            Store::Ready(history) => history.graph.public_frontier(history.graph.frontier()),
+            Store::Packed(packed) => packed.frontier(),
+        }
+    }
+
+    pub(crate) fn summary(&self) -> VersionSummary {
+        match self {
+            Store::Ready(history) => history.graph.summary(),
+            Store::Packed(packed) => packed.summary(),
+        }
+    }
+
+    pub(crate) fn contains(&self, id: &EventId) -> bool {
+        match self {
+            Store::Ready(history) => history.graph.find(id).is_some(),
+            Store::Packed(packed) => packed.contains(id),
+        }
+    }
+}
+
+impl Packed {
+    fn history(&self) -> Result<&History, LoadError> {
+        let unpacked = self.unpacked.get_or_init(|| self.unpack());
+        unpacked.as_ref().map_err(Clone::clone)
+    }
+
+    fn unpack(&self) -> Result<History, LoadError> {
+        let (mut history, _) = complete(self.file.unpack()?, self.file.head().chars)?;
+        if self.edits.len() > 0 {
+            let agent = history.graph.agents.agent(&self.agent);
+            for part in self.edits.parts_in(0..self.edits.len()) {
+                history.append_local(agent, part.run, self.edits.text_of(&part));
+            }
+        }
+        Ok(history)
+    }
+
+    /// The latest of the local edits.
+    fn last_edit(&self) -> Option<EventId> {
+        let last = self.edits.len().checked_sub(1)?;
+        Some(EventId::new(&*self.agent, self.next_seq + last))
+    }
+
+    fn frontier(&self) -> Frontier {
+        let head = self.file.head();
+        match self.last_edit() {
+            Some(id) => Frontier::new([id]),
+            None => head
+                .frontier
+                .iter()
+                .map(|&(agent, seq)| EventId::new(&*head.agents[agent as usize].name, seq))
+                .collect(),
+        }
+    }
+
+    fn summary(&self) -> VersionSummary {
+        let mut summary = VersionSummary::new();
+        for agent in &self.file.head().agents {
+            for range in &agent.held {
+                summary.insert(&agent.name, range.clone());
+            }
+        }
+        summary.insert(&self.agent, self.next_seq..self.next_seq + self.edits.len());
+        summary
+    }
+
+    fn contains(&self, id: &EventId) -> bool {
+        let edits = self.next_seq..self.next_seq + self.edits.len();
+        let mut agents = self.file.head().agents.iter();
+        (id.agent == self.agent && edits.contains(&id.seq))
+            || agents
+                .find(|agent| agent.name == id.agent)
+                .is_some_and(|agent| agent.held.iter().any(|range| range.contains(&id.seq)))
+    }
+}
+
+/// Checks what was unpacked by replaying it, and puts the text of the inserts where it belongs.
+/// Returns the edits that make the text, too.
+fn complete(unpacked: Unpacked, chars: u32) -> Result<(History, Vec<Transformed>), LoadError> {
+    let Unpacked {
+        mut history,
+        inserted,
+        survivors,
+    } = unpacked;
+    for (run, parents) in history.graph.graph.runs_in(0..history.len()) {
+        let parents = parents.unwrap_or_default();
+        if parents.len() > 1 && !history.graph.graph.is_reduced(parents) {
+            return Err(impossible(
+                &history,
+                run.start,
+                "one of its parents is an ancestor of another",
+            ));
+        }
+    }
+    let edits = walk(&history, chars)?;
+    fill_text(&mut history, &inserted, survivors.as_deref(), &edits)?;
+    Ok((history, edits))
+}
+
+fn impossible(history: &History, lv: u32, reason: &'static str) -> LoadError {
+    let EventId { agent, seq } = history.graph.event_id(lv);
+    LoadError::Event { agent, seq, reason }
+}
+
+/// Replays a history; it makes a text of `chars` chars.
+fn walk(history: &History, chars: u32) -> Result<Vec<Transformed>, LoadError> {
+    let mut edits = Vec::new();
+    let columns = (&history.graph, &history.ops);
+    match Walker::default().transform(columns, 0, 0, &mut edits) {
+        Ok(len) if len == chars => Ok(edits),
+        Ok(_) => Err(LoadError::Inconsistent {
+            reason: "the text is not as long as the one that the history makes",
+        }),
+        Err(WalkError::TooLong) => Err(LoadError::Inconsistent {
+            reason: "the history makes a text beyond the longest",
+        }),
+        Err(WalkError::PastEnd { lv, .. }) => {
+            Err(impossible(history, lv, "its position is past the end"))
+        }
+    }
+}
+
+/// The inserted text that is not part of the text any more, in the order of the events.
+fn deleted_text(history: &History, pieces: &Pieces) -> String {
+    let mut alive: Vec<Span> = pieces.spans().collect();
+    alive.sort_unstable_by_key(|span| span.lv);
+    let mut out = String::new();
+    let mut at = 0;
+    for span in alive {
+        push_inserted(history, at..span.lv, &mut out);
+        at = span.lv + span.len;
+    }
+    push_inserted(history, at..history.len(), &mut out);
+    out
+}
+
+fn push_inserted(history: &History, lvs: std::ops::Range<u32>, out: &mut String) {
+    for part in history.ops.parts_in(lvs) {
+        out.push_str(history.ops.text_of(&part));
+    }
+}
+
+/// Takes chars off the front of a text.
+struct Front<'a>(&'a str);
+
+impl<'a> Front<'a> {
+    fn take(&mut self, chars: u32) -> Option<&'a str> {
+        let n = chars as usize;
+        let bytes = self.0.as_bytes();
+        let end = if bytes.get(..n).is_some_and(<[u8]>::is_ascii) {
+            n
+        } else {
+            let mut starts = self.0.char_indices().map(|(i, _)| i).chain([self.0.len()]);
+            starts.nth(n)?
+        };
+        let (taken, rest) = self.0.split_at_checked(end)?;
+        self.0 = rest;
+        Some(taken)
+    }
+}
+
+/// Puts the text of the inserts into a history that `edits` replay.
+fn fill_text(
+    history: &mut History,
+    inserted: &str,
+    survivors: Option<&str>,
+    edits: &[Transformed],
+) -> Result<(), LoadError> {
+    let too_short = LoadError::Inconsistent {
+        reason: "the inserted text is shorter than the inserts",
+    };
+    let capacity = inserted.len() + survivors.map_or(0, str::len);
+    let mut inserted = Front(inserted);
+    // Where the chars of the text come from: local versions, and what they are.
+    let mut alive: Vec<(Span, &str)> = Vec::new();
+    if let Some(text) = survivors {
+        let mut text = Front(text);
+        for span in Pieces::of(edits).spans() {
+            alive.push((span, text.take(span.len).ok_or(too_short.clone())?));
+        }
+        alive.sort_unstable_by_key(|(span, _)| span.lv);
+    }
+    let mut alive = alive.into_iter().peekable();
+    history
+        .ops
+        .fill_text(capacity, |lvs, out| -> Result<(), LoadError> {
+            let mut at = lvs.start;
+            while at < lvs.end {
+                // A span ends with its row at the latest where the next row does not go on inserting
+                // behind it; else it is taken in parts.
+                let (span, text) = match alive.peek_mut() {
+                    Some(next) if next.0.lv < lvs.end => next,
+                    _ => break,
+                };
+                out.push_str(inserted.take(span.lv - at).ok_or(too_short.clone())?);
+                let here = span.len.min(lvs.end - span.lv);
+                let mut front = Front(text);
+                out.push_str(front.take(here).ok_or(too_short.clone())?);
+                at = span.lv + here;
+                *text = front.0;
+                *span = Span {
+                    lv: at,
+                    len: span.len - here,
+                };
+                if span.len == 0 {
+                    alive.next();
+                }
+            }
+            out.push_str(inserted.take(lvs.end - at).ok_or(too_short.clone())?);
+            Ok(())
+        })?;
+    if inserted.0.is_empty() {
+        Ok(())
+    } else {
+        Err(LoadError::Inconsistent {
+            reason: "the inserted text is longer than the inserts",
+        })
+    }
+}
