@@ -4,6 +4,7 @@ use crate::causal_graph::AgentIdx;
 use crate::encoding::file::{LoadLimits, SaveOptions};
 use crate::encoding::{json, patch};
 use crate::error::{AgentNameError, EditError, LoadError, MergeError};
+use crate::history::History;
 use crate::history::Savepoint;
 use crate::merge::{Batch, Pending, PendingLimits, take_in};
 use crate::op_log::{Kind, Run};
@@ -12,7 +13,7 @@ use crate::store::Store;
 use crate::version::{
     EventId, Frontier, Lv, MAX_CHARS, MAX_EVENTS, VersionSummary, check_agent_name,
 };
-use crate::walker::{Transformed, WalkError, Walker};
+use crate::walker::{CharIndex, Transformed, WalkError, Walker};
 
 /// The length of a piece of text, or a place in one, in both units that editors count in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -66,6 +67,8 @@ pub struct Document {
     pending: Pending,
     limits: PendingLimits,
     transformed: Vec<Transformed>,
+    /// The place of every char, for who asks for anchors, older versions, authors or undo.
+    chars: Option<Box<CharIndex>>,
 }
 
 impl Document {
@@ -84,6 +87,7 @@ impl Document {
             pending: Pending::default(),
             limits: PendingLimits::default(),
             transformed: Vec::new(),
+            chars: None,
         })
     }
 
@@ -352,9 +356,11 @@ impl Document {
         self.pending.shrink(&self.limits)
     }
 
-    /// Gives back memory that only speeds up the next merge.
+    /// Gives back memory that only speeds up the next merge, and the next use of anchors, older
+    /// versions, authors and undo.
     pub fn release_caches(&mut self) {
         self.walker.forget();
+        self.chars = None;
         self.transformed = Vec::new();
     }
 
@@ -430,6 +436,20 @@ impl Document {
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError> {
         self.merge_batch(&patch::decode_named(patch, known)?, Some(changed))
+    }
+
+    /// The history.
+    pub(crate) fn whole_history(&self) -> &History {
+        &self.history
+    }
+
+    /// The history, and the place of every char of it, up to date. O(history) the first time, then
+    /// as much as a merge of what came since.
+    pub(crate) fn chars(&mut self) -> (&History, &mut CharIndex) {
+        let history: &History = &self.history;
+        let chars = self.chars.get_or_insert_default();
+        chars.catch_up((&history.graph, &history.ops));
+        (history, chars)
     }
 
     fn merge_batch(

@@ -49,6 +49,72 @@ impl EditError {
     }
 }
 
+/// A place that there is no anchor for, or an anchor that there is no place for.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AnchorError {
+    /// The place is past the end of the text.
+    #[error("position {position} is past the end of the text, which has {len} chars")]
+    OutOfBounds {
+        /// The position that was asked for, in chars.
+        position: usize,
+        /// The length of the text, in chars.
+        len: usize,
+    },
+    /// The anchor sticks to a char that has not arrived here (yet).
+    #[error("event ({agent}, {seq}) is not known here")]
+    Unknown {
+        /// Agent of the event.
+        agent: String,
+        /// Its sequence number.
+        seq: u32,
+    },
+    /// The anchor names an event that inserted no char.
+    #[error("event ({agent}, {seq}) is a delete: there is no char to stick to")]
+    NotAnInsert {
+        /// Agent of the event.
+        agent: String,
+        /// Its sequence number.
+        seq: u32,
+    },
+}
+
+impl AnchorError {
+    /// A stable identifier of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            AnchorError::OutOfBounds { .. } => "out_of_bounds",
+            AnchorError::Unknown { .. } => "unknown_event",
+            AnchorError::NotAnInsert { .. } => "not_an_insert",
+        }
+    }
+}
+
+/// A version that cannot be looked at or gone back to.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum VersionError {
+    /// The version contains an event that has not arrived here (yet).
+    #[error("event ({agent}, {seq}) is not known here")]
+    Unknown {
+        /// Agent of the event.
+        agent: String,
+        /// Its sequence number.
+        seq: u32,
+    },
+    /// The edits that lead there do not fit.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+}
+
+impl VersionError {
+    /// A stable identifier of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            VersionError::Unknown { .. } => "unknown_event",
+            VersionError::Edit(error) => error.code(),
+        }
+    }
+}
+
 /// A text or byte form that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DecodeError {

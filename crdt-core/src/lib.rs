@@ -34,8 +34,11 @@
 //! - Events whose parents are missing are held back, within [`PendingLimits`]; see
 //!   [`MergeReport::pending`].
 
+mod anchor;
+mod blame;
 mod causal_graph;
 mod document;
+mod edits;
 mod encoding;
 mod error;
 mod history;
@@ -45,10 +48,16 @@ mod pieces;
 mod rope;
 mod store;
 mod version;
+mod versions;
 mod walker;
 
+pub use anchor::{Anchor, Bias};
+pub use blame::Authored;
 pub use document::{Document, MergeReport, Splice, TextLen};
 pub use encoding::file::{LoadLimits, Preset, SaveOptions};
-pub use error::{AgentNameError, DecodeError, EditError, LoadError, MergeError};
+pub use error::{
+    AgentNameError, AnchorError, DecodeError, EditError, LoadError, MergeError, VersionError,
+};
 pub use merge::PendingLimits;
 pub use version::{EventId, Frontier, VersionSummary};
+pub use versions::{EditKind, HistoryRun};

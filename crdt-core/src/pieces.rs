@@ -39,7 +39,13 @@ impl Pieces {
         };
         for edit in edits {
             match *edit {
-                Transformed::Insert { pos, lv, len } => pieces.insert(pos, Span { lv, len }),
+                Transformed::Insert { pos, part } => pieces.insert(
+                    pos,
+                    Span {
+                        lv: part.lv,
+                        len: part.run.len,
+                    },
+                ),
                 Transformed::Delete { pos, len } => pieces.delete(pos, len),
             }
         }
@@ -151,6 +157,7 @@ impl Pieces {
 mod tests {
     use super::*;
     use crate::causal_graph::Shapes;
+    use crate::op_log::Part;
 
     #[test]
     fn spans_are_those_of_a_list_of_chars() {
@@ -163,7 +170,8 @@ mod tests {
                 let pos = shapes.below(chars.len() as u32 + 1);
                 if shapes.below(3) > 0 {
                     let len = 1 + shapes.below(4);
-                    edits.push(Transformed::Insert { pos, lv, len });
+                    let part = Part::of_insert(lv, len);
+                    edits.push(Transformed::Insert { pos, part });
                     chars.splice(pos as usize..pos as usize, lv..lv + len);
                     lv += len;
                 } else {

@@ -21,6 +21,10 @@ use crate::walker::{Transformed, WalkError, Walker};
 /// It is a [`History`] to who only reads. If the file proves to be corrupt that is an empty one, and
 /// [`Store::check`] says so.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a document has one, and every local edit goes to the larger variant"
+)]
 pub(crate) enum Store {
     Ready(History),
     Packed(Box<Packed>),
@@ -112,10 +116,8 @@ impl Store {
         let mut rope = Rope::default();
         for edit in edits {
             match edit {
-                Transformed::Insert { pos, lv, len } => {
-                    for part in history.ops.parts_in(lv..lv + len) {
-                        rope.insert(pos, history.ops.text_of(&part));
-                    }
+                Transformed::Insert { pos, part } => {
+                    rope.insert(pos, history.ops.text_of(&part));
                 }
                 Transformed::Delete { pos, len } => rope.delete(pos, len),
             }

@@ -1,5 +1,6 @@
 //! The forms in which events leave and enter a document. None of them knows the walker.
 
+mod anchor;
 mod entropy;
 pub(crate) mod file;
 pub(crate) mod json;

@@ -1,8 +1,10 @@
 //! The operations of all events, run-length encoded in local version order, and their text.
 
 mod run;
+mod texts;
 
 pub(crate) use run::{Kind, MAX_RUN, Run, push_greedy};
+pub(crate) use texts::Texts;
 
 use std::ops::Range;
 
@@ -160,6 +162,12 @@ impl OpLog {
         &self.text[from..to]
     }
 
+    /// Whether the event `lv` inserts a char.
+    pub(crate) fn is_insert(&self, lv: Lv) -> bool {
+        let mut parts = self.parts_in(lv..self.len);
+        parts.next().is_some_and(|part| part.run.is_insert())
+    }
+
     /// The parts of rows that lie in `range`, ascending.
     pub(crate) fn parts_in(&self, range: Range<Lv>) -> impl Iterator<Item = Part> + use<'_> {
         self.parts_near(range, self.rows.len())
@@ -226,6 +234,19 @@ pub(crate) struct Part {
     /// The place of its row among all rows.
     pub(crate) row: u32,
     from: u32,
+}
+
+#[cfg(test)]
+impl Part {
+    /// A part that says what it inserts to who does not ask for the text.
+    pub(crate) fn of_insert(lv: Lv, len: u32) -> Part {
+        Part {
+            lv,
+            run: Run::new(Kind::Insert, 0, len),
+            row: 0,
+            from: 0,
+        }
+    }
 }
 
 /// The chars `from..from + len` of `text`, which has `total` chars.

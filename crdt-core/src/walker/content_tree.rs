@@ -5,6 +5,8 @@
 //! time may differ from what its ancestors know, and [`ContentTree::flush`] tells them before
 //! another leaf is changed.
 
+mod effect;
+
 use crate::version::{Lv, NONE};
 
 /// Items a leaf holds. Small where the checks run, so that a test of a few edits reaches splits.

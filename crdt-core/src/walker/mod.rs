@@ -5,6 +5,7 @@
 //! last zone is kept: the next event of a running session needs only itself replayed, not all of
 //! the zone.
 
+mod char_index;
 mod content_tree;
 mod plan;
 mod tracker;
@@ -14,6 +15,7 @@ use std::ops::Range;
 use crate::causal_graph::{CausalGraph, Diff, Segment};
 use crate::op_log::{OpLog, Part};
 use crate::version::{Lv, MAX_CHARS};
+pub(crate) use char_index::{CharIndex, CharRun};
 use plan::plan;
 use tracker::Tracker;
 

@@ -19,7 +19,7 @@ pub(crate) struct PastEnd;
 
 #[derive(Debug, Clone)]
 pub(super) struct Tracker {
-    tree: ContentTree,
+    pub(super) tree: ContentTree,
     /// The real length of the base text, in chars; [`BASE_LEN`] as long as it is not known and
     /// need not be.
     base_len: u32,

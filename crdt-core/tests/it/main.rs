@@ -1,5 +1,6 @@
 //! The crate from outside: random histories against an oracle, recorded histories, bad input.
 
+mod anchors;
 mod bad_input;
 mod convergence;
 mod corpus;
@@ -8,3 +9,4 @@ mod histories;
 mod oracle;
 mod trace_files;
 mod traces;
+mod versions;

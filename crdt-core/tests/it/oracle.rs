@@ -35,11 +35,25 @@ struct Item {
     origin_left: Option<usize>,
     origin_right: Option<usize>,
     state: State,
-    ever_deleted: bool,
+}
+
+/// A char that was inserted, and the events that delete it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Char {
+    pub(crate) event: usize,
+    pub(crate) char: char,
+    pub(crate) deleted_by: Vec<usize>,
 }
 
 /// Replays all events in the given order, which must be topological, and gives the text.
 pub(crate) fn replay(events: &[Event]) -> String {
+    let chars = sequence(events);
+    let left = chars.iter().filter(|char| char.deleted_by.is_empty());
+    left.map(|char| char.char).collect()
+}
+
+/// Replays all events likewise, and gives every char that was ever inserted, in order.
+pub(crate) fn sequence(events: &[Event]) -> Vec<Char> {
     let mut items: Vec<Item> = Vec::new();
     let mut targets: Vec<usize> = vec![usize::MAX; events.len()];
     let mut ancestors: Vec<BTreeSet<usize>> = Vec::new();
@@ -64,17 +78,22 @@ pub(crate) fn replay(events: &[Event]) -> String {
                 let at = nth_visible(&items, pos);
                 targets[i] = items[at].event;
                 items[at].state = State::Inserted { deletions: 1 };
-                items[at].ever_deleted = true;
             }
         }
         prepare = version.clone();
         prepare.insert(i);
         ancestors.push(version);
     }
+    let delete = |event: &Event| matches!(event.op, Op::Delete(_));
     items
         .iter()
-        .filter(|item| !item.ever_deleted)
-        .map(|item| item.char)
+        .map(|item| Char {
+            event: item.event,
+            char: item.char,
+            deleted_by: (0..events.len())
+                .filter(|&e| delete(&events[e]) && targets[e] == item.event)
+                .collect(),
+        })
         .collect()
 }
 
@@ -165,7 +184,6 @@ fn insert(items: &mut Vec<Item>, events: &[Event], event: usize, pos: usize, cha
             origin_left,
             origin_right,
             state,
-            ever_deleted: false,
         },
     );
 }

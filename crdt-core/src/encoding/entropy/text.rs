@@ -124,7 +124,7 @@ struct Model {
 
 impl Model {
     fn new(len: usize) -> Model {
-        let bits = (2 * len as u64 | 1).ilog2().clamp(MIN_BITS, MAX_BITS);
+        let bits = ((2 * len as u64) | 1).ilog2().clamp(MIN_BITS, MAX_BITS);
         let slots = 1_usize << bits;
         let mut model = Model {
             logistic: Logistic::new(),

@@ -1,0 +1,84 @@
+//! Anchors: places in the text that stay with the chars beside them, whatever is edited.
+
+use crate::document::Document;
+use crate::error::AnchorError;
+use crate::version::EventId;
+
+/// Which neighbour a place sticks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Bias {
+    /// The char before it, or the start of the text: what is inserted there comes after the place.
+    Left,
+    /// The char after it, or the end of the text: what is inserted there comes before the place.
+    Right,
+}
+
+/// A place in the text that every replica finds again, such as an end of a selection.
+///
+/// Made by [`Document::anchor_at`], found by [`Document::resolve`]. Has a JSON form
+/// ([`Anchor::to_json`]) and a form in bytes ([`Anchor::encode`]).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Anchor {
+    /// The event that inserted the char it sticks to; `None` for the start (with [`Bias::Left`]) or
+    /// the end (with [`Bias::Right`]) of the text.
+    pub char: Option<EventId>,
+    /// The side of the place on which that char is.
+    pub bias: Bias,
+}
+
+impl Document {
+    /// An anchor at the place `pos`.
+    ///
+    /// The first use of anchors builds an index of all chars, as dear as replaying the history; each
+    /// later one takes in the edits since, O(log n) for an edit, and is O(log n) itself.
+    /// [`Document::release_caches`] gives the memory back.
+    ///
+    /// # Errors
+    /// [`AnchorError::OutOfBounds`] past the end.
+    pub fn anchor_at(&mut self, pos: usize, bias: Bias) -> Result<Anchor, AnchorError> {
+        let len = self.len_chars();
+        if pos > len {
+            return Err(AnchorError::OutOfBounds { position: pos, len });
+        }
+        let neighbour = match bias {
+            Bias::Left => pos.checked_sub(1),
+            Bias::Right => Some(pos).filter(|&pos| pos < len),
+        };
+        let (history, chars) = self.chars();
+        let char = neighbour
+            .and_then(|pos| chars.char_at(pos as u32))
+            .map(|lv| history.graph.event_id(lv));
+        Ok(Anchor { char, bias })
+    }
+
+    /// Where an anchor is in the text as it stands, in chars. If its char is deleted, that is the
+    /// gap which the char left behind. Costs as much as [`Document::anchor_at`].
+    ///
+    /// # Errors
+    /// [`AnchorError::Unknown`] for an event that has not arrived here (yet),
+    /// [`AnchorError::NotAnInsert`] for one that inserted no char.
+    pub fn resolve(&mut self, anchor: &Anchor) -> Result<usize, AnchorError> {
+        let Some(id) = &anchor.char else {
+            return Ok(match anchor.bias {
+                Bias::Left => 0,
+                Bias::Right => self.len_chars(),
+            });
+        };
+        let history = self.whole_history();
+        let unknown = || AnchorError::Unknown {
+            agent: id.agent.clone(),
+            seq: id.seq,
+        };
+        let lv = history.graph.find(id).ok_or_else(unknown)?;
+        if !history.ops.is_insert(lv) {
+            return Err(AnchorError::NotAnInsert {
+                agent: id.agent.clone(),
+                seq: id.seq,
+            });
+        }
+        let (_, chars) = self.chars();
+        let (pos, in_text) = chars.position(lv).ok_or_else(unknown)?;
+        let behind = in_text && anchor.bias == Bias::Left;
+        Ok(pos as usize + usize::from(behind))
+    }
+}

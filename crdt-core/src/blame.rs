@@ -1,0 +1,72 @@
+//! Who inserted what of the text.
+
+use std::ops::Range;
+
+use crate::document::Document;
+use crate::error::EditError;
+
+/// A piece of the text that one agent inserted by consecutive events.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Authored {
+    /// Where it is in the text, in chars.
+    pub range: Range<usize>,
+    /// Who inserted it.
+    pub agent: String,
+    /// The sequence numbers of the events that did, one a char, in order.
+    pub seqs: Range<u32>,
+}
+
+impl Document {
+    /// Who inserted the chars `range` of the text: pieces in order, as long as they can be.
+    ///
+    /// The history does not store when something was done; who wants to know notes the time of
+    /// every [`Document::frontier`] or sequence number beside the document. What an undo or a
+    /// revert brought back counts as inserted by who did that.
+    ///
+    /// Builds the index that [`Document::anchor_at`] speaks of; O(pieces, and what was deleted
+    /// between them) then.
+    ///
+    /// # Errors
+    /// [`EditError::OutOfBounds`] if the range reaches past the end.
+    pub fn blame(&mut self, range: Range<usize>) -> Result<Vec<Authored>, EditError> {
+        let len = self.len_chars();
+        if range.end > len {
+            return Err(EditError::OutOfBounds {
+                position: range.end,
+                len,
+            });
+        }
+        let mut out: Vec<Authored> = Vec::new();
+        if range.start >= range.end {
+            return Ok(out);
+        }
+        let (history, chars) = self.chars();
+        let agents = &history.graph.agents;
+        let first = chars.char_at(range.start as u32);
+        let mut at = range.start;
+        for run in chars.runs(first).filter(|run| run.in_text) {
+            let here = (run.len as usize).min(range.end - at) as u32;
+            for (lvs, agent, seq) in agents.runs_in(run.lv..run.lv + here) {
+                let n = lvs.end - lvs.start;
+                let name = agents.name(agent);
+                let end = at + n as usize;
+                match out.last_mut() {
+                    Some(last) if last.seqs.end == seq && last.agent == name => {
+                        last.range.end = end;
+                        last.seqs.end += n;
+                    }
+                    _ => out.push(Authored {
+                        range: at..end,
+                        agent: name.to_owned(),
+                        seqs: seq..seq + n,
+                    }),
+                }
+                at = end;
+            }
+            if at == range.end {
+                break;
+            }
+        }
+        Ok(out)
+    }
+}

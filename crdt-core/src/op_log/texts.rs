@@ -1,0 +1,70 @@
+//! Reading inserted text in the order of the document.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::OpLog;
+use crate::version::Lv;
+
+/// Reads what events inserted, in pieces. Where the pieces of a row come in ascending order, as they
+/// do in a document, each row is read once, however many pieces it was cut into.
+pub(crate) struct Texts<'a> {
+    ops: &'a OpLog,
+    /// Per row with non-ASCII text: a number of chars, and how many bytes they take.
+    places: HashMap<u32, (u32, usize)>,
+}
+
+impl<'a> Texts<'a> {
+    pub(crate) fn new(ops: &'a OpLog) -> Self {
+        Texts {
+            ops,
+            places: HashMap::new(),
+        }
+    }
+
+    /// Calls `f` with what the events `range`, all of them inserts, inserted.
+    pub(crate) fn read(&mut self, range: Range<Lv>, mut f: impl FnMut(&'a str)) {
+        for part in self.ops.parts_in(range) {
+            let text = self.ops.row_text(part.row as usize);
+            let whole = self.ops.rows[part.row as usize].run().len;
+            if text.len() == whole as usize || part.run.len == whole {
+                f(self.ops.text_of(&part));
+                continue;
+            }
+            let place = self.places.entry(part.row).or_default();
+            if place.0 > part.from {
+                *place = (0, 0);
+            }
+            let skip = |text: &str, chars: u32| {
+                text.char_indices()
+                    .nth(chars as usize)
+                    .map_or(text.len(), |(at, _)| at)
+            };
+            let start = place.1 + skip(&text[place.1..], part.from - place.0);
+            let end = start + skip(&text[start..], part.run.len);
+            *place = (part.from + part.run.len, end);
+            f(&text[start..end]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Kind, Run};
+    use super::*;
+
+    #[test]
+    fn pieces_read_in_any_order_are_the_text() {
+        let mut ops = OpLog::default();
+        ops.push(Run::new(Kind::Insert, 0, 5), "aé🦀b字", false);
+        ops.push(Run::new(Kind::Insert, 0, 3), "xyz", false);
+        let all: Vec<char> = "aé🦀b字xyz".chars().collect();
+        let mut texts = Texts::new(&ops);
+        for (start, end) in [(0, 2), (2, 3), (4, 7), (1, 4), (0, 8), (3, 3), (3, 5)] {
+            let expected: String = all[start..end].iter().collect();
+            let mut text = String::new();
+            texts.read(start as Lv..end as Lv, |piece| text.push_str(piece));
+            assert_eq!(text, expected);
+        }
+    }
+}

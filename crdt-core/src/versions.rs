@@ -1,0 +1,227 @@
+//! Older versions: their text, the difference between two of them, the history as runs, and the
+//! way back to one.
+
+use std::ops::Range;
+
+use crate::document::{Document, Splice, TextLen};
+use crate::edits::text_len;
+use crate::error::VersionError;
+use crate::op_log::{Kind, Texts};
+use crate::version::{Frontier, Lv};
+use crate::walker::CharRun;
+
+/// What the events of a [`HistoryRun`] do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EditKind {
+    /// The first inserts a char at the position, each further one behind the one before it.
+    Insert,
+    /// Each deletes the char at the position.
+    Delete,
+    /// The last deletes the char at the position, each earlier one the char behind it: a run of
+    /// backspaces.
+    Backspace,
+}
+
+/// A run of events of one agent: one edit, or several that continue each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryRun<'a> {
+    /// Who made them.
+    pub agent: &'a str,
+    /// Their sequence numbers.
+    pub seqs: Range<u32>,
+    /// The version in which the first of them was made; each further one has the one before it as
+    /// its only parent.
+    pub parents: Frontier,
+    /// What they do.
+    pub kind: EditKind,
+    /// Where, in chars of the text at the parents.
+    pub pos: usize,
+    /// What they insert; empty for deletes.
+    pub text: &'a str,
+}
+
+impl Document {
+    /// The history, as runs of events in the order in which they arrived here: parents first.
+    ///
+    /// The events are the same on every replica; their order, and how they are cut into runs, need
+    /// not be. O(runs) in all.
+    pub fn history(&self) -> impl Iterator<Item = HistoryRun<'_>> {
+        let history = self.whole_history();
+        let (graph, ops) = (&history.graph, &history.ops);
+        let by_agent = graph
+            .graph
+            .runs_in(0..history.len())
+            .flat_map(move |(run, _)| graph.agents.runs_in(run));
+        by_agent.flat_map(move |(lvs, agent, seq)| {
+            let first = lvs.start;
+            ops.parts_in(lvs).map(move |part| {
+                let seq = seq + (part.lv - first);
+                HistoryRun {
+                    agent: graph.agents.name(agent),
+                    seqs: seq..seq + part.run.len,
+                    parents: graph
+                        .graph
+                        .with_parents(part.lv, |parents| graph.public_frontier(parents)),
+                    kind: match part.run.kind {
+                        Kind::Insert => EditKind::Insert,
+                        Kind::Delete => EditKind::Delete,
+                        Kind::Backspace => EditKind::Backspace,
+                    },
+                    pos: part.run.pos as usize,
+                    text: ops.text_of(&part),
+                }
+            })
+        })
+    }
+
+    /// The text at a version. Events that are ancestors of others in `version` may be left in.
+    ///
+    /// Builds the index that [`Document::anchor_at`] speaks of, and moves it to the version:
+    /// O(d log n) for a version that differs from the one last looked at by d events, and O(n) for
+    /// the text.
+    ///
+    /// # Errors
+    /// [`VersionError::Unknown`] for an event that has not arrived here.
+    pub fn text_at(&mut self, version: &Frontier) -> Result<String, VersionError> {
+        let version = self.version_lvs(version)?;
+        let (history, chars) = self.chars();
+        chars.move_to((&history.graph, &history.ops), &version);
+        let mut texts = Texts::new(&history.ops);
+        let mut text = String::new();
+        for run in chars.runs(None).filter(|run| run.in_version) {
+            texts.read(run.lv..run.lv + run.len, |piece| text.push_str(piece));
+        }
+        Ok(text)
+    }
+
+    /// Calls `changed` with the splices that lead from the text at `from` to the text at `to`, from
+    /// left to right; each is to be made to the text as the ones before it left it. Costs as much
+    /// as [`Document::text_at`] for both.
+    ///
+    /// # Errors
+    /// [`VersionError::Unknown`] for an event that has not arrived here.
+    pub fn diff(
+        &mut self,
+        from: &Frontier,
+        to: &Frontier,
+        changed: &mut dyn FnMut(Splice<'_>),
+    ) -> Result<(), VersionError> {
+        let (from, to) = (self.version_lvs(from)?, self.version_lvs(to)?);
+        self.diff_lvs(&from, &to, changed);
+        Ok(())
+    }
+
+    /// Brings the text of `version` back, by new events of the own agent that undo the difference:
+    /// everybody's later edits go from the text, and stay in the history. Calls `changed` with
+    /// every change of the text.
+    ///
+    /// # Errors
+    /// [`VersionError::Unknown`] for an event that has not arrived here, [`VersionError::Edit`] if
+    /// the new events do not fit; the document is as it was then.
+    pub fn revert_to(
+        &mut self,
+        version: &Frontier,
+        changed: &mut dyn FnMut(Splice<'_>),
+    ) -> Result<(), VersionError> {
+        let to = self.version_lvs(version)?;
+        let from = self.whole_history().graph.frontier().to_vec();
+        let mut edits: Vec<(usize, usize, String)> = Vec::new();
+        self.diff_lvs(&from, &to, &mut |splice| {
+            let inserted = splice.inserted.to_owned();
+            edits.push((splice.pos.chars, splice.deleted.chars, inserted));
+        });
+        let (mut deleted, mut inserted, mut bytes) = (0, 0, 0);
+        for (_, len, text) in &edits {
+            deleted += len;
+            inserted += text.chars().count();
+            bytes += text.len();
+        }
+        self.check_room(deleted, inserted, bytes)?;
+        for (pos, len, text) in &edits {
+            self.replace(*pos, *len, text, changed)?;
+        }
+        Ok(())
+    }
+
+    /// The events of a version, sorted, without those that are ancestors of others.
+    fn version_lvs(&self, version: &Frontier) -> Result<Vec<Lv>, VersionError> {
+        let graph = &self.whole_history().graph;
+        let mut lvs = Vec::with_capacity(version.ids().len());
+        for id in version.ids() {
+            lvs.push(graph.find(id).ok_or_else(|| VersionError::Unknown {
+                agent: id.agent.clone(),
+                seq: id.seq,
+            })?);
+        }
+        lvs.sort_unstable();
+        let later = |i: usize| lvs.get(i + 1..).unwrap_or_default();
+        let reduced = lvs.iter().enumerate();
+        Ok(reduced
+            .filter(|&(i, &lv)| !graph.graph.contains(later(i), lv))
+            .map(|(_, &lv)| lv)
+            .collect())
+    }
+
+    fn diff_lvs(&mut self, from: &[Lv], to: &[Lv], changed: &mut dyn FnMut(Splice<'_>)) {
+        let (history, chars) = self.chars();
+        let log = (&history.graph, &history.ops);
+        chars.move_to(log, from);
+        let old: Vec<CharRun> = chars.runs(None).filter(|run| run.in_version).collect();
+        chars.move_to(log, to);
+        // Moving cuts runs and never joins or moves them, so the old ones come in the same order,
+        // each in one or more pieces.
+        let mut old = old.into_iter().peekable();
+        let mut texts = Texts::new(&history.ops);
+        let mut out = Splices {
+            at: TextLen::default(),
+            deleted: TextLen::default(),
+            inserted: String::new(),
+            changed,
+        };
+        for run in chars.runs(None) {
+            let was = old
+                .next_if(|old| old.lv <= run.lv && run.lv + run.len == old.lv + old.len)
+                .is_some()
+                || old
+                    .peek()
+                    .is_some_and(|old| old.lv <= run.lv && run.lv < old.lv + old.len);
+            texts.read(run.lv..run.lv + run.len, |text| {
+                match (was, run.in_version) {
+                    (true, true) => out.keep(text),
+                    (true, false) => out.deleted = out.deleted.plus(text_len(text)),
+                    (false, true) => out.inserted.push_str(text),
+                    (false, false) => {}
+                }
+            });
+        }
+        out.flush();
+    }
+}
+
+/// Joins what is deleted and inserted at one place.
+struct Splices<'a> {
+    at: TextLen,
+    deleted: TextLen,
+    inserted: String,
+    changed: &'a mut dyn FnMut(Splice<'_>),
+}
+
+impl Splices<'_> {
+    fn keep(&mut self, text: &str) {
+        self.flush();
+        self.at = self.at.plus(text_len(text));
+    }
+
+    fn flush(&mut self) {
+        if self.deleted == TextLen::default() && self.inserted.is_empty() {
+            return;
+        }
+        (self.changed)(Splice {
+            pos: self.at,
+            deleted: std::mem::take(&mut self.deleted),
+            inserted: &self.inserted,
+        });
+        self.at = self.at.plus(text_len(&self.inserted));
+        self.inserted.clear();
+    }
+}

@@ -1,0 +1,134 @@
+//! Where every char stands that was ever inserted, deleted ones too.
+//!
+//! This is the tracker again, over all of the history instead of one zone: its effect version is
+//! the text as it stands, and its prepare version can be moved to any version of the history.
+//!
+//! Chars are named by the events that inserted them.
+
+use super::content_tree::{BASE, DELETED, Item, in_prepare};
+use super::{Live, Tracker, Walker, plan};
+use crate::causal_graph::{CausalGraph, Segment};
+use crate::op_log::OpLog;
+use crate::version::Lv;
+
+/// Chars that stand side by side, inserted by consecutive events, all in the same state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CharRun {
+    /// The event that inserted the first of them.
+    pub(crate) lv: Lv,
+    pub(crate) len: u32,
+    /// Whether they are part of the text as it stands.
+    pub(crate) in_text: bool,
+    /// Whether they are part of the version that the index was moved to.
+    pub(crate) in_version: bool,
+}
+
+/// The place of every char of a history.
+#[derive(Debug, Clone)]
+pub(crate) struct CharIndex {
+    walker: Walker,
+    live: Live,
+}
+
+impl Default for CharIndex {
+    fn default() -> Self {
+        let mut tracker = Tracker::new(0);
+        // There is nothing before the first event.
+        tracker.know_length(0);
+        CharIndex {
+            walker: Walker::default(),
+            live: Live {
+                tracker,
+                base: 0,
+                applied: 0,
+                prepare: Vec::new(),
+            },
+        }
+    }
+}
+
+impl CharIndex {
+    /// Takes in the events that came since the last call.
+    pub(crate) fn catch_up(&mut self, history: (&CausalGraph, &OpLog)) {
+        let (graph, _) = history;
+        let applied = self.live.applied;
+        if applied == graph.len() {
+            return;
+        }
+        let mut order = Vec::new();
+        for segment in graph.cuts.segments(applied, graph.len()) {
+            match segment {
+                Segment::Linear(range) => order.push(range.start.max(applied)..range.end),
+                Segment::Zone(zone) => {
+                    order.extend(plan(&graph.graph, zone.start.max(applied)..zone.end));
+                }
+            }
+        }
+        let replayed = self.walker.replay(&mut self.live, history, &order, None);
+        debug_assert!(replayed.is_ok(), "the history was checked when it came in");
+        self.live.applied = graph.len();
+    }
+
+    /// Moves to the version `frontier` (sorted, reduced): what [`CharRun::in_version`] speaks
+    /// of. O(d log n) for a difference of d events.
+    pub(crate) fn move_to(&mut self, (graph, ops): (&CausalGraph, &OpLog), frontier: &[Lv]) {
+        let diff = graph.graph.diff(&self.live.prepare, frontier);
+        for range in diff.only_a {
+            self.live.tracker.retreat(ops, range);
+        }
+        for range in diff.only_b {
+            self.live.tracker.advance(ops, range);
+        }
+        self.live.prepare.clear();
+        self.live.prepare.extend_from_slice(frontier);
+    }
+
+    /// The event that inserted the char at `pos` of the text. O(log n).
+    pub(crate) fn char_at(&mut self, pos: u32) -> Option<Lv> {
+        let tree = &mut self.live.tracker.tree;
+        let place = tree.find_effect(pos)?;
+        let item = tree.item(place);
+        (!is_end(&item)).then_some(item.id + place.offset)
+    }
+
+    /// Where the char that `lv` inserted stands in the text, or the gap that it left behind; with
+    /// `true` if it is there. O(log n).
+    pub(crate) fn position(&mut self, lv: Lv) -> Option<(u32, bool)> {
+        let tree = &mut self.live.tracker.tree;
+        let place = tree.find_event(lv, true)?;
+        let shown = tree.item(place).state & DELETED == 0;
+        Some((tree.effect_before(place), shown))
+    }
+
+    /// All chars in order, from the one that `from` inserted on or, without it, from the start.
+    pub(crate) fn runs(&self, from: Option<Lv>) -> impl Iterator<Item = CharRun> {
+        let tree = &self.live.tracker.tree;
+        let start = from.and_then(|lv| tree.find_event(lv, true));
+        let mut at = start.unwrap_or_else(|| tree.start());
+        std::iter::from_fn(move || {
+            let (place, item) = tree.item_at(at)?;
+            let offset = place.offset;
+            at = place;
+            at.index += 1;
+            at.offset = 0;
+            (!is_end(&item)).then(|| CharRun {
+                len: item.len - offset,
+                ..run(&item, item.id + offset)
+            })
+        })
+    }
+}
+
+fn run(item: &Item, lv: Lv) -> CharRun {
+    CharRun {
+        lv,
+        len: item.len,
+        in_text: item.state & DELETED == 0,
+        in_version: in_prepare(item.state),
+    }
+}
+
+/// Without a base text, its placeholder is the end of the document.
+fn is_end(item: &Item) -> bool {
+    item.id >= BASE
+}

@@ -1,0 +1,233 @@
+//! Older versions, differences between versions, the history as runs, reverting and blame, all
+//! against the oracle.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::histories::*;
+use crate::oracle::{self, Event, Op};
+use crdt_core::{Authored, Document, EditKind, EventId, Frontier, Splice};
+use fastrand::Rng;
+
+/// A version made of a few random events: those, and all before them.
+fn random_version(rng: &mut Rng, events: &[Event]) -> Frontier {
+    let count = rng.usize(0..4);
+    let pick = |rng: &mut Rng| {
+        let event = &events[rng.usize(0..events.len())];
+        EventId::new(&event.agent, event.seq)
+    };
+    (0..count).map(|_| pick(rng)).collect()
+}
+
+/// The text that the oracle gives a version.
+fn oracle_text(events: &[Event], version: &Frontier) -> String {
+    let mut inside: BTreeSet<usize> = BTreeSet::new();
+    let mut todo: Vec<usize> = (0..events.len())
+        .filter(|&i| {
+            let id = EventId::new(&events[i].agent, events[i].seq);
+            version.ids().contains(&id)
+        })
+        .collect();
+    while let Some(i) = todo.pop() {
+        if inside.insert(i) {
+            todo.extend(&events[i].parents);
+        }
+    }
+    let places: HashMap<usize, usize> = inside.iter().enumerate().map(|(k, &i)| (i, k)).collect();
+    let part: Vec<Event> = inside
+        .iter()
+        .map(|&i| Event {
+            parents: events[i].parents.iter().map(|p| places[p]).collect(),
+            ..events[i].clone()
+        })
+        .collect();
+    oracle::replay(&part)
+}
+
+/// Makes a splice to a text in both units.
+fn splice(text: &mut (Vec<char>, Vec<u16>), s: Splice<'_>) {
+    let (chars, units) = text;
+    let range = s.pos.chars..s.pos.chars + s.deleted.chars;
+    chars.splice(range, s.inserted.chars());
+    let range = s.pos.utf16..s.pos.utf16 + s.deleted.utf16;
+    units.splice(range, s.inserted.encode_utf16());
+}
+
+fn both_units(text: &str) -> (Vec<char>, Vec<u16>) {
+    (text.chars().collect(), text.encode_utf16().collect())
+}
+
+#[test]
+fn older_texts_and_differences_are_the_oracles() {
+    for_each_seed(500, |seed| {
+        let mut rng = Rng::with_seed(seed);
+        let steps = rng.usize(5..40);
+        let mut docs = random_replicas(&mut rng, steps);
+        let operations = docs[0].operations_json();
+        let events = events(&operations);
+        if events.is_empty() {
+            return;
+        }
+        let doc = &mut docs[0];
+        let whole = doc.frontier();
+        let mut last = (Frontier::default(), String::new());
+        for step in 0..8 {
+            let version = match step {
+                3 => whole.clone(),
+                _ => random_version(&mut rng, &events),
+            };
+            let text = oracle_text(&events, &version);
+            assert_eq!(doc.text_at(&version).as_ref(), Ok(&text), "{version:?}");
+            let mut way = both_units(&last.1);
+            let mut end = 0;
+            doc.diff(&last.0, &version, &mut |s| {
+                assert!(s.pos.chars >= end, "from left to right");
+                assert_ne!((s.deleted.chars, s.inserted), (0, ""));
+                end = s.pos.chars + s.inserted.chars().count();
+                splice(&mut way, s);
+            })
+            .unwrap();
+            assert_eq!(way, both_units(&text));
+            last = (version, text);
+            // The document itself is where it was, and goes on.
+            assert_eq!(doc.text_at(&whole), Ok(oracle_text(&events, &whole)));
+        }
+        assert_eq!(doc.operations_json(), operations);
+    });
+}
+
+#[test]
+fn reverting_is_an_edit_that_others_get() {
+    for_each_seed(300, |seed| {
+        let mut rng = Rng::with_seed(seed);
+        let mut docs = random_replicas(&mut rng, 25);
+        let events = events(&docs[0].operations_json());
+        if events.is_empty() {
+            return;
+        }
+        let version = random_version(&mut rng, &events);
+        let text = oracle_text(&events, &version);
+        let mut way = both_units(&docs[0].text());
+        let before = docs[0].frontier();
+        docs[0]
+            .revert_to(&version, &mut |s| splice(&mut way, s))
+            .unwrap();
+        assert_eq!(docs[0].text(), text);
+        assert_eq!(way, both_units(&text));
+        // What others do meanwhile stays.
+        docs[1].insert(0, "meanwhile ").unwrap();
+        for (a, b) in [(0, 1), (1, 0)] {
+            let from = docs[a].clone();
+            sync(&mut rng, &from, &mut docs[b]);
+        }
+        assert_eq!(docs[0].text(), docs[1].text());
+        assert_eq!(docs[0].text().replacen("meanwhile ", "", 1), text);
+        // And it can be taken back.
+        docs[0].revert_to(&before, &mut |_| {}).unwrap();
+        assert_eq!(docs[0].text(), docs[0].clone().text_at(&before).unwrap());
+        let events = docs[0].event_count();
+        let now = docs[0].frontier();
+        docs[0].revert_to(&now, &mut |_| {}).unwrap();
+        assert_eq!(docs[0].event_count(), events, "nothing to do, nothing done");
+    });
+}
+
+#[test]
+fn the_history_holds_every_event_with_its_parents() {
+    for_each_seed(300, |seed| {
+        let mut rng = Rng::with_seed(seed);
+        let docs = random_replicas(&mut rng, 25);
+        for doc in &docs[..2] {
+            let expected = events(&doc.operations_json());
+            let mut index: HashMap<EventId, usize> = HashMap::new();
+            let mut found: Vec<Event> = Vec::new();
+            for run in doc.history() {
+                let mut parents: Vec<usize> = run.parents.ids().iter().map(|p| index[p]).collect();
+                let len = run.seqs.len();
+                let mut chars = run.text.chars();
+                for (k, seq) in run.seqs.enumerate() {
+                    index.insert(EventId::new(run.agent, seq), found.len());
+                    found.push(Event {
+                        agent: run.agent.to_owned(),
+                        seq,
+                        parents: std::mem::take(&mut parents),
+                        op: match run.kind {
+                            EditKind::Insert => Op::Insert(run.pos + k, chars.next().unwrap()),
+                            EditKind::Delete => Op::Delete(run.pos),
+                            EditKind::Backspace => Op::Delete(run.pos + len - 1 - k),
+                        },
+                    });
+                    parents.push(found.len() - 1);
+                }
+                assert_eq!(chars.next(), None);
+            }
+            assert_eq!(found.len(), expected.len());
+            for event in &expected {
+                let same = &found[index[&EventId::new(&event.agent, event.seq)]];
+                let parents = |events: &[Event], of: &Event| -> BTreeSet<EventId> {
+                    let id = |&p: &usize| EventId::new(&events[p].agent, events[p].seq);
+                    of.parents.iter().map(id).collect()
+                };
+                assert_eq!(same.op, event.op);
+                assert_eq!(parents(&found, same), parents(&expected, event));
+            }
+        }
+    });
+}
+
+#[test]
+fn blame_names_who_inserted_each_char() {
+    for_each_seed(300, |seed| {
+        let mut rng = Rng::with_seed(seed);
+        let mut docs = random_replicas(&mut rng, 30);
+        let events = events(&docs[0].operations_json());
+        let shown: Vec<EventId> = oracle::sequence(&events)
+            .iter()
+            .filter(|char| char.deleted_by.is_empty())
+            .map(|char| EventId::new(&events[char.event].agent, events[char.event].seq))
+            .collect();
+        let start = rng.usize(0..=shown.len());
+        let end = rng.usize(start..=shown.len());
+        for range in [0..shown.len(), start..end] {
+            let blame = docs[0].blame(range.clone()).unwrap();
+            let mut at = range.start;
+            let mut ids: Vec<EventId> = Vec::new();
+            for Authored {
+                range: piece,
+                agent,
+                seqs,
+            } in &blame
+            {
+                assert_eq!((piece.start, piece.len()), (at, seqs.len()));
+                at = piece.end;
+                ids.extend(seqs.clone().map(|seq| EventId::new(agent, seq)));
+            }
+            assert_eq!(ids, shown[range]);
+            let apart = |pair: &[Authored]| {
+                pair[0].agent != pair[1].agent || pair[0].seqs.end != pair[1].seqs.start
+            };
+            assert!(blame.windows(2).all(apart), "as long as they can be");
+        }
+        assert!(docs[0].blame(0..shown.len() + 1).is_err());
+    });
+}
+
+#[test]
+fn unknown_versions_are_refused() {
+    let mut doc = Document::new("a").unwrap();
+    doc.insert(0, "text").unwrap();
+    for id in [EventId::new("a", 4), EventId::new("b", 0)] {
+        let version = Frontier::new([EventId::new("a", 0), id]);
+        let codes = [
+            doc.text_at(&version).unwrap_err().code(),
+            doc.diff(&Frontier::default(), &version, &mut |_| {})
+                .unwrap_err()
+                .code(),
+            doc.revert_to(&version, &mut |_| {}).unwrap_err().code(),
+        ];
+        assert_eq!(codes, ["unknown_event"; 3]);
+    }
+    let first = Frontier::new([EventId::new("a", 0)]);
+    assert_eq!(doc.text_at(&first).as_deref(), Ok("t"));
+    assert_eq!(doc.text_at(&Frontier::default()).as_deref(), Ok(""));
+    assert_eq!(doc.event_count(), 4);
+}
