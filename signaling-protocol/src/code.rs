@@ -75,6 +75,8 @@ error_codes! {
     QuotaExceeded = "quota_exceeded",
     /// The log cannot be written or read now; what was acknowledged is safe.
     StoreUnavailable = "store_unavailable",
+    /// The servers cannot reach each other now.
+    TryLater = "try_later",
     /// The client sends more than it may in that time; this message was dropped.
     RateLimited = "rate_limited",
     /// The room holds as many clients as it may.

@@ -7,20 +7,22 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use signaling_protocol::{
-    AgentId, ClientMessage, CloseCode, ErrorCode, ErrorReply, GoingAway, IdError, Join, LogAck,
-    LogEntries, LogEntry, LogSnapshot, PeerJoined, PeerLeft, PeerList, Pong, RoomId, ServerMessage,
-    SignalKind, limits,
+    AgentId, ClientMessage, CloseCode, ErrorCode, GoingAway, IdError, Join, LogAck, LogEntries,
+    LogEntry, LogSnapshot, PeerJoined, PeerLeft, PeerList, Pong, RoomId, ServerMessage, SignalKind,
+    limits,
 };
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
+use crate::bus::Entrant;
 use crate::connection::Session;
 use crate::hub::Hub;
 use crate::limits::Rate;
-use crate::metrics::{Kind, Metrics};
+use crate::metrics::Kind;
 use crate::outbox::{Letter, Note, Outbox};
-use crate::rooms::{ConnectionId, JoinRefusal, Newcomer};
-use crate::store::{LogError, LogName, Page, Store, Write};
-use crate::token::{Access, TokenError};
+use crate::refusal::Refusal;
+use crate::rooms::{ConnectionId, Newcomer};
+use crate::store::{LogName, Page, Store, Write};
+use crate::token::Access;
 
 /// Clients of a server that ends are told to come back at random times within this span.
 const RECONNECT_SPREAD_MS: u64 = 5_000;
@@ -37,6 +39,8 @@ pub(crate) struct Client {
     /// The room in the address of the socket, where it has one.
     address_room: Option<Result<RoomId, IdError>>,
     place: Option<Place>,
+    /// The place that the bus was asked for and has not given yet. Nothing is read meanwhile.
+    entering: Option<Place>,
     rates: Rates,
 }
 
@@ -56,15 +60,6 @@ struct Place {
     /// When the token runs out that opened the door, in seconds since 1970.
     until: Option<u64>,
     read_only: bool,
-}
-
-/// Why a message was not carried out.
-struct Refusal {
-    code: ErrorCode,
-    message: String,
-    peer: Option<AgentId>,
-    /// The `id` of the message.
-    id: Option<u64>,
 }
 
 impl Client {
@@ -88,6 +83,7 @@ impl Client {
             outbox,
             address_room,
             place: None,
+            entering: None,
             rates,
         }
     }
@@ -179,7 +175,7 @@ impl Client {
     }
 
     fn join(&mut self, join: Join) -> Result<(), Refusal> {
-        if let Some(place) = &self.place {
+        if let Some(place) = self.place.as_ref().or(self.entering.as_ref()) {
             return Err(Refusal::new(
                 ErrorCode::AlreadyJoined,
                 format!(
@@ -191,68 +187,80 @@ impl Client {
         if let Some(version) = join.protocol
             && version > limits::PROTOCOL_VERSION
         {
-            return Err(Refusal::new(
-                ErrorCode::UnsupportedProtocol,
-                format!(
-                    "protocol {version} is newer than this server's {}",
-                    limits::PROTOCOL_VERSION
-                ),
-            ));
+            let known = limits::PROTOCOL_VERSION;
+            let message = format!("protocol {version} is newer than this server's {known}");
+            return Err(Refusal::new(ErrorCode::UnsupportedProtocol, message));
         }
-        let room = self.room_for(join.room)?;
-        let agent = join.agent_id;
+        let room = self.room_for(join.room.clone())?;
         let grant = match &self.hub.tokens {
-            Some(tokens) => Some(tokens.check(join.token.as_deref(), &room, &agent)?),
+            Some(tokens) => Some(tokens.check(join.token.as_deref(), &room, &join.agent_id)?),
             None => None,
         };
-        let read_only = grant
-            .as_ref()
-            .is_some_and(|grant| grant.access == Access::Read);
+        let place = Place {
+            room,
+            agent: join.agent_id.clone(),
+            read_only: grant
+                .as_ref()
+                .is_some_and(|grant| grant.access == Access::Read),
+            until: grant.map(|grant| grant.exp),
+        };
+        match &self.hub.bus {
+            Some(bus) => {
+                bus.join(Entrant {
+                    room: &place.room,
+                    agent: &place.agent,
+                    session: join.session.as_ref(),
+                    read_only: place.read_only,
+                    capabilities: join.capabilities,
+                    connection: self.connection,
+                    outbox: self.outbox.clone(),
+                })?;
+                self.entering = Some(place);
+            }
+            None => {
+                self.enter(&place, join)?;
+                self.place = Some(place);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a place in a room of this process.
+    fn enter(&self, place: &Place, join: Join) -> Result<(), Refusal> {
         let newcomer = Newcomer {
-            agent: agent.clone(),
+            agent: join.agent_id,
             connection: self.connection,
             handle: self.outbox.clone(),
             session: join.session,
-            read_only,
+            read_only: place.read_only,
             capabilities: join.capabilities.clone(),
         };
 
         // The announcements are queued while the rooms are locked, so that everyone sees joins and
         // departures in one order.
         let mut rooms = self.hub.rooms();
-        let joined = rooms.join(&room, newcomer, Instant::now())?;
+        let joined = rooms.join(&place.room, newcomer, Instant::now())?;
         let rejoined = joined.replaced.is_some();
         if let Some(old) = joined.replaced {
             old.close(CloseCode::Replaced);
         }
-        tell(
-            &joined.others,
-            &ServerMessage::PeerJoined(PeerJoined {
-                peer_id: agent.clone(),
-                rejoined,
-                read_only,
-                capabilities: join.capabilities,
-            }),
-        );
-        self.send(
-            Kind::Announcement,
-            &ServerMessage::PeerList(PeerList {
-                peers: joined.peers,
-                read_only: joined.read_only,
-                capabilities: joined.capabilities,
-                log: self.hub.store.is_some(),
-                ice_servers: self.hub.ice_servers.hand_out(&agent, SystemTime::now()),
-            }),
-        );
-        drop(rooms);
-
+        let newcomer = PeerJoined {
+            peer_id: place.agent.clone(),
+            rejoined,
+            read_only: place.read_only,
+            capabilities: join.capabilities,
+        };
+        tell(&joined.others, &ServerMessage::PeerJoined(newcomer));
+        let list = PeerList {
+            peers: joined.peers,
+            read_only: joined.read_only,
+            capabilities: joined.capabilities,
+            log: false,
+            ice_servers: Vec::new(),
+        };
+        self.hub.welcome(&self.outbox, &place.agent, list);
+        let Place { room, agent, .. } = place;
         tracing::debug!(connection = self.connection.0, %room, %agent, rejoined, "joined");
-        self.place = Some(Place {
-            room,
-            agent,
-            until: grant.map(|grant| grant.exp),
-            read_only,
-        });
         Ok(())
     }
 
@@ -289,23 +297,19 @@ impl Client {
             }
             None => Utf8Bytes::from(stamp(frame, &place.agent)),
         };
-        let receiver = self.hub.rooms().find(&place.room, to).cloned();
-        match receiver {
-            Some(outbox) => {
-                outbox.push(Letter {
-                    message: Message::Text(frame),
-                    kind,
-                    since: Some(now),
-                });
-                Ok(())
-            }
-            None => Err(Refusal {
-                code: ErrorCode::PeerUnavailable,
-                message: format!("{to:?} is not in the room"),
-                peer: Some(to.clone()),
-                id: None,
-            }),
+        let letter = Letter {
+            message: Message::Text(frame),
+            kind,
+            since: Some(now),
+        };
+        if let Some(bus) = &self.hub.bus {
+            return bus.forward(&place.room, to, self.connection, letter);
         }
+        let receiver = self.hub.rooms().find(&place.room, to).cloned();
+        receiver
+            .ok_or_else(|| Refusal::unavailable(to))?
+            .push(letter);
+        Ok(())
     }
 
     /// Writes to the room's log; the answer comes when it is on the disk.
@@ -362,18 +366,22 @@ impl Client {
     }
 
     fn leave(&mut self) {
-        let Some(Place { room, agent, .. }) = self.place.take() else {
+        let Some(Place { room, agent, .. }) = self.place.take().or(self.entering.take()) else {
             return;
         };
-        let mut rooms = self.hub.rooms();
-        let others = rooms.leave(&room, &agent, self.connection, Instant::now());
-        tell(
-            &others,
-            &ServerMessage::PeerLeft(PeerLeft {
-                peer_id: agent.clone(),
-            }),
-        );
-        drop(rooms);
+        match &self.hub.bus {
+            Some(bus) => bus.leave(&room, &agent, self.connection),
+            None => {
+                let mut rooms = self.hub.rooms();
+                let others = rooms.leave(&room, &agent, self.connection, Instant::now());
+                tell(
+                    &others,
+                    &ServerMessage::PeerLeft(PeerLeft {
+                        peer_id: agent.clone(),
+                    }),
+                );
+            }
+        }
         tracing::debug!(connection = self.connection.0, %room, %agent, "left");
     }
 
@@ -439,70 +447,21 @@ impl Session for Client {
         until.is_some_and(|until| until <= since_1970.as_secs())
     }
 
-    fn noted(&mut self, _note: Note) {}
+    fn is_waiting(&self) -> bool {
+        self.entering.is_some()
+    }
+
+    fn noted(&mut self, note: Note) {
+        let entering = self.entering.take();
+        if matches!(note, Note::Entered) {
+            self.place = entering;
+        }
+    }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
         self.leave();
-    }
-}
-
-impl Refusal {
-    fn new(code: ErrorCode, message: String) -> Self {
-        Self {
-            code,
-            message,
-            peer: None,
-            id: None,
-        }
-    }
-
-    /// Counts the refusal, and writes it down for the client.
-    fn letter(self, metrics: &Metrics) -> Letter {
-        let Refusal {
-            code,
-            message,
-            peer: peer_id,
-            id,
-        } = self;
-        metrics.refused(code);
-        let reply = ServerMessage::Error(ErrorReply {
-            code,
-            message,
-            peer_id,
-            id,
-        });
-        Letter::text(Kind::Error, reply.to_json())
-    }
-}
-
-impl From<LogError> for Refusal {
-    fn from(error: LogError) -> Self {
-        Refusal::new(error.code(), error.to_string())
-    }
-}
-
-impl From<TokenError> for Refusal {
-    fn from(error: TokenError) -> Self {
-        let code = match error {
-            TokenError::Missing | TokenError::Expired | TokenError::Invalid(_) => {
-                ErrorCode::Unauthorized
-            }
-            TokenError::OtherRoom { .. } | TokenError::OtherAgent { .. } => ErrorCode::Forbidden,
-        };
-        Refusal::new(code, error.to_string())
-    }
-}
-
-impl From<JoinRefusal> for Refusal {
-    fn from(refusal: JoinRefusal) -> Self {
-        let code = match refusal {
-            JoinRefusal::AgentIdTaken { .. } => ErrorCode::AgentIdTaken,
-            JoinRefusal::RoomFull { .. } => ErrorCode::RoomFull,
-            JoinRefusal::TooManyRooms { .. } => ErrorCode::TooManyRooms,
-        };
-        Refusal::new(code, refusal.to_string())
     }
 }
 

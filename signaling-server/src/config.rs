@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 use signaling_protocol::limits::DEFAULT_MAX_MESSAGE_BYTES;
 
+use crate::bus::BusLimits;
 use crate::secret::Secret;
 use crate::store::Quotas;
 
@@ -57,6 +58,11 @@ pub struct Config {
     #[arg(long, env = "CLIENT_TIMEOUT_SECONDS", default_value_t = 45, value_name = "SECONDS",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub client_timeout_seconds: u64,
+
+    /// How long a client may take for the TLS handshake, and to send the head of a request
+    #[arg(long, env = "HANDSHAKE_TIMEOUT_SECONDS", default_value_t = 10, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub handshake_timeout_seconds: u64,
 
     /// How many messages may wait for a client before it is dropped as too slow
     #[arg(long, env = "MAX_QUEUED_MESSAGES", default_value_t = 1024, value_name = "N",
@@ -186,6 +192,11 @@ pub struct Config {
     #[arg(long, env = "STORE_TOTAL_BYTES", default_value_t = 10 << 30, value_name = "BYTES")]
     pub store_total_bytes: u64,
 
+    /// Redis server that joins several processes into one, like redis://127.0.0.1:6379; they share
+    /// rooms and relay. Logs belong to one process, so there are none then
+    #[arg(long, env = "BUS", value_name = "URL", conflicts_with = "store")]
+    pub bus: Option<String>,
+
     /// Log more; twice for everything. RUST_LOG, where set, decides instead
     #[arg(short, long, env = "SIGNALING_VERBOSE", action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -221,6 +232,10 @@ impl Config {
         self.client_timeout() / 3
     }
 
+    pub(crate) fn handshake_timeout(&self) -> Duration {
+        Duration::from_secs(self.handshake_timeout_seconds)
+    }
+
     pub(crate) fn drain_timeout(&self) -> Duration {
         Duration::from_secs(self.drain_seconds)
     }
@@ -252,6 +267,15 @@ impl Config {
         Quotas {
             total_bytes: quotas.total_bytes.min(MEMORY_LOG_BYTES),
             ..quotas
+        }
+    }
+
+    pub(crate) fn bus_limits(&self) -> BusLimits {
+        BusLimits {
+            rooms: self.max_rooms,
+            clients_per_room: self.max_clients_per_room,
+            // A process is given up like a client: after as long a silence.
+            lease: self.client_timeout(),
         }
     }
 

@@ -49,6 +49,11 @@ pub(crate) trait Session {
     /// Whether the token has expired that opened the door.
     fn has_expired(&self) -> bool;
 
+    /// Whether no frame may be read before a note has come.
+    fn is_waiting(&self) -> bool {
+        false
+    }
+
     /// Everything has been written that was queued before this note.
     fn noted(&mut self, note: Note);
 }
@@ -165,7 +170,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Session> Connection<S, C> {
         if let Poll::Ready(event) = self.poll_write(cx) {
             return Poll::Ready(event);
         }
-        if let Poll::Ready(frame) = Pin::new(&mut self.socket).poll_next(cx) {
+        if !self.client.is_waiting()
+            && let Poll::Ready(frame) = Pin::new(&mut self.socket).poll_next(cx)
+        {
             return Poll::Ready(frame.map_or(Event::End(Ended::Client), Event::Frame));
         }
         if ending.poll(cx).is_ready() {

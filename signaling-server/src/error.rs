@@ -1,3 +1,4 @@
+use crate::bus::BusError;
 use crate::store::StoreError;
 use crate::tls::TlsError;
 
@@ -11,6 +12,9 @@ pub enum RunError {
     /// The certificate or its key is of no use.
     #[error("cannot use TLS: {0}")]
     Tls(#[from] TlsError),
+    /// The bus that joins this process with others cannot be used.
+    #[error("cannot use the bus: {0}")]
+    Bus(#[from] BusError),
     /// The rooms' logs cannot be kept.
     #[error("cannot keep logs: {0}")]
     Store(#[from] StoreError),

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
-use signaling_protocol::RoomId;
+use signaling_protocol::{AgentId, PeerList, RoomId, ServerMessage};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::bus::Bus;
 use crate::config::Config;
 use crate::limits::Door;
-use crate::metrics::Metrics;
-use crate::outbox::{Bounds, Outbox};
+use crate::metrics::{Kind, Metrics};
+use crate::outbox::{Bounds, Letter, Outbox};
 use crate::rooms::{ConnectionId, RoomLimits, Rooms};
 use crate::secret::Secret;
 use crate::store::{LogName, Store, StoreError, Write};
@@ -36,13 +37,15 @@ pub(crate) struct Hub {
     pub(crate) store: Option<Arc<Store>>,
     /// Where the logs of Yjs documents are: in the store, or in memory where there is none.
     yjs_store: Arc<Store>,
+    /// What joins this process with others, where there are others. It has the rooms then.
+    pub(crate) bus: Option<Bus>,
     rooms: Mutex<Rooms<Arc<Outbox>>>,
     yjs_rooms: Mutex<YjsRooms<Arc<Outbox>>>,
     last_connection: AtomicU64,
 }
 
 impl Hub {
-    pub(crate) fn new(config: Config) -> Result<Self, StoreError> {
+    pub(crate) fn new(config: Config, bus: Option<Bus>) -> Result<Self, StoreError> {
         let limits = RoomLimits {
             rooms: config.max_rooms,
             clients_per_room: config.max_clients_per_room,
@@ -82,6 +85,7 @@ impl Hub {
             ending: CancellationToken::new(),
             sockets: TaskTracker::new(),
             yjs_store,
+            bus,
             rooms: Mutex::new(Rooms::new(limits)),
             yjs_rooms: Mutex::new(YjsRooms::new(limits)),
             last_connection: AtomicU64::new(0),
@@ -91,6 +95,27 @@ impl Hub {
     /// The rooms. The lock is held for look-ups and for filling outboxes, never across I/O.
     pub(crate) fn rooms(&self) -> MutexGuard<'_, Rooms<Arc<Outbox>>> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many rooms this process knows, and how many clients in them.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        if let Some(bus) = &self.bus {
+            return bus.counts();
+        }
+        let rooms = self.rooms();
+        (rooms.len(), rooms.members())
+    }
+
+    /// Sends a newcomer the list of those who are there, and what else it needs to know.
+    pub(crate) fn welcome(&self, outbox: &Outbox, agent: &AgentId, list: PeerList) {
+        let ice_servers = self.ice_servers.hand_out(agent, SystemTime::now());
+        let list = PeerList {
+            log: self.store.is_some(),
+            ice_servers,
+            ..list
+        };
+        let list = ServerMessage::PeerList(list).to_json();
+        outbox.push(Letter::text(Kind::Announcement, list));
     }
 
     /// The rooms of Yjs clients. This lock, too, is never held across I/O.

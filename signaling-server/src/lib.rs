@@ -25,8 +25,12 @@
 //! client's `outbox`, and pings. What a frame means is decided in `client`, who is where in
 //! `rooms`; neither does I/O. A client never waits for another: what one sends lands in the bounded
 //! outbox of the other, and who does not empty it is disconnected.
+//!
+//! `store` keeps the rooms' logs on a thread of its own, `yjs` speaks to Yjs clients, and `bus` joins
+//! several processes into one, where `rooms` is replaced by what the processes share.
 
 mod assets;
+mod bus;
 mod client;
 mod config;
 mod connection;
@@ -36,6 +40,7 @@ mod limits;
 mod metrics;
 mod origin;
 mod outbox;
+mod refusal;
 mod rooms;
 mod routes;
 mod secret;
@@ -47,6 +52,7 @@ mod token;
 mod turn;
 mod yjs;
 
+pub use bus::BusError;
 pub use config::Config;
 pub use error::RunError;
 pub use secret::Secret;

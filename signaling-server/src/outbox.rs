@@ -55,6 +55,10 @@ pub(crate) enum Note {
         /// Its only entry, where it has no more.
         only: Option<Bytes>,
     },
+    /// The client is in its room.
+    Entered,
+    /// The client may not enter its room.
+    TurnedAway,
     /// A log has grown long.
     Grown {
         /// The number of the snapshot that it begins with.

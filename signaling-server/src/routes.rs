@@ -30,6 +30,7 @@ use crate::metrics::Rejected;
 use crate::origin;
 use crate::outbox::Outbox;
 use crate::server::HttpIo;
+use crate::token::Grant;
 use crate::yjs::YjsClient;
 
 /// How long to ask a refused client to stay away.
@@ -84,10 +85,10 @@ pub(crate) fn routes(
     let stats = {
         let hub = hub.clone();
         readable.and(warp::path!("stats")).map(move || {
-            let (rooms, yjs_rooms) = (hub.rooms(), hub.yjs_rooms());
+            let ((rooms, clients), yjs_rooms) = (hub.counts(), hub.yjs_rooms());
             json_reply(&json!({
-                "rooms": rooms.len(),
-                "total_clients": rooms.members(),
+                "rooms": rooms,
+                "total_clients": clients,
                 "max_rooms": hub.config.max_rooms,
                 "max_clients_per_room": hub.config.max_clients_per_room,
                 "connections": hub.metrics.connections.get(),
@@ -108,6 +109,8 @@ pub(crate) fn routes(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "the store cannot be written",
                 )
+            } else if hub.bus.as_ref().is_some_and(|bus| !bus.is_ready()) {
+                problem(StatusCode::SERVICE_UNAVAILABLE, "the bus cannot be reached")
             } else {
                 json_reply(&json!({ "status": "ready" }))
             }
@@ -115,10 +118,7 @@ pub(crate) fn routes(
     };
 
     let metrics = readable.and(warp::path!("metrics")).map(move || {
-        let (rooms, clients) = {
-            let rooms = hub.rooms();
-            (rooms.len(), rooms.members())
-        };
+        let (rooms, clients) = hub.counts();
         reply::with_header(hub.metrics.text(rooms, clients), CONTENT_TYPE, OPEN_METRICS)
     });
 
@@ -176,18 +176,33 @@ fn yjs(
 ) -> Result<Response<Bytes>, Rejection> {
     let room = percent_decode_str(room.as_str()).decode_utf8_lossy();
     let token = query.get("token").map(String::as_str);
-    let entry = RoomId::parse(&room)
-        .map_err(|error| error.to_string())
-        .and_then(|room| match &hub.tokens {
-            Some(tokens) => match tokens.check_room(token, &room) {
-                Ok(grant) => Ok((room, Some(grant))),
-                Err(error) => Err(error.to_string()),
-            },
-            None => Ok((room, None)),
-        });
+    let entry = if hub.bus.is_some() {
+        // The log of a document is kept by one process: on several it would come apart.
+        Err("Yjs documents are not served by servers that share a bus".to_owned())
+    } else {
+        yjs_entry(&hub, &room, token)
+    };
     socket(hub, headers, upgrade, address, |hub, outbox| {
         YjsClient::new(hub, outbox, entry)
     })
+}
+
+/// Whether a Yjs client may come in, and what it may do there; else why not.
+fn yjs_entry(
+    hub: &Hub,
+    room: &str,
+    token: Option<&str>,
+) -> Result<(RoomId, Option<Grant>), String> {
+    let room = RoomId::parse(room).map_err(|error| error.to_string())?;
+    let grant = match &hub.tokens {
+        Some(tokens) => Some(
+            tokens
+                .check_room(token, &room)
+                .map_err(|error| error.to_string())?,
+        ),
+        None => None,
+    };
+    Ok((room, grant))
 }
 
 /// Answers a WebSocket handshake and leaves the socket to a task of its own. What is no handshake

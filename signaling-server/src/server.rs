@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use warp::Filter;
 use warp::reply::Reply;
 
+use crate::bus::Bus;
 use crate::config::Config;
 use crate::error::RunError;
 use crate::hub::Hub;
@@ -25,9 +26,6 @@ use crate::tls::Tls;
 
 /// The kind of stream that hyper gets, and gives back when a socket is upgraded.
 pub(crate) type HttpIo = TokioIo<Stream>;
-
-/// How long a client may take for the TLS handshake, and to send the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The largest request head; a handshake has a few hundred bytes.
 const HEAD_BUFFER: usize = 16 * 1024;
@@ -52,7 +50,23 @@ pub async fn run(
         (Some(cert), Some(key)) => Some(Tls::load(cert.clone(), key.clone())?),
         _ => None,
     };
-    let hub = Arc::new(Hub::new(config)?);
+    let (bus, commands) = match &config.bus {
+        Some(url) => {
+            let (bus, commands) = Bus::new(url, config.bus_limits())?;
+            bus.check().await?;
+            (Some(bus), Some(commands))
+        }
+        None => (None, None),
+    };
+    let hub = Arc::new(Hub::new(config, bus)?);
+    let bus_task = commands.map(|commands| {
+        let hub = hub.clone();
+        tokio::spawn(async move {
+            if let Some(bus) = &hub.bus {
+                bus.run(&hub, commands).await;
+            }
+        })
+    });
     let requests = TaskTracker::new();
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{address}");
@@ -80,6 +94,11 @@ pub async fn run(
             hub.sockets.len() + requests.len()
         );
     }
+    if let (Some(bus), Some(task)) = (&hub.bus, bus_task) {
+        // Whoever left meanwhile is taken out of the rooms that the processes share.
+        bus.finish().await;
+        task.abort();
+    }
     if let Some(store) = &hub.store {
         store.finish().await;
     }
@@ -100,13 +119,14 @@ async fn accept(listener: &TcpListener, hub: &Arc<Hub>, tls: Option<&Tls>, reque
         match listener.accept().await {
             Ok((stream, address)) => {
                 let (tls, routes, ending) = (tls.cloned(), routes.clone(), hub.ending.clone());
+                let patience = hub.config.handshake_timeout();
                 requests.spawn(async move {
                     let opened = tokio::select! {
-                        opened = open(stream, tls.as_ref()) => opened,
+                        opened = open(stream, tls.as_ref(), patience) => opened,
                         () = ending.cancelled() => return,
                     };
                     match opened {
-                        Ok(stream) => serve_http(stream, address, routes, ending).await,
+                        Ok(stream) => serve_http(stream, address, routes, patience, ending).await,
                         Err(error) => tracing::debug!(%address, "a connection failed: {error}"),
                     }
                 });
@@ -130,18 +150,23 @@ async fn keep_house(hub: &Hub) {
 }
 
 /// Makes a connection ready for requests.
-async fn open(stream: TcpStream, tls: Option<&Tls>) -> io::Result<Stream> {
+async fn open(stream: TcpStream, tls: Option<&Tls>, patience: Duration) -> io::Result<Stream> {
     // Signals are small and answered at once: waiting for more to send only delays them.
     stream.set_nodelay(true)?;
     match tls {
-        Some(tls) => timeout(HEAD_TIMEOUT, tls.accept(stream)).await?,
+        Some(tls) => timeout(patience, tls.accept(stream)).await?,
         None => Ok(Stream::Plain(stream)),
     }
 }
 
 /// Answers the requests of one connection, until it is closed, upgraded, or the server ends.
-async fn serve_http<F>(stream: Stream, address: SocketAddr, routes: F, ending: CancellationToken)
-where
+async fn serve_http<F>(
+    stream: Stream,
+    address: SocketAddr,
+    routes: F,
+    patience: Duration,
+    ending: CancellationToken,
+) where
     F: Filter<Error = std::convert::Infallible> + Clone + Send + Sync + 'static,
     F::Extract: Reply,
 {
@@ -152,7 +177,7 @@ where
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(patience)
         .max_buf_size(HEAD_BUFFER)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();

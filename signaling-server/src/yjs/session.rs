@@ -374,6 +374,7 @@ impl Session for YjsClient {
                     no_news,
                 });
             }
+            Note::Entered | Note::TurnedAway => {}
             Note::Grown { base, upto } => {
                 self.ask(Asked {
                     base,

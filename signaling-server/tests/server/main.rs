@@ -1,6 +1,8 @@
 //! The server as its clients meet it: real sockets on a free port, real WebSocket clients.
 
+mod bus;
 mod contract;
+mod faults;
 mod hostile;
 mod http;
 mod lifecycle;

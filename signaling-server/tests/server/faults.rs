@@ -1,0 +1,211 @@
+//! All kinds of hostile clients at once, and two who just want to talk.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_tungstenite::client_async;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::{Peer, Server, soon};
+
+const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\n\
+    upgrade: websocket\r\nsec-websocket-version: 13\r\n\
+    sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+
+/// The median time in which a message goes from one to the other and its answer comes back.
+async fn round_trip(alice: &mut Peer, bob: &mut Peer) -> Duration {
+    let mut times = Vec::new();
+    for _ in 0..200 {
+        let start = Instant::now();
+        alice
+            .send(json!({"type":"offer","to":"bob","from":"alice","offer":{}}))
+            .await;
+        assert_eq!(said(bob).await, "offer");
+        bob.send(json!({"type":"answer","to":"alice","from":"bob","answer":{}}))
+            .await;
+        assert_eq!(said(alice).await, "answer");
+        times.push(start.elapsed());
+    }
+    times.sort();
+    times[times.len() / 2]
+}
+
+/// What a peer says next; who comes into the room and goes again is passed over.
+async fn said(peer: &mut Peer) -> String {
+    loop {
+        match peer.receive().await["type"].as_str() {
+            Some("peer_joined" | "peer_left") => {}
+            other => return other.unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+async fn pair(server: &Server) -> (Peer, Peer) {
+    let mut peers = Vec::new();
+    for name in ["alice", "bob"] {
+        let mut peer = server.connect("/ws/quiet").await;
+        peer.send(json!({"type":"join","agentId":name})).await;
+        peer.receive().await;
+        peers.push(peer);
+    }
+    let bob = peers.remove(1);
+    let mut alice = peers.remove(0);
+    assert_eq!(alice.receive().await["type"], "peer_joined");
+    (alice, bob)
+}
+
+/// Random bytes behind a good handshake, and in place of one.
+async fn noise(address: std::net::SocketAddr, random: &mut fastrand::Rng) -> std::io::Result<()> {
+    let mut stream = TcpStream::connect(address).await?;
+    if random.bool() {
+        stream.write_all(HANDSHAKE.as_bytes()).await?;
+    }
+    let bytes: Vec<u8> = (0..random.usize(1..2000)).map(|_| random.u8(..)).collect();
+    stream.write_all(&bytes).await?;
+    if random.bool() {
+        stream.shutdown().await?;
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await?;
+    }
+    Ok(())
+}
+
+/// Well-formed WebSocket messages without sense, too many of them, too large, in another's name.
+async fn nonsense(
+    address: std::net::SocketAddr,
+    random: &mut fastrand::Rng,
+) -> Result<(), tokio_tungstenite::tungstenite::Error> {
+    let stream = TcpStream::connect(address).await?;
+    let path = *random
+        .choice(&["/", "/ws/quiet", "/yjs/quiet"])
+        .unwrap_or(&"/");
+    let (mut socket, _) = client_async(format!("ws://{address}{path}"), stream).await?;
+    let frames = [
+        Message::text("x"),
+        Message::text("{".repeat(2000)),
+        Message::text(r#"{"type":"join","agentId":"alice"}"#),
+        Message::text(r#"{"type":"join","agentId":"alice","session":"guess"}"#),
+        Message::text(r#"{"type":"join","agentId":"mallory"}"#),
+        Message::text(r#"{"type":"offer","to":"alice","from":"bob","offer":{}}"#),
+        Message::text(r#"{"type":"relay","to":"bob","from":"alice","payload":"AA=="}"#),
+        Message::binary(vec![0, 0, 1, 0]),
+        Message::binary(vec![255; 100]),
+        Message::text("A".repeat(200_000)),
+    ];
+    for _ in 0..random.usize(1..60) {
+        let frame = random.choice(&frames).cloned().unwrap_or(Message::text(""));
+        socket.send(frame).await?;
+    }
+    // Some never read, some read to the end, some are gone at once.
+    if random.bool() {
+        while let Some(Ok(_)) = socket.next().await {}
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hostile_clients_are_noticed_by_nobody_else() {
+    let seed = std::env::var("SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+    println!("SEED={seed}");
+    let flags = [
+        "--max-message-size",
+        "100000",
+        "--handshake-timeout-seconds",
+        "1",
+    ];
+    let server = Server::start(&flags).await;
+    let (mut alice, mut bob) = pair(&server).await;
+    let quiet = round_trip(&mut alice, &mut bob).await;
+
+    let over = Arc::new(AtomicBool::new(false));
+    let attackers: Vec<_> = (0..8)
+        .map(|index| {
+            let (over, address) = (over.clone(), server.address);
+            let mut random = fastrand::Rng::with_seed(seed.wrapping_add(index));
+            tokio::spawn(async move {
+                let mut attacks = 0;
+                while !over.load(Ordering::Relaxed) {
+                    // Being refused or cut off is what an attacker has to expect.
+                    let attack = async {
+                        if index % 2 == 0 {
+                            let _ = noise(address, &mut random).await;
+                        } else {
+                            let _ = nonsense(address, &mut random).await;
+                        }
+                    };
+                    let _ = tokio::time::timeout(Duration::from_millis(200), attack).await;
+                    attacks += 1;
+                }
+                attacks
+            })
+        })
+        .collect();
+    let (mut besieged, mut attacks) = (Vec::new(), 0);
+    for _ in 0..5 {
+        besieged.push(round_trip(&mut alice, &mut bob).await);
+    }
+    over.store(true, Ordering::Relaxed);
+    for attacker in attackers {
+        attacks += soon("an attacker's end", attacker).await.unwrap();
+    }
+    assert!(attacks >= 8, "{attacks}");
+
+    // The attackers' own work takes its share of the machine, so the bound is a wide one.
+    besieged.sort();
+    let floor = quiet.max(Duration::from_micros(200));
+    assert!(
+        besieged[0] < floor * 100,
+        "{quiet:?} alone, {besieged:?} under attack"
+    );
+    let refused = server
+        .metric(r#"signaling_refusals_total{reason="malformed"}"#)
+        .await;
+    assert!(refused > 0.0);
+    assert_eq!(server.get("/health", "").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_handshake_that_does_not_come_to_an_end_is_cut_off() {
+    let server = Server::start(&["--handshake-timeout-seconds", "1"]).await;
+    for beginning in [
+        "",
+        "GET /ws HT",
+        "GET /ws HTTP/1.1\r\nhost: x\r\nx-",
+        &HANDSHAKE[..60],
+    ] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(beginning.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        soon("the end", stream.read_to_end(&mut answer))
+            .await
+            .unwrap();
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 4"),
+            "{answer}"
+        );
+    }
+    // A head without end is cut off by its size.
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let _ = stream.write_all(b"GET / HTTP/1.1\r\n").await;
+    for _ in 0..100 {
+        if stream
+            .write_all(format!("x: {}\r\n", "y".repeat(1000)).as_bytes())
+            .await
+            .is_err()
+        {
+            break;
+        }
+    }
+    let mut answer = Vec::new();
+    let _ = soon("the end", stream.read_to_end(&mut answer)).await;
+    assert_eq!(server.get("/health", "").await.0, 200);
+}
