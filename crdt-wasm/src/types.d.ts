@@ -74,22 +74,23 @@ export type CrdtErrorCode =
   | "not_joined"
   | "already_joined"
   | "agent_id_taken"
-  | "forged_sender"
-  | "peer_unavailable"
-  | "room_full"
-  | "too_many_rooms"
   | "unauthorized"
   | "forbidden"
-  | "rate_limited"
+  | "forged_sender"
+  | "peer_unavailable"
   | "no_log"
   | "log_conflict"
   | "quota_exceeded"
   | "store_unavailable"
+  | "rate_limited"
+  | "room_full"
+  | "too_many_rooms"
   // The network: peers, and this object.
   | "peer_unreachable"
   | "peer_closed"
   | "peer_refused"
   | "agent_in_use"
+  | "relay_failed"
   | "presence_too_large"
   | "too_many_connections"
   | "interrupted"
@@ -113,7 +114,19 @@ export interface NetworkSyncOptions {
   room?: string;
   /** STUN and TURN servers. The default is none, which is enough on one machine or local network. */
   iceServers?: IceServer[];
+  /** The ways to a peer that may be used. The default is all; the first that works is used, in the order named here. */
+  links?: LinkKind[];
+  /**
+   * A secret that the members of the room share and the server does not know, such as the fragment
+   * of the room's link: at least 16 random bytes, as text. The relay is encrypted with it, and off without it.
+   */
+  key?: string;
+  /** What lets this page into the room, where the server asks for a token. */
+  token?: string;
 }
+
+/** A direct connection, or the encrypted relay through the signaling socket. */
+export type LinkKind = "webrtc" | "relay";
 
 /** `error` means that it gave up, `NetworkStatus.error` says why; `reconnecting` goes on by itself. */
 export type NetworkState = "disconnected" | "connecting" | "connected" | "reconnecting" | "error";
@@ -121,7 +134,8 @@ export type NetworkState = "disconnected" | "connecting" | "connected" | "reconn
 /** The link to one peer. */
 export interface PeerLink {
   peer: string;
-  link: "webrtc";
+  /** What carries the edits now, or is being made. */
+  link: LinkKind;
   /**
    * `interrupted`: the network under it is away at the moment. `indirect`: in a large room, others
    * pass its edits on.
@@ -153,6 +167,8 @@ export interface NetworkStatus {
   url: string | null;
   /** Why the last attempt failed, until one succeeds. */
   error: { code: CrdtErrorCode; message: string } | null;
+  /** Why the relay is not used although it may be, or `null`. */
+  relayOff: string | null;
   /** Every peer in the room, linked already or not. */
   links: PeerLink[];
   /** How many RTCPeerConnections this page has open through this package. */

@@ -14,6 +14,7 @@ use super::listeners::EventName;
 use super::options::Options;
 use super::peers::Peers;
 use super::presence::Fields;
+use super::relay::Relay;
 use super::session::{Event, Identity, Session, thrown};
 use super::signaling::Signaling;
 use super::status::{Phase, Problem, Status};
@@ -32,6 +33,7 @@ pub(crate) struct Core {
     pub(super) engine: Option<Engine>,
     pub(super) peers: Peers,
     pub(super) presence: Fields,
+    pub(super) relay: Relay,
     timer: Option<(u64, Timer)>,
     page_listeners: Vec<Listener>,
     /// The page was put away while connected, and connects again when it comes back.
@@ -57,6 +59,7 @@ impl Core {
             engine: None,
             peers: Peers::default(),
             presence: Fields::new(),
+            relay: Relay::default(),
             timer: None,
             page_listeners: Vec::new(),
             suspended: false,
@@ -87,6 +90,7 @@ impl Core {
             }
             Event::Socket { attempt, event } => self.on_socket(session, attempt, event),
             Event::Wire { link, event } => self.on_wire(session, link, event),
+            Event::Relay(event) => self.on_relay(session, event),
             Event::Timer => self.on_timer(session),
             Event::PageHide => self.suspend(session),
             Event::PageShow => self.resume(session),
@@ -96,6 +100,7 @@ impl Core {
 
     /// What follows from the events just taken: the timer, and news for listeners.
     pub(crate) fn settle(&mut self, session: &Session) {
+        self.plan_relay(session);
         self.report_buffered(session);
         self.arm(session);
         let status = self.status(session);
@@ -132,6 +137,7 @@ impl Core {
             room: session.options().room.as_ref().map(ToString::to_string),
             url: self.url.clone(),
             error: self.problem.clone(),
+            relay_off: self.relay.off.clone(),
             links,
             open_connections: connection::open_connections(),
         }
@@ -206,7 +212,8 @@ impl Core {
             }
             .into());
         }
-        if !is_function("RTCPeerConnection") {
+        let needs_webrtc = session.options().key.is_none();
+        if needs_webrtc && !is_function("RTCPeerConnection") {
             return Err(NetworkError::NoWebRtc.into());
         }
         if !is_function("WebSocket") {
@@ -217,8 +224,10 @@ impl Core {
 
     fn start(&mut self, session: &Session) {
         self.phase = Phase::Connecting;
+        session.identity().renew();
         self.make_engine(session);
         self.show_all_presence(session);
+        self.prepare_relay(session);
         session.set_live(true);
         self.open_socket(session);
     }
@@ -229,6 +238,7 @@ impl Core {
         self.peers.clear();
         self.signaling.leave();
         self.engine = None;
+        self.relay = Relay::default();
         self.timer = None;
         self.suspended = false;
         self.phase = phase;
@@ -275,6 +285,7 @@ impl Core {
             self.engine.as_ref().and_then(Engine::next_timeout),
             self.signaling.deadline(),
             self.peers.deadline(),
+            self.relay.deadline(),
         ];
         let Some(at) = wanted.into_iter().flatten().min() else {
             self.timer = None;
@@ -294,6 +305,7 @@ impl Core {
         self.tick_engine(session);
         self.tick_signaling(session);
         self.tick_peers(session);
+        self.tick_relay(session);
     }
 
     fn on_online(&mut self, session: &Session) {

@@ -61,6 +61,8 @@ pub(crate) enum NetworkError {
          with another agentId"
     )]
     AgentInUse { agent: String },
+    #[error("the encrypted relay to {peer} failed: {reason}")]
+    Relay { peer: String, reason: String },
     #[error("presence: {reason}")]
     Presence { reason: String },
     #[error("no connection to {peer}: this page has {open} peer connections open already")]
@@ -91,6 +93,7 @@ impl NetworkError {
             NetworkError::PeerClosed { .. } => "peer_closed",
             NetworkError::PeerRefused { .. } => "peer_refused",
             NetworkError::AgentInUse { .. } => "agent_in_use",
+            NetworkError::Relay { .. } => "relay_failed",
             NetworkError::Presence { .. } => "presence_too_large",
             NetworkError::TooManyConnections { .. } => "too_many_connections",
         }
@@ -101,7 +104,11 @@ impl NetworkError {
         match self {
             NetworkError::Refused { code, .. } => !matches!(
                 code,
-                ErrorCode::PeerUnavailable | ErrorCode::Other | ErrorCode::TooManyRooms
+                ErrorCode::PeerUnavailable
+                    | ErrorCode::Other
+                    | ErrorCode::TooManyRooms
+                    | ErrorCode::RateLimited
+                    | ErrorCode::StoreUnavailable
             ),
             NetworkError::Closed { number, .. } => {
                 CloseCode::from_number(*number) == Some(CloseCode::Replaced)
@@ -114,6 +121,7 @@ impl NetworkError {
             | NetworkError::PeerClosed { .. }
             | NetworkError::PeerRefused { .. }
             | NetworkError::AgentInUse { .. }
+            | NetworkError::Relay { .. }
             | NetworkError::Presence { .. }
             | NetworkError::TooManyConnections { .. } => false,
             NetworkError::NoWebRtc
@@ -188,6 +196,10 @@ impl NetworkError {
                 reason: text(),
             },
             NetworkError::AgentInUse { agent: text() },
+            NetworkError::Relay {
+                peer: text(),
+                reason: text(),
+            },
             NetworkError::Presence { reason: text() },
             NetworkError::TooManyConnections {
                 peer: text(),

@@ -12,7 +12,8 @@ use super::connection::{Connection, ConnectionEvent, open_connections};
 use super::core::Core;
 use super::error::NetworkError;
 use super::message_of;
-use super::peers::we_offer;
+use super::options::LinkKind;
+use super::peers::{Newcomer, we_offer};
 use super::session::{Event, Session};
 use super::signal;
 use super::wire::{Wire, WireEvent};
@@ -20,30 +21,41 @@ use super::wire::{Wire, WireEvent};
 /// Chromium makes about 500 connections in a process, which other pages share.
 const MAX_CONNECTIONS: usize = 200;
 
+/// Of the links to one peer, the direct one is the first choice.
+const DIRECT_RANK: u8 = 1;
+
 /// How long a closed channel waits for word that the peer has left, before it is made anew.
 const RENEW_MILLIS: u64 = 500;
 
 impl Core {
-    /// The room as it is when we enter it, for the first time or again. Who is not in it but
+    /// The room as it is when we enter it, for the first time or again (`is_back`). Who is not in it but
     /// linked stays: it may have lost the signaling server too, and not be back yet.
-    pub(super) fn on_peer_list(&mut self, session: &Session, present: Vec<(AgentId, Option<u64>)>) {
+    pub(super) fn on_peer_list(
+        &mut self,
+        session: &Session,
+        present: Vec<Newcomer>,
+        is_back: bool,
+    ) {
         let is_gone = |id: &AgentId| {
             let is_up = self.peers.get(id).is_some_and(|peer| peer.is_up());
-            !is_up && !present.iter().any(|(there, _)| there == id)
+            !is_up && !present.iter().any(|newcomer| newcomer.id == *id)
         };
         let gone: Vec<AgentId> = self.peers.ids().filter(|id| is_gone(id)).cloned().collect();
         for id in gone {
             self.drop_peer(session, &id);
         }
-        for (id, page) in present {
-            self.take_in(session, id, page);
+        for newcomer in present {
+            self.take_in(session, newcomer);
         }
         self.plan(session);
-        self.on_network_back(session);
+        // Signals may have been lost while the server was away.
+        if is_back {
+            self.on_network_back(session);
+        }
     }
 
-    pub(super) fn on_peer_joined(&mut self, session: &Session, id: AgentId, page: Option<u64>) {
-        self.take_in(session, id, page);
+    pub(super) fn on_peer_joined(&mut self, session: &Session, newcomer: Newcomer) {
+        self.take_in(session, newcomer);
         self.plan(session);
     }
 
@@ -56,8 +68,11 @@ impl Core {
         let (Some(id), Some(signal)) = (message.from.clone(), signal::read(message)) else {
             return;
         };
+        if !session.options().allows(LinkKind::WebRtc) {
+            return;
+        }
         if self.peers.get(&id).is_none() {
-            self.peers.add(id.clone(), None);
+            self.peers.add(Newcomer::new(id.clone(), &[]));
         }
         // It may want a connection that we did not plan, and gets it.
         self.begin(session, &id);
@@ -120,6 +135,10 @@ impl Core {
 
     /// The engine closes a link, and has forgotten it already.
     pub(super) fn on_close(&mut self, session: &Session, link: LinkId, reason: &CloseReason) {
+        if let Some(id) = self.peers.relayed_to(link) {
+            self.on_relay_close(&id, reason);
+            return;
+        }
         let Some((id, wire)) = self.peers.wire(link) else {
             return;
         };
@@ -150,18 +169,20 @@ impl Core {
         self.drop_wire(session, &id);
     }
 
-    fn take_in(&mut self, session: &Session, id: AgentId, page: Option<u64>) {
-        let known = self.peers.get(&id);
+    fn take_in(&mut self, session: &Session, newcomer: Newcomer) {
+        let page = newcomer.page;
+        let known = self.peers.get(&newcomer.id);
         let is_same = known.is_some_and(|peer| page.is_some() && peer.page == page);
         if is_same && known.is_some_and(|peer| peer.is_up()) {
             return;
         }
-        self.drop_peer(session, &id);
-        self.peers.add(id, page);
+        self.drop_peer(session, &newcomer.id);
+        self.peers.add(newcomer);
     }
 
     fn drop_peer(&mut self, session: &Session, id: &AgentId) {
         self.drop_wire(session, id);
+        self.drop_relay(session, id, false);
         self.peers.remove(id);
     }
 
@@ -176,7 +197,12 @@ impl Core {
             members.iter().map(AgentId::as_str),
             linked.iter().map(String::as_str),
         );
+        let wanted = mesh::peers(me.as_str(), members.iter().map(AgentId::as_str));
+        let is_direct_allowed = session.options().allows(LinkKind::WebRtc);
         for id in &members {
+            if let Some(peer) = self.peers.get_mut(id) {
+                peer.planned = wanted.contains(id.as_str());
+            }
             // Who gives no page knows nothing of the mesh, and would only come back.
             let peer = self.peers.get(id);
             let knows_mesh = peer.is_some_and(|peer| peer.page.is_some());
@@ -187,7 +213,7 @@ impl Core {
                 if let Some(peer) = self.peers.get_mut(id) {
                     peer.negotiation = None;
                 }
-            } else if plan.connect.contains(id.as_str()) && is_idle {
+            } else if wanted.contains(id.as_str()) && is_idle && is_direct_allowed {
                 self.begin(session, id);
             }
         }
@@ -198,7 +224,7 @@ impl Core {
         let identity = session.identity();
         if self
             .peers
-            .negotiate_with(&identity.agent, identity.page, id)
+            .negotiate_with(&identity.agent, identity.page(), id)
         {
             self.negotiate(session, id, Input::Start);
         }
@@ -246,8 +272,11 @@ impl Core {
                 }
                 self.tell_error(session, error);
             }
-            // There is no other way to fall back to.
-            Action::Fallback(_) => {}
+            Action::Fallback(on) => {
+                if let Some(peer) = self.peers.get_mut(id) {
+                    peer.fallback = on;
+                }
+            }
             step => self.take_step(session, id, step),
         }
     }
@@ -367,7 +396,7 @@ impl Core {
         };
         wire.is_up = true;
         let link = wire.link;
-        self.link_up(session, link);
+        self.link_up(session, link, DIRECT_RANK);
         self.plan(session);
     }
 }

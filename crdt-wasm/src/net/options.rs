@@ -14,6 +14,32 @@ pub(crate) struct Options {
     pub(crate) room: Option<RoomId>,
     /// RTCIceServer objects, as RTCPeerConnection takes them.
     pub(crate) ice_servers: Array,
+    /// Which ways to a peer may be used.
+    links: Vec<LinkKind>,
+    /// The secret that the members of the room share, which the relay is encrypted with.
+    pub(crate) key: Option<String>,
+    /// What lets us into the room, where the server asks for it.
+    pub(crate) token: Option<String>,
+}
+
+/// A way to a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LinkKind {
+    /// A direct connection.
+    WebRtc,
+    /// Through the signaling socket, encrypted.
+    Relay,
+}
+
+impl LinkKind {
+    const ALL: [LinkKind; 2] = [LinkKind::WebRtc, LinkKind::Relay];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            LinkKind::WebRtc => "webrtc",
+            LinkKind::Relay => "relay",
+        }
+    }
 }
 
 impl Options {
@@ -23,6 +49,9 @@ impl Options {
             return Ok(Options {
                 room: None,
                 ice_servers: Array::new(),
+                links: LinkKind::ALL.to_vec(),
+                key: None,
+                token: None,
             });
         }
         if !value.is_object() {
@@ -34,8 +63,39 @@ impl Options {
         Ok(Options {
             room,
             ice_servers: ice_servers(&field(value, "iceServers"))?,
+            links: links(&field(value, "links"))?,
+            key: argument::optional_string("options.key", &field(value, "key"))?,
+            token: argument::optional_string("options.token", &field(value, "token"))?,
         })
     }
+
+    /// Whether this way may be used.
+    pub(crate) fn allows(&self, kind: LinkKind) -> bool {
+        self.links.contains(&kind)
+    }
+}
+
+fn links(value: &JsValue) -> Result<Vec<LinkKind>, BindingError> {
+    if value.is_undefined() || value.is_null() {
+        return Ok(LinkKind::ALL.to_vec());
+    }
+    if !Array::is_array(value) {
+        return Err(argument::bad("options.links", "an array", value));
+    }
+    Array::from(value)
+        .iter()
+        .map(|name| {
+            let name = argument::string("options.links[]", &name)?;
+            LinkKind::ALL
+                .into_iter()
+                .find(|kind| kind.as_str() == name)
+                .ok_or_else(|| BindingError::BadArgument {
+                    name: "options.links[]",
+                    expected: "webrtc or relay",
+                    got: format!("{name:?}"),
+                })
+        })
+        .collect()
 }
 
 fn ice_servers(value: &JsValue) -> Result<Array, BindingError> {

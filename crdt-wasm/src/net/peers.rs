@@ -7,6 +7,9 @@ use crdt_sync::{Engine, LinkId, PeerStatus};
 use js_sys::Array;
 use signaling_protocol::AgentId;
 
+use super::options::LinkKind;
+use super::page;
+use super::relay::{self, RelayLink, RelayMemory};
 use super::status::{LinkState, PeerLink};
 use super::wire::Wire;
 
@@ -27,7 +30,13 @@ pub(crate) struct Peer {
     pub(super) page: Option<u64>,
     /// The negotiation, where a connection is wanted by either side.
     pub(super) negotiation: Option<Negotiation>,
+    /// The mesh wants a link to it.
+    pub(super) planned: bool,
     pub(super) wire: Option<Wire>,
+    /// The direct connection is interrupted, and something else should carry the edits.
+    pub(super) fallback: bool,
+    pub(super) relay: Option<RelayLink>,
+    pub(super) relayed: RelayMemory,
     /// The state of the connection under the wire.
     pub(super) state: ConnectionState,
     /// The channel closed, and by then a new connection is to be made; who leaves the room closes
@@ -35,6 +44,25 @@ pub(crate) struct Peer {
     pub(super) renew_at: Option<u64>,
     /// What went wrong last, until it works.
     pub(super) problem: Option<String>,
+}
+
+/// Someone of whom the signaling server tells.
+pub(crate) struct Newcomer {
+    pub(super) id: AgentId,
+    /// The page load, where it says.
+    pub(super) page: Option<u64>,
+    /// It has a key for the relay.
+    relays: bool,
+}
+
+impl Newcomer {
+    pub(super) fn new(id: AgentId, capabilities: &[String]) -> Newcomer {
+        Newcomer {
+            id,
+            page: page::of(capabilities),
+            relays: capabilities.iter().any(|name| name == relay::CAPABILITY),
+        }
+    }
 }
 
 impl Peers {
@@ -59,16 +87,20 @@ impl Peers {
     }
 
     /// Takes a newcomer in, in place of who had the name before.
-    pub(super) fn add(&mut self, id: AgentId, page: Option<u64>) {
+    pub(super) fn add(&mut self, newcomer: Newcomer) {
         let peer = Peer {
-            page,
+            page: newcomer.page,
             negotiation: None,
+            planned: false,
             wire: None,
+            fallback: false,
+            relay: None,
+            relayed: RelayMemory::new(newcomer.relays),
             state: ConnectionState::New,
             renew_at: None,
             problem: None,
         };
-        self.all.insert(id, peer);
+        self.all.insert(newcomer.id, peer);
     }
 
     pub(super) fn remove(&mut self, id: &AgentId) {
@@ -115,7 +147,7 @@ impl Peers {
 
     /// The peers with an open link.
     pub(super) fn linked(&self) -> Vec<String> {
-        let up = self.all.iter().filter(|(_, peer)| peer.is_up());
+        let up = self.all.iter().filter(|(_, peer)| peer.is_linked());
         up.map(|(id, _)| id.to_string()).collect()
     }
 
@@ -138,6 +170,22 @@ impl Peers {
         })
     }
 
+    /// Whom a relay link leads to.
+    pub(super) fn relayed_to(&self, link: LinkId) -> Option<AgentId> {
+        let is_it = |peer: &Peer| peer.relay.as_ref().is_some_and(|relay| relay.link == link);
+        self.all
+            .iter()
+            .find(|(_, peer)| is_it(peer))
+            .map(|(id, _)| id.clone())
+    }
+
+    /// The relay links.
+    pub(super) fn relays(&self) -> impl Iterator<Item = LinkId> {
+        self.all
+            .values()
+            .filter_map(|peer| Some(peer.relay.as_ref()?.link))
+    }
+
     /// The wires that the engine knows of.
     pub(super) fn up(&self) -> impl Iterator<Item = &Wire> {
         self.all
@@ -149,12 +197,25 @@ impl Peers {
     pub(super) fn links(&self, engine: Option<&Engine>) -> Vec<PeerLink> {
         let figures: Vec<PeerStatus> = engine.into_iter().flat_map(Engine::peers).collect();
         let link = |(id, peer): (&AgentId, &Peer)| {
-            let wire = peer.wire.as_ref().filter(|wire| wire.is_up);
-            let figures =
-                wire.and_then(|wire| figures.iter().find(|status| status.link == wire.link));
+            let direct = peer
+                .wire
+                .as_ref()
+                .filter(|wire| wire.is_up)
+                .map(|wire| wire.link);
+            let relayed = peer
+                .relay
+                .as_ref()
+                .filter(|relay| relay.heard)
+                .map(|relay| relay.link);
+            let (kind, used) = match (direct, relayed) {
+                (Some(link), _) if peer.is_direct() => (LinkKind::WebRtc, Some(link)),
+                (_, Some(link)) => (LinkKind::Relay, Some(link)),
+                (direct, None) => (LinkKind::WebRtc, direct),
+            };
+            let figures = figures.iter().find(|status| Some(status.link) == used);
             PeerLink {
                 peer: id.to_string(),
-                link: "webrtc",
+                link: kind.as_str(),
                 state: peer.link_state(),
                 synced: figures.is_some_and(|figures| figures.synced),
                 rtt: figures
@@ -172,19 +233,31 @@ impl Peers {
 }
 
 impl Peer {
-    /// Whether edits go through to it directly.
+    /// Whether there is an open channel to it.
     pub(super) fn is_up(&self) -> bool {
         self.wire.as_ref().is_some_and(|wire| wire.is_up)
     }
 
+    /// Whether edits go through to it directly.
+    pub(super) fn is_direct(&self) -> bool {
+        self.is_up() && !self.fallback
+    }
+
+    /// Whether edits go through to it.
+    fn is_linked(&self) -> bool {
+        self.is_up() || self.relay.as_ref().is_some_and(|relay| relay.heard)
+    }
+
     fn link_state(&self) -> LinkState {
-        match (self.is_up(), self.state) {
-            (true, ConnectionState::Disconnected | ConnectionState::Failed) => {
+        let is_relayed = self.relay.as_ref().is_some_and(|relay| relay.heard);
+        match self.state {
+            _ if !self.is_up() && is_relayed => LinkState::Open,
+            _ if !self.is_up() && self.planned => LinkState::Connecting,
+            _ if !self.is_up() => LinkState::Indirect,
+            ConnectionState::Disconnected | ConnectionState::Failed if !is_relayed => {
                 LinkState::Interrupted
             }
-            (true, _) => LinkState::Open,
-            (false, _) if self.negotiation.is_some() => LinkState::Connecting,
-            (false, _) => LinkState::Indirect,
+            _ => LinkState::Open,
         }
     }
 }

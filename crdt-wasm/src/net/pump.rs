@@ -46,7 +46,7 @@ impl Core {
             .entry()
             .read(|document| Ok(document.agent().to_owned()));
         let agent = agent.unwrap_or_default();
-        let page = session.identity().page;
+        let page = session.identity().page();
         self.engine = Some(Engine::new(Config::default(), &agent, page));
     }
 
@@ -59,10 +59,14 @@ impl Core {
         u32::try_from(bytes).unwrap_or(u32::MAX)
     }
 
-    /// A channel to a peer works.
-    pub(super) fn link_up(&mut self, session: &Session, link: LinkId) {
+    /// A link to a peer works. Of several to one peer, the one with the lowest rank is used.
+    pub(super) fn link_up(&mut self, session: &Session, link: LinkId, rank: u8) {
+        let options = LinkOptions {
+            rank,
+            ..LinkOptions::default()
+        };
         self.with_engine(session, |engine, document| {
-            engine.link_up(link, LinkOptions::default(), now(), document);
+            engine.link_up(link, options, now(), document);
         });
     }
 
@@ -124,11 +128,10 @@ impl Core {
 
     /// Tells the engine how much waits in each channel.
     pub(super) fn report_buffered(&mut self, session: &Session) {
-        let waiting: Vec<(LinkId, usize)> = self
-            .peers
-            .up()
-            .map(|wire| (wire.link, wire.buffered()))
-            .collect();
+        let direct = self.peers.up().map(|wire| (wire.link, wire.buffered()));
+        let relayed_bytes = self.relay.waiting_bytes() + self.signaling.buffered();
+        let relayed = self.peers.relays().map(|link| (link, relayed_bytes));
+        let waiting: Vec<(LinkId, usize)> = direct.chain(relayed).collect();
         if waiting.is_empty() {
             return;
         }
@@ -201,12 +204,12 @@ impl Core {
                 channel,
                 message,
             } => {
-                let sent = match self.peers.wire(link) {
-                    Some((_, wire)) => wire.send(channel, &message),
-                    None => Ok(()),
-                };
-                if let Err(thrown) = sent {
-                    self.link_lost(session, link, &message_of(&thrown));
+                if let Some((_, wire)) = self.peers.wire(link) {
+                    if let Err(thrown) = wire.send(channel, &message) {
+                        self.link_lost(session, link, &message_of(&thrown));
+                    }
+                } else if let Some(to) = self.peers.relayed_to(link) {
+                    self.send_relayed(session, &to, link, message);
                 }
             }
             Output::Close { link, reason } => self.on_close(session, link, &reason),
@@ -282,6 +285,9 @@ impl Core {
     }
 
     fn peer_of(&mut self, link: LinkId) -> Option<String> {
-        self.peers.wire(link).map(|(id, _)| id.to_string())
+        let direct = self.peers.wire(link).map(|(id, _)| id);
+        direct
+            .or_else(|| self.peers.relayed_to(link))
+            .map(|id| id.to_string())
     }
 }

@@ -19,6 +19,7 @@ use super::core::Core;
 use super::error::NetworkError;
 use super::listeners::Listeners;
 use super::options::Options;
+use super::relay::RelayEvent;
 use super::socket::SocketEvent;
 use super::status::Status;
 use super::wire::WireEvent;
@@ -55,6 +56,7 @@ pub(crate) enum Event {
         link: LinkId,
         event: WireEvent,
     },
+    Relay(RelayEvent),
     /// The time that the state asked for has come.
     Timer,
     /// The page is being put away.
@@ -68,10 +70,23 @@ pub(crate) enum Event {
 /// Who this page is in the room.
 pub(crate) struct Identity {
     pub(crate) agent: AgentId,
-    /// A number of this page load, which peers see.
-    pub(crate) page: u64,
+    /// A number of this page load, new with every connection to a room, which peers see.
+    page: Cell<u64>,
     /// What lets this page take its own name over when it comes back; only the server sees it.
     pub(crate) secret: Option<SessionSecret>,
+}
+
+impl Identity {
+    pub(crate) fn page(&self) -> u64 {
+        self.page.get()
+    }
+
+    /// Takes another number, so that what was said under the one before is known as such.
+    pub(crate) fn renew(&self) {
+        if let Some(page) = browser::random_bytes() {
+            self.page.set(u64::from_le_bytes(page));
+        }
+    }
 }
 
 /// One `NetworkSync`.
@@ -104,7 +119,7 @@ impl Session {
         let secret: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
         let identity = Identity {
             agent,
-            page: u64::from_le_bytes(page),
+            page: Cell::new(u64::from_le_bytes(page)),
             secret: SessionSecret::parse(&secret).ok(),
         };
         let session = Rc::new_cyclic(|this| Session {

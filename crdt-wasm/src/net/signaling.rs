@@ -11,7 +11,10 @@ use signaling_protocol::{
 use super::browser::{now, random_fraction};
 use super::core::Core;
 use super::error::NetworkError;
+use super::options::LinkKind;
 use super::page;
+use super::peers::Newcomer;
+use super::relay;
 use super::session::{Event, Session};
 use super::socket::{Socket, SocketEvent};
 use super::status::Phase;
@@ -67,7 +70,16 @@ impl Signaling {
         self.backoff.reset();
     }
 
-    fn is_joined(&self) -> bool {
+    /// How many bytes wait to be sent.
+    pub(super) fn buffered(&self) -> usize {
+        match &self.stage {
+            Stage::Joining { socket, .. } | Stage::Joined { socket } => socket.buffered(),
+            Stage::Idle | Stage::Waiting { .. } => 0,
+        }
+    }
+
+    /// Whether we are in the room.
+    pub(super) fn is_joined(&self) -> bool {
         matches!(self.stage, Stage::Joined { .. })
     }
 }
@@ -155,8 +167,12 @@ impl Core {
         let identity = session.identity();
         let mut join = Join::new(identity.agent.clone());
         join.room.clone_from(&session.options().room);
+        join.token.clone_from(&session.options().token);
         join.session.clone_from(&identity.secret);
-        join.capabilities = vec![page::capability(identity.page)];
+        join.capabilities = vec![page::capability(identity.page())];
+        if self.relay.off.is_none() && session.options().allows(LinkKind::Relay) {
+            join.capabilities.push(relay::CAPABILITY.to_owned());
+        }
         join.protocol = Some(PROTOCOL_VERSION);
         self.signaling.send(&ClientMessage::Join(join));
     }
@@ -180,20 +196,23 @@ impl Core {
                 let ice_servers: Array =
                     wasm_bindgen::JsCast::unchecked_into(plain(&list.ice_servers));
                 self.peers.set_server_ice(ice_servers);
+                let is_back = self.phase == Phase::Reconnecting;
                 self.enter_room();
-                let present = list.peers.iter().map(|peer| {
-                    let offered = list.capabilities.get(peer);
-                    (peer.clone(), offered.and_then(|all| page::of(all)))
-                });
-                let present: Vec<(AgentId, Option<u64>)> = present.collect();
-                self.on_peer_list(session, present);
+                let nothing = Vec::new();
+                let newcomer = |id: &AgentId| {
+                    let capabilities = list.capabilities.get(id).unwrap_or(&nothing);
+                    Newcomer::new(id.clone(), capabilities)
+                };
+                let present: Vec<Newcomer> = list.peers.iter().map(newcomer).collect();
+                self.on_peer_list(session, present, is_back);
             }
             ServerMessage::PeerJoined(joined) => {
-                let page = page::of(&joined.capabilities);
-                self.on_peer_joined(session, joined.peer_id, page);
+                let newcomer = Newcomer::new(joined.peer_id, &joined.capabilities);
+                self.on_peer_joined(session, newcomer);
             }
             ServerMessage::PeerLeft(left) => self.on_peer_left(session, &left.peer_id),
             ServerMessage::Signal(signal) => self.on_signal(session, &signal),
+            ServerMessage::Relay(message) => self.on_relayed(session, message),
             ServerMessage::Error(reply) => self.on_refusal(session, reply),
             ServerMessage::Ping(_) => self.signaling.send(&ClientMessage::Pong(Pong {})),
             _ => {}

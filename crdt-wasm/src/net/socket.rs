@@ -60,6 +60,11 @@ impl Socket {
     pub(crate) fn send(&self, text: &str) {
         let _ = self.raw.send_with_str(text);
     }
+
+    /// How many bytes wait to be sent.
+    pub(crate) fn buffered(&self) -> usize {
+        self.raw.buffered_amount() as usize
+    }
 }
 
 impl Drop for Socket {

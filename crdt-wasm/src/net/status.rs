@@ -30,6 +30,7 @@ pub(crate) struct Status {
     pub(crate) room: Option<String>,
     pub(crate) url: Option<String>,
     pub(crate) error: Option<Problem>,
+    pub(crate) relay_off: Option<String>,
     pub(crate) links: Vec<PeerLink>,
     pub(crate) open_connections: usize,
 }
@@ -43,9 +44,11 @@ impl Status {
             || self.error != before.error
             || self.peers != before.peers
             || self.url != before.url
+            || self.relay_off != before.relay_off
             || self.links.len() != before.links.len()
             || self.links.iter().zip(&before.links).any(|(now, then)| {
                 now.peer != then.peer
+                    || now.link != then.link
                     || now.state != then.state
                     || now.synced != then.synced
                     || now.problem != then.problem
@@ -103,6 +106,7 @@ mod tests {
             room: None,
             url: Some("ws://localhost:8080".to_owned()),
             error: None,
+            relay_off: None,
             links: vec![PeerLink {
                 peer: "bob".to_owned(),
                 link: "webrtc",

@@ -161,7 +161,7 @@ impl Drop for Wire {
 }
 
 /// Runs a task until it ends or is aborted.
-fn spawn(task: impl Future<Output = ()> + 'static) -> AbortHandle {
+pub(super) fn spawn(task: impl Future<Output = ()> + 'static) -> AbortHandle {
     let (task, handle) = abortable(task);
     wasm_bindgen_futures::spawn_local(async move {
         // An aborted task has nobody who waits for it.

@@ -50,6 +50,7 @@ test('the status of a sync that was never connected', () =>
         room: 'plans',
         url: null,
         error: null,
+        relayOff: null,
         links: [],
         openConnections: 0,
       });
@@ -71,7 +72,14 @@ test('bad arguments are typed errors', async () => {
   assert.equal(make(doc.handle, 'alice', { room: 'x'.repeat(129) }), 'bad_id');
   assert.equal(make(doc.handle, 'alice', { iceServers: 'stun:x' }), 'bad_argument');
   assert.equal(make(doc.handle, 'alice', { iceServers: [{}] }), 'bad_argument');
+  assert.equal(make(doc.handle, 'alice', { links: 'relay' }), 'bad_argument');
+  assert.equal(make(doc.handle, 'alice', { links: ['pigeon'] }), 'bad_argument');
+  assert.equal(make(doc.handle, 'alice', { key: 5 }), 'bad_argument');
+  assert.equal(make(doc.handle, 'alice', { token: {} }), 'bad_argument');
   const sync = new NetworkSync(doc.handle, 'alice', {
+    links: ['webrtc'],
+    key: 'a secret',
+    token: 'a token',
     iceServers: [{ urls: 'stun:stun.example.org' }, { urls: ['turn:turn.example.org'] }],
   });
   assert.equal(errorOf(() => sync.on('nothing', () => {})).code, 'bad_argument');
