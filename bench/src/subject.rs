@@ -1,0 +1,150 @@
+//! What every measured library is made to do, and how one that only has replicas replays a
+//! concurrent history.
+
+use crate::trace::{Patch, Res, Trace};
+
+/// A replica of a text, by one of the libraries.
+pub(crate) trait Subject: Sized {
+    /// A point in its history.
+    type Version;
+
+    /// An empty replica, edited in the name of agent number `agent`.
+    fn new(agent: usize) -> Res<Self>;
+    /// Makes one edit.
+    fn edit(&mut self, patch: &Patch) -> Res<()>;
+    /// Ends what the library has begun and not finished: an implicit transaction.
+    fn settle(&mut self) {}
+    fn text(&self) -> Res<String>;
+    fn len(&self) -> usize;
+    fn version(&mut self) -> Self::Version;
+    /// What happened since `version`, as bytes.
+    fn since(&mut self, version: &Self::Version) -> Res<Vec<u8>>;
+    /// Makes one edit; returns it as the bytes to be sent to the others of a running session.
+    fn edit_to_wire(&mut self, patch: &Patch) -> Res<Vec<u8>> {
+        let before = self.version();
+        self.edit(patch)?;
+        self.since(&before)
+    }
+    /// Applies what [`Subject::since`] returned.
+    fn apply(&mut self, update: &[u8]) -> Res<()>;
+    /// Applies what [`Subject::edit_to_wire`] returned.
+    fn apply_from_wire(&mut self, update: &[u8]) -> Res<()> {
+        self.apply(update)
+    }
+    /// The whole history, as it would be sent to a newcomer.
+    fn history(&mut self) -> Res<Vec<u8>>;
+    /// A replica from such bytes.
+    fn load(history: &[u8], agent: usize) -> Res<Self>;
+    /// The form of a file.
+    fn save(&mut self) -> Res<Vec<u8>> {
+        self.history()
+    }
+    /// Opens a file.
+    fn open(saved: &[u8], agent: usize) -> Res<Self> {
+        Self::load(saved, agent)
+    }
+    /// Replays a concurrent history.
+    fn replay(trace: &Trace) -> Res<Replayed<Self>> {
+        replay_with_replicas(trace)
+    }
+}
+
+/// A replica at the end of a concurrent history, and the history as one update a transaction, in an
+/// order in which they can be applied.
+pub(crate) struct Replayed<S> {
+    pub(crate) doc: S,
+    pub(crate) updates: Vec<Vec<u8>>,
+    /// How many edits reached past the end, because concurrent inserts were ordered in another way
+    /// than by who wrote the trace; what was past the end was left out.
+    pub(crate) clamped: usize,
+}
+
+/// One of the replicas that a history is replayed with: it is always at the version of the last
+/// transaction made on it.
+struct Replica<S> {
+    doc: S,
+    agent: usize,
+    txns: Vec<usize>,
+    /// How many transactions of each replica it holds.
+    clock: Vec<u32>,
+}
+
+/// Replays a history with as few replicas as it has branches at a time. A transaction is made on a
+/// replica which is at one of its ancestors, after that was given what it lacked.
+fn replay_with_replicas<S: Subject>(trace: &Trace) -> Res<Replayed<S>> {
+    let mut replicas: Vec<Replica<S>> = Vec::new();
+    let mut updates: Vec<Vec<u8>> = Vec::with_capacity(trace.txns.len());
+    let mut clocks: Vec<Vec<u32>> = Vec::with_capacity(trace.txns.len());
+    let mut clamped = 0;
+    for (index, txn) in trace.txns.iter().enumerate() {
+        let mut clock: Vec<u32> = vec![0; replicas.len()];
+        for &parent in &txn.parents {
+            for (mine, theirs) in clock.iter_mut().zip(&clocks[parent]) {
+                *mine = (*mine).max(*theirs);
+            }
+        }
+        if txn.event_count() == 0 {
+            // It only merges its parents.
+            updates.push(Vec::new());
+            clocks.push(clock);
+            continue;
+        }
+        // The best to take is one of the same agent, then one that lacks little.
+        let free = (0..replicas.len())
+            .filter(|&i| clock[i] as usize == replicas[i].txns.len())
+            .max_by_key(|&i| (replicas[i].agent == txn.agent, replicas[i].txns.last()));
+        let at = free.unwrap_or(replicas.len());
+        if free.is_none() {
+            replicas.push(Replica {
+                doc: S::new(at)?,
+                agent: txn.agent,
+                txns: Vec::new(),
+                clock: Vec::new(),
+            });
+            clock.push(0);
+        }
+        let mut lacks: Vec<usize> = Vec::new();
+        for (i, other) in replicas.iter().enumerate() {
+            let has = replicas[at].clock.get(i).map_or(0, |&n| n as usize);
+            let wants = clock[i] as usize;
+            lacks.extend(other.txns.get(has..wants).unwrap_or_default());
+        }
+        lacks.sort_unstable();
+        let replica = &mut replicas[at];
+        for lacking in lacks {
+            replica.doc.apply(&updates[lacking])?;
+        }
+        let before = replica.doc.version();
+        for patch in &txn.patches {
+            let len = replica.doc.len();
+            let mut patch = patch.clone();
+            if patch.pos + patch.deleted > len {
+                clamped += 1;
+                patch.pos = patch.pos.min(len);
+                patch.deleted = patch.deleted.min(len - patch.pos);
+            }
+            if patch.event_count() > 0 {
+                replica.doc.edit(&patch)?;
+            }
+        }
+        replica.doc.settle();
+        updates.push(replica.doc.since(&before)?);
+        replica.txns.push(index);
+        clock[at] += 1;
+        replica.clock.clone_from(&clock);
+        replica.agent = txn.agent;
+        clocks.push(clock);
+    }
+    updates.retain(|update| !update.is_empty());
+    drop(replicas);
+    let mut doc = S::new(usize::from(u16::MAX))?;
+    for update in &updates {
+        doc.apply(update)?;
+    }
+    doc.settle();
+    Ok(Replayed {
+        doc,
+        updates,
+        clamped,
+    })
+}

@@ -1,0 +1,87 @@
+//! yrs. It keeps no history: what was deleted is gone.
+
+use yrs::block::ClientID;
+use yrs::updates::decoder::Decode;
+use yrs::{
+    Doc, GetString, OffsetKind, Options, ReadTxn, StateVector, Text, TextRef, Transact, Update,
+    WriteTxn,
+};
+
+use crate::subject::Subject;
+use crate::trace::{Patch, Res};
+
+pub(crate) struct Yrs {
+    doc: Doc,
+    text: TextRef,
+}
+
+impl Yrs {
+    /// Its API asks for a transaction around every edit.
+    fn edit_in<T>(&self, patch: &Patch, then: impl FnOnce(&yrs::TransactionMut) -> T) -> T {
+        let mut txn = self.doc.transact_mut();
+        if patch.deleted > 0 {
+            self.text
+                .remove_range(&mut txn, patch.pos as u32, patch.deleted as u32);
+        }
+        if !patch.inserted.is_empty() {
+            self.text
+                .insert(&mut txn, patch.pos as u32, &patch.inserted);
+        }
+        then(&txn)
+    }
+}
+
+impl Subject for Yrs {
+    type Version = StateVector;
+
+    fn new(agent: usize) -> Res<Self> {
+        let doc = Doc::with_options(Options {
+            client_id: ClientID::new(agent as u64 + 1),
+            offset_kind: OffsetKind::Bytes,
+            ..Options::default()
+        });
+        let text = doc.transact_mut().get_or_insert_text("text");
+        Ok(Yrs { doc, text })
+    }
+
+    fn edit(&mut self, patch: &Patch) -> Res<()> {
+        self.edit_in(patch, |_| ());
+        Ok(())
+    }
+
+    fn edit_to_wire(&mut self, patch: &Patch) -> Res<Vec<u8>> {
+        Ok(self.edit_in(patch, |txn| txn.encode_update_v1()))
+    }
+
+    fn text(&self) -> Res<String> {
+        Ok(self.text.get_string(&self.doc.transact()))
+    }
+
+    fn len(&self) -> usize {
+        self.text.len(&self.doc.transact()) as usize
+    }
+
+    fn version(&mut self) -> StateVector {
+        self.doc.transact().state_vector()
+    }
+
+    fn since(&mut self, version: &StateVector) -> Res<Vec<u8>> {
+        Ok(self.doc.transact().encode_diff_v1(version))
+    }
+
+    fn apply(&mut self, update: &[u8]) -> Res<()> {
+        let update = Update::decode_v1(update)?;
+        self.doc.transact_mut().apply_update(update)?;
+        Ok(())
+    }
+
+    fn history(&mut self) -> Res<Vec<u8>> {
+        self.since(&StateVector::default())
+    }
+
+    fn load(history: &[u8], agent: usize) -> Res<Self> {
+        let mut loaded = Self::new(agent)?;
+        loaded.apply(history)?;
+        Ok(loaded)
+    }
+}
