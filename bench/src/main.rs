@@ -7,12 +7,20 @@ mod cell;
 mod gap_buffer;
 mod heap;
 mod inputs;
+mod machine;
 mod measure;
+mod plan;
+mod plot;
+mod report;
+mod runner;
 mod subject;
 mod subjects;
 mod trace;
+mod web;
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use trace::Res;
 
@@ -40,6 +48,23 @@ fn dispatch(arguments: &[&str]) -> Res<()> {
             println!("{}", serde_json::to_string(&figures)?);
             Ok(())
         }
-        _ => Err("usage: bench cell SUBJECT MEASURE TRACE TRACES INPUTS".into()),
+        ["run", traces, out, seconds, only @ ..] => runner::Run {
+            traces: traces.into(),
+            out: out.into(),
+            budget: Duration::from_secs(seconds.parse()?),
+            only: only.first().map(|only| (*only).to_owned()),
+        }
+        .run(),
+        ["report", out, path, date, commit] => {
+            let out = Path::new(out);
+            let results = runner::Results::read(&out.join("native.json"))?;
+            let web = web::WebResults::read(&out.join("web.json"))?;
+            let about = report::About { date, commit };
+            report::write(&results, web.as_ref(), &about, path.as_ref())
+        }
+        _ => Err("usage: bench run TRACES OUT SECONDS [CELLS]\n       \
+             bench report OUT PATH DATE COMMIT\n       \
+             bench cell SUBJECT MEASURE TRACE TRACES INPUTS"
+            .into()),
     }
 }

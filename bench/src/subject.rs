@@ -25,7 +25,16 @@ pub(crate) trait Subject: Sized {
         self.edit(patch)?;
         self.since(&before)
     }
-    /// Applies what [`Subject::since`] returned.
+    /// Makes some edits as one transaction; returns it as bytes, without what is known before.
+    fn transaction(&mut self, patches: &[Patch]) -> Res<Vec<u8>> {
+        let before = self.version();
+        for patch in patches {
+            self.edit(patch)?;
+        }
+        self.settle();
+        self.since(&before)
+    }
+    /// Applies what [`Subject::since`] or [`Subject::transaction`] returned.
     fn apply(&mut self, update: &[u8]) -> Res<()>;
     /// Applies what [`Subject::edit_to_wire`] returned.
     fn apply_from_wire(&mut self, update: &[u8]) -> Res<()> {
@@ -114,21 +123,18 @@ fn replay_with_replicas<S: Subject>(trace: &Trace) -> Res<Replayed<S>> {
         for lacking in lacks {
             replica.doc.apply(&updates[lacking])?;
         }
-        let before = replica.doc.version();
-        for patch in &txn.patches {
-            let len = replica.doc.len();
-            let mut patch = patch.clone();
+        let mut len = replica.doc.len();
+        let mut patches = txn.patches.clone();
+        for patch in &mut patches {
             if patch.pos + patch.deleted > len {
                 clamped += 1;
                 patch.pos = patch.pos.min(len);
                 patch.deleted = patch.deleted.min(len - patch.pos);
             }
-            if patch.event_count() > 0 {
-                replica.doc.edit(&patch)?;
-            }
+            len = len + patch.inserted.len() - patch.deleted;
         }
-        replica.doc.settle();
-        updates.push(replica.doc.since(&before)?);
+        patches.retain(|patch| patch.event_count() > 0);
+        updates.push(replica.doc.transaction(&patches)?);
         replica.txns.push(index);
         clock[at] += 1;
         replica.clock.clone_from(&clock);

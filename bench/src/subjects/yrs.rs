@@ -3,8 +3,8 @@
 use yrs::block::ClientID;
 use yrs::updates::decoder::Decode;
 use yrs::{
-    Doc, GetString, OffsetKind, Options, ReadTxn, StateVector, Text, TextRef, Transact, Update,
-    WriteTxn,
+    Doc, GetString, OffsetKind, Options, ReadTxn, StateVector, Text, TextRef, Transact,
+    TransactionMut, Update, WriteTxn,
 };
 
 use crate::subject::Subject;
@@ -16,18 +16,14 @@ pub(crate) struct Yrs {
 }
 
 impl Yrs {
-    /// Its API asks for a transaction around every edit.
-    fn edit_in<T>(&self, patch: &Patch, then: impl FnOnce(&yrs::TransactionMut) -> T) -> T {
-        let mut txn = self.doc.transact_mut();
+    fn edit_in(&self, txn: &mut TransactionMut, patch: &Patch) {
+        let pos = patch.pos as u32;
         if patch.deleted > 0 {
-            self.text
-                .remove_range(&mut txn, patch.pos as u32, patch.deleted as u32);
+            self.text.remove_range(txn, pos, patch.deleted as u32);
         }
         if !patch.inserted.is_empty() {
-            self.text
-                .insert(&mut txn, patch.pos as u32, &patch.inserted);
+            self.text.insert(txn, pos, &patch.inserted);
         }
-        then(&txn)
     }
 }
 
@@ -44,13 +40,24 @@ impl Subject for Yrs {
         Ok(Yrs { doc, text })
     }
 
+    /// Its API asks for a transaction around every edit.
     fn edit(&mut self, patch: &Patch) -> Res<()> {
-        self.edit_in(patch, |_| ());
+        self.edit_in(&mut self.doc.transact_mut(), patch);
         Ok(())
     }
 
     fn edit_to_wire(&mut self, patch: &Patch) -> Res<Vec<u8>> {
-        Ok(self.edit_in(patch, |txn| txn.encode_update_v1()))
+        self.transaction(std::slice::from_ref(patch))
+    }
+
+    /// The difference to a version has everything that was ever deleted; a transaction's update has
+    /// what it deleted itself.
+    fn transaction(&mut self, patches: &[Patch]) -> Res<Vec<u8>> {
+        let mut txn = self.doc.transact_mut();
+        for patch in patches {
+            self.edit_in(&mut txn, patch);
+        }
+        Ok(txn.encode_update_v1())
     }
 
     fn text(&self) -> Res<String> {

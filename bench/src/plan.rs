@@ -1,0 +1,270 @@
+//! The table: its rows, whom each compares, and what we aim at.
+
+/// What a figure of ours is held against.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Aim {
+    /// At most so many times the figure of this peer.
+    Times(f64, &'static str),
+    /// At most so many times the best peer's.
+    TimesBest(f64),
+    /// At most this figure.
+    AtMost(f64),
+    None,
+}
+
+pub(crate) struct Row {
+    pub(crate) what: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) measure: &'static str,
+    pub(crate) trace: &'static str,
+    /// Which of the cell's figures.
+    pub(crate) figure: &'static str,
+    pub(crate) subjects: &'static [&'static str],
+    pub(crate) aim: Aim,
+}
+
+pub(crate) const OURS: &str = "ours";
+
+/// Those that hold a text and no history: they are no peers.
+pub(crate) const FLOORS: [&str; 3] = ["gap-buffer", "jumprope", "crop"];
+
+/// All columns of the tables, in their order.
+pub(crate) const SUBJECTS: [&str; 9] = [
+    OURS,
+    "diamond-types",
+    "yrs",
+    "loro",
+    "automerge",
+    "cola",
+    "gap-buffer",
+    "jumprope",
+    "crop",
+];
+
+const EVERYBODY: &[&str] = &SUBJECTS;
+const DOCUMENTS: &[&str] = &[OURS, "diamond-types", "yrs", "loro", "automerge"];
+const WITHOUT_AUTOMERGE: &[&str] = &[OURS, "diamond-types", "yrs", "loro"];
+/// Loro and automerge need minutes, or more memory than there is, to make the history's bytes.
+const EVENT_GRAPHS_AND_YRS: &[&str] = &[OURS, "diamond-types", "yrs"];
+
+const fn row(
+    (what, unit): (&'static str, &'static str),
+    (measure, trace, figure): (&'static str, &'static str, &'static str),
+    subjects: &'static [&'static str],
+    aim: Aim,
+) -> Row {
+    Row {
+        what,
+        unit,
+        measure,
+        trace,
+        figure,
+        subjects,
+        aim,
+    }
+}
+
+const DT: &str = "diamond-types";
+
+pub(crate) const ROWS: &[Row] = &[
+    row(
+        ("Local replay, an edit at a time, automerge-paper", "ms"),
+        ("local", "automerge-paper", "ms"),
+        EVERYBODY,
+        Aim::Times(0.25, DT),
+    ),
+    row(
+        ("An edit and its bytes for the wire, p50", "µs"),
+        ("wire", "automerge-paper", "p50_us"),
+        DOCUMENTS,
+        Aim::TimesBest(0.25),
+    ),
+    row(
+        ("Bytes for the wire, per edit", "B"),
+        ("wire", "automerge-paper", "bytes"),
+        DOCUMENTS,
+        Aim::AtMost(7.0),
+    ),
+    row(
+        ("Bytes (full history) to text, automerge-paper", "ms"),
+        ("load", "automerge-paper", "ms"),
+        DOCUMENTS,
+        Aim::Times(0.6, DT),
+    ),
+    row(
+        ("The same, friendsforever", "ms"),
+        ("load", "friendsforever", "ms"),
+        DOCUMENTS,
+        Aim::Times(0.33, DT),
+    ),
+    row(
+        ("The same, C1", "ms"),
+        ("load", "C1", "ms"),
+        WITHOUT_AUTOMERGE,
+        Aim::Times(0.33, DT),
+    ),
+    row(
+        ("The same, A2", "ms"),
+        ("load", "A2", "ms"),
+        EVENT_GRAPHS_AND_YRS,
+        Aim::Times(0.5, DT),
+    ),
+    row(
+        (
+            "Open a saved document, read it, make the first edit, automerge-paper",
+            "ms",
+        ),
+        ("open", "automerge-paper", "ms"),
+        DOCUMENTS,
+        Aim::AtMost(0.1),
+    ),
+    row(
+        ("Remote changes one at a time, friendsforever, total", "ms"),
+        ("remote", "friendsforever", "ms"),
+        DOCUMENTS,
+        Aim::Times(1.0, "yrs"),
+    ),
+    row(
+        ("The same, p99", "µs"),
+        ("remote", "friendsforever", "p99_us"),
+        DOCUMENTS,
+        Aim::AtMost(2.0),
+    ),
+    row(
+        ("Remote changes one at a time, git-makefile, total", "ms"),
+        ("remote", "git-makefile", "ms"),
+        EVENT_GRAPHS_AND_YRS,
+        Aim::Times(2.0, "yrs"),
+    ),
+    row(
+        ("Offline merge, 50,000 + 50,000 events in bursts", "ms"),
+        ("offline", "bursts", "ms"),
+        DOCUMENTS,
+        Aim::TimesBest(0.5),
+    ),
+    row(
+        ("Offline merge, 10,000 + 10,000 at random places", "ms"),
+        ("offline", "random", "ms"),
+        DOCUMENTS,
+        Aim::TimesBest(0.5),
+    ),
+    row(
+        ("File with full history, automerge-paper", "B"),
+        ("prepare", "automerge-paper", "saved_bytes"),
+        DOCUMENTS,
+        Aim::Times(0.62, DT),
+    ),
+    row(
+        ("The same, friendsforever", "B"),
+        ("prepare", "friendsforever", "saved_bytes"),
+        DOCUMENTS,
+        Aim::Times(0.7, DT),
+    ),
+    row(
+        ("Heap after load, automerge-paper", "MB"),
+        ("heap", "automerge-paper", "steady_mb"),
+        DOCUMENTS,
+        Aim::Times(0.5, DT),
+    ),
+    row(
+        ("The same, friendsforever", "MB"),
+        ("heap", "friendsforever", "steady_mb"),
+        DOCUMENTS,
+        Aim::Times(1.0, "yrs"),
+    ),
+];
+
+/// A row of a table that shows how the cost grows along `traces`.
+pub(crate) struct Growth {
+    pub(crate) what: &'static str,
+    pub(crate) measure: &'static str,
+    pub(crate) traces: &'static [&'static str],
+    pub(crate) subjects: &'static [&'static str],
+}
+
+const fn growth(
+    (what, measure): (&'static str, &'static str),
+    traces: &'static [&'static str],
+    subjects: &'static [&'static str],
+) -> Growth {
+    Growth {
+        what,
+        measure,
+        traces,
+        subjects,
+    }
+}
+
+const LOCAL_LENGTHS: &[&str] = &["automerge-paper", "automerge-paper*4", "automerge-paper*16"];
+const SHARED_LENGTHS: &[&str] = &["friendsforever", "friendsforever*4", "friendsforever*16"];
+const AGENTS: &[&str] = &[
+    "agents:2",
+    "agents:4",
+    "agents:8",
+    "agents:16",
+    "agents:32",
+    "agents:64",
+];
+
+/// The trace once, 4 times and 16 times in a row.
+pub(crate) const BY_LENGTH: &[Growth] = &[
+    growth(
+        ("Local replay, automerge-paper", "local"),
+        LOCAL_LENGTHS,
+        &[OURS, "diamond-types", "cola", "loro"],
+    ),
+    growth(
+        ("Bytes to text, automerge-paper", "load"),
+        LOCAL_LENGTHS,
+        &[OURS, "diamond-types", "loro"],
+    ),
+    growth(
+        ("Bytes to text, friendsforever", "load"),
+        SHARED_LENGTHS,
+        EVENT_GRAPHS_AND_YRS,
+    ),
+    growth(
+        ("Remote changes one at a time, friendsforever", "remote"),
+        SHARED_LENGTHS,
+        EVENT_GRAPHS_AND_YRS,
+    ),
+];
+
+/// Some 32,000 events by more and more agents who all type at once.
+pub(crate) const BY_AGENTS: &[Growth] = &[
+    growth(("Bytes to text", "load"), AGENTS, EVENT_GRAPHS_AND_YRS),
+    growth(
+        ("Remote changes one at a time", "remote"),
+        AGENTS,
+        EVENT_GRAPHS_AND_YRS,
+    ),
+];
+
+/// Whether a cell needs the bytes that its subject's `prepare` cell makes.
+pub(crate) fn needs_inputs(measure: &str) -> bool {
+    matches!(measure, "load" | "open" | "remote" | "heap")
+}
+
+/// All cells in the order of the tables, each once: subject, measure, trace.
+pub(crate) fn cells() -> Vec<(&'static str, &'static str, &'static str)> {
+    let mut cells = Vec::new();
+    for row in ROWS {
+        cells.extend(row.subjects.iter().map(|s| (*s, row.measure, row.trace)));
+    }
+    for growth in BY_LENGTH.iter().chain(BY_AGENTS) {
+        for subject in growth.subjects {
+            cells.extend(growth.traces.iter().map(|t| (*subject, growth.measure, *t)));
+        }
+    }
+    let mut ordered = Vec::new();
+    for (subject, measure, trace) in cells {
+        let prepare = (subject, "prepare", trace);
+        if needs_inputs(measure) && !ordered.contains(&prepare) {
+            ordered.push(prepare);
+        }
+        if !ordered.contains(&(subject, measure, trace)) {
+            ordered.push((subject, measure, trace));
+        }
+    }
+    ordered
+}
