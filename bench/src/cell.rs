@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::inputs::{self, Inputs};
 use crate::measure::{self, Figures};
+use crate::plan;
 use crate::subject::Subject;
 use crate::subjects::{
     Automerge, Cola, Crop, DiamondTypes, GapBufferRope, JumpRopeBuffered, Loro, Ours, Yrs,
@@ -41,7 +42,8 @@ impl Cell<'_> {
             "local" => measure::local::<S>(&trace()?),
             "wire" => measure::wire::<S>(&trace()?),
             "prepare" => {
-                let (made, figures) = measure::prepare::<S>(&trace()?)?;
+                let wanted = plan::cells().contains(&(self.subject, "remote", self.trace));
+                let (made, figures) = measure::prepare::<S>(&trace()?, wanted)?;
                 made.write(&path)?;
                 Ok(figures)
             }

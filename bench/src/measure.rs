@@ -133,9 +133,9 @@ pub(crate) fn wire<S: Subject>(trace: &Trace) -> Res<Figures> {
 }
 
 /// Makes the inputs of the cells below.
-pub(crate) fn prepare<S: Subject>(trace: &Trace) -> Res<(Inputs, Figures)> {
+pub(crate) fn prepare<S: Subject>(trace: &Trace, updates_wanted: bool) -> Res<(Inputs, Figures)> {
     let mut made = if trace.is_concurrent() {
-        S::replay(trace)?
+        S::replay(trace, updates_wanted)?
     } else {
         let mut doc = S::new(0)?;
         for patch in trace.patches() {

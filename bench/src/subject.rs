@@ -36,6 +36,13 @@ pub(crate) trait Subject: Sized {
     }
     /// Applies what [`Subject::since`] or [`Subject::transaction`] returned.
     fn apply(&mut self, update: &[u8]) -> Res<()>;
+    /// Applies some of those, in any way that is quick.
+    fn apply_all<'a>(&mut self, updates: impl Iterator<Item = &'a [u8]>) -> Res<()> {
+        for update in updates {
+            self.apply(update)?;
+        }
+        Ok(())
+    }
     /// Applies what [`Subject::edit_to_wire`] returned.
     fn apply_from_wire(&mut self, update: &[u8]) -> Res<()> {
         self.apply(update)
@@ -52,8 +59,9 @@ pub(crate) trait Subject: Sized {
     fn open(saved: &[u8], agent: usize) -> Res<Self> {
         Self::load(saved, agent)
     }
-    /// Replays a concurrent history.
-    fn replay(trace: &Trace) -> Res<Replayed<Self>> {
+    /// Replays a concurrent history. Who can do so without may leave out the updates that are not
+    /// wanted.
+    fn replay(trace: &Trace, _updates_wanted: bool) -> Res<Replayed<Self>> {
         replay_with_replicas(trace)
     }
 }
@@ -120,9 +128,8 @@ fn replay_with_replicas<S: Subject>(trace: &Trace) -> Res<Replayed<S>> {
         }
         lacks.sort_unstable();
         let replica = &mut replicas[at];
-        for lacking in lacks {
-            replica.doc.apply(&updates[lacking])?;
-        }
+        let lacking = lacks.iter().map(|&i| updates[i].as_slice());
+        replica.doc.apply_all(lacking)?;
         let mut len = replica.doc.len();
         let mut patches = txn.patches.clone();
         for patch in &mut patches {
@@ -144,9 +151,7 @@ fn replay_with_replicas<S: Subject>(trace: &Trace) -> Res<Replayed<S>> {
     updates.retain(|update| !update.is_empty());
     drop(replicas);
     let mut doc = S::new(usize::from(u16::MAX))?;
-    for update in &updates {
-        doc.apply(update)?;
-    }
+    doc.apply_all(updates.iter().map(Vec::as_slice))?;
     doc.settle();
     Ok(Replayed {
         doc,

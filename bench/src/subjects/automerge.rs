@@ -61,7 +61,13 @@ impl Subject for Automerge {
     }
 
     fn edit_to_wire(&mut self, patch: &Patch) -> Res<Vec<u8>> {
-        self.edit(patch)?;
+        self.transaction(std::slice::from_ref(patch))
+    }
+
+    fn transaction(&mut self, patches: &[Patch]) -> Res<Vec<u8>> {
+        for patch in patches {
+            self.edit(patch)?;
+        }
         let change = self.doc.get_last_local_change();
         Ok(change.ok_or("no change was made")?.raw_bytes().to_vec())
     }
@@ -69,6 +75,11 @@ impl Subject for Automerge {
     fn apply(&mut self, update: &[u8]) -> Res<()> {
         self.doc.load_incremental(update)?;
         Ok(())
+    }
+
+    fn apply_all<'a>(&mut self, updates: impl Iterator<Item = &'a [u8]>) -> Res<()> {
+        let all: Vec<&[u8]> = updates.collect();
+        self.apply(&all.concat())
     }
 
     fn history(&mut self) -> Res<Vec<u8>> {

@@ -70,7 +70,7 @@ impl Subject for DiamondTypes {
         Ok(DiamondTypes { doc, agent })
     }
 
-    fn replay(trace: &Trace) -> Res<Replayed<Self>> {
+    fn replay(trace: &Trace, updates_wanted: bool) -> Res<Replayed<Self>> {
         let mut oplog = OpLog::new();
         let mut updates = Vec::new();
         let mut latest: Vec<LocalVersion> = Vec::new();
@@ -95,7 +95,9 @@ impl Subject for DiamondTypes {
             let agent = oplog.get_or_create_agent_id(&name(txn.agent));
             let last = oplog.add_operations_at(agent, &parents, &ops);
             latest.push(std::iter::once(last).collect());
-            updates.push(oplog.encode_from(ENCODE_PATCH, &before));
+            if updates_wanted {
+                updates.push(oplog.encode_from(ENCODE_PATCH, &before));
+            }
         }
         let agent = oplog.get_or_create_agent_id(&name(usize::from(u16::MAX)));
         let branch = oplog.checkout_tip();

@@ -61,6 +61,12 @@ impl Subject for Loro {
         Ok(())
     }
 
+    fn apply_all<'a>(&mut self, updates: impl Iterator<Item = &'a [u8]>) -> Res<()> {
+        let all: Vec<Vec<u8>> = updates.map(<[u8]>::to_vec).collect();
+        self.doc.import_batch(&all)?;
+        Ok(())
+    }
+
     fn history(&mut self) -> Res<Vec<u8>> {
         self.doc.commit();
         Ok(self.doc.export(ExportMode::all_updates())?)

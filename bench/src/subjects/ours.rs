@@ -106,7 +106,7 @@ impl Subject for Ours {
         Ok(opened)
     }
 
-    fn replay(trace: &Trace) -> Res<Replayed<Self>> {
+    fn replay(trace: &Trace, updates_wanted: bool) -> Res<Replayed<Self>> {
         let mut author = Self::new(usize::from(u16::MAX))?;
         let mut updates = Vec::new();
         // The ids that each transaction left as the latest, and how many events each agent has.
@@ -140,7 +140,9 @@ impl Subject for Ours {
             latest.push(vec![json!([agent, *seq - 1])]);
             let before = author.doc.summary();
             author.doc.merge_json(&message.to_string())?;
-            updates.push(author.doc.encode_since(&before));
+            if updates_wanted {
+                updates.push(author.doc.encode_since(&before));
+            }
         }
         Ok(Replayed {
             doc: author,
