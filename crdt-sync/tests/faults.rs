@@ -3,7 +3,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use crdt_core::{Document, VersionSummary};
+use crdt_core::{Document, PendingLimits, VersionSummary};
 use crdt_sync::{
     CloseReason, Config, Engine, Incoming, LinkId, LinkOptions, OutdatedSide, Outgoing, Output,
     WireError,
@@ -430,6 +430,36 @@ fn a_peer_that_asks_and_never_reads_fills_no_memory() {
     assert!(given < 4_000_000, "{given} bytes given to the transport");
     room.wait(60_000);
     assert!(room.closed().is_some());
+    room.assert_unharmed();
+}
+
+#[test]
+fn what_had_to_be_let_go_is_asked_for() {
+    let mut room = Room::met();
+    room.doc.set_pending_limits(PendingLimits {
+        pieces: 0,
+        bytes: 1_000,
+    });
+    let mut doc = Document::new("evil").expect("a valid name");
+    doc.insert(0, "a").expect("within the text");
+    let names = ["evil", "victim"];
+    let mut pieces = Vec::new();
+    for _ in 0..50 {
+        let before = doc.summary();
+        doc.insert(0, "b").expect("within the text");
+        pieces.push(changes(&doc.encode_since_named(&before, &names)));
+    }
+    for piece in pieces.iter().rev() {
+        room.evil(piece);
+        assert_eq!(room.doc.pending_events(), 0);
+    }
+    room.sent.clear();
+    room.wait(1_000);
+    let asked = room.sent.iter().filter(|message| message[0] == 0x03);
+    assert_eq!(asked.count(), 1);
+    let all = doc.encode_since_named(&VersionSummary::new(), &names);
+    room.evil(&changes(&all));
+    assert_eq!(room.doc.text(), doc.text());
     room.assert_unharmed();
 }
 

@@ -137,6 +137,7 @@ impl Engine {
         if let Some(state) = self.links.get_mut(&link) {
             state.busy_at = now;
             if report.pending > 0 || report.dropped > 0 {
+                state.lost_some |= report.dropped > 0;
                 let at = now.saturating_add(state.repair_wait);
                 state.repair_at = Some(state.repair_at.map_or(at, |before| before.min(at)));
             }
@@ -308,7 +309,8 @@ impl Engine {
             return;
         }
         state.repair_at = None;
-        if doc.pending_events() == 0 {
+        // What had to be let go is asked for even if nothing waits any more.
+        if doc.pending_events() == 0 && !std::mem::take(&mut state.lost_some) {
             state.repair_wait = config.repair_min;
             return;
         }

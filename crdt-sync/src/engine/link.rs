@@ -50,6 +50,8 @@ pub(super) struct Link {
     /// When to ask for what held-back changes wait for, and how long to wait then.
     pub(super) repair_at: Option<Millis>,
     pub(super) repair_wait: Millis,
+    /// Events of this peer were let go because too many were held back.
+    pub(super) lost_some: bool,
     pub(super) said_synced: bool,
     pub(super) heard_synced: bool,
     pub(super) told_synced: bool,
@@ -119,6 +121,7 @@ impl Link {
             owes_summary: None,
             repair_at: None,
             repair_wait: config.repair_min,
+            lost_some: false,
             said_synced: false,
             heard_synced: false,
             told_synced: false,
