@@ -434,6 +434,32 @@ fn a_peer_that_asks_and_never_reads_fills_no_memory() {
 }
 
 #[test]
+fn what_is_under_way_is_not_sent_again() {
+    let mut room = Room::met();
+    room.reads = false;
+    room.sent.clear();
+    room.doc
+        .insert(0, &"x".repeat(10_000))
+        .expect("within the text");
+    room.engine.local_edit(room.now, &room.doc);
+    room.settle();
+    let large = |room: &Room| room.sent.iter().filter(|m| m.len() > 10_000).count();
+    assert_eq!(large(&room), 1);
+    // The peer wrote this before the text reached it.
+    let summary = VersionSummary::new().encode();
+    let nothing = [&[0x03, 0, summary.len() as u8][..], &summary].concat();
+    room.now += 100;
+    room.evil(&nothing);
+    room.wait(1_000);
+    assert_eq!(large(&room), 1);
+    // Once the transport is empty, it says that the text was lost.
+    room.reads = true;
+    room.engine.buffered_amount(EVIL, 0, room.now, &room.doc);
+    room.evil(&nothing);
+    assert_eq!(large(&room), 2);
+}
+
+#[test]
 fn what_had_to_be_let_go_is_asked_for() {
     let mut room = Room::met();
     room.doc.set_pending_limits(PendingLimits {

@@ -234,6 +234,24 @@ fn a_better_link_takes_over_and_gives_back() {
 }
 
 #[test]
+fn a_link_that_takes_over_does_not_send_twice() {
+    let mut world = World::with(1, 2);
+    world.connect_ranked(0, 1, Quality::default(), [9, 9]);
+    let direct = world.connect_ranked(0, 1, Quality::default(), [1, 1]);
+    world.run(1_000);
+    world.insert(0, 0, &"long text ".repeat(2_000));
+    world.converge(1_000);
+    let before = world.traffic.speech_bytes;
+    world.reset(direct);
+    world.run(500);
+    world.insert(1, 0, "on we go ");
+    world.converge(1_000);
+    let bytes = world.traffic.speech_bytes - before;
+    assert!(bytes < 500, "{bytes} bytes");
+    world.assert_at_rest();
+}
+
+#[test]
 fn two_ends_may_prefer_different_links() {
     let mut world = World::with(1, 2);
     world.connect_ranked(0, 1, Quality::default(), [1, 2]);
