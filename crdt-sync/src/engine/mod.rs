@@ -69,8 +69,6 @@ pub struct Engine {
     links: BTreeMap<LinkId, Link>,
     presence: Presence,
     version: Option<Arc<Version>>,
-    /// When the engine was last called.
-    called_at: Option<Millis>,
     outputs: VecDeque<Output>,
 }
 
@@ -100,7 +98,6 @@ impl Engine {
             links: BTreeMap::new(),
             presence: Presence::new(session, agent, sessions, bytes),
             version: None,
-            called_at: None,
             outputs: VecDeque::new(),
         }
     }
@@ -302,10 +299,8 @@ impl Engine {
     /// Notices when this machine slept, or its timers were held back: then silence proves nothing
     /// about the peers, and they are asked afresh.
     fn wake(&mut self, now: Millis) {
-        let slept = self
-            .called_at
-            .is_some_and(|last| now.saturating_sub(last) > self.config.heartbeat.saturating_mul(2));
-        self.called_at = Some(now);
+        let late = |at: Millis| now.saturating_sub(at) > self.config.heartbeat;
+        let slept = self.next_timeout().is_some_and(late);
         if !slept {
             return;
         }

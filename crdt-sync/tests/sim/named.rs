@@ -353,6 +353,22 @@ fn a_dead_peer_is_noticed_and_its_cursor_goes() {
 }
 
 #[test]
+fn a_peer_that_never_says_a_word_is_given_up() {
+    let mut world = World::with(1, 2);
+    let deaf = Quality {
+        loss: 100,
+        ..Quality::default()
+    };
+    world.connect(0, 1, deaf);
+    world.run(59_000);
+    assert_eq!(world.closed(0), []);
+    world.run(2_000);
+    let silent_for = 60_000;
+    assert_eq!(world.closed(0), [CloseReason::Dead { silent_for }]);
+    assert_eq!(world.replicas[0].engine.next_timeout(), None);
+}
+
+#[test]
 fn a_cursor_stays_where_another_way_leads_to_its_owner() {
     let mut world = World::with(1, 4);
     // 0 - 1 - 3 and 0 - 2 - 3.
