@@ -59,7 +59,6 @@ impl Engine {
                 }
             }
         }
-        self.flush_all(now, doc);
         Ok(())
     }
 

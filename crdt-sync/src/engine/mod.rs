@@ -160,6 +160,8 @@ impl Engine {
         if let Err(reason) = result {
             self.close(link, reason, now, doc);
         }
+        // Browsers hold back the timers of hidden pages, but not their messages.
+        self.flush_all(now, doc);
     }
 
     /// The document grew, by edits or merges outside the engine. Cheap enough for every keystroke.

@@ -128,6 +128,21 @@ fn a_line_converges_by_forwarding() {
 }
 
 #[test]
+fn a_hidden_page_passes_on_what_messages_wake_it_for() {
+    let mut world = World::with(1, 3);
+    world.join(0, 1, Quality::default());
+    world.join(1, 2, Quality::default());
+    world.run(1_000);
+    world.replicas[1].hidden = true;
+    world.run(500);
+    world.insert(0, 0, "first ");
+    world.run(100);
+    world.insert(0, 0, "second ");
+    world.run(100);
+    assert_eq!(world.replicas[2].doc.text(), "second first ");
+}
+
+#[test]
 fn a_full_mesh_forwards_nothing() {
     let mut world = World::with(1, 8);
     for a in 0..8 {

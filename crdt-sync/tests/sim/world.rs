@@ -49,6 +49,8 @@ pub(crate) struct Replica {
     /// The text as an editor holds it: made of the splices alone.
     pub(crate) mirror: Vec<char>,
     pub(crate) alive: bool,
+    /// A hidden page: messages reach it, timers do not.
+    pub(crate) hidden: bool,
     /// Local time runs at `rate.0 / rate.1` of the true one, and started elsewhere.
     pub(crate) clock: (u64, (u64, u64)),
     /// What survives a crash.
@@ -151,6 +153,7 @@ impl World {
             engine,
             mirror: Vec::new(),
             alive: true,
+            hidden: false,
             clock: (0, (1, 1)),
             stored: Vec::new(),
             told: Vec::new(),
@@ -313,7 +316,11 @@ impl World {
 
     fn set_timer(&mut self, replica: usize) {
         let state = &self.replicas[replica];
-        let Some(local) = state.engine.next_timeout().filter(|_| state.alive) else {
+        let Some(local) = state
+            .engine
+            .next_timeout()
+            .filter(|_| state.alive && !state.hidden)
+        else {
             return;
         };
         let (offset, (a, b)) = state.clock;
