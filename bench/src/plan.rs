@@ -7,6 +7,9 @@ pub(crate) enum Aim {
     Times(f64, &'static str),
     /// At most so many times the best peer's.
     TimesBest(f64),
+    /// At most so many times what diamond-types' newest, which is not published and so not
+    /// measured here, took on a machine of this kind.
+    TimesUnpublished(f64, f64),
     /// At most this figure.
     AtMost(f64),
     None,
@@ -71,7 +74,7 @@ pub(crate) const ROWS: &[Row] = &[
         ("Local replay, an edit at a time, automerge-paper", "ms"),
         ("local", "automerge-paper", "ms"),
         EVERYBODY,
-        Aim::Times(0.25, DT),
+        Aim::TimesUnpublished(0.6, 6.0),
     ),
     row(
         ("An edit and its bytes for the wire, p50", "µs"),
@@ -89,25 +92,25 @@ pub(crate) const ROWS: &[Row] = &[
         ("Bytes (full history) to text, automerge-paper", "ms"),
         ("load", "automerge-paper", "ms"),
         DOCUMENTS,
-        Aim::Times(0.6, DT),
+        Aim::TimesUnpublished(0.6, 1.67),
     ),
     row(
         ("The same, friendsforever", "ms"),
         ("load", "friendsforever", "ms"),
         DOCUMENTS,
-        Aim::Times(0.33, DT),
+        Aim::TimesUnpublished(0.33, 3.06),
     ),
     row(
         ("The same, C1", "ms"),
         ("load", "C1", "ms"),
         WITHOUT_AUTOMERGE,
-        Aim::Times(0.33, DT),
+        Aim::TimesUnpublished(0.33, 86.0),
     ),
     row(
         ("The same, A2", "ms"),
         ("load", "A2", "ms"),
         EVENT_GRAPHS_AND_YRS,
-        Aim::Times(0.5, DT),
+        Aim::TimesUnpublished(0.5, 36.7),
     ),
     row(
         (
