@@ -125,8 +125,11 @@ export interface NetworkSyncOptions {
   token?: string;
 }
 
-/** A direct connection, or the encrypted relay through the signaling socket. */
-export type LinkKind = "webrtc" | "relay";
+/**
+ * Between pages of one browser; a direct connection; or the encrypted relay through the signaling
+ * socket.
+ */
+export type LinkKind = "broadcast" | "webrtc" | "relay";
 
 /** `error` means that it gave up, `NetworkStatus.error` says why; `reconnecting` goes on by itself. */
 export type NetworkState = "disconnected" | "connecting" | "connected" | "reconnecting" | "error";

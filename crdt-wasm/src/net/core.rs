@@ -8,6 +8,7 @@ use wasm_bindgen::JsValue;
 use web_sys::EventTarget;
 
 use super::browser::{Deferred, Listener, Timer, now};
+use super::bus::Bus;
 use super::connection;
 use super::error::NetworkError;
 use super::listeners::EventName;
@@ -34,6 +35,7 @@ pub(crate) struct Core {
     pub(super) peers: Peers,
     pub(super) presence: Fields,
     pub(super) relay: Relay,
+    pub(super) bus: Option<Bus>,
     timer: Option<(u64, Timer)>,
     page_listeners: Vec<Listener>,
     /// The page was put away while connected, and connects again when it comes back.
@@ -60,6 +62,7 @@ impl Core {
             peers: Peers::default(),
             presence: Fields::new(),
             relay: Relay::default(),
+            bus: None,
             timer: None,
             page_listeners: Vec::new(),
             suspended: false,
@@ -90,6 +93,7 @@ impl Core {
             }
             Event::Socket { attempt, event } => self.on_socket(session, attempt, event),
             Event::Wire { link, event } => self.on_wire(session, link, event),
+            Event::Bus(message) => self.on_bus(session, message),
             Event::Relay(event) => self.on_relay(session, event),
             Event::Timer => self.on_timer(session),
             Event::PageHide => self.suspend(session),
@@ -228,6 +232,7 @@ impl Core {
         self.make_engine(session);
         self.show_all_presence(session);
         self.prepare_relay(session);
+        self.open_bus(session);
         session.set_live(true);
         self.open_socket(session);
     }
@@ -235,6 +240,7 @@ impl Core {
     /// Closes everything. Who still waits for the connection is told `why` not.
     fn stop(&mut self, session: &Session, phase: Phase, why: &NetworkError) {
         self.say_goodbye(session);
+        self.close_bus(session);
         self.peers.clear();
         self.signaling.leave();
         self.engine = None;

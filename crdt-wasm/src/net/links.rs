@@ -13,7 +13,7 @@ use super::core::Core;
 use super::error::NetworkError;
 use super::message_of;
 use super::options::LinkKind;
-use super::peers::{Newcomer, we_offer};
+use super::peers::{Newcomer, Peer, we_offer};
 use super::session::{Event, Session};
 use super::signal;
 use super::wire::{Wire, WireEvent};
@@ -37,8 +37,9 @@ impl Core {
         is_back: bool,
     ) {
         let is_gone = |id: &AgentId| {
-            let is_up = self.peers.get(id).is_some_and(|peer| peer.is_up());
-            !is_up && !present.iter().any(|newcomer| newcomer.id == *id)
+            let is_up = |peer: &Peer| peer.is_up() || peer.bus_link().is_some();
+            let stays = self.peers.get(id).is_some_and(is_up);
+            !stays && !present.iter().any(|newcomer| newcomer.id == *id)
         };
         let gone: Vec<AgentId> = self.peers.ids().filter(|id| is_gone(id)).cloned().collect();
         for id in gone {
@@ -71,7 +72,11 @@ impl Core {
         if !session.options().allows(LinkKind::WebRtc) {
             return;
         }
-        if self.peers.get(&id).is_none() {
+        let known = self.peers.get(&id);
+        if known.is_some_and(|peer| peer.bus_link().is_some()) {
+            return;
+        }
+        if known.is_none() {
             self.peers.add(Newcomer::new(id.clone(), &[]));
         }
         // It may want a connection that we did not plan, and gets it.
@@ -135,6 +140,10 @@ impl Core {
 
     /// The engine closes a link, and has forgotten it already.
     pub(super) fn on_close(&mut self, session: &Session, link: LinkId, reason: &CloseReason) {
+        if let Some(id) = self.peers.on_bus(link) {
+            self.on_bus_close(session, &id, reason);
+            return;
+        }
         if let Some(id) = self.peers.relayed_to(link) {
             self.on_relay_close(&id, reason);
             return;
@@ -173,16 +182,19 @@ impl Core {
         let page = newcomer.page;
         let known = self.peers.get(&newcomer.id);
         let is_same = known.is_some_and(|peer| page.is_some() && peer.page == page);
-        if is_same && known.is_some_and(|peer| peer.is_up()) {
+        if is_same && known.is_some_and(|peer| peer.is_up() || peer.bus_link().is_some()) {
             return;
         }
-        self.drop_peer(session, &newcomer.id);
+        let id = newcomer.id.clone();
+        self.drop_peer(session, &id);
         self.peers.add(newcomer);
+        self.greet(session, &id);
     }
 
     fn drop_peer(&mut self, session: &Session, id: &AgentId) {
         self.drop_wire(session, id);
         self.drop_relay(session, id, false);
+        self.drop_bus(session, id);
         self.peers.remove(id);
     }
 
@@ -207,7 +219,8 @@ impl Core {
             let peer = self.peers.get(id);
             let knows_mesh = peer.is_some_and(|peer| peer.page.is_some());
             let is_idle = peer.is_some_and(|peer| peer.negotiation.is_none());
-            if plan.drop.contains(id.as_str()) && knows_mesh {
+            let is_local = peer.is_some_and(|peer| peer.bus_link().is_some());
+            if is_local || plan.drop.contains(id.as_str()) && knows_mesh {
                 self.negotiate(session, id, Input::Stop);
                 self.drop_wire(session, id);
                 if let Some(peer) = self.peers.get_mut(id) {

@@ -4,6 +4,7 @@
 //! host. One session is one queue of events, see [`session`].
 
 mod browser;
+mod bus;
 mod channel;
 mod connection;
 mod core;

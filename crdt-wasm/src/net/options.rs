@@ -25,6 +25,8 @@ pub(crate) struct Options {
 /// A way to a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LinkKind {
+    /// Between pages of one browser.
+    Broadcast,
     /// A direct connection.
     WebRtc,
     /// Through the signaling socket, encrypted.
@@ -32,10 +34,11 @@ pub(crate) enum LinkKind {
 }
 
 impl LinkKind {
-    const ALL: [LinkKind; 2] = [LinkKind::WebRtc, LinkKind::Relay];
+    const ALL: [LinkKind; 3] = [LinkKind::Broadcast, LinkKind::WebRtc, LinkKind::Relay];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
+            LinkKind::Broadcast => "broadcast",
             LinkKind::WebRtc => "webrtc",
             LinkKind::Relay => "relay",
         }
@@ -91,7 +94,7 @@ fn links(value: &JsValue) -> Result<Vec<LinkKind>, BindingError> {
                 .find(|kind| kind.as_str() == name)
                 .ok_or_else(|| BindingError::BadArgument {
                     name: "options.links[]",
-                    expected: "webrtc or relay",
+                    expected: "broadcast, webrtc or relay",
                     got: format!("{name:?}"),
                 })
         })

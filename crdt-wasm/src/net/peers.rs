@@ -7,6 +7,7 @@ use crdt_sync::{Engine, LinkId, PeerStatus};
 use js_sys::Array;
 use signaling_protocol::AgentId;
 
+use super::bus::BusLink;
 use super::options::LinkKind;
 use super::page;
 use super::relay::{self, RelayLink, RelayMemory};
@@ -33,6 +34,7 @@ pub(crate) struct Peer {
     /// The mesh wants a link to it.
     pub(super) planned: bool,
     pub(super) wire: Option<Wire>,
+    pub(super) bus: Option<BusLink>,
     /// The direct connection is interrupted, and something else should carry the edits.
     pub(super) fallback: bool,
     pub(super) relay: Option<RelayLink>,
@@ -93,6 +95,7 @@ impl Peers {
             negotiation: None,
             planned: false,
             wire: None,
+            bus: None,
             fallback: false,
             relay: None,
             relayed: RelayMemory::new(newcomer.relays),
@@ -170,6 +173,25 @@ impl Peers {
         })
     }
 
+    /// Whom a link within the browser leads to.
+    pub(super) fn on_bus(&self, link: LinkId) -> Option<AgentId> {
+        let found = self
+            .all
+            .iter()
+            .find(|(_, peer)| peer.bus_link() == Some(link));
+        found.map(|(id, _)| id.clone())
+    }
+
+    /// The ways to pages of this browser.
+    pub(super) fn buses(&self) -> impl Iterator<Item = &BusLink> {
+        self.all.values().filter_map(|peer| peer.bus.as_ref())
+    }
+
+    /// The links that cannot tell how much waits in them.
+    pub(super) fn bus_links(&self) -> impl Iterator<Item = LinkId> {
+        self.all.values().filter_map(Peer::bus_link)
+    }
+
     /// Whom a relay link leads to.
     pub(super) fn relayed_to(&self, link: LinkId) -> Option<AgentId> {
         let is_it = |peer: &Peer| peer.relay.as_ref().is_some_and(|relay| relay.link == link);
@@ -208,6 +230,7 @@ impl Peers {
                 .filter(|relay| relay.heard)
                 .map(|relay| relay.link);
             let (kind, used) = match (direct, relayed) {
+                _ if peer.bus_link().is_some() => (LinkKind::Broadcast, peer.bus_link()),
                 (Some(link), _) if peer.is_direct() => (LinkKind::WebRtc, Some(link)),
                 (_, Some(link)) => (LinkKind::Relay, Some(link)),
                 (direct, None) => (LinkKind::WebRtc, direct),
@@ -238,19 +261,27 @@ impl Peer {
         self.wire.as_ref().is_some_and(|wire| wire.is_up)
     }
 
+    /// The link within this browser, where the peer is a page of it.
+    pub(super) fn bus_link(&self) -> Option<LinkId> {
+        self.bus.as_ref()?.link
+    }
+
     /// Whether edits go through to it directly.
     pub(super) fn is_direct(&self) -> bool {
-        self.is_up() && !self.fallback
+        self.bus_link().is_some() || self.is_up() && !self.fallback
     }
 
     /// Whether edits go through to it.
     fn is_linked(&self) -> bool {
-        self.is_up() || self.relay.as_ref().is_some_and(|relay| relay.heard)
+        self.is_up()
+            || self.bus_link().is_some()
+            || self.relay.as_ref().is_some_and(|relay| relay.heard)
     }
 
     fn link_state(&self) -> LinkState {
         let is_relayed = self.relay.as_ref().is_some_and(|relay| relay.heard);
         match self.state {
+            _ if self.bus_link().is_some() => LinkState::Open,
             _ if !self.is_up() && is_relayed => LinkState::Open,
             _ if !self.is_up() && self.planned => LinkState::Connecting,
             _ if !self.is_up() => LinkState::Indirect,

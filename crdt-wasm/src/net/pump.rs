@@ -131,7 +131,8 @@ impl Core {
         let direct = self.peers.up().map(|wire| (wire.link, wire.buffered()));
         let relayed_bytes = self.relay.waiting_bytes() + self.signaling.buffered();
         let relayed = self.peers.relays().map(|link| (link, relayed_bytes));
-        let waiting: Vec<(LinkId, usize)> = direct.chain(relayed).collect();
+        let local = self.peers.bus_links().map(|link| (link, 0));
+        let waiting: Vec<(LinkId, usize)> = direct.chain(relayed).chain(local).collect();
         if waiting.is_empty() {
             return;
         }
@@ -208,6 +209,8 @@ impl Core {
                     if let Err(thrown) = wire.send(channel, &message) {
                         self.link_lost(session, link, &message_of(&thrown));
                     }
+                } else if let Some(to) = self.peers.on_bus(link) {
+                    self.send_by_bus(session, &to, message);
                 } else if let Some(to) = self.peers.relayed_to(link) {
                     self.send_relayed(session, &to, link, message);
                 }
@@ -287,6 +290,7 @@ impl Core {
     fn peer_of(&mut self, link: LinkId) -> Option<String> {
         let direct = self.peers.wire(link).map(|(id, _)| id);
         direct
+            .or_else(|| self.peers.on_bus(link))
             .or_else(|| self.peers.relayed_to(link))
             .map(|id| id.to_string())
     }

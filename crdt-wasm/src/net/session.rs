@@ -15,6 +15,7 @@ use signaling_protocol::{AgentId, SessionSecret};
 use wasm_bindgen::JsValue;
 
 use super::browser::{self, Deferred};
+use super::bus::BusMessage;
 use super::core::Core;
 use super::error::NetworkError;
 use super::listeners::Listeners;
@@ -57,6 +58,7 @@ pub(crate) enum Event {
         event: WireEvent,
     },
     Relay(RelayEvent),
+    Bus(BusMessage),
     /// The time that the state asked for has come.
     Timer,
     /// The page is being put away.
