@@ -7,7 +7,7 @@
 use std::ops::Deref;
 use std::sync::OnceLock;
 
-use crate::encoding::file::{self, File, Inserted, LoadLimits, SaveOptions, Unpacked};
+use crate::encoding::file::{self, File, Head, Inserted, LoadLimits, SaveOptions, Unpacked};
 use crate::error::{EditError, LoadError};
 use crate::history::History;
 use crate::op_log::{OpLog, Run};
@@ -23,7 +23,7 @@ use crate::walker::{Transformed, WalkError, Walker};
 #[derive(Debug, Clone)]
 #[expect(
     clippy::large_enum_variant,
-    reason = "a document has one, and every local edit goes to the larger variant"
+    reason = "there is one a document, and every keystroke goes to the large one"
 )]
 pub(crate) enum Store {
     Ready(History),
@@ -71,7 +71,7 @@ impl Store {
     ) -> Result<(Store, Rope), LoadError> {
         let file = File::parse(bytes, limits)?;
         let Some(text) = file.text()? else {
-            return Store::replay(file.unpack()?, file.head().chars);
+            return Store::replay(file.unpack()?, file.head());
         };
         let rope = Rope::of(&text);
         if rope.size().chars != file.head().chars {
@@ -101,7 +101,7 @@ impl Store {
         limits: &LoadLimits,
     ) -> Result<(Store, Rope), LoadError> {
         let file = File::parse(bytes, limits)?;
-        let (store, rope) = Store::replay(file.unpack()?, file.head().chars)?;
+        let (store, rope) = Store::replay(file.unpack()?, file.head())?;
         match file.text()? {
             Some(text) if text != rope.to_text() => Err(LoadError::Inconsistent {
                 reason: "the text is not the one that the history makes",
@@ -111,8 +111,8 @@ impl Store {
     }
 
     /// Completes what was unpacked, and makes its text.
-    fn replay(unpacked: Unpacked, chars: u32) -> Result<(Store, Rope), LoadError> {
-        let (history, edits) = complete(unpacked, chars)?;
+    fn replay(unpacked: Unpacked, head: &Head) -> Result<(Store, Rope), LoadError> {
+        let (history, edits) = complete(unpacked, head)?;
         let mut rope = Rope::default();
         for edit in edits {
             match edit {
@@ -257,7 +257,7 @@ impl Packed {
     }
 
     fn unpack(&self) -> Result<History, LoadError> {
-        let (mut history, _) = complete(self.file.unpack()?, self.file.head().chars)?;
+        let (mut history, _) = complete(self.file.unpack()?, self.file.head())?;
         if self.edits.len() > 0 {
             let agent = history.graph.agents.agent(&self.agent);
             for part in self.edits.parts_in(0..self.edits.len()) {
@@ -302,13 +302,13 @@ impl Packed {
         (id.agent == self.agent && edits.contains(&id.seq))
             || agents
                 .find(|agent| agent.name == id.agent)
-                .is_some_and(|agent| agent.held.iter().any(|range| range.contains(&id.seq)))
+                .is_some_and(|agent| agent.holds(id.seq))
     }
 }
 
 /// Checks what was unpacked by replaying it, and puts the text of the inserts where it belongs.
 /// Returns the edits that make the text, too.
-fn complete(unpacked: Unpacked, chars: u32) -> Result<(History, Vec<Transformed>), LoadError> {
+fn complete(unpacked: Unpacked, head: &Head) -> Result<(History, Vec<Transformed>), LoadError> {
     let Unpacked {
         mut history,
         inserted,
@@ -324,8 +324,13 @@ fn complete(unpacked: Unpacked, chars: u32) -> Result<(History, Vec<Transformed>
             ));
         }
     }
-    let edits = walk(&history, chars)?;
+    let edits = walk(&history, head.chars)?;
     fill_text(&mut history, &inserted, survivors.as_deref(), &edits)?;
+    if history.ops.text_len() != head.inserted as usize {
+        return Err(LoadError::Inconsistent {
+            reason: "the inserted text is not as long as the head says",
+        });
+    }
     Ok((history, edits))
 }
 
@@ -398,7 +403,7 @@ fn fill_text(
     survivors: Option<&str>,
     edits: &[Transformed],
 ) -> Result<(), LoadError> {
-    let too_short = LoadError::Inconsistent {
+    let too_short = || LoadError::Inconsistent {
         reason: "the inserted text is shorter than the inserts",
     };
     let capacity = inserted.len() + survivors.map_or(0, str::len);
@@ -408,7 +413,7 @@ fn fill_text(
     if let Some(text) = survivors {
         let mut text = Front(text);
         for span in Pieces::of(edits).spans() {
-            alive.push((span, text.take(span.len).ok_or(too_short.clone())?));
+            alive.push((span, text.take(span.len).ok_or_else(too_short)?));
         }
         alive.sort_unstable_by_key(|(span, _)| span.lv);
     }
@@ -424,10 +429,10 @@ fn fill_text(
                     Some(next) if next.0.lv < lvs.end => next,
                     _ => break,
                 };
-                out.push_str(inserted.take(span.lv - at).ok_or(too_short.clone())?);
+                out.push_str(inserted.take(span.lv - at).ok_or_else(too_short)?);
                 let here = span.len.min(lvs.end - span.lv);
                 let mut front = Front(text);
-                out.push_str(front.take(here).ok_or(too_short.clone())?);
+                out.push_str(front.take(here).ok_or_else(too_short)?);
                 at = span.lv + here;
                 *text = front.0;
                 *span = Span {
@@ -438,7 +443,7 @@ fn fill_text(
                     alive.next();
                 }
             }
-            out.push_str(inserted.take(lvs.end - at).ok_or(too_short.clone())?);
+            out.push_str(inserted.take(lvs.end - at).ok_or_else(too_short)?);
             Ok(())
         })?;
     if inserted.0.is_empty() {

@@ -14,10 +14,7 @@ use std::sync::Arc;
 use crate::causal_graph::AgentIdx;
 use crate::error::MergeError;
 use crate::history::History;
-use crate::version::{Lv, MAX_EVENTS, MAX_PARENTS, check_agent_name};
-
-/// A document may know at most this many agents.
-const MAX_AGENTS: u32 = 1 << 20;
+use crate::version::{Lv, MAX_AGENTS, MAX_EVENTS, MAX_PARENTS, check_agent_name};
 
 /// What became of the pieces of one unit.
 #[derive(Debug, Default)]

@@ -25,6 +25,9 @@ pub(crate) const MAX_EVENTS: u32 = (1 << 31) - 1;
 /// The longest text, in chars.
 pub(crate) const MAX_CHARS: u32 = (1 << 30) - 1;
 
+/// A document knows at most this many agents.
+pub(crate) const MAX_AGENTS: u32 = 1 << 20;
+
 /// Events have at most this many parents.
 pub(crate) const MAX_PARENTS: usize = 1024;
 

@@ -1,6 +1,8 @@
 //! Documents as files: they come back, open without their history, and what is damaged is refused.
 
-use crdt_core::{Document, LoadLimits, Preset, SaveOptions};
+use std::path::{Path, PathBuf};
+
+use crdt_core::{Document, LoadError, LoadLimits, MergeError, Preset, SaveOptions, VersionSummary};
 use fastrand::Rng;
 
 use crate::histories::{for_each_seed, random_edit, random_replicas, sync};
@@ -104,4 +106,317 @@ fn an_empty_document_and_a_new_agent() {
         assert_same(&copy, &doc);
         assert_eq!(copy.text(), "xy");
     }
+}
+
+/// A file in its parts: what comes before the sections, and the sections as type, codec and body.
+struct Parts {
+    start: Vec<u8>,
+    sections: Vec<(u8, u8, Vec<u8>)>,
+}
+
+fn varint(bytes: &[u8], at: &mut usize) -> usize {
+    let (mut n, mut shift) = (0, 0);
+    loop {
+        let byte = bytes[*at];
+        *at += 1;
+        n |= usize::from(byte & 0x7f) << shift;
+        shift += 7;
+        if byte < 0x80 {
+            return n;
+        }
+    }
+}
+
+impl Parts {
+    fn of(bytes: &[u8]) -> Parts {
+        let mut at = 6;
+        let mut sections = Vec::new();
+        while at < bytes.len() {
+            let (kind, codec) = (bytes[at], bytes[at + 1]);
+            at += 2;
+            let len = varint(bytes, &mut at);
+            sections.push((kind, codec, bytes[at..at + len].to_vec()));
+            at += len + 4;
+        }
+        Parts {
+            start: bytes[..6].to_vec(),
+            sections,
+        }
+    }
+
+    /// The file, with right checksums.
+    fn join(&self) -> Vec<u8> {
+        let mut out = self.start.clone();
+        for (kind, codec, body) in &self.sections {
+            let start = out.len();
+            out.extend([*kind, *codec]);
+            let mut len = body.len();
+            while len >= 0x80 {
+                out.push(len as u8 | 0x80);
+                len >>= 7;
+            }
+            out.push(len as u8);
+            out.extend_from_slice(body);
+            let sum = xxhash_rust::xxh64::xxh64(&out[start..], 0) as u32;
+            out.extend(sum.to_le_bytes());
+        }
+        out
+    }
+
+    fn body(&mut self, kind: u8) -> &mut Vec<u8> {
+        let section = self.sections.iter_mut().find(|section| section.0 == kind);
+        &mut section.unwrap().2
+    }
+}
+
+fn sample() -> Document {
+    let mut doc = Document::new("alice").unwrap();
+    doc.insert(0, "Hello, hello, hello, hello").unwrap();
+    let mut bob = Document::new("bob").unwrap();
+    bob.merge_json(&doc.operations_json()).unwrap();
+    bob.insert(0, "> ").unwrap();
+    doc.insert(5, " w🦀rld").unwrap();
+    doc.delete(1, 2).unwrap();
+    doc.merge_json(&bob.operations_json()).unwrap();
+    doc
+}
+
+#[test]
+fn every_changed_bit_and_every_cut_is_noticed() {
+    for options in all_options() {
+        let bytes = sample().save(&options).unwrap();
+        assert_eq!(Parts::of(&bytes).join(), bytes);
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut bytes = bytes.clone();
+                bytes[at] ^= 1 << bit;
+                assert!(Document::load("a", &bytes).is_err(), "byte {at}, bit {bit}");
+            }
+            let cut = Document::load("a", &bytes[..at]);
+            if let Ok(doc) = cut {
+                panic!("cut at {at}: {:?}", doc.text());
+            }
+        }
+        assert!(Document::load("a", &[&bytes[..], &[0]].concat()).is_err());
+    }
+}
+
+/// Files that somebody damaged on purpose, with right checksums: an error, or a document that others
+/// can merge with; never a panic. A document that opened before its history was seen keeps its text.
+#[test]
+fn forged_files_never_harm() {
+    for_each_seed(250, |seed| {
+        let mut rng = Rng::with_seed(seed);
+        let doc = random_replicas(&mut rng, 14).swap_remove(0);
+        let other = Document::new("other").unwrap();
+        let options = random_options(&mut rng);
+        let bytes = doc.save(&options).unwrap();
+        for _ in 0..30 {
+            let mut parts = Parts::of(&bytes);
+            let i = rng.usize(0..parts.sections.len());
+            let body = &mut parts.sections[i].2;
+            match rng.u8(0..8) {
+                0 => body.truncate(rng.usize(0..=body.len())),
+                1 => body.push(rng.u8(..)),
+                2 => parts.sections[i].1 = rng.u8(0..4),
+                _ if body.is_empty() => {}
+                _ => {
+                    let at = rng.usize(0..body.len());
+                    body[at] ^= 1 << rng.u8(0..8);
+                }
+            }
+            let forged = parts.join();
+
+            let verified = Document::load_verified("z", &forged, &LoadLimits::default());
+            if let Ok(doc) = &verified {
+                let mut copy = Document::new("copy").unwrap();
+                copy.merge_json(&doc.operations_json()).unwrap();
+                assert_eq!(copy.text(), doc.text());
+            }
+
+            let Ok(mut lazy) = Document::load("z", &forged) else {
+                assert!(verified.is_err());
+                continue;
+            };
+            lazy.insert(0, "é").unwrap();
+            let text = lazy.text();
+            let mut other = other.clone();
+            other.insert(0, "other").unwrap();
+            match lazy.merge_patch(&other.encode_since(&VersionSummary::new())) {
+                Ok(report) => {
+                    assert_eq!(report.applied, 5);
+                    assert_eq!(lazy.text().chars().count(), text.chars().count() + 5);
+                }
+                Err(error) => {
+                    assert_eq!(error.code(), "corrupt_history");
+                    assert!(verified.is_err());
+                    assert_eq!(lazy.text(), text);
+                    assert!(lazy.save(&options).is_err());
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_history_that_proves_corrupt_is_refused_when_it_is_needed() {
+    for preset in PRESETS {
+        let options = SaveOptions {
+            preset,
+            ..SaveOptions::default()
+        };
+        let mut parts = Parts::of(&sample().save(&options).unwrap());
+        parts.body(4)[0] ^= 0x10;
+        let bytes = parts.join();
+        assert!(Document::load_verified("z", &bytes, &LoadLimits::default()).is_err());
+
+        let mut doc = Document::load("z", &bytes).unwrap();
+        let count = sample().event_count();
+        assert_eq!(doc.text(), sample().text());
+        doc.insert(0, "a").unwrap();
+        doc.insert(1, "b").unwrap();
+        assert_eq!(doc.event_count(), count + 2);
+        assert_eq!(doc.summary().ranges("z"), vec![0..2; 1]);
+        let why = doc.check_history().unwrap_err();
+        assert_eq!(doc.save(&options), Err(why.clone()));
+        let patch = sample().encode_since(&VersionSummary::new());
+        let refused = doc.merge_patch(&patch).unwrap_err();
+        assert_eq!(refused, MergeError::CorruptHistory(why));
+        assert_eq!(refused.code(), "corrupt_history");
+        // What is seen of it stays as it was, and nothing of it goes out.
+        doc.insert(2, "c").unwrap();
+        assert_eq!(doc.text(), format!("abc{}", sample().text()));
+        assert_eq!(doc.event_count(), count + 3);
+        let nothing = Document::new("z").unwrap();
+        let have = VersionSummary::new();
+        assert_eq!(doc.encode_since(&have), nothing.encode_since(&have));
+    }
+}
+
+#[test]
+fn limits_are_kept_and_claims_are_not_believed() {
+    let mut doc = sample();
+    doc.insert(3, &"lorem ipsum ".repeat(100)).unwrap();
+    for options in all_options() {
+        let bytes = doc.save(&options).unwrap();
+        for limits in [
+            LoadLimits {
+                text: 1000,
+                ..LoadLimits::default()
+            },
+            LoadLimits {
+                history: 10,
+                ..LoadLimits::default()
+            },
+        ] {
+            let error = Document::load_within("z", &bytes, &limits).unwrap_err();
+            assert_eq!(error.code(), "too_large", "{error}");
+            assert!(matches!(error, LoadError::TooLarge { claimed, limit, .. } if claimed > limit));
+            assert!(Document::load_verified("z", &bytes, &limits).is_err());
+        }
+        // Every section that starts with a length, or a count, claims four billion.
+        let whole = Parts::of(&bytes);
+        for i in 0..whole.sections.len() {
+            let mut parts = Parts::of(&bytes);
+            let (_, codec, body) = &mut parts.sections[i];
+            if *codec == 0 && i > 0 {
+                continue;
+            }
+            body.splice(0..0, [0xff, 0xff, 0xff, 0xff, 0x0f]);
+            let refused = Document::load_verified("z", &parts.join(), &LoadLimits::default());
+            assert!(refused.is_err(), "section {i}");
+        }
+    }
+}
+
+#[test]
+fn the_form_is_checked() {
+    let options = SaveOptions::default();
+    let bytes = sample().save(&options).unwrap();
+    let code = |bytes: &[u8]| Document::load("z", bytes).unwrap_err().code();
+    let with = |change: &dyn Fn(&mut Parts)| {
+        let mut parts = Parts::of(&bytes);
+        change(&mut parts);
+        parts.join()
+    };
+    assert_eq!(code(b""), "bad_bytes");
+    assert_eq!(code(b"CRDX"), "bad_bytes");
+    assert_eq!(code(&with(&|p| p.start[4] = 2)), "unknown_format_version");
+    assert_eq!(code(&with(&|p| p.start[5] = 9)), "bad_bytes");
+    assert_eq!(code(&with(&|p| p.sections.swap(1, 2))), "bad_bytes");
+    assert_eq!(code(&with(&|p| p.sections.truncate(3))), "bad_bytes");
+    assert_eq!(code(&with(&|p| p.sections[0].1 = 1)), "bad_bytes");
+    assert_eq!(code(&with(&|p| p.sections[1].1 = 77)), "bad_bytes");
+    let twice = with(&|p| {
+        let section = p.sections[1].clone();
+        p.sections.insert(1, section);
+    });
+    assert_eq!(code(&twice), "bad_bytes");
+    assert_eq!(
+        code(&with(&|p| p.sections.push((0x7f, 0, vec![])))),
+        "bad_bytes"
+    );
+    assert_eq!(
+        Document::load("", &bytes).unwrap_err().code(),
+        "bad_agent_name"
+    );
+    let mut damaged = bytes.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    assert_eq!(code(&damaged), "bad_checksum");
+
+    // What comes later may add sections that may be skipped.
+    let later = with(&|p| p.sections.push((0x80, 5, vec![1, 2, 3])));
+    assert_same(&Document::load("z", &later).unwrap(), &sample());
+}
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/golden")
+}
+
+/// Files of every version that there ever was still open, and hold what they held.
+/// `CRDT_WRITE_DATA=1` adds those of a new version; those that are there stay as they are.
+#[test]
+fn old_files_still_open() {
+    let operations = golden().join("document.json");
+    if std::env::var_os("CRDT_WRITE_DATA").is_some() {
+        std::fs::create_dir_all(golden()).unwrap();
+        if !operations.exists() {
+            let doc = random_replicas(&mut Rng::with_seed(3), 150).swap_remove(0);
+            std::fs::write(&operations, doc.operations_json()).unwrap();
+        }
+        let mut doc = Document::new("writer").unwrap();
+        doc.merge_json(&std::fs::read_to_string(&operations).unwrap())
+            .unwrap();
+        for options in all_options() {
+            let text = if options.without_text { "-no-text" } else { "" };
+            let name = format!("v1-{:?}{text}.crdt", options.preset).to_lowercase();
+            if !golden().join(&name).exists() {
+                std::fs::write(golden().join(name), doc.save(&options).unwrap()).unwrap();
+            }
+        }
+    }
+    let mut expected = Document::new("reader").unwrap();
+    expected
+        .merge_json(&std::fs::read_to_string(&operations).unwrap())
+        .unwrap();
+    assert!(expected.event_count() > 200);
+    let mut count = 0;
+    for file in std::fs::read_dir(golden()).unwrap() {
+        let path = file.unwrap().path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "crdt")
+        {
+            let bytes = std::fs::read(&path).unwrap();
+            let loaded = Document::load("reader", &bytes).unwrap();
+            assert_same(&loaded, &expected);
+            let limits = LoadLimits::default();
+            assert_same(
+                &Document::load_verified("reader", &bytes, &limits).unwrap(),
+                &expected,
+            );
+            count += 1;
+        }
+    }
+    assert_eq!(count, 6, "some golden files are missing");
 }

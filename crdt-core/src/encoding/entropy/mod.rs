@@ -7,4 +7,4 @@ mod range;
 mod text;
 
 pub(super) use numbers::{NumberDecoder, NumberEncoder};
-pub(super) use text::{decode_text, encode_text};
+pub(super) use text::{FullModel, LightModel};

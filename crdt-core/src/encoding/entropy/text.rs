@@ -2,59 +2,30 @@
 //!
 //! Each of several contexts (the last 1, 2, 3, 4 and 6 bytes, and the letters of the word so far)
 //! has learned a probability for the bit; a small network, trained as it goes, weighs them against
-//! each other.
+//! each other. Fewer contexts are quicker.
 
 use super::range::{Decoder, Encoder};
 
-/// How many contexts there are.
-const ORDERS: usize = 6;
+/// Predicts from the last 1, 2 and 3 bytes.
+pub(crate) type LightModel = Model<3>;
+
+/// Predicts from all contexts.
+pub(crate) type FullModel = Model<6>;
 
 /// Weights are in 2^16ths; this much, less the rounding, is learned from an error.
 const LEARNING: i32 = 10;
 
-/// Tables have as many slots as a power of two between these; there is one a context.
-const MIN_BITS: u32 = 12;
-const MAX_BITS: u32 = 20;
+/// Six times this, times the largest input, is below 2^31.
+const MAX_WEIGHT: i32 = (1 << 17) - 1;
 
-/// Codes `text`, in the context of `before`, which the decoder has to have too.
-pub(crate) fn encode_text(before: &[u8], text: &[u8]) -> Vec<u8> {
-    let mut model = Model::new(before.len() + text.len());
-    model.learn_from(before);
-    let mut encoder = Encoder::new();
-    for &byte in text {
-        model.byte(|p, k| {
-            let bit = byte >> k & 1 == 1;
-            encoder.code(bit, p);
-            bit
-        });
-    }
-    encoder.finish()
-}
-
-/// Reads `len` bytes that [`encode_text`] wrote. `Err` has the place in `bytes` where they ran out,
-/// or where bytes are left over.
-pub(crate) fn decode_text(before: &[u8], bytes: &[u8], len: usize) -> Result<Vec<u8>, usize> {
-    let mut model = Model::new(before.len() + len);
-    model.learn_from(before);
-    let mut decoder = Decoder::new(bytes);
-    let mut out = Vec::new();
-    for _ in 0..len {
-        out.push(model.byte(|p, _| decoder.decode(p)));
-        if decoder.ran_out() {
-            return Err(bytes.len());
-        }
-    }
-    if decoder.is_done() {
-        Ok(out)
-    } else {
-        Err(decoder.at())
-    }
-}
+/// A context has a table of 2 to the power of at least and at most so many groups of slots.
+const MIN_BITS: u32 = 10;
+const MAX_BITS: u32 = 16;
 
 /// The logistic function, and its inverse, both in 256ths and 4096ths.
 #[derive(Debug)]
 struct Logistic {
-    stretch: Vec<i16>,
+    stretch: Box<[i16; 4096]>,
 }
 
 /// 4096 / (1 + e^-x) for x = -8, -7.5 .. 8.
@@ -73,7 +44,7 @@ fn squash(x: i32) -> i32 {
 
 impl Logistic {
     fn new() -> Logistic {
-        let mut stretch = vec![2047_i16; 4096];
+        let mut stretch = Box::new([2047_i16; 4096]);
         let mut next = 0;
         for x in -2047..=2047 {
             let p = squash(x);
@@ -97,41 +68,48 @@ const RATE: [i32; 16] = {
     rate
 };
 
-/// A probability of a 1 in 2^22ths, and in the low bits how often it was learned from.
-type Slot = u32;
-const UNKNOWN: Slot = 1 << 31;
+/// A probability of a 1 in 4096ths in the high bits, and in the low four how often it was learned
+/// from.
+type Slot = u16;
+const UNKNOWN: Slot = 2048 << 4;
 
 #[inline]
 fn learn(slot: &mut Slot, bit: bool) {
-    let seen = (*slot & 15) as usize;
-    let p = (*slot >> 16) as i32;
-    let target = if bit { 65_535 } else { 0 };
-    let p = p + (((target - p) * RATE[seen]) >> 16);
-    *slot = (p as u32) << 16 | (seen as u32 + 1).min(15);
+    let seen = usize::from(*slot & 15);
+    let p = i32::from(*slot >> 4);
+    let target = if bit { 4095 } else { 0 };
+    let p = p + (((target - p) * RATE[seen] + 0x8000) >> 16);
+    *slot = (p as u16) << 4 | (seen as u16 + 1).min(15);
 }
 
-struct Model {
+/// What half a byte is predicted from in one context: a slot for each of the bits before.
+type Group = [Slot; 16];
+
+/// What was learned from the text so far, in the first `N` contexts.
+#[derive(Debug)]
+pub(crate) struct Model<const N: usize> {
     logistic: Logistic,
-    tables: [Vec<Slot>; ORDERS],
-    mask: u32,
+    groups: Vec<Group>,
+    /// How far to shift a hash of 32 bits to get the place of a group in a table.
+    shift: u32,
     /// Weights of the contexts, by the bits of the byte so far.
-    weights: Vec<[i32; ORDERS]>,
-    contexts: [u32; ORDERS],
+    weights: Vec<[i32; N]>,
+    contexts: [u32; N],
     /// The last eight bytes, the latest lowest.
     last: u64,
     word: u32,
 }
 
-impl Model {
-    fn new(len: usize) -> Model {
-        let bits = ((2 * len as u64) | 1).ilog2().clamp(MIN_BITS, MAX_BITS);
-        let slots = 1_usize << bits;
+impl<const N: usize> Model<N> {
+    /// A model for texts of `len` bytes in all. Who reads has to say the same.
+    pub(crate) fn new(len: usize) -> Self {
+        let bits = (len as u64 / 8 + 1).ilog2().clamp(MIN_BITS, MAX_BITS);
         let mut model = Model {
             logistic: Logistic::new(),
-            tables: std::array::from_fn(|_| vec![UNKNOWN; slots]),
-            mask: slots as u32 - 1,
-            weights: vec![[20_000; ORDERS]; 256],
-            contexts: [0; ORDERS],
+            groups: vec![[UNKNOWN; 16]; N << bits],
+            shift: 32 - bits,
+            weights: vec![[120_000 / N as i32; N]; 256],
+            contexts: [0; N],
             last: 0,
             word: 0,
         };
@@ -139,9 +117,34 @@ impl Model {
         model
     }
 
-    fn learn_from(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.byte(|_, k| byte >> k & 1 == 1);
+    /// Codes a text, and learns from it.
+    pub(crate) fn encode(&mut self, text: &[u8]) -> Vec<u8> {
+        let mut encoder = Encoder::new();
+        for &byte in text {
+            self.byte(|p, k| {
+                let bit = byte >> k & 1 == 1;
+                encoder.code(bit, p);
+                bit
+            });
+        }
+        encoder.finish()
+    }
+
+    /// Reads `len` bytes that [`Model::encode`] wrote. `Err` has the place in `bytes` where they
+    /// ran out, or where bytes are left over.
+    pub(crate) fn decode(&mut self, bytes: &[u8], len: usize) -> Result<Vec<u8>, usize> {
+        let mut decoder = Decoder::new(bytes);
+        let mut out = Vec::new();
+        for _ in 0..len {
+            out.push(self.byte(|p, _| decoder.decode(p)));
+            if decoder.ran_out() {
+                return Err(bytes.len());
+            }
+        }
+        if decoder.is_done() {
+            Ok(out)
+        } else {
+            Err(decoder.at())
         }
     }
 
@@ -149,38 +152,8 @@ impl Model {
     /// from the highest on, and says what it is.
     #[inline]
     fn byte(&mut self, mut next: impl FnMut(u32, u32) -> bool) -> u8 {
-        let mut node = 1_u32;
-        for k in (0..8).rev() {
-            let mut inputs = [0_i32; ORDERS];
-            let mut places = [0_usize; ORDERS];
-            let weights = &mut self.weights[node as usize];
-            let mut dot = 0_i64;
-            for i in 0..ORDERS {
-                // The four bits of half a byte lie next to each other.
-                let half = if k >= 4 { 0 } else { node >> (3 - k) };
-                let base = self.contexts[i].wrapping_add(half.wrapping_mul(0x9e37_79b1));
-                let base = (base ^ base >> 15).wrapping_mul(0x85eb_ca6b) >> 8;
-                let low = if k >= 4 {
-                    node
-                } else {
-                    (node & ((1 << (3 - k)) - 1)) | 1 << (3 - k)
-                };
-                let place = ((base << 4 | low) & self.mask) as usize;
-                places[i] = place;
-                let p = self.tables[i][place] >> 20;
-                inputs[i] = i32::from(self.logistic.stretch[p as usize]);
-                dot += i64::from(inputs[i]) * i64::from(weights[i]);
-            }
-            let p = squash((dot >> 16) as i32);
-            let bit = next((p as u32).clamp(1, 4095) << 4, k);
-            let error = (i32::from(bit) << 12) - p;
-            for i in 0..ORDERS {
-                weights[i] += (inputs[i] * error * LEARNING + 0x8000) >> 16;
-                learn(&mut self.tables[i][places[i]], bit);
-            }
-            node = node << 1 | u32::from(bit);
-        }
-        let byte = node as u8;
+        let high = self.half(1, &mut |p, k| next(p, k + 4));
+        let byte = self.half(high, &mut next) as u8;
         self.last = self.last << 8 | u64::from(byte);
         self.word = if byte.is_ascii_alphabetic() || byte >= 0x80 {
             (self.word.wrapping_add(u32::from(byte) + 1)).wrapping_mul(0x2f0b_4c47)
@@ -191,14 +164,97 @@ impl Model {
         byte
     }
 
+    /// Half a byte, behind the bits `before` of the byte, which have a 1 in front.
+    #[inline]
+    fn half(&mut self, before: u32, next: &mut impl FnMut(u32, u32) -> bool) -> u32 {
+        let mut groups: [Group; N] = [[0; 16]; N];
+        let mut places = [0_usize; N];
+        for i in 0..N {
+            let hash =
+                (self.contexts[i] ^ before.wrapping_mul(0x9e37_79b1)).wrapping_mul(0x85eb_ca6b);
+            places[i] = (i << (32 - self.shift)) + (hash >> self.shift) as usize;
+            groups[i] = self.groups[places[i]];
+        }
+        let mut slot = 1_usize;
+        for k in (0..4).rev() {
+            let node = (before << (3 - k)) as usize & 0xff | slot & ((1 << (3 - k)) - 1);
+            let weights = &mut self.weights[node];
+            let mut inputs = [0_i32; N];
+            let mut dot = 0_i32;
+            for i in 0..N {
+                let p = groups[i][slot] >> 4;
+                inputs[i] = i32::from(self.logistic.stretch[usize::from(p)]);
+                dot += inputs[i] * weights[i];
+            }
+            let p = squash(dot >> 16);
+            let bit = next((p as u32).clamp(1, 4095) << 4, k);
+            let error = ((i32::from(bit) << 12) - p) * LEARNING;
+            for i in 0..N {
+                let weight = weights[i] + ((inputs[i] * error + 0x8000) >> 16);
+                weights[i] = weight.clamp(-MAX_WEIGHT, MAX_WEIGHT);
+                learn(&mut groups[i][slot], bit);
+            }
+            slot = slot << 1 | usize::from(bit);
+        }
+        for i in 0..N {
+            self.groups[places[i]] = groups[i];
+        }
+        before << 4 | slot as u32 & 15
+    }
+
     fn set_contexts(&mut self) {
         let hash = |n: u64, order: u32| {
             let n = (n.wrapping_add(u64::from(order))).wrapping_mul(0x9e37_79b9_7f4a_7c15);
             (n >> 32) as u32
         };
-        for (i, bytes) in [1, 2, 3, 4, 6].into_iter().enumerate() {
-            self.contexts[i] = hash(self.last & ((1 << (8 * bytes)) - 1), bytes);
+        for (i, context) in self.contexts.iter_mut().enumerate() {
+            *context = match [1, 2, 3, 4, 6].get(i) {
+                Some(&bytes) => hash(self.last & ((1 << (8 * bytes)) - 1), bytes),
+                None => hash(u64::from(self.word) << 8 | (self.last & 0xff), 9),
+            };
         }
-        self.contexts[5] = hash(u64::from(self.word) << 8 | (self.last & 0xff), 9);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_come_back_and_cut_bytes_are_noticed() {
+        let texts: [&[u8]; 4] = [
+            b"the quick brown fox jumps over the lazy dog, the lazy dog, the lazy fox",
+            b"",
+            "größer, höher, 字字字 🦀🦀".as_bytes(),
+            &[0, 255, 128, 7, 255, 255],
+        ];
+        let len = texts.iter().map(|text| text.len()).sum();
+        let (mut writer, mut reader) = (FullModel::new(len), FullModel::new(len));
+        for text in texts {
+            let bytes = writer.encode(text);
+            assert_eq!(reader.decode(&bytes, text.len()).as_deref(), Ok(text));
+        }
+        let text = texts[0].repeat(20);
+        let bytes = LightModel::new(text.len()).encode(&text);
+        assert!(bytes.len() < text.len() / 8, "{}", bytes.len());
+        for end in 0..bytes.len() {
+            let read = LightModel::new(text.len()).decode(&bytes[..end], text.len());
+            assert_eq!(read, Err(end));
+        }
+        let longer = [&bytes[..], &[0]].concat();
+        assert!(
+            LightModel::new(text.len())
+                .decode(&longer, text.len())
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn stretching_undoes_squashing() {
+        let logistic = Logistic::new();
+        for p in 1..4095 {
+            let back = squash(i32::from(logistic.stretch[p as usize]));
+            assert!((back - p).abs() <= 16, "{p}: {back}");
+        }
     }
 }

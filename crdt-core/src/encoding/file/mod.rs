@@ -7,12 +7,12 @@ mod sections;
 
 use std::ops::Range;
 
-use super::entropy::decode_text;
+use super::entropy::{FullModel, LightModel};
 use super::reader::Reader;
 use super::varint::push;
 use crate::error::{DecodeError, LoadError};
 use crate::history::History;
-use crate::version::{MAX_CHARS, MAX_EVENTS, check_agent_name};
+use crate::version::{MAX_AGENTS, MAX_CHARS, MAX_EVENTS, check_agent_name};
 use columns::Counts;
 use sections::{Codec, SectionWriter, Sections, Type};
 
@@ -63,6 +63,14 @@ pub(crate) struct AgentHead {
     pub(crate) name: String,
     /// Sorted, neither empty nor adjacent.
     pub(crate) held: Vec<Range<u32>>,
+}
+
+impl AgentHead {
+    /// Whether the event `seq` is one of them.
+    pub(crate) fn holds(&self, seq: u32) -> bool {
+        let at = self.held.partition_point(|range| range.end <= seq);
+        self.held.get(at).is_some_and(|range| range.start <= seq)
+    }
 }
 
 /// What a file says without its history being decoded.
@@ -134,23 +142,30 @@ pub(crate) fn write(
 
     let mut out = SectionWriter::new();
     out.bytes(Type::Head, &head, false);
-    if let Some(text) = text {
-        match preset {
-            Preset::Fast => out.bytes(Type::Text, text.as_bytes(), false),
-            Preset::Balanced => out.bytes(Type::Text, text.as_bytes(), true),
-            Preset::Small => out.text(Type::Text, b"", text),
-        }
+    let mut model = (preset == Preset::Small).then(|| FullModel::new(history.ops.text_len()));
+    let full = |model: &mut FullModel, kind, text: &str, out: &mut SectionWriter| {
+        let packed = model.encode(text.as_bytes());
+        out.text(kind, Codec::Model, text.len(), &packed);
+    };
+    match (text, &mut model) {
+        (None, _) => {}
+        (Some(text), Some(model)) => full(model, Type::Text, text, &mut out),
+        (Some(text), None) => out.bytes(Type::Text, text.as_bytes(), preset != Preset::Fast),
     }
-    let model = preset != Preset::Fast;
-    columns::write_graph(history, &ids, model, &mut out);
-    columns::write_ops(history, model, &mut out);
+    let modelled = preset != Preset::Fast;
+    columns::write_graph(history, &ids, modelled, &mut out);
+    columns::write_ops(history, modelled, &mut out);
     let (kind, rest) = match inserted {
         Inserted::All(rest) => (Type::Inserted, rest),
         Inserted::Deleted(rest) => (Type::Deleted, rest),
     };
-    match preset {
-        Preset::Fast => out.bytes(kind, rest.as_bytes(), true),
-        Preset::Balanced | Preset::Small => out.text(kind, text.unwrap_or("").as_bytes(), rest),
+    match (preset, &mut model) {
+        (_, Some(model)) => full(model, kind, rest, &mut out),
+        (Preset::Fast, None) => out.bytes(kind, rest.as_bytes(), true),
+        (_, None) => {
+            let packed = LightModel::new(rest.len()).encode(rest.as_bytes());
+            out.text(kind, Codec::LightModel, rest.len(), &packed);
+        }
     }
     out.finish()
 }
@@ -210,25 +225,32 @@ impl File {
     /// The text, if the file has it.
     pub(crate) fn text(&self) -> Result<Option<String>, LoadError> {
         match self.sections.has(Type::Text) {
-            true => self.text_of(Type::Text, "").map(Some),
+            true => self.text_of(Type::Text, &mut None).map(Some),
             false => Ok(None),
         }
     }
 
-    fn text_of(&self, kind: Type, before: &str) -> Result<String, LoadError> {
+    /// Unpacks a text. All that the full model packed goes through one `model`, in the order of the
+    /// sections.
+    fn text_of(&self, kind: Type, model: &mut Option<FullModel>) -> Result<String, LoadError> {
         let (codec, mut reader) = self.sections.body(&self.bytes, kind)?;
         let not_text = reader.error("text is not UTF-8");
         let bytes = match codec {
             Codec::Raw => reader.rest().to_vec(),
             Codec::Lz4 => sections::unpack(&mut reader, self.limits.text)?,
-            Codec::Model => {
+            Codec::Model | Codec::LightModel => {
                 let len = sections::claimed_len(&mut reader, self.limits.text)?;
                 let start = reader.offset();
-                decode_text(before.as_bytes(), reader.rest(), len).map_err(|at| {
-                    DecodeError::Bytes {
-                        offset: start + at,
-                        reason: "packed text that is cut, or too long",
-                    }
+                let bytes = if codec == Codec::Model {
+                    let all = self.head.inserted as usize;
+                    let model = model.get_or_insert_with(|| FullModel::new(all));
+                    model.decode(reader.rest(), len)
+                } else {
+                    LightModel::new(len).decode(reader.rest(), len)
+                };
+                bytes.map_err(|at| DecodeError::Bytes {
+                    offset: start + at,
+                    reason: "packed text that is cut, or too long",
                 })?
             }
         };
@@ -249,16 +271,17 @@ impl File {
         columns::read_ops(&self.sections, &self.bytes, &self.head, &mut history)?;
         let dedup = self.sections.has(Type::Deleted);
         let kind = if dedup { Type::Deleted } else { Type::Inserted };
+        let mut model = None;
         let (codec, _) = self.sections.body(&self.bytes, kind)?;
-        let before = match self.sections.has(Type::Text) && (dedup || codec == Codec::Model) {
-            true => self.text()?,
+        let text = match self.sections.has(Type::Text) && (dedup || codec == Codec::Model) {
+            true => Some(self.text_of(Type::Text, &mut model)?),
             false => None,
         };
-        let inserted = self.text_of(kind, before.as_deref().unwrap_or(""))?;
+        let inserted = self.text_of(kind, &mut model)?;
         Ok(Unpacked {
             history,
             inserted,
-            survivors: before.filter(|_| dedup),
+            survivors: text.filter(|_| dedup),
         })
     }
 }
@@ -283,7 +306,11 @@ fn read_head(reader: &mut Reader<'_>) -> Result<Head, LoadError> {
     for _ in 0..count {
         frontier.push((reader.small()?, reader.small()?));
     }
+    let too_many = reader.error("more agents than a document may know");
     let count = reader.count(4)?;
+    if count > MAX_AGENTS as usize {
+        return Err(too_many.into());
+    }
     let mut agents: Vec<AgentHead> = Vec::new();
     for _ in 0..count {
         let error = reader.error("an agent name is empty or too long");
@@ -315,7 +342,7 @@ fn read_head(reader: &mut Reader<'_>) -> Result<Head, LoadError> {
     let held = |&(agent, seq): &(u32, u32)| {
         agents
             .get(agent as usize)
-            .is_some_and(|a| a.held.iter().any(|range| range.contains(&seq)))
+            .is_some_and(|agent| agent.holds(seq))
     };
     if !frontier.iter().all(held) || frontier.is_empty() != (events == 0) {
         return Err(reader

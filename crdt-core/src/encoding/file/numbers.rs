@@ -163,5 +163,6 @@ pub(super) fn read<C: Consume>(
             let coder = NumberDecoder::new(reader.rest(), contexts);
             all(Modelled { coder, start }, consume)?
         }
+        Codec::LightModel => Err(reader.error("numbers are never packed like this"))?,
     })
 }

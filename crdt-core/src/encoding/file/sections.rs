@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use xxhash_rust::xxh64::xxh64;
 
-use super::super::entropy::encode_text;
 use super::super::reader::Reader;
 use super::super::varint::push;
 use crate::error::{DecodeError, LoadError};
@@ -37,6 +36,8 @@ pub(super) enum Codec {
     Raw = 0,
     Lz4 = 1,
     Model = 2,
+    /// The same, with fewer contexts. Only for text.
+    LightModel = 3,
 }
 
 /// An LZ4 block grows at most about this many times when it is unpacked.
@@ -77,10 +78,9 @@ impl SectionWriter {
         self.section(kind, Codec::Raw, &[bytes]);
     }
 
-    /// Writes text by the model, which has seen `before`.
-    pub(super) fn text(&mut self, kind: Type, before: &[u8], text: &str) {
-        let packed = encode_text(before, text.as_bytes());
-        self.section(kind, Codec::Model, &[&len_bytes(text.len()), &packed]);
+    /// Writes a text of `len` bytes that a model has packed.
+    pub(super) fn text(&mut self, kind: Type, codec: Codec, len: usize, packed: &[u8]) {
+        self.section(kind, codec, &[&len_bytes(len), packed]);
     }
 
     /// Writes numbers that a model has packed.
@@ -188,6 +188,7 @@ impl Sections {
             0 => Codec::Raw,
             1 => Codec::Lz4,
             2 => Codec::Model,
+            3 => Codec::LightModel,
             _ => return Err(reader.error("a way of packing that is not known here")),
         };
         Ok((codec, reader))
