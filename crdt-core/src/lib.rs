@@ -47,6 +47,7 @@ mod op_log;
 mod pieces;
 mod rope;
 mod store;
+mod undo;
 mod version;
 mod versions;
 mod walker;
@@ -59,5 +60,6 @@ pub use error::{
     AgentNameError, AnchorError, DecodeError, EditError, LoadError, MergeError, VersionError,
 };
 pub use merge::PendingLimits;
+pub use undo::UndoManager;
 pub use version::{EventId, Frontier, VersionSummary};
 pub use versions::{EditKind, HistoryRun};

@@ -46,6 +46,13 @@ impl<'a> Texts<'a> {
             f(&text[start..end]);
         }
     }
+
+    /// What the events `range`, all of them inserts, inserted.
+    pub(crate) fn get(&mut self, range: Range<Lv>) -> String {
+        let mut text = String::new();
+        self.read(range, |piece| text.push_str(piece));
+        text
+    }
 }
 
 #[cfg(test)]
@@ -62,9 +69,7 @@ mod tests {
         let mut texts = Texts::new(&ops);
         for (start, end) in [(0, 2), (2, 3), (4, 7), (1, 4), (0, 8), (3, 3), (3, 5)] {
             let expected: String = all[start..end].iter().collect();
-            let mut text = String::new();
-            texts.read(start as Lv..end as Lv, |piece| text.push_str(piece));
-            assert_eq!(text, expected);
+            assert_eq!(texts.get(start as Lv..end as Lv), expected);
         }
     }
 }

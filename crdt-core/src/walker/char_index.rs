@@ -5,7 +5,10 @@
 //!
 //! Chars are named by the events that inserted them.
 
-use super::content_tree::{BASE, DELETED, Item, in_prepare};
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use super::content_tree::{BASE, DELETED, Item, in_prepare, is_inserted};
 use super::{Live, Tracker, Walker, plan};
 use crate::causal_graph::{CausalGraph, Segment};
 use crate::op_log::OpLog;
@@ -21,6 +24,8 @@ pub(crate) struct CharRun {
     pub(crate) in_text: bool,
     /// Whether they are part of the version that the index was moved to.
     pub(crate) in_version: bool,
+    /// Whether that version knows of them, be it that they are deleted in it.
+    pub(crate) known: bool,
 }
 
 /// The place of every char of a history.
@@ -69,8 +74,8 @@ impl CharIndex {
         self.live.applied = graph.len();
     }
 
-    /// Moves to the version `frontier` (sorted, reduced): what [`CharRun::in_version`] speaks
-    /// of. O(d log n) for a difference of d events.
+    /// Moves to the version `frontier` (sorted, reduced): what [`CharRun::in_version`] and
+    /// [`CharIndex::deletions`] speak of. O(d log n) for a difference of d events.
     pub(crate) fn move_to(&mut self, (graph, ops): (&CausalGraph, &OpLog), frontier: &[Lv]) {
         let diff = graph.graph.diff(&self.live.prepare, frontier);
         for range in diff.only_a {
@@ -100,6 +105,57 @@ impl CharIndex {
         Some((tree.effect_before(place), shown))
     }
 
+    /// The event that inserted the char that `lv` deleted.
+    pub(crate) fn target(&self, lv: Lv) -> Option<Lv> {
+        let tree = &self.live.tracker.tree;
+        let place = tree.find_event(lv, false)?;
+        Some(tree.item(place).id + place.offset)
+    }
+
+    /// How many events of the version that the index was moved to delete the char that `lv`
+    /// inserted.
+    pub(crate) fn deletions(&self, lv: Lv) -> u32 {
+        let tree = &self.live.tracker.tree;
+        tree.find_event(lv, true).map_or(0, |place| {
+            (tree.item(place).state & !DELETED).saturating_sub(1)
+        })
+    }
+
+    /// The chars that `lv` inserted and, as far as they stand in a row behind it in the same
+    /// state, the events after it.
+    fn run_from(&self, lv: Lv) -> Option<CharRun> {
+        let tree = &self.live.tracker.tree;
+        let place = tree.find_event(lv, true)?;
+        let item = tree.item(place);
+        Some(CharRun {
+            len: item.len - place.offset,
+            ..run(&item, lv)
+        })
+    }
+
+    /// The chars that the events `range` inserted, as runs, in the order of the events.
+    pub(crate) fn runs_of(&self, range: Range<Lv>) -> Vec<CharRun> {
+        let mut runs = Vec::new();
+        let mut at = range.start;
+        while at < range.end
+            && let Some(run) = self.run_from(at)
+        {
+            let len = run.len.min(range.end - at);
+            runs.push(CharRun { len, ..run });
+            at += len;
+        }
+        runs
+    }
+
+    /// Compares the places of two chars, given by the events that inserted them.
+    pub(crate) fn compare(&self, a: Lv, b: Lv) -> Ordering {
+        let tree = &self.live.tracker.tree;
+        match (tree.find_event(a, true), tree.find_event(b, true)) {
+            (Some(a), Some(b)) => tree.compare(a, b),
+            _ => a.cmp(&b),
+        }
+    }
+
     /// All chars in order, from the one that `from` inserted on or, without it, from the start.
     pub(crate) fn runs(&self, from: Option<Lv>) -> impl Iterator<Item = CharRun> {
         let tree = &self.live.tracker.tree;
@@ -117,6 +173,22 @@ impl CharIndex {
             })
         })
     }
+
+    /// The chars before the one that `lv` inserted, from right to left; each run still reads from
+    /// left to right.
+    pub(crate) fn runs_before(&self, lv: Lv) -> impl Iterator<Item = CharRun> {
+        let tree = &self.live.tracker.tree;
+        let mut at = tree.find_event(lv, true);
+        let inside = at.filter(|place| place.offset > 0).map(|place| CharRun {
+            len: place.offset,
+            ..run(&tree.item(place), tree.item(place).id)
+        });
+        inside.into_iter().chain(std::iter::from_fn(move || {
+            let (place, item) = tree.item_before(at?)?;
+            at = Some(place);
+            Some(run(&item, item.id))
+        }))
+    }
 }
 
 fn run(item: &Item, lv: Lv) -> CharRun {
@@ -125,6 +197,7 @@ fn run(item: &Item, lv: Lv) -> CharRun {
         len: item.len,
         in_text: item.state & DELETED == 0,
         in_version: in_prepare(item.state),
+        known: is_inserted(item.state),
     }
 }
 

@@ -9,4 +9,5 @@ mod histories;
 mod oracle;
 mod trace_files;
 mod traces;
+mod undo;
 mod versions;

@@ -1,4 +1,4 @@
-//! Looking up by the effect version, and walking from item to item.
+//! Looking up by the effect version, and walking from item to item in either direction.
 
 use super::{ContentTree, DELETED, Item, Place};
 use crate::version::{Lv, NONE};
@@ -61,11 +61,20 @@ impl ContentTree {
     /// an event that was not applied.
     pub(in crate::walker) fn find_event(&self, lv: Lv, is_insert: bool) -> Option<Place> {
         let &slot = self.slots.get(lv.checked_sub(self.first)? as usize)?;
-        match (slot, is_insert) {
-            (NONE, _) => None,
-            (_, true) => Some(self.find_id(lv)),
-            (target, false) => Some(self.find_id(target)),
+        if slot == NONE {
+            return None;
         }
+        if !is_insert {
+            return Some(self.find_id(slot));
+        }
+        let leaf = self.leaves.get(slot as usize)?;
+        let index = leaf.find_id(lv);
+        let offset = lv.wrapping_sub(leaf.id[index]);
+        (offset < leaf.run[index]).then_some(Place {
+            leaf: slot,
+            index,
+            offset,
+        })
     }
 
     /// The first place of the sequence.
@@ -91,5 +100,40 @@ impl ContentTree {
             }
         }
         Some((at, self.item(at)))
+    }
+
+    /// The item before that of `place`, and its place.
+    pub(in crate::walker) fn item_before(&self, place: Place) -> Option<(Place, Item)> {
+        let mut leaf = place.leaf;
+        let mut index = place.index;
+        while index == 0 {
+            leaf = self.leaf_before(leaf)?;
+            index = self.leaf(leaf).len();
+        }
+        let at = Place {
+            leaf,
+            index: index - 1,
+            offset: 0,
+        };
+        Some((at, self.item(at)))
+    }
+
+    fn leaf_before(&self, leaf: u32) -> Option<u32> {
+        let (mut child, mut parent) = (leaf, self.leaves[leaf as usize].parent);
+        let mut up = 0;
+        while parent != NONE {
+            let node = &self.nodes[parent as usize];
+            if let Some(slot) = node.slot_of(child).checked_sub(1) {
+                let mut at = node.child[slot];
+                for _ in 0..up {
+                    let node = &self.nodes[at as usize];
+                    at = node.child[node.len as usize - 1];
+                }
+                return Some(at);
+            }
+            (child, parent) = (parent, node.parent);
+            up += 1;
+        }
+        None
     }
 }

@@ -1,0 +1,415 @@
+//! Undo and redo of the own edits, as new edits.
+//!
+//! Nothing is rewound: what a group of edits inserted is deleted, as far as it still stands, and
+//! what it deleted comes back as new chars where the old ones stood, unless others have deleted it
+//! too. So an undo is an edit like any other, which merges with what others do meanwhile. A redo
+//! takes back an undo in the same way.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::document::{Document, Splice};
+use crate::error::EditError;
+use crate::op_log::Texts;
+use crate::version::Lv;
+use crate::walker::{CharIndex, CharRun};
+
+/// Groups of edits made to one document in the name of its agent, to be undone and redone.
+///
+/// Edits are not told to it: they are read off the history, from the moment on at which it was
+/// made. [`UndoManager::checkpoint`] ends a group. A manager belongs to the document it was made
+/// for, and is worth nothing for another one, a clone of it excepted.
+///
+/// ```
+/// use crdt_core::{Document, UndoManager};
+///
+/// let mut doc = Document::new("alice")?;
+/// let mut undo = UndoManager::new(&doc);
+/// doc.insert(0, "Hello")?;
+/// undo.checkpoint(&doc);
+/// doc.insert(5, " world")?;
+/// assert!(undo.undo(&mut doc, &mut |_| {})?);
+/// assert_eq!(doc.text(), "Hello");
+/// assert!(undo.redo(&mut doc, &mut |_| {})?);
+/// assert_eq!(doc.text(), "Hello world");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct UndoManager {
+    /// The own events from this sequence number on are in no group yet.
+    next: u32,
+    /// The own events of each group, the last group last.
+    undo: Vec<Range<u32>>,
+    redo: Vec<Range<u32>>,
+    stand_ins: StandIns,
+}
+
+impl UndoManager {
+    /// A manager of the edits that are made to `doc` from now on.
+    pub fn new(doc: &Document) -> Self {
+        UndoManager {
+            next: next_seq(doc),
+            undo: Vec::new(),
+            redo: Vec::new(),
+            stand_ins: StandIns::default(),
+        }
+    }
+
+    /// Ends a group: what was edited since the last group ended is undone as a whole. New edits
+    /// make what was undone before them final.
+    pub fn checkpoint(&mut self, doc: &Document) {
+        let end = next_seq(doc);
+        if end > self.next {
+            self.undo.push(self.next..end);
+            self.redo.clear();
+            self.next = end;
+        }
+    }
+
+    /// Whether there are edits to undo. Undoing them may still turn out to change nothing, because
+    /// others deleted what they inserted.
+    pub fn can_undo(&self, doc: &Document) -> bool {
+        !self.undo.is_empty() || next_seq(doc) > self.next
+    }
+
+    /// Whether there are undone edits to redo.
+    pub fn can_redo(&self, doc: &Document) -> bool {
+        !self.redo.is_empty() && next_seq(doc) == self.next
+    }
+
+    /// Undoes the last group that still has an effect, and calls `changed` with every change of
+    /// the text. Says whether there was one.
+    ///
+    /// Builds the index that [`Document::anchor_at`] speaks of; then O(d log n) where d events came
+    /// since the group began, and as much as editing what changes and reading over the deleted text
+    /// beside it.
+    ///
+    /// # Errors
+    /// [`EditError::TooLarge`]; nothing has changed then.
+    pub fn undo(
+        &mut self,
+        doc: &mut Document,
+        changed: &mut dyn FnMut(Splice<'_>),
+    ) -> Result<bool, EditError> {
+        self.checkpoint(doc);
+        while let Some(group) = self.undo.last().cloned() {
+            let done = self.take_back(doc, group, changed)?;
+            self.undo.pop();
+            if !done.is_empty() {
+                self.redo.push(done);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Redoes the last group that was undone. See [`UndoManager::undo`].
+    ///
+    /// # Errors
+    /// [`EditError::TooLarge`]; nothing has changed then.
+    pub fn redo(
+        &mut self,
+        doc: &mut Document,
+        changed: &mut dyn FnMut(Splice<'_>),
+    ) -> Result<bool, EditError> {
+        self.checkpoint(doc);
+        while let Some(group) = self.redo.last().cloned() {
+            let done = self.take_back(doc, group, changed)?;
+            self.redo.pop();
+            if !done.is_empty() {
+                self.undo.push(done);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Takes back the own events `group` by new events, and returns those.
+    fn take_back(
+        &mut self,
+        doc: &mut Document,
+        group: Range<u32>,
+        changed: &mut dyn FnMut(Splice<'_>),
+    ) -> Result<Range<u32>, EditError> {
+        let start = next_seq(doc);
+        let effect = Effect::of(doc, group);
+        let removals = self.removals(doc, &effect.inserted);
+        let restored = effect.restored(doc);
+        doc.check_room(
+            removals.iter().map(|&(_, len)| len as usize).sum(),
+            restored.iter().map(|(range, _)| range.len()).sum(),
+            restored.iter().map(|(_, text)| text.len()).sum(),
+        )?;
+        // From right to left, so that the other places stay.
+        for (pos, len) in removals.into_iter().rev() {
+            doc.replace(pos as usize, len as usize, "", changed)?;
+        }
+        let mut left_behind = None;
+        for (piece, neighbours) in self.neighbours(doc, &effect.before, restored) {
+            let (range, text) = piece;
+            let pos = place(doc, range.start, neighbours, left_behind);
+            doc.replace(pos as usize, 0, &text, changed)?;
+            let end = doc.whole_history().len();
+            let len = range.end - range.start;
+            self.stand_ins.insert(range.start, len, end - len);
+            left_behind = Some(end - 1);
+        }
+        self.next = next_seq(doc);
+        Ok(start..self.next)
+    }
+
+    /// Where the chars that the events `inserted` inserted, or what stands in for them, are in the
+    /// text: places and lengths, from left to right.
+    fn removals(&self, doc: &mut Document, inserted: &[Range<Lv>]) -> Vec<(u32, u32)> {
+        let (_, chars) = doc.chars();
+        let mut places: Vec<(u32, u32)> = Vec::new();
+        for newest in inserted.iter().flat_map(|r| self.stand_ins.newest(r)) {
+            for run in chars.runs_of(newest).into_iter().filter(|run| run.in_text) {
+                if let Some((pos, _)) = chars.position(run.lv) {
+                    places.push((pos, run.len));
+                }
+            }
+        }
+        places.sort_unstable();
+        places.dedup_by(|next, last| {
+            let joins = last.0 + last.1 == next.0;
+            if joins {
+                last.1 += next.1;
+            }
+            joins
+        });
+        places
+    }
+
+    /// Finds the neighbours of every piece that comes back, given in the order of the document:
+    /// the next chars on either side that were there in the version `before`, or are newer than
+    /// it, and are in the text or have something in the text that stands in for them.
+    fn neighbours(
+        &self,
+        doc: &mut Document,
+        before: &[Lv],
+        pieces: Vec<(Range<Lv>, String)>,
+    ) -> Vec<((Range<Lv>, String), Neighbours)> {
+        let (history, chars) = doc.chars();
+        chars.move_to((&history.graph, &history.ops), before);
+        let mut previous: Option<Range<Lv>> = None;
+        let mut out = Vec::with_capacity(pieces.len());
+        for (range, text) in pieces {
+            let mut left = Left::Start;
+            let runs = chars.runs_before(range.start);
+            for ids in runs.flat_map(|run| self.beside(run)) {
+                let mut start = ids.start;
+                let meets = previous
+                    .as_ref()
+                    .filter(|previous| start < previous.end && previous.end <= ids.end);
+                if let Some(previous) = meets {
+                    start = previous.end;
+                }
+                if let Some(char) = self.stand_ins.shown(chars, start..ids.end).next_back() {
+                    left = Left::Char(char);
+                    break;
+                }
+                if meets.is_some() {
+                    left = Left::Previous;
+                    break;
+                }
+            }
+            let runs = chars.runs(Some(range.start));
+            let right = runs
+                .flat_map(|run| self.beside(run))
+                .find_map(|ids| self.stand_ins.shown(chars, ids).next());
+            previous = Some(range.clone());
+            out.push(((range, text), Neighbours { left, right }));
+        }
+        out
+    }
+
+    /// The chars of a run whose place says where others belong: not those that were deleted
+    /// already, and not those that stand in for others, whose own places say it.
+    fn beside(&self, run: CharRun) -> Option<Range<Lv>> {
+        let newer = !run.known && !self.stand_ins.has(run.lv);
+        (run.in_version || newer).then_some(run.lv..run.lv + run.len)
+    }
+}
+
+/// What stood beside a deleted piece, and is in the text.
+#[derive(Debug, Clone, Copy)]
+struct Neighbours {
+    left: Left,
+    right: Option<Lv>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Left {
+    Start,
+    Char(Lv),
+    /// The piece that comes back before it.
+    Previous,
+}
+
+/// Where in the text the deleted char that `lv` inserted belongs: in the gap that it left behind.
+///
+/// What stands in for chars beside it stands elsewhere in that gap, though, in front of everything
+/// deleted, as new text does. So the neighbours say how far to the left or right it may be.
+/// `previous` is the last char of the piece that came back last.
+fn place(doc: &mut Document, lv: Lv, neighbours: Neighbours, previous: Option<Lv>) -> u32 {
+    let len = doc.len_chars() as u32;
+    let (_, chars) = doc.chars();
+    let mut position = |lv| chars.position(lv).map_or(len, |(pos, _)| pos);
+    let left = match neighbours.left {
+        Left::Start => 0,
+        Left::Char(char) => position(char) + 1,
+        Left::Previous => previous.map_or(0, |char| position(char) + 1),
+    };
+    let right = neighbours.right.map_or(len, &mut position);
+    position(lv).min(right).max(left)
+}
+
+/// The sequence number of the next own event.
+fn next_seq(doc: &Document) -> u32 {
+    let agents = &doc.whole_history().graph.agents;
+    let own = agents.find_agent(doc.agent());
+    own.map_or(0, |agent| agents.next_seq(agent))
+}
+
+/// What a group of own events did. Chars are named by the events that inserted them.
+#[derive(Default)]
+struct Effect {
+    /// The version in which the group began.
+    before: Vec<Lv>,
+    inserted: Vec<Range<Lv>>,
+    deleted: Vec<Range<Lv>>,
+}
+
+impl Effect {
+    fn of(doc: &mut Document, group: Range<u32>) -> Effect {
+        let mut effect = Effect::default();
+        let own = doc.agent().to_owned();
+        let (history, chars) = doc.chars();
+        let agents = &history.graph.agents;
+        let Some(own) = agents.find_agent(&own) else {
+            return effect;
+        };
+        for run in agents.runs_of(own, group.clone()) {
+            if run.seq == group.start {
+                let graph = &history.graph.graph;
+                effect.before = graph.with_parents(run.lv, <[Lv]>::to_vec);
+            }
+            for part in history.ops.parts_in(run.lv..run.lv + run.len) {
+                let lvs = part.lv..part.lv + part.run.len;
+                if part.run.is_insert() {
+                    effect.inserted.push(lvs);
+                    continue;
+                }
+                for char in lvs.filter_map(|lv| chars.target(lv)) {
+                    match effect.deleted.last_mut() {
+                        Some(last) if last.end == char => last.end += 1,
+                        Some(last) if last.start == char + 1 => last.start = char,
+                        _ => effect.deleted.push(char..char + 1),
+                    }
+                }
+            }
+        }
+        effect.inserted.sort_unstable_by_key(|range| range.start);
+        effect
+    }
+
+    /// What comes back, with its text, in the order of the document: what the group deleted, but
+    /// neither what it had inserted itself nor what others deleted too.
+    fn restored(&self, doc: &mut Document) -> Vec<(Range<Lv>, String)> {
+        let (history, chars) = doc.chars();
+        let log = (&history.graph, &history.ops);
+        chars.move_to(log, history.graph.frontier());
+        let mut ranges: Vec<Range<Lv>> = Vec::new();
+        for deleted in &self.deleted {
+            for run in chars.runs_of(deleted.clone()) {
+                if chars.deletions(run.lv) != 1 {
+                    continue;
+                }
+                let mut at = run.lv;
+                let end = run.lv + run.len;
+                let from = self.inserted.partition_point(|own| own.end <= at);
+                for own in self.inserted[from..].iter().take_while(|o| o.start < end) {
+                    if at < own.start {
+                        ranges.push(at..own.start);
+                    }
+                    at = own.end.min(end);
+                }
+                if at < end {
+                    ranges.push(at..end);
+                }
+            }
+        }
+        ranges.sort_by(|a, b| chars.compare(a.start, b.start));
+        let mut texts = Texts::new(&history.ops);
+        let with_text = |range: Range<Lv>| (range.clone(), texts.get(range));
+        ranges.into_iter().map(with_text).collect()
+    }
+}
+
+/// Which chars stand in for deleted ones that were brought back.
+#[derive(Debug, Clone, Default)]
+struct StandIns {
+    by_char: BTreeMap<Lv, StandIn>,
+    /// All chars that stand in for others, ascending.
+    all: Vec<Range<Lv>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct StandIn {
+    len: u32,
+    by: Lv,
+}
+
+impl StandIns {
+    fn insert(&mut self, chars: Lv, len: u32, by: Lv) {
+        self.by_char.insert(chars, StandIn { len, by });
+        match self.all.last_mut() {
+            Some(last) if last.end == by => last.end += len,
+            _ => self.all.push(by..by + len),
+        }
+    }
+
+    /// Whether this char stands in for another one.
+    fn has(&self, char: Lv) -> bool {
+        let at = self.all.partition_point(|range| range.end <= char);
+        self.all.get(at).is_some_and(|range| range.start <= char)
+    }
+
+    /// What stands in, in the end, for each of the chars `range`: itself, if nothing else does.
+    fn newest(&self, range: &Range<Lv>) -> Vec<Range<Lv>> {
+        let mut out = Vec::new();
+        let mut todo = vec![range.clone()];
+        while let Some(range) = todo.pop() {
+            // The first part of it that something stands in for, if any does.
+            let before = self.by_char.range(..=range.start).next_back();
+            let within = self.by_char.range(range.start..range.end).next();
+            let covers = |entry: &(&Lv, &StandIn)| entry.0 + entry.1.len > range.start;
+            let Some((&at, &StandIn { len, by })) = before.filter(covers).or(within) else {
+                out.push(range);
+                continue;
+            };
+            let (from, to) = (at.max(range.start), (at + len).min(range.end));
+            if to < range.end {
+                todo.push(to..range.end);
+            }
+            todo.push(by + (from - at)..by + (to - at));
+            if range.start < from {
+                out.push(range.start..from);
+            }
+        }
+        out
+    }
+
+    /// The first and last chars of the stretches of text that the chars `range`, or what stands in
+    /// for them, make up, in the order of `range`.
+    fn shown(&self, chars: &CharIndex, range: Range<Lv>) -> std::vec::IntoIter<Lv> {
+        let mut ends = Vec::new();
+        for newest in self.newest(&range) {
+            for run in chars.runs_of(newest).into_iter().filter(|run| run.in_text) {
+                ends.extend([run.lv, run.lv + run.len - 1]);
+            }
+        }
+        ends.into_iter()
+    }
+}
