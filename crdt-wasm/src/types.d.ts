@@ -154,8 +154,9 @@ export interface PeerLink {
   ahead: number | null;
   /** How many operations the peer has said to have are missing here. */
   behind: number | null;
-  /** What went wrong with the connection last, until it works. */
+  /** What went wrong with the connection last, until it works, and at which stage. */
   problem: string | null;
+  problemStage: DoctorStage | null;
 }
 
 export interface NetworkStatus {
@@ -176,6 +177,21 @@ export interface NetworkStatus {
   links: PeerLink[];
   /** How many RTCPeerConnections this page has open through this package. */
   openConnections: number;
+}
+
+/** The stages of a connection, in the order in which they come. */
+export type DoctorStage = "environment" | "signaling" | "room" | "offer" | "ice" | "channel" | "sync";
+
+/** What `NetworkSync.doctor()` finds. */
+export interface Diagnosis {
+  /** The first stage that fails, or `null` where none does. */
+  stage: DoctorStage | null;
+  /** What is the matter, in words. */
+  message: string;
+  /** What to do about it; `null` where nothing has to be done. */
+  advice: string | null;
+  /** Every stage; `ok` is `null` where it is under way or was not reached. */
+  checks: { stage: DoctorStage; ok: boolean | null; detail: string }[];
 }
 
 /** The events of a `NetworkSync`, by name, with what listeners get. */

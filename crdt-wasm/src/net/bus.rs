@@ -13,6 +13,7 @@ use web_sys::{BroadcastChannel, MessageEvent};
 
 use super::browser::Listener;
 use super::core::Core;
+use super::doctor::DoctorStage;
 use super::options::LinkKind;
 use super::session::{Event, Session};
 
@@ -203,7 +204,7 @@ impl Core {
     pub(super) fn on_bus_close(&mut self, session: &Session, id: &AgentId, reason: &CloseReason) {
         if let Some(peer) = self.peers.get_mut(id) {
             peer.bus = None;
-            peer.problem = Some(reason.to_string());
+            peer.problem = Some((DoctorStage::Channel, reason.to_string()));
         }
         self.plan(session);
     }

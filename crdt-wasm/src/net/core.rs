@@ -10,6 +10,7 @@ use web_sys::EventTarget;
 use super::browser::{Deferred, Listener, Timer, now};
 use super::bus::Bus;
 use super::connection;
+use super::doctor::Host;
 use super::error::NetworkError;
 use super::listeners::EventName;
 use super::options::Options;
@@ -217,10 +218,11 @@ impl Core {
             .into());
         }
         let needs_webrtc = session.options().key.is_none();
-        if needs_webrtc && !is_function("RTCPeerConnection") {
+        let host = host();
+        if needs_webrtc && !host.webrtc {
             return Err(NetworkError::NoWebRtc.into());
         }
-        if !is_function("WebSocket") {
+        if !host.websocket {
             return Err(NetworkError::NoWebSocket.into());
         }
         Ok(())
@@ -332,6 +334,14 @@ fn problem(error: &NetworkError) -> Problem {
     Problem {
         code: error.code(),
         message: error.to_string(),
+    }
+}
+
+/// What this page can use.
+pub(crate) fn host() -> Host {
+    Host {
+        webrtc: is_function("RTCPeerConnection"),
+        websocket: is_function("WebSocket"),
     }
 }
 

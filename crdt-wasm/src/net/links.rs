@@ -10,6 +10,7 @@ use super::browser::{now, random_fraction};
 use super::channel::ChannelEvent;
 use super::connection::{Connection, ConnectionEvent, open_connections};
 use super::core::Core;
+use super::doctor::DoctorStage;
 use super::error::NetworkError;
 use super::message_of;
 use super::options::LinkKind;
@@ -133,7 +134,7 @@ impl Core {
         };
         self.drop_wire(session, &id);
         if let Some(peer) = self.peers.get_mut(&id) {
-            peer.problem = Some(reason.to_owned());
+            peer.problem = Some((DoctorStage::Channel, reason.to_owned()));
         }
         self.negotiate(session, &id, Input::State(ConnectionState::Failed));
     }
@@ -169,7 +170,7 @@ impl Core {
             | CloseReason::Outdated { .. } => {
                 let (peer, reason) = (id.to_string(), reason.to_string());
                 if let Some(peer) = self.peers.get_mut(&id) {
-                    peer.problem = Some(reason.clone());
+                    peer.problem = Some((DoctorStage::Sync, reason.clone()));
                 }
                 self.tell_error(session, NetworkError::PeerClosed { peer, reason });
             }
@@ -281,7 +282,7 @@ impl Core {
                     reason: message.clone(),
                 };
                 if let Some(peer) = self.peers.get_mut(id) {
-                    peer.problem = Some(message);
+                    peer.problem = Some((stage_of(stage), message));
                 }
                 self.tell_error(session, error);
             }
@@ -411,6 +412,13 @@ impl Core {
         let link = wire.link;
         self.link_up(session, link, DIRECT_RANK);
         self.plan(session);
+    }
+}
+
+fn stage_of(stage: Stage) -> DoctorStage {
+    match stage {
+        Stage::Offer | Stage::Answer => DoctorStage::Offer,
+        Stage::Ice => DoctorStage::Ice,
     }
 }
 

@@ -8,6 +8,7 @@ mod bus;
 mod channel;
 mod connection;
 mod core;
+mod doctor;
 mod envelope;
 mod error;
 mod links;

@@ -7,6 +7,8 @@ use signaling_protocol::AgentId;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
+use super::core::host;
+use super::doctor::diagnose;
 use super::error::NetworkError;
 use super::listeners::EventName;
 use super::options::Options;
@@ -137,6 +139,12 @@ impl NetworkSync {
     #[wasm_bindgen(js_name = getStatus, unchecked_return_type = "NetworkStatus")]
     pub fn get_status(&self) -> JsValue {
         plain(&self.session.status())
+    }
+
+    /// Names the stage at which the connection fails, and what to do about it.
+    #[wasm_bindgen(unchecked_return_type = "Diagnosis")]
+    pub fn doctor(&self) -> JsValue {
+        plain(&diagnose(&self.session.status(), host()))
     }
 
     /// Disconnects for good and lets go of every listener; never throws. A second call does nothing.

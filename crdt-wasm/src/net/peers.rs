@@ -8,6 +8,7 @@ use js_sys::Array;
 use signaling_protocol::AgentId;
 
 use super::bus::BusLink;
+use super::doctor::DoctorStage;
 use super::options::LinkKind;
 use super::page;
 use super::relay::{self, RelayLink, RelayMemory};
@@ -45,7 +46,7 @@ pub(crate) struct Peer {
     /// its channels too, and `peer_left` says so in a moment.
     pub(super) renew_at: Option<u64>,
     /// What went wrong last, until it works.
-    pub(super) problem: Option<String>,
+    pub(super) problem: Option<(DoctorStage, String)>,
 }
 
 /// Someone of whom the signaling server tells.
@@ -248,7 +249,8 @@ impl Peers {
                 bytes_out: figures.map_or(0.0, |figures| figures.bytes_out as f64),
                 ahead: figures.map(|figures| figures.ahead as f64),
                 behind: figures.map(|figures| figures.behind as f64),
-                problem: peer.problem.clone(),
+                problem: peer.problem.as_ref().map(|(_, message)| message.clone()),
+                problem_stage: peer.problem.as_ref().map(|(stage, _)| *stage),
             }
         };
         self.all.iter().map(link).collect()

@@ -13,6 +13,7 @@ use signaling_protocol::{AgentId, ClientMessage, Relay as RelayMessage};
 
 use super::browser::now;
 use super::core::Core;
+use super::doctor::DoctorStage;
 use super::envelope::{Content, Envelope};
 use super::error::NetworkError;
 use super::message_of;
@@ -271,7 +272,7 @@ impl Core {
                 | CloseReason::Stalled { .. }
                 | CloseReason::FragmentTimeout { .. }
         );
-        peer.problem = Some(reason.to_string());
+        peer.problem = Some((DoctorStage::Channel, reason.to_string()));
     }
 
     fn raise_relay(&mut self, session: &Session, id: &AgentId) {
@@ -322,7 +323,7 @@ impl Core {
         };
         let reason = "what it sent cannot be decrypted; it may have another key";
         peer.relayed.able = false;
-        peer.problem = Some(reason.to_owned());
+        peer.problem = Some((DoctorStage::Channel, reason.to_owned()));
         self.tell_relay_error(session, from, reason.to_owned());
     }
 

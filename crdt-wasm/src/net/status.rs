@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::doctor::DoctorStage;
+
 /// Where the whole stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -77,6 +79,7 @@ pub(crate) struct PeerLink {
     pub(crate) ahead: Option<f64>,
     pub(crate) behind: Option<f64>,
     pub(crate) problem: Option<String>,
+    pub(crate) problem_stage: Option<DoctorStage>,
 }
 
 /// How far the link to a peer is.
@@ -118,6 +121,7 @@ mod tests {
                 ahead: Some(0.0),
                 behind: Some(0.0),
                 problem: None,
+                problem_stage: None,
             }],
             open_connections: 1,
         }

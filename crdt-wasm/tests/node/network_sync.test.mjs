@@ -197,3 +197,14 @@ test('a freed document refuses to connect', () =>
     doc.free();
     await assert.rejects(sync.connect('ws://localhost:1'), { code: 'dead_handle' });
   }));
+
+test('the doctor names what this environment lacks', () =>
+  withSync((sync) => {
+    const diagnosis = sync.doctor();
+    assert.equal(diagnosis.stage, 'environment');
+    assert.equal(typeof diagnosis.advice, 'string');
+    assert.deepEqual(
+      diagnosis.checks.map((check) => check.stage),
+      ['environment', 'signaling', 'room', 'offer', 'ice', 'channel', 'sync'],
+    );
+  }));
