@@ -76,9 +76,11 @@ pub(crate) async fn serve<S, C>(
         .write_buffer_size(WRITE_BUFFER)
         .max_message_size(Some(hub.config.max_message_size))
         .max_frame_size(Some(hub.config.max_message_size));
+    // Copied, for the buffer that it is a part of is four times as large as ours, and would stay.
+    let already_read = read_ahead.to_vec();
+    drop(read_ahead);
     let socket =
-        WebSocketStream::from_partially_read(io, read_ahead.into(), Role::Server, Some(config))
-            .await;
+        WebSocketStream::from_partially_read(io, already_read, Role::Server, Some(config)).await;
     let outbox = hub.new_outbox();
     let client = begin(hub.clone(), outbox.clone());
     let connection = Connection {
