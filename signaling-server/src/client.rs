@@ -432,11 +432,7 @@ impl Session for Client {
     }
 
     fn going_away(&self) {
-        let reconnect_after_ms = fastrand::u64(0..=RECONNECT_SPREAD_MS);
-        self.send(
-            Kind::Announcement,
-            &ServerMessage::GoingAway(GoingAway { reconnect_after_ms }),
-        );
+        self.outbox.push(farewell());
     }
 
     fn has_expired(&self) -> bool {
@@ -507,6 +503,13 @@ fn log_entries(page: Page) -> ServerMessage {
         entries: page.entries.into_iter().map(entry).collect(),
         more: page.more,
     })
+}
+
+/// Tells a client to come back, at a time that differs from the others'.
+pub(crate) fn farewell() -> Letter {
+    let reconnect_after_ms = fastrand::u64(0..=RECONNECT_SPREAD_MS);
+    let message = ServerMessage::GoingAway(GoingAway { reconnect_after_ms });
+    Letter::text(Kind::Announcement, message.to_json())
 }
 
 /// Queues one message for many; its text is written once and shared.

@@ -26,6 +26,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use self::directory::{Directory, Effect, Route};
 use self::event::{Delivery, Event, Member, NodeId, Place, Refused};
 use self::scripts::{Scripts, channel};
+use crate::client::farewell;
 use crate::hub::Hub;
 use crate::metrics::Kind;
 use crate::outbox::{Letter, Note, Outbox};
@@ -235,6 +236,7 @@ impl Bus {
                 directory.reset(new_node())
             };
             for client in clients {
+                client.push(farewell());
                 client.close(CloseCode::GoingAway);
             }
             // Not all processes are to knock at the same time.

@@ -327,6 +327,7 @@ async fn when_redis_is_lost_clients_are_asked_to_come_back_and_can() {
     let server = redis.server(&[]).await;
     let mut alice = server.join("alice").await;
     redis.kill().await;
+    assert_eq!(alice.receive().await["type"], "going_away");
     assert_eq!(alice.closed_with().await, (1001, "going_away".to_owned()));
     assert_eq!(server.get("/ready", "").await.0, 503);
     let mut early = server.connect("/").await;
