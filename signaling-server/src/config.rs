@@ -69,7 +69,7 @@ pub struct Config {
           value_parser = at_least_one)]
     pub max_queued_messages: usize,
 
-    /// Pages that may connect, like https://edit.example.org; any page where none is named
+    /// Pages that may connect, like `https://edit.example.org`; any page where none is named
     #[arg(long, env = "ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',',
           value_parser = origin)]
     pub allow_origin: Vec<String>,
