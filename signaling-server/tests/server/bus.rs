@@ -272,7 +272,7 @@ async fn all_agree_on_who_is_there_however_many_come_and_go_at_once() {
 #[tokio::test]
 async fn a_server_that_dies_takes_only_its_own_clients_along() {
     let redis = Redis::start().await;
-    let one = redis.server(&["--client-timeout-seconds", "1"]).await;
+    let one = redis.server(&["--client-timeout-seconds", "2"]).await;
     let mut alice = one.join("alice").await;
     let mut process = Command::new(env!("CARGO_BIN_EXE_signaling-server"))
         .args([
@@ -281,7 +281,7 @@ async fn a_server_that_dies_takes_only_its_own_clients_along() {
             "--port",
             "0",
             "--client-timeout-seconds",
-            "1",
+            "2",
         ])
         .args(["--bus", &redis.url()])
         .env("RUST_LOG", "info")

@@ -24,7 +24,7 @@ async fn an_ending_server_closes_its_sockets_with_a_reason() {
 
 #[tokio::test]
 async fn a_client_that_answers_no_ping_is_given_up_and_one_that_does_is_kept() {
-    let server = Server::start(&["--client-timeout-seconds", "1"]).await;
+    let server = Server::start(&["--client-timeout-seconds", "2"]).await;
     let mut alice = server.join("alice").await;
     let mut silent = server.join("silent").await;
     assert_eq!(alice.receive().await["peerId"], "silent");

@@ -69,7 +69,7 @@ async fn only_bearers_of_a_token_come_in_and_readers_are_known_as_such() {
 
 #[tokio::test]
 async fn who_came_in_by_a_token_goes_when_it_expires() {
-    let server = Server::start(&["--token-secret", SECRET, "--client-timeout-seconds", "1"]).await;
+    let server = Server::start(&["--token-secret", SECRET, "--client-timeout-seconds", "2"]).await;
     let mut alice = server.connect("/").await;
     let short = token("default", "write", 2);
     alice
