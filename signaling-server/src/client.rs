@@ -374,6 +374,11 @@ impl Client {
             None => {
                 let mut rooms = self.hub.rooms();
                 let others = rooms.leave(&room, &agent, self.connection, Instant::now());
+                // When the server ends everybody is told to come back; the links between members
+                // outlive it, and nobody has left.
+                if self.hub.ending.is_cancelled() {
+                    return;
+                }
                 tell(
                     &others,
                     &ServerMessage::PeerLeft(PeerLeft {

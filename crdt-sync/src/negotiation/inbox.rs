@@ -12,8 +12,8 @@ const MAX_EARLY: usize = 64;
 pub(super) struct Candidates {
     /// Number of the peer's description that is set, if one is.
     current: Option<u32>,
-    /// Number of an offer that was not taken.
-    ignored: Option<u32>,
+    /// Where an offer came from that was not taken, and its number.
+    ignored: Option<(Origin, u32)>,
     early: Vec<(Origin, u32, String)>,
 }
 
@@ -26,7 +26,7 @@ impl Candidates {
 
     /// The peer's description `number` was not taken: nor are its candidates.
     pub(super) fn ignore(&mut self, from: &Origin, number: u32) {
-        self.ignored = Some(number).filter(|number| *number > 0);
+        self.ignored = (number > 0).then(|| (from.clone(), number));
         self.early
             .retain(|(origin, of, _)| origin != from || *of != number);
     }
@@ -57,7 +57,8 @@ impl Candidates {
         candidate: String,
         bound: bool,
     ) -> Option<String> {
-        if bound && number != 0 && self.ignored == Some(number) {
+        let is_ignored = |(origin, of): &(Origin, u32)| *origin == from && *of == number;
+        if self.ignored.as_ref().is_some_and(is_ignored) {
             return None;
         }
         if let Some(current) = self.current.filter(|_| bound) {
@@ -177,6 +178,15 @@ mod tests {
         assert_eq!(take(&mut candidates, 1, "after"), None);
         assert_eq!(take(&mut candidates, 2, "next"), None);
         assert_eq!(candidates.set(&origin(1), 2), ["next"]);
+    }
+
+    #[test]
+    fn candidates_of_the_connection_after_an_ignored_offer_are_kept() {
+        let mut candidates = Candidates::default();
+        candidates.ignore(&origin(1), 1);
+        let next = candidates.take(origin(2), 1, "next".to_owned(), true);
+        assert_eq!(next, None);
+        assert_eq!(candidates.set(&origin(2), 1), ["next"]);
     }
 
     #[test]

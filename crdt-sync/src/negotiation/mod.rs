@@ -302,8 +302,12 @@ impl Negotiation {
         if self.state == ConnectionState::Disconnected {
             self.deadlines.heal = None;
             self.restart_ice(now);
-        } else if self.deadlines.retry.is_some() && !self.live {
-            self.deadlines.retry = Some(now);
+        } else if let Some(retry) = self.deadlines.retry
+            && !self.live
+        {
+            // The polite side leaves the first attempt to the other, also now.
+            let patience = if self.offers { 0 } else { self.timing.answer };
+            self.deadlines.retry = Some(retry.min(now.saturating_add(patience)));
         }
     }
 
@@ -358,7 +362,55 @@ impl Negotiation {
 
 #[cfg(test)]
 mod tests {
-    use super::offers;
+    use super::{Action, Description, Input, Negotiation, Origin, Signal, Timing, offers};
+
+    fn polite() -> Negotiation {
+        Negotiation::new("bob", "alice", "page", Timing::default())
+    }
+
+    fn offer() -> Input {
+        let from = Origin {
+            session: "her page".to_owned(),
+            connection: 1,
+        };
+        Input::Signal(Signal::Description {
+            from,
+            to: Origin::default(),
+            number: 1,
+            answers: 0,
+            description: Description::Offer("hers".to_owned()),
+        })
+    }
+
+    #[test]
+    fn the_polite_side_waits_for_an_offer_also_when_the_network_comes_back() {
+        let mut bob = polite();
+        assert_eq!(bob.handle(Input::Start, 0, 0.5), []);
+        assert_eq!(bob.handle(Input::Online, 5, 0.5), []);
+        let patience = Timing::default().answer;
+        assert!(bob.next_timeout().is_some_and(|at| at >= patience));
+        let late = bob.handle(Input::Tick, patience + 5, 0.5);
+        assert!(matches!(late[1], Action::CreateOffer { .. }), "{late:?}");
+    }
+
+    #[test]
+    fn an_offer_that_crosses_the_first_own_one_gets_a_connection_of_its_own() {
+        let mut bob = polite();
+        bob.handle(Input::Start, 0, 0.5);
+        let first = bob.handle(Input::Tick, Timing::default().answer, 0.5);
+        let [_, Action::CreateOffer { op, .. }] = first[..] else {
+            panic!("{first:?}");
+        };
+        let sdp = "his".to_owned();
+        let set = bob.handle(Input::Created { op, sdp }, 10_001, 0.5);
+        let Some(Action::SetLocal { op, .. }) = set.first() else {
+            panic!("{set:?}");
+        };
+        bob.handle(Input::Done { op: *op }, 10_002, 0.5);
+        let taken = bob.handle(offer(), 10_003, 0.5);
+        assert_eq!(taken[0], Action::Create { connection: 2 });
+        assert!(matches!(taken[1], Action::SetRemote { .. }), "{taken:?}");
+    }
 
     #[test]
     fn the_lower_id_by_code_unit_offers() {

@@ -75,15 +75,16 @@ impl Negotiation {
             };
             if let Signal::Description {
                 from,
+                to,
                 number,
                 answers,
                 description,
-                ..
             } = signal
             {
                 match description {
                     Description::Offer(sdp) => {
-                        self.take_offer(Asked { from, number, sdp }, now);
+                        let met = to != Origin::default();
+                        self.take_offer(Asked { from, number, sdp }, met, now);
                     }
                     Description::Answer(sdp) => self.take_answer(from, number, answers, sdp, now),
                 }
@@ -96,7 +97,8 @@ impl Negotiation {
         }
     }
 
-    fn take_offer(&mut self, asked: Asked, now: Millis) {
+    /// `met` says that the peer's connection is bound to ours already.
+    fn take_offer(&mut self, asked: Asked, met: bool, now: Millis) {
         match self.fits(&asked.from) {
             None => return,
             Some(true) => {}
@@ -108,6 +110,12 @@ impl Negotiation {
             Some(offered) if self.offers => {
                 self.offered = Some(offered);
                 self.candidates.ignore(&asked.from, asked.number);
+            }
+            Some(_) if self.remote.is_none() && !met => {
+                // Neither connection has met the other. Taken back before it gathered candidates, an offer leaves
+                // Chromium's connection without any for its answer; a new connection has them.
+                self.create(now);
+                self.set_remote_offer(asked, now);
             }
             Some(Offered { ice_restart, .. }) => {
                 self.deadlines.answer = None;
