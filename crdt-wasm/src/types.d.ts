@@ -83,6 +83,7 @@ export type CrdtErrorCode =
   | "quota_exceeded"
   | "store_unavailable"
   | "rate_limited"
+  | "try_later"
   | "room_full"
   | "too_many_rooms"
   // The network: peers, and this object.

@@ -108,6 +108,7 @@ impl NetworkError {
                     | ErrorCode::Other
                     | ErrorCode::TooManyRooms
                     | ErrorCode::RateLimited
+                    | ErrorCode::TryLater
                     | ErrorCode::StoreUnavailable
             ),
             NetworkError::Closed { number, .. } => {
