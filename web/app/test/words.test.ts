@@ -16,6 +16,7 @@ function status(state: NetworkStatus["state"], peers: string[] = []): NetworkSta
     room: "r",
     url: "ws://localhost:8080",
     error: null,
+    relayOff: null,
     links: peers.map((peer) => link({ peer })),
     openConnections: peers.length,
   };

@@ -43,9 +43,18 @@ export class Server {
 
   /** Ends it as an operator would; how it ended is returned. */
   async stop(): Promise<number | null> {
+    return this.#end("SIGTERM");
+  }
+
+  /** Ends it as a failing machine would. */
+  async crash(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<number | null> {
     if (this.#process.exitCode !== null) return this.#process.exitCode;
     const ended = once(this.#process, "exit");
-    this.#process.kill("SIGTERM");
+    this.#process.kill(signal);
     const [code] = (await ended) as [number | null];
     return code;
   }

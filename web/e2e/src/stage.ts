@@ -1,4 +1,4 @@
-import { type Browser, type BrowserContext, chromium } from "playwright-core";
+import { type Browser, chromium } from "playwright-core";
 import { expect, test as base } from "vitest";
 import { Server } from "./server.js";
 import { Tab } from "./tab.js";
@@ -16,11 +16,16 @@ const FLAGS = [
   "--allow-loopback-in-peer-connection",
 ];
 
-/** A server and a browser with some tabs. */
+export interface TabOptions {
+  height?: number;
+  /** Another tab of the same browser; left out, it is another person's. */
+  beside?: Tab;
+}
+
+/** A server and some people's browsers. */
 export class Stage {
   server: Server;
   readonly #browser: Browser;
-  #context: BrowserContext | null = null;
   #tabs: Tab[] = [];
   #rooms = 0;
 
@@ -42,18 +47,19 @@ export class Stage {
   }
 
   /** A tab in the room, not connected. Tall, so that the editor draws all of a text. */
-  async tab(link: string, name: string, height = 3000): Promise<Tab> {
-    const tab = await this.emptyTab(height);
+  async tab(link: string, name: string, options: TabOptions = {}): Promise<Tab> {
+    const tab = await this.emptyTab(options);
     await tab.open(link, name);
     return tab;
   }
 
   /** A tab with nothing in it. */
-  async emptyTab(height = 800): Promise<Tab> {
-    this.#context ??= await this.#browser.newContext({
-      permissions: ["clipboard-read", "clipboard-write"],
-    });
-    const page = await this.#context.newPage();
+  async emptyTab({ height = 3000, beside }: TabOptions = {}): Promise<Tab> {
+    // A context is to the pages in it what a browser with a profile of its own is.
+    const context =
+      beside?.page.context() ??
+      (await this.#browser.newContext({ permissions: ["clipboard-read", "clipboard-write"] }));
+    const page = await context.newPage();
     await page.setViewportSize({ width: 1000, height });
     const tab = new Tab(page);
     this.#tabs.push(tab);
@@ -71,11 +77,10 @@ export class Stage {
 
   /** Closes the tabs of one test, none of which may have complained. */
   async clear(): Promise<void> {
-    const complaints = this.#tabs.flatMap((tab) => tab.complaints);
+    const tabs = this.#tabs;
     this.#tabs = [];
-    await this.#context?.close();
-    this.#context = null;
-    expect(complaints).toEqual([]);
+    for (const context of this.#browser.contexts()) await context.close();
+    expect(tabs.flatMap((tab) => tab.complaints)).toEqual([]);
   }
 
   /** Ends everything. */

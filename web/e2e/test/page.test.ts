@@ -70,7 +70,7 @@ test("while the server is away, who is linked goes on, and after that others com
   for (const tab of tabs) await tab.seesPeers(1);
 
   const { port } = stage.server;
-  expect(await stage.server.stop()).toBe(0);
+  await stage.server.crash();
   for (const tab of tabs) {
     await expect
       .poll(() => tab.status(), { timeout: PATIENCE_MS })

@@ -37,8 +37,8 @@ async function pictureOf(stage: Stage, tabs: Tab[]): Promise<Buffer> {
 
 test("two tabs side by side", async ({ stage }) => {
   const link = `${stage.server.url}/?room=garden`;
-  const ada = await stage.tab(link, "Ada", HEIGHT);
-  const bob = await stage.tab(link, "Bob", HEIGHT);
+  const ada = await stage.tab(link, "Ada");
+  const bob = await stage.tab(link, "Bob");
   for (const tab of [ada, bob]) {
     await tab.page.setViewportSize({ width: WIDTH, height: HEIGHT });
     await tab.connect();

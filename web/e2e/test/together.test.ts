@@ -9,6 +9,16 @@ function orders<T>(all: readonly T[]): T[][] {
   );
 }
 
+/** The text of all the tabs, once everybody has as much of it as was written. */
+async function agreed(tabs: Tab[], length: number): Promise<string> {
+  for (const tab of tabs) {
+    await expect.poll(async () => (await tab.text()).length, { timeout: PATIENCE_MS }).toBe(length);
+  }
+  const [text = "", ...others] = await Promise.all(tabs.map((tab) => tab.text()));
+  for (const other of others) expect(other).toBe(text);
+  return text;
+}
+
 /** Everybody types at once between the same two brackets. */
 async function typeInOnePlace(tabs: Tab[]): Promise<void> {
   const words = ["ALPHABETICAL", "bumblebee-honey", "0123456789"].slice(0, tabs.length);
@@ -17,12 +27,7 @@ async function typeInOnePlace(tabs: Tab[]): Promise<void> {
   for (const tab of tabs) await tab.select(8);
   await Promise.all(tabs.map((tab, index) => tab.type(words[index]!, 3)));
 
-  const length = "before [] after".length + words.join("").length;
-  for (const tab of tabs) {
-    await expect.poll(async () => (await tab.text()).length, { timeout: PATIENCE_MS }).toBe(length);
-  }
-  const [text, ...others] = await Promise.all(tabs.map((tab) => tab.text()));
-  for (const other of others) expect(other).toBe(text);
+  const text = await agreed(tabs, "before [] after".length + words.join("").length);
   // Nobody's word is torn apart.
   expect(orders(words).map((order) => `before [${order.join("")}] after`)).toContain(text);
 }
@@ -115,6 +120,19 @@ test("who leaves, writes alone and comes back, brings it along", async ({ stage 
   await ada!.type("Ada alone, ");
   await bob!.connect();
   for (const tab of [ada!, bob!]) await tab.shows("Ada alone, shared. Bob alone.");
+});
+
+test("tabs of one browser, and someone else's, are all in it", async ({ stage }) => {
+  const link = stage.newRoom();
+  const ada = await stage.tab(link, "Ada");
+  const again = await stage.tab(link, "Ada's other tab", { beside: ada });
+  const bob = await stage.tab(link, "Bob");
+  const tabs = [ada, again, bob];
+  for (const tab of tabs) await tab.connect();
+  for (const tab of tabs) await tab.seesPeers(2);
+  for (const tab of tabs) await tab.type(`${tabs.indexOf(tab)}`);
+  const text = await agreed(tabs, 3);
+  expect([...text].sort().join("")).toBe("012");
 });
 
 test("two rooms do not see each other", async ({ stage }) => {
