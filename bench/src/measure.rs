@@ -152,6 +152,8 @@ pub(crate) fn prepare<S: Subject>(trace: &Trace, updates_wanted: bool) -> Res<(I
     if let Some(wanted) = &trace.text {
         same_text(&text, wanted)?;
     }
+    let small = made.doc.save_small()?;
+    same_text(&S::open(&small, 0)?.text()?, &text)?;
     let inputs = Inputs {
         text,
         history: made.doc.history()?,
@@ -161,6 +163,7 @@ pub(crate) fn prepare<S: Subject>(trace: &Trace, updates_wanted: bool) -> Res<(I
     let figures = [
         ("history_bytes", inputs.history.len() as f64),
         ("saved_bytes", inputs.saved.len() as f64),
+        ("small_bytes", small.len() as f64),
         ("events", trace.event_count() as f64),
         ("updates", inputs.updates.len() as f64),
         ("clamped", made.clamped as f64),

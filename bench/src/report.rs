@@ -381,7 +381,10 @@ fn method(out: &mut String, results: &Results) -> Res<()> {
          which both ends know the names. 1,000 of them are delivered to a reader as a check. Who needs\n\
          more than 8 s is measured over the part of the trace done by then.\n\
          - Bytes to text: yrs keeps no history of what was deleted, so its work is less; loro reads its\n\
-         updates here, and its snapshot where a saved document is opened.\n\
+         updates here, and its snapshot where a saved document is opened. Ours is a file without the\n\
+         text, which has to be replayed.\n\
+         - Files: the smallest form, ours without the text, which is what diamond-types' file has too; and\n\
+         the form that is opened in the row above, ours with the text.\n\
          - Heap: what stays allocated after opening a saved document and reading its text once.\n\
          - friendsforever, C1: recorded or made from recorded concurrent editing of two. git-makefile and\n\
          A2 come from the histories of files under git. Concurrent inserts at one place are ordered by\n\

@@ -67,7 +67,7 @@ const CELL: Duration = Duration::from_secs(15);
 const PREPARE: Duration = Duration::from_secs(75);
 
 /// Changes when kept inputs no longer fit: the traces made up, or the form of the inputs.
-const INPUTS: u32 = 1;
+const INPUTS: u32 = 2;
 
 impl Run {
     pub(crate) fn run(&self) -> Res<()> {

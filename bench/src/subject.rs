@@ -55,6 +55,10 @@ pub(crate) trait Subject: Sized {
     fn save(&mut self) -> Res<Vec<u8>> {
         self.history()
     }
+    /// The smallest form of a file that has the whole history.
+    fn save_small(&mut self) -> Res<Vec<u8>> {
+        self.save()
+    }
     /// Opens a file.
     fn open(saved: &[u8], agent: usize) -> Res<Self> {
         Self::load(saved, agent)

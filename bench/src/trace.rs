@@ -122,7 +122,7 @@ impl Trace {
             txns.extend(self.txns.iter().map(|txn| {
                 let mut txn = txn.clone();
                 txn.parents.iter_mut().for_each(|parent| *parent += first);
-                if txn.parents.is_empty() && time > 0 {
+                if self.is_concurrent() && txn.parents.is_empty() && time > 0 {
                     txn.parents = last.iter().map(|i| i + first - self.txns.len()).collect();
                 }
                 txn.patches.iter_mut().for_each(|patch| patch.pos += shift);

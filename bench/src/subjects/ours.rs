@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crdt_core::{Document, VersionSummary};
+use crdt_core::{Document, Preset, SaveOptions, VersionSummary};
 use serde_json::{Value, json};
 
 use crate::subject::{Replayed, Subject};
@@ -86,24 +86,34 @@ impl Subject for Ours {
         Ok(())
     }
 
+    /// The file without its text, so that the reader has to replay the history.
     fn history(&mut self) -> Res<Vec<u8>> {
-        self.save()
+        Ok(self.doc.save(&SaveOptions {
+            preset: Preset::Fast,
+            without_text: true,
+        })?)
     }
 
     fn load(history: &[u8], agent: usize) -> Res<Self> {
         Self::open(history, agent)
     }
 
-    /// The one place that knows the form of a file.
     fn save(&mut self) -> Res<Vec<u8>> {
-        Ok(self.doc.encode_since(&VersionSummary::new()))
+        Ok(self.doc.save(&SaveOptions::default())?)
     }
 
-    /// The one place that knows how a file is opened.
+    fn save_small(&mut self) -> Res<Vec<u8>> {
+        Ok(self.doc.save(&SaveOptions {
+            preset: Preset::Small,
+            without_text: true,
+        })?)
+    }
+
     fn open(saved: &[u8], agent: usize) -> Res<Self> {
-        let mut opened = Self::new(agent)?;
-        opened.doc.merge_patch(saved)?;
-        Ok(opened)
+        Ok(Ours {
+            doc: Document::load(&name(agent), saved)?,
+            sent: None,
+        })
     }
 
     fn replay(trace: &Trace, updates_wanted: bool) -> Res<Replayed<Self>> {
