@@ -84,7 +84,7 @@ pub(crate) fn svg(lines: &[Line]) -> String {
 fn legend(out: &mut String) -> std::fmt::Result {
     let names = ["diamond-types", "yrs", "loro", "automerge", "cola", "yjs"];
     for (i, name) in names.iter().enumerate() {
-        let left = LABELS + i as f64 * 94.0;
+        let left = LABELS + i as f64 * 100.0;
         writeln!(
             out,
             "<circle cx=\"{left}\" cy=\"16\" r=\"5.5\" fill=\"{}\"/>\

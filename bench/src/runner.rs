@@ -64,7 +64,7 @@ pub(crate) struct Run {
 
 /// How long a cell may take, and how long the making of inputs may.
 const CELL: Duration = Duration::from_secs(15);
-const PREPARE: Duration = Duration::from_secs(75);
+const PREPARE: Duration = Duration::from_secs(40);
 
 /// Changes when kept inputs no longer fit: the traces made up, or the form of the inputs.
 const INPUTS: u32 = 2;
