@@ -21,7 +21,7 @@ use crate::walker::{Transformed, WalkError, Walker};
 /// It is a [`History`] to who only reads. If the file proves to be corrupt that is an empty one, and
 /// [`Store::check`] says so.
 #[derive(Debug, Clone)]
-#[expect(
+#[allow(
     clippy::large_enum_variant,
     reason = "there is one a document, and every keystroke goes to the large one"
 )]
