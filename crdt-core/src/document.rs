@@ -181,16 +181,12 @@ impl Document {
     /// The place in chars of a place in UTF-16 units; one inside a surrogate pair counts as the
     /// place before the pair. `None` past the end. O(log n).
     pub fn utf16_to_char(&self, utf16: usize) -> Option<usize> {
-        self.rope
-            .size_before(utf16, Unit::Utf16)
-            .map(|size| size.chars as usize)
+        self.rope.utf16_to_char(utf16)
     }
 
     /// The place in UTF-16 units of a place in chars. `None` past the end. O(log n).
     pub fn char_to_utf16(&self, pos: usize) -> Option<usize> {
-        self.rope
-            .size_before(pos, Unit::Chars)
-            .map(|size| size.utf16 as usize)
+        self.rope.char_to_utf16(pos)
     }
 
     /// The line, from 0, that the place `pos` in chars lies in. Lines end with a line feed.
@@ -548,9 +544,7 @@ impl Document {
         } = self;
         let place = |rope: &Rope, pos: u32| TextLen {
             chars: pos as usize,
-            utf16: rope
-                .size_before(pos as usize, Unit::Chars)
-                .map_or(0, |s| s.utf16 as usize),
+            utf16: rope.char_to_utf16(pos as usize).unwrap_or_default(),
         };
         for edit in transformed.drain(..) {
             match edit {

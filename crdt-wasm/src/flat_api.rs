@@ -4,7 +4,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::argument;
 use crate::error::BindingError;
-use crate::object::plain;
+use crate::object::{plain, text_change};
 use crate::{edit, merge, registry};
 use crdt_core::{Document, Frontier};
 
@@ -139,10 +139,14 @@ pub(crate) fn insert_text(
 ) -> Result<JsValue, BindingError> {
     let entry = registry::get(handle)?;
     let position = argument::utf16_count("position", position)?;
-    let text = argument::string("text", text)?;
-    let change = entry.write(|document| edit::insert(document, position, text))?;
+    let given = argument::string("text", text)?;
+    let change = entry.write(|document| edit::insert(document, position, given))?;
     entry.each_watcher(|watcher| watcher.edited());
-    Ok(plain(&change))
+    // The string that came is the one that went in, unless it was mended.
+    let mended = change.inserted.contains('\u{fffd}');
+    let mended = mended.then(|| JsValue::from_str(&change.inserted));
+    let inserted = mended.as_ref().unwrap_or(text);
+    Ok(text_change(change.position, 0, Some(inserted)))
 }
 
 pub(crate) fn delete_text(
@@ -155,7 +159,7 @@ pub(crate) fn delete_text(
     let length = argument::utf16_count("length", length)?;
     let change = entry.write(|document| edit::delete(document, position, length))?;
     entry.each_watcher(|watcher| watcher.edited());
-    Ok(plain(&change))
+    Ok(text_change(change.position, change.deleted, None))
 }
 
 pub(crate) fn operations(handle: u32) -> Result<String, BindingError> {

@@ -160,11 +160,39 @@ impl Graph {
         false
     }
 
-    /// Whether no member of `set` (sorted) is an ancestor of another.
+    /// Whether no member of `set` (sorted, each once) is an ancestor of another. One walk down to
+    /// the lowest member.
     pub(crate) fn is_reduced(&self, set: &[Lv]) -> bool {
-        set.iter()
-            .enumerate()
-            .all(|(i, &v)| !self.contains(&set[i + 1..], v))
+        // Sorted; members, and parents of what was passed.
+        let mut queue: Vec<(Lv, bool)> = set.iter().map(|&v| (v, true)).collect();
+        let mut members = set.len();
+        while members > 1 {
+            let Some((v, member)) = queue.pop() else {
+                break;
+            };
+            members -= usize::from(member);
+            let i = self.find(v);
+            while let Some(&(next, member)) = queue.last() {
+                if next < self.entries[i].start {
+                    break;
+                }
+                if member {
+                    return false;
+                }
+                queue.pop();
+            }
+            for &p in self.entry_parents(i).iter().filter(|&&p| p >= set[0]) {
+                let at = queue.partition_point(|&(q, _)| q < p);
+                match queue.get(at) {
+                    Some(&(q, true)) if q == p => return false,
+                    Some(&(q, false)) if q == p => {}
+                    _ => queue.insert(at, (p, false)),
+                }
+            }
+        }
+        // One member is left: whatever was passed above it may still lead to it.
+        let above: Vec<Lv> = queue.iter().filter(|q| !q.1).map(|q| q.0).collect();
+        set.is_empty() || members == 0 || !self.contains(&above, set[0])
     }
 
     /// What one of two versions has and the other has not; only events from `floor` on are looked

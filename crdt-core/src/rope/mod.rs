@@ -416,6 +416,27 @@ impl Rope {
         }
     }
 
+    /// The place in chars of a place in UTF-16 units; one inside a surrogate pair counts as the
+    /// place before the pair. `None` past the end. O(1) as long as no char takes two units, else
+    /// O(log n).
+    pub(crate) fn utf16_to_char(&self, utf16: usize) -> Option<usize> {
+        if self.size.chars == self.size.utf16 {
+            return (utf16 <= self.size.utf16 as usize).then_some(utf16);
+        }
+        let before = self.size_before(utf16, Unit::Utf16)?;
+        Some(before.chars as usize)
+    }
+
+    /// The place in UTF-16 units of a place in chars. `None` past the end. O(1) as long as no char
+    /// takes two units, else O(log n).
+    pub(crate) fn char_to_utf16(&self, pos: usize) -> Option<usize> {
+        if self.size.chars == self.size.utf16 {
+            return (pos <= self.size.chars as usize).then_some(pos);
+        }
+        let before = self.size_before(pos, Unit::Chars)?;
+        Some(before.utf16 as usize)
+    }
+
     /// The size of the text before the place `n`, counted in `unit`; `None` past the end. A place
     /// inside a surrogate pair counts as the one before the pair. For lines: the text up to and
     /// with the `n`th line feed. O(log n).
@@ -572,5 +593,9 @@ mod tests {
             Some(size(&text[..start]))
         );
         assert_eq!(rope.size_before(text.len() + 1, Unit::Chars), None);
+        assert_eq!(rope.char_to_utf16(pos), Some(before.utf16 as usize));
+        assert_eq!(rope.utf16_to_char(before.utf16 as usize), Some(pos));
+        assert_eq!(rope.char_to_utf16(text.len() + 1), None);
+        assert_eq!(rope.utf16_to_char(rope.size().utf16 as usize + 1), None);
     }
 }
