@@ -1,7 +1,7 @@
 //! What the fuzz targets do with their input; the tests run the seeds and every input that was ever
 //! a find through the same functions.
 
-use crdt_core::{Document, Frontier, VersionSummary};
+use crdt_core::{Document, Frontier, LoadLimits, VersionSummary};
 
 fn document(agent: &str) -> Document {
     Document::new(agent).expect("a good name")
@@ -41,6 +41,7 @@ fn check_whole(doc: &Document) {
 pub(crate) fn decode(data: &[u8]) {
     let _ = VersionSummary::decode(data);
     merge_one(data);
+    load(data);
     if let Ok(text) = std::str::from_utf8(data) {
         let _ = Frontier::from_json(text);
         let _ = VersionSummary::from_json(text);
@@ -48,6 +49,25 @@ pub(crate) fn decode(data: &[u8]) {
         if doc.merge_json(text).is_ok() {
             check_whole(&doc);
         }
+    }
+}
+
+/// A whole file, as one that is trusted and as one that is not.
+fn load(data: &[u8]) {
+    let limits = LoadLimits {
+        text: 1 << 20,
+        history: 1 << 20,
+    };
+    if let Ok(doc) = Document::load_verified("zoe", data, &limits) {
+        check_whole(&doc);
+    }
+    let Ok(mut doc) = Document::load_within("zoe", data, &limits) else {
+        return;
+    };
+    doc.insert(0, "z").expect("in bounds");
+    let text = doc.text();
+    if doc.merge_json(&base().operations_json()).is_err() {
+        assert_eq!(doc.text(), text);
     }
 }
 

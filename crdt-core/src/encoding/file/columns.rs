@@ -4,7 +4,7 @@
 //! the one before it as its only parent. The operations come as rows.
 
 use super::super::json::check_run;
-use super::numbers::{Consume, Sink, Source, read};
+use super::numbers::{Sink, Source, read};
 use super::sections::{SectionWriter, Sections, Type};
 use super::{AgentHead, Head};
 use crate::causal_graph::AgentIdx;
@@ -136,8 +136,6 @@ pub(super) fn write_graph(history: &History, ids: &[u32], modelled: bool, out: &
     sink.finish(Type::Graph, out);
 }
 
-struct ReadGraph<'a>(&'a Head);
-
 /// Reads the graph into a history without operations.
 pub(super) fn read_graph(
     sections: &Sections,
@@ -145,81 +143,74 @@ pub(super) fn read_graph(
     head: &Head,
 ) -> Result<History, LoadError> {
     let (most, _) = head.counts.bytes();
-    read(
-        sections,
-        bytes,
-        (Type::Graph, gc::COUNT, most),
-        ReadGraph(head),
-    )
+    let section = (Type::Graph, gc::COUNT, most);
+    read(sections, bytes, section, |numbers| {
+        take_graph(numbers, head)
+    })
 }
 
-impl Consume for ReadGraph<'_> {
-    type Out = History;
-
-    fn consume(self, numbers: &mut impl Source) -> Result<History, DecodeError> {
-        let ReadGraph(head) = self;
-        let mut history = History::default();
-        let graph = &mut history.graph;
-        for agent in &head.agents {
-            graph.agents.agent(&agent.name);
-        }
-        if graph.agents.agent_count() as usize != head.agents.len() {
-            return Err(numbers.error("an agent comes twice"));
-        }
-        let mut ends: Vec<Lv> = Vec::new();
-        let mut next = vec![0_u32; head.agents.len()];
-        let mut parents: Vec<Lv> = Vec::new();
-        let mut parents_left = head.counts.parents;
-        let (mut last_flags, mut last_agent) = (0, 0);
-        for _ in 0..head.counts.pieces {
-            let start = graph.len();
-            let flags = numbers.next(gc::FLAGS + last_flags as usize)?;
-            if flags > PARENTS | JUMP {
-                return Err(numbers.error("a piece of no known form"));
-            }
-            let agent = numbers.next(gc::AGENT + last_agent as usize)?;
-            let len = numbers.next(gc::LEN + flags as usize)?;
-            let Some(len) = len.checked_add(1).filter(|&n| n <= head.events - start) else {
-                return Err(numbers.error("more events than the head says"));
-            };
-            let Some(expected) = next.get_mut(agent as usize) else {
-                return Err(numbers.error("an agent that is not in the head"));
-            };
-            let mut seq = i64::from(*expected);
-            if flags & JUMP != 0 {
-                seq += numbers.signed(gc::JUMP)?;
-            }
-            let held = &head.agents[agent as usize];
-            let Some(seq) = free_seqs(&graph.agents, (agent, held), seq, len) else {
-                return Err(numbers.error("events that are not their agent's, or come twice"));
-            };
-            *expected = seq + len;
-            parents.clear();
-            if flags & PARENTS != 0 {
-                read_parents(numbers, &ends, &mut parents)?;
-                let Some(left) = parents_left.checked_sub(parents.len() as u32) else {
-                    return Err(numbers.error("more parents than the head says"));
-                };
-                parents_left = left;
-            } else if start > 0 {
-                parents.push(start - 1);
-            }
-            graph.push(agent, seq, len, &parents);
-            ends.push(start + len);
-            (last_flags, last_agent) = (flags, agent.min(gc::AGENTS - 1));
-        }
-        if graph.len() != head.events || parents_left > 0 {
-            return Err(numbers.error("fewer events or parents than the head says"));
-        }
-        let frontier = graph.frontier().iter().map(|&lv| graph.agents.id_of(lv));
-        if !frontier
-            .map(|(agent, seq, _)| (agent, seq))
-            .eq(head.frontier.iter().copied())
-        {
-            return Err(numbers.error("the frontier is not the one in the head"));
-        }
-        Ok(history)
+fn take_graph(numbers: &mut Source<'_>, head: &Head) -> Result<History, DecodeError> {
+    let mut history = History::default();
+    let graph = &mut history.graph;
+    for agent in &head.agents {
+        graph.agents.agent(&agent.name);
     }
+    if graph.agents.agent_count() as usize != head.agents.len() {
+        return Err(numbers.error("an agent comes twice"));
+    }
+    let mut ends: Vec<Lv> = Vec::new();
+    let mut next = vec![0_u32; head.agents.len()];
+    let mut parents: Vec<Lv> = Vec::new();
+    let mut parents_left = head.counts.parents;
+    let (mut last_flags, mut last_agent) = (0, 0);
+    for _ in 0..head.counts.pieces {
+        let start = graph.len();
+        let flags = numbers.next(gc::FLAGS + last_flags as usize)?;
+        if flags > PARENTS | JUMP {
+            return Err(numbers.error("a piece of no known form"));
+        }
+        let agent = numbers.next(gc::AGENT + last_agent as usize)?;
+        let len = numbers.next(gc::LEN + flags as usize)?;
+        let Some(len) = len.checked_add(1).filter(|&n| n <= head.events - start) else {
+            return Err(numbers.error("more events than the head says"));
+        };
+        let Some(expected) = next.get_mut(agent as usize) else {
+            return Err(numbers.error("an agent that is not in the head"));
+        };
+        let mut seq = i64::from(*expected);
+        if flags & JUMP != 0 {
+            seq += numbers.signed(gc::JUMP)?;
+        }
+        let held = &head.agents[agent as usize];
+        let Some(seq) = free_seqs(&graph.agents, (agent, held), seq, len) else {
+            return Err(numbers.error("events that are not their agent's, or come twice"));
+        };
+        *expected = seq + len;
+        parents.clear();
+        if flags & PARENTS != 0 {
+            read_parents(numbers, &ends, &mut parents)?;
+            let Some(left) = parents_left.checked_sub(parents.len() as u32) else {
+                return Err(numbers.error("more parents than the head says"));
+            };
+            parents_left = left;
+        } else if start > 0 {
+            parents.push(start - 1);
+        }
+        graph.push(agent, seq, len, &parents);
+        ends.push(start + len);
+        (last_flags, last_agent) = (flags, agent.min(gc::AGENTS - 1));
+    }
+    if graph.len() != head.events || parents_left > 0 {
+        return Err(numbers.error("fewer events or parents than the head says"));
+    }
+    let frontier = graph.frontier().iter().map(|&lv| graph.agents.id_of(lv));
+    if !frontier
+        .map(|(agent, seq, _)| (agent, seq))
+        .eq(head.frontier.iter().copied())
+    {
+        return Err(numbers.error("the frontier is not the one in the head"));
+    }
+    Ok(history)
 }
 
 /// The sequence number of the first of `len` events, if they all are the agent's and new.
@@ -244,7 +235,7 @@ fn free_seqs(
 
 /// Reads the parents of a piece, which lie in the pieces that end at `ends`, ascending.
 fn read_parents(
-    numbers: &mut impl Source,
+    numbers: &mut Source<'_>,
     ends: &[Lv],
     parents: &mut Vec<Lv>,
 ) -> Result<(), DecodeError> {
@@ -382,8 +373,6 @@ pub(super) fn write_ops(history: &History, modelled: bool, out: &mut SectionWrit
     sink.finish(Type::Ops, out);
 }
 
-struct ReadOps<'a>(&'a Head, &'a mut History);
-
 /// Reads the operations of the events in `history`, without the text of inserts.
 pub(super) fn read_ops(
     sections: &Sections,
@@ -392,61 +381,58 @@ pub(super) fn read_ops(
     history: &mut History,
 ) -> Result<(), LoadError> {
     let (_, most) = head.counts.bytes();
-    read(
-        sections,
-        bytes,
-        (Type::Ops, oc::COUNT, most),
-        ReadOps(head, history),
-    )
+    let section = (Type::Ops, oc::COUNT, most);
+    read(sections, bytes, section, |numbers| {
+        take_ops(numbers, head, history)
+    })
 }
 
-impl Consume for ReadOps<'_> {
-    type Out = ();
-
-    fn consume(self, numbers: &mut impl Source) -> Result<(), DecodeError> {
-        let ReadOps(head, history) = self;
-        let History { graph, ops } = history;
-        let mut agents = Agents::new(graph.agents.runs_in(0..head.events));
-        let mut cursors = vec![0_u32; head.agents.len()];
-        let mut before = Before::default();
-        for _ in 0..head.counts.rows {
-            let number = numbers.next(before.kind())?;
-            let kind = match number {
-                0 => Kind::Insert,
-                1 => Kind::Delete,
-                2 => Kind::Backspace,
-                _ => return Err(numbers.error("an operation of no known kind")),
-            };
-            let number = number as usize;
-            let cursor_move = numbers.signed(before.cursor_move(number))?;
-            let len = numbers.next(before.len(number))?;
-            let Some(len) = len
-                .checked_add(1)
-                .filter(|&len| len <= head.events - ops.len())
-            else {
-                return Err(numbers.error("more operations than events"));
-            };
-            let cursor = cursors.get_mut(agents.at(ops.len()));
-            let start = cursor
-                .as_deref()
-                .and_then(|&cursor| u32::try_from(i64::from(cursor) + cursor_move).ok());
-            let pos = match kind {
-                Kind::Backspace if len > 1 => start.and_then(|start| start.checked_sub(len)),
-                Kind::Backspace => None,
-                _ => start,
-            };
-            let (Some(cursor), Some(pos)) = (cursor, pos) else {
-                return Err(numbers.error("an operation is out of range"));
-            };
-            let run = Run { kind, pos, len };
-            check_run(&run).map_err(|reason| numbers.error(reason))?;
-            *cursor = ends_of(&run).1;
-            before.push(number, len);
-            ops.push_row(run);
-        }
-        if ops.len() != head.events {
-            return Err(numbers.error("fewer operations than events"));
-        }
-        Ok(())
+fn take_ops(
+    numbers: &mut Source<'_>,
+    head: &Head,
+    history: &mut History,
+) -> Result<(), DecodeError> {
+    let History { graph, ops } = history;
+    let mut agents = Agents::new(graph.agents.runs_in(0..head.events));
+    let mut cursors = vec![0_u32; head.agents.len()];
+    let mut before = Before::default();
+    for _ in 0..head.counts.rows {
+        let number = numbers.next(before.kind())?;
+        let kind = match number {
+            0 => Kind::Insert,
+            1 => Kind::Delete,
+            2 => Kind::Backspace,
+            _ => return Err(numbers.error("an operation of no known kind")),
+        };
+        let number = number as usize;
+        let cursor_move = numbers.signed(before.cursor_move(number))?;
+        let len = numbers.next(before.len(number))?;
+        let Some(len) = len
+            .checked_add(1)
+            .filter(|&len| len <= head.events - ops.len())
+        else {
+            return Err(numbers.error("more operations than events"));
+        };
+        let cursor = cursors.get_mut(agents.at(ops.len()));
+        let start = cursor
+            .as_deref()
+            .and_then(|&cursor| u32::try_from(i64::from(cursor) + cursor_move).ok());
+        let pos = match kind {
+            Kind::Backspace if len > 1 => start.and_then(|start| start.checked_sub(len)),
+            Kind::Backspace => None,
+            _ => start,
+        };
+        let (Some(cursor), Some(pos)) = (cursor, pos) else {
+            return Err(numbers.error("an operation is out of range"));
+        };
+        let run = Run { kind, pos, len };
+        check_run(&run).map_err(|reason| numbers.error(reason))?;
+        *cursor = ends_of(&run).1;
+        before.push(number, len);
+        ops.push_row(run);
     }
+    if ops.len() != head.events {
+        return Err(numbers.error("fewer operations than events"));
+    }
+    Ok(())
 }

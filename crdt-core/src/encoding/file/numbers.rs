@@ -41,19 +41,51 @@ impl Sink {
     }
 }
 
-/// Gives numbers that a [`Sink`] took.
-pub(super) trait Source {
-    fn next(&mut self, context: usize) -> Result<u32, DecodeError>;
-    fn error(&self, reason: &'static str) -> DecodeError;
-    fn is_done(&self) -> bool;
+/// Gives numbers that a [`Sink`] took, in the same contexts.
+pub(super) enum Source<'a> {
+    Plain {
+        reader: Reader<'a>,
+        /// Where errors are said to be, if not where they are in the reader.
+        offset: Option<usize>,
+    },
+    Modelled {
+        coder: NumberDecoder<'a>,
+        start: usize,
+    },
+}
 
-    fn signed(&mut self, context: usize) -> Result<i64, DecodeError> {
+impl Source<'_> {
+    #[inline]
+    pub(super) fn next(&mut self, context: usize) -> Result<u32, DecodeError> {
+        let n = match self {
+            Source::Plain { reader, .. } => reader.varint().ok().and_then(|n| n.try_into().ok()),
+            Source::Modelled { coder, .. } => coder.next(context),
+        };
+        match n {
+            Some(n) => Ok(n),
+            None => Err(self.error("a column that is cut, or a number out of range")),
+        }
+    }
+
+    pub(super) fn signed(&mut self, context: usize) -> Result<i64, DecodeError> {
         let n = self.next(context)?;
         Ok(i64::from(n >> 1) ^ -i64::from(n & 1))
     }
 
+    pub(super) fn error(&self, reason: &'static str) -> DecodeError {
+        let offset = match self {
+            Source::Plain { reader, offset } => offset.unwrap_or(reader.offset()),
+            Source::Modelled { coder, start } => start + coder.at(),
+        };
+        DecodeError::Bytes { offset, reason }
+    }
+
     fn end(&self) -> Result<(), DecodeError> {
-        if self.is_done() {
+        let is_done = match self {
+            Source::Plain { reader, .. } => reader.left() == 0,
+            Source::Modelled { coder, .. } => coder.is_done(),
+        };
+        if is_done {
             Ok(())
         } else {
             Err(self.error("a column is longer than it should be"))
@@ -61,108 +93,38 @@ pub(super) trait Source {
     }
 }
 
-pub(super) struct Plain<'a> {
-    reader: Reader<'a>,
-    /// Where errors are said to be, if not where they are in the reader.
-    offset: Option<usize>,
-}
-
-impl Source for Plain<'_> {
-    #[inline]
-    fn next(&mut self, _: usize) -> Result<u32, DecodeError> {
-        let n = self
-            .reader
-            .varint()
-            .map_err(|error| match (error, self.offset) {
-                (DecodeError::Bytes { reason, .. }, Some(offset)) => {
-                    DecodeError::Bytes { offset, reason }
-                }
-                (error, _) => error,
-            })?;
-        u32::try_from(n).map_err(|_| self.error("a number is out of range"))
-    }
-
-    fn error(&self, reason: &'static str) -> DecodeError {
-        DecodeError::Bytes {
-            offset: self.offset.unwrap_or(self.reader.offset()),
-            reason,
-        }
-    }
-
-    fn is_done(&self) -> bool {
-        self.reader.left() == 0
-    }
-}
-
-pub(super) struct Modelled<'a> {
-    coder: NumberDecoder<'a>,
-    start: usize,
-}
-
-impl Source for Modelled<'_> {
-    #[inline]
-    fn next(&mut self, context: usize) -> Result<u32, DecodeError> {
-        match self.coder.next(context) {
-            Some(n) => Ok(n),
-            None => Err(self.error("packed numbers that are cut or out of range")),
-        }
-    }
-
-    fn error(&self, reason: &'static str) -> DecodeError {
-        DecodeError::Bytes {
-            offset: self.start + self.coder.at(),
-            reason,
-        }
-    }
-
-    fn is_done(&self) -> bool {
-        self.coder.is_done()
-    }
-}
-
-/// What is done with the numbers of a section, however they are packed.
-pub(super) trait Consume {
-    type Out;
-    fn consume(self, numbers: &mut impl Source) -> Result<Self::Out, DecodeError>;
-}
-
-/// Reads a section of numbers, all of them. `most` is how many bytes they may have, unpacked.
-pub(super) fn read<C: Consume>(
+/// Reads a section of numbers: `take` has to take all of them. `most` is how many bytes they may
+/// have, unpacked.
+pub(super) fn read<T>(
     sections: &Sections,
     bytes: &[u8],
     (kind, contexts, most): (Type, usize, usize),
-    consume: C,
-) -> Result<C::Out, LoadError> {
-    fn all<C: Consume>(mut numbers: impl Source, consume: C) -> Result<C::Out, DecodeError> {
-        let out = consume.consume(&mut numbers)?;
-        numbers.end()?;
-        Ok(out)
-    }
+    take: impl FnOnce(&mut Source<'_>) -> Result<T, DecodeError>,
+) -> Result<T, LoadError> {
     let (codec, mut reader) = sections.body(bytes, kind)?;
     let start = reader.offset();
-    Ok(match codec {
-        Codec::Raw => all(
-            Plain {
-                reader,
-                offset: None,
-            },
-            consume,
-        )?,
+    let unpacked;
+    let mut source = match codec {
+        Codec::Raw => Source::Plain {
+            reader,
+            offset: None,
+        },
         Codec::Lz4 => {
-            let unpacked = unpack(&mut reader, most)?;
-            let reader = Reader::new(&unpacked);
-            all(
-                Plain {
-                    reader,
-                    offset: Some(start),
-                },
-                consume,
-            )?
+            unpacked = unpack(&mut reader, most)?;
+            Source::Plain {
+                reader: Reader::new(&unpacked),
+                offset: Some(start),
+            }
         }
-        Codec::Model => {
-            let coder = NumberDecoder::new(reader.rest(), contexts);
-            all(Modelled { coder, start }, consume)?
+        Codec::Model => Source::Modelled {
+            coder: NumberDecoder::new(reader.rest(), contexts),
+            start,
+        },
+        Codec::LightModel => {
+            return Err(reader.error("numbers are never packed like this").into());
         }
-        Codec::LightModel => Err(reader.error("numbers are never packed like this"))?,
-    })
+    };
+    let out = take(&mut source)?;
+    source.end()?;
+    Ok(out)
 }
