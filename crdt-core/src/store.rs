@@ -357,13 +357,18 @@ fn walk(history: &History, chars: u32) -> Result<Vec<Transformed>, LoadError> {
     }
 }
 
+/// Sorts spans, with where their text is, by the events that inserted them.
+fn by_event(mut spans: Vec<(Span, usize)>) -> Vec<(Span, usize)> {
+    spans.sort_unstable_by_key(|(span, _)| span.lv);
+    spans
+}
+
 /// The inserted text that is not part of the text any more, in the order of the events.
 fn deleted_text(history: &History, pieces: &Pieces) -> String {
-    let mut alive: Vec<Span> = pieces.spans().collect();
-    alive.sort_unstable_by_key(|span| span.lv);
+    let alive = by_event(pieces.spans().map(|span| (span, 0)).collect());
     let mut out = String::new();
     let mut at = 0;
-    for span in alive {
+    for (span, _) in alive {
         push_inserted(history, at..span.lv, &mut out);
         at = span.lv + span.len;
     }
@@ -408,16 +413,17 @@ fn fill_text(
     };
     let capacity = inserted.len() + survivors.map_or(0, str::len);
     let mut inserted = Front(inserted);
-    // Where the chars of the text come from: local versions, and what they are.
-    let mut alive: Vec<(Span, &str)> = Vec::new();
-    if let Some(text) = survivors {
-        let mut text = Front(text);
+    // Which chars are part of the text, and where they start there, in bytes.
+    let text = survivors.unwrap_or_default();
+    let mut alive = Vec::new();
+    if survivors.is_some() {
+        let mut rest = Front(text);
         for span in Pieces::of(edits).spans() {
-            alive.push((span, text.take(span.len).ok_or_else(too_short)?));
+            alive.push((span, text.len() - rest.0.len()));
+            rest.take(span.len).ok_or_else(too_short)?;
         }
-        alive.sort_unstable_by_key(|(span, _)| span.lv);
     }
-    let mut alive = alive.into_iter().peekable();
+    let mut alive = by_event(alive).into_iter().peekable();
     history
         .ops
         .fill_text(capacity, |lvs, out| -> Result<(), LoadError> {
@@ -425,16 +431,16 @@ fn fill_text(
             while at < lvs.end {
                 // A span ends with its row at the latest where the next row does not go on inserting
                 // behind it; else it is taken in parts.
-                let (span, text) = match alive.peek_mut() {
+                let (span, from) = match alive.peek_mut() {
                     Some(next) if next.0.lv < lvs.end => next,
                     _ => break,
                 };
                 out.push_str(inserted.take(span.lv - at).ok_or_else(too_short)?);
                 let here = span.len.min(lvs.end - span.lv);
-                let mut front = Front(text);
+                let mut front = Front(text.get(*from..).unwrap_or_default());
                 out.push_str(front.take(here).ok_or_else(too_short)?);
                 at = span.lv + here;
-                *text = front.0;
+                *from = text.len() - front.0.len();
                 *span = Span {
                     lv: at,
                     len: span.len - here,

@@ -85,6 +85,28 @@ fn learn(slot: &mut Slot, bit: bool) {
 /// What half a byte is predicted from in one context: a slot for each of the bits before.
 type Group = [Slot; 16];
 
+/// Where bits come from, or go to.
+enum Coder<'a, 'b> {
+    /// The bits of a byte.
+    Write(&'a mut Encoder, u8),
+    Read(&'a mut Decoder<'b>),
+}
+
+impl Coder<'_, '_> {
+    /// The bit at the place `k` of the byte, which is a 1 with the probability `p`, in 2^16ths.
+    #[inline]
+    fn next(&mut self, p: u32, k: u32) -> bool {
+        match self {
+            Coder::Write(encoder, byte) => {
+                let bit = *byte >> k & 1 == 1;
+                encoder.code(bit, p);
+                bit
+            }
+            Coder::Read(decoder) => decoder.decode(p),
+        }
+    }
+}
+
 /// What was learned from the text so far, in the first `N` contexts.
 #[derive(Debug)]
 pub(crate) struct Model<const N: usize> {
@@ -121,11 +143,7 @@ impl<const N: usize> Model<N> {
     pub(crate) fn encode(&mut self, text: &[u8]) -> Vec<u8> {
         let mut encoder = Encoder::new();
         for &byte in text {
-            self.byte(|p, k| {
-                let bit = byte >> k & 1 == 1;
-                encoder.code(bit, p);
-                bit
-            });
+            self.byte(&mut Coder::Write(&mut encoder, byte));
         }
         encoder.finish()
     }
@@ -136,7 +154,7 @@ impl<const N: usize> Model<N> {
         let mut decoder = Decoder::new(bytes);
         let mut out = Vec::new();
         for _ in 0..len {
-            out.push(self.byte(|p, _| decoder.decode(p)));
+            out.push(self.byte(&mut Coder::Read(&mut decoder)));
             if decoder.ran_out() {
                 return Err(bytes.len());
             }
@@ -148,12 +166,10 @@ impl<const N: usize> Model<N> {
         }
     }
 
-    /// The next byte: `next` gets the probability of a 1, in 2^16ths, and the place of each bit
-    /// from the highest on, and says what it is.
-    #[inline]
-    fn byte(&mut self, mut next: impl FnMut(u32, u32) -> bool) -> u8 {
-        let high = self.half(1, &mut |p, k| next(p, k + 4));
-        let byte = self.half(high, &mut next) as u8;
+    /// The next byte.
+    fn byte(&mut self, coder: &mut Coder<'_, '_>) -> u8 {
+        let high = self.half(1, 4, coder);
+        let byte = self.half(high, 0, coder) as u8;
         self.last = self.last << 8 | u64::from(byte);
         self.word = if byte.is_ascii_alphabetic() || byte >= 0x80 {
             (self.word.wrapping_add(u32::from(byte) + 1)).wrapping_mul(0x2f0b_4c47)
@@ -164,9 +180,10 @@ impl<const N: usize> Model<N> {
         byte
     }
 
-    /// Half a byte, behind the bits `before` of the byte, which have a 1 in front.
-    #[inline]
-    fn half(&mut self, before: u32, next: &mut impl FnMut(u32, u32) -> bool) -> u32 {
+    /// Half a byte, behind the bits `before` of the byte, which have a 1 in front; `low` bits are
+    /// behind the half. Not inlined: it is most of the code, and need not be there twice.
+    #[inline(never)]
+    fn half(&mut self, before: u32, low: u32, coder: &mut Coder<'_, '_>) -> u32 {
         let mut groups: [Group; N] = [[0; 16]; N];
         let mut places = [0_usize; N];
         for i in 0..N {
@@ -187,7 +204,7 @@ impl<const N: usize> Model<N> {
                 dot += inputs[i] * weights[i];
             }
             let p = squash(dot >> 16);
-            let bit = next((p as u32).clamp(1, 4095) << 4, k);
+            let bit = coder.next((p as u32).clamp(1, 4095) << 4, low + k);
             let error = ((i32::from(bit) << 12) - p) * LEARNING;
             for i in 0..N {
                 let weight = weights[i] + ((inputs[i] * error + 0x8000) >> 16);
