@@ -34,7 +34,7 @@ impl Document {
     /// [`Document::release_caches`] gives the memory back.
     ///
     /// # Errors
-    /// [`AnchorError::OutOfBounds`] past the end.
+    /// [`AnchorError::OutOfBounds`] past the end, [`AnchorError::CorruptHistory`].
     pub fn anchor_at(&mut self, pos: usize, bias: Bias) -> Result<Anchor, AnchorError> {
         let len = self.len_chars();
         if pos > len {
@@ -44,7 +44,7 @@ impl Document {
             Bias::Left => pos.checked_sub(1),
             Bias::Right => Some(pos).filter(|&pos| pos < len),
         };
-        let (history, chars) = self.chars();
+        let (history, chars) = self.chars()?;
         let char = neighbour
             .and_then(|pos| chars.char_at(pos as u32))
             .map(|lv| history.graph.event_id(lv));
@@ -56,7 +56,7 @@ impl Document {
     ///
     /// # Errors
     /// [`AnchorError::Unknown`] for an event that has not arrived here (yet),
-    /// [`AnchorError::NotAnInsert`] for one that inserted no char.
+    /// [`AnchorError::NotAnInsert`] for one that inserted no char, [`AnchorError::CorruptHistory`].
     pub fn resolve(&mut self, anchor: &Anchor) -> Result<usize, AnchorError> {
         let Some(id) = &anchor.char else {
             return Ok(match anchor.bias {
@@ -64,6 +64,7 @@ impl Document {
                 Bias::Right => self.len_chars(),
             });
         };
+        self.check_history()?;
         let history = self.whole_history();
         let unknown = || AnchorError::Unknown {
             agent: id.agent.clone(),
@@ -76,7 +77,7 @@ impl Document {
                 seq: id.seq,
             });
         }
-        let (_, chars) = self.chars();
+        let (_, chars) = self.chars()?;
         let (pos, in_text) = chars.position(lv).ok_or_else(unknown)?;
         let behind = in_text && anchor.bias == Bias::Left;
         Ok(pos as usize + usize::from(behind))

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::document::Document;
-use crate::error::EditError;
+use crate::error::{EditError, HistoryError};
 
 /// A piece of the text that one agent inserted by consecutive events.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,20 +27,19 @@ impl Document {
     /// between them) then.
     ///
     /// # Errors
-    /// [`EditError::OutOfBounds`] if the range reaches past the end.
-    pub fn blame(&mut self, range: Range<usize>) -> Result<Vec<Authored>, EditError> {
+    /// [`EditError::OutOfBounds`] if the range reaches past the end,
+    /// [`HistoryError::CorruptHistory`].
+    pub fn blame(&mut self, range: Range<usize>) -> Result<Vec<Authored>, HistoryError> {
         let len = self.len_chars();
         if range.end > len {
-            return Err(EditError::OutOfBounds {
-                position: range.end,
-                len,
-            });
+            let position = range.end;
+            return Err(EditError::OutOfBounds { position, len }.into());
         }
         let mut out: Vec<Authored> = Vec::new();
         if range.start >= range.end {
             return Ok(out);
         }
-        let (history, chars) = self.chars();
+        let (history, chars) = self.chars()?;
         let agents = &history.graph.agents;
         let first = chars.char_at(range.start as u32);
         let mut at = range.start;

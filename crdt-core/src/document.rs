@@ -434,18 +434,24 @@ impl Document {
         self.merge_batch(&patch::decode_named(patch, known)?, Some(changed))
     }
 
-    /// The history.
+    /// The history; an empty one if it cannot be used.
     pub(crate) fn whole_history(&self) -> &History {
         &self.history
     }
 
+    /// The sequence number of the next local edit.
+    pub(crate) fn next_seq(&self) -> u32 {
+        self.history.next_seq(&self.agent)
+    }
+
     /// The history, and the place of every char of it, up to date. O(history) the first time, then
     /// as much as a merge of what came since.
-    pub(crate) fn chars(&mut self) -> (&History, &mut CharIndex) {
+    pub(crate) fn chars(&mut self) -> Result<(&History, &mut CharIndex), LoadError> {
+        self.history.check()?;
         let history: &History = &self.history;
         let chars = self.chars.get_or_insert_default();
         chars.catch_up((&history.graph, &history.ops));
-        (history, chars)
+        Ok((history, chars))
     }
 
     fn merge_batch(

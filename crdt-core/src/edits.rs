@@ -38,10 +38,6 @@ impl Document {
         bytes: usize,
     ) -> Result<(), EditError> {
         let history = self.whole_history();
-        let agents = &history.graph.agents;
-        let own = agents
-            .find_agent(self.agent())
-            .map_or(0, |agent| agents.next_seq(agent));
         let events = (deleted + chars) as u64;
         let limits = [
             (
@@ -61,7 +57,7 @@ impl Document {
             ),
             (
                 "the events of one agent",
-                u64::from(own) + events,
+                u64::from(self.next_seq()) + events,
                 u64::from(MAX_EVENTS - 1),
             ),
         ];

@@ -76,6 +76,10 @@ pub enum AnchorError {
         /// Its sequence number.
         seq: u32,
     },
+    /// The file that the document was opened from proves to be inconsistent, now that its history
+    /// is needed.
+    #[error("the history of this document cannot be used: {0}")]
+    CorruptHistory(#[from] LoadError),
 }
 
 impl AnchorError {
@@ -85,13 +89,14 @@ impl AnchorError {
             AnchorError::OutOfBounds { .. } => "out_of_bounds",
             AnchorError::Unknown { .. } => "unknown_event",
             AnchorError::NotAnInsert { .. } => "not_an_insert",
+            AnchorError::CorruptHistory(_) => "corrupt_history",
         }
     }
 }
 
-/// A version that cannot be looked at or gone back to.
+/// History that cannot be looked at, or edits that cannot be taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum VersionError {
+pub enum HistoryError {
     /// The version contains an event that has not arrived here (yet).
     #[error("event ({agent}, {seq}) is not known here")]
     Unknown {
@@ -100,17 +105,22 @@ pub enum VersionError {
         /// Its sequence number.
         seq: u32,
     },
-    /// The edits that lead there do not fit.
+    /// The range is past the end of the text, or the edits that lead back do not fit.
     #[error(transparent)]
     Edit(#[from] EditError),
+    /// The file that the document was opened from proves to be inconsistent, now that its history
+    /// is needed.
+    #[error("the history of this document cannot be used: {0}")]
+    CorruptHistory(#[from] LoadError),
 }
 
-impl VersionError {
+impl HistoryError {
     /// A stable identifier of this error.
     pub fn code(&self) -> &'static str {
         match self {
-            VersionError::Unknown { .. } => "unknown_event",
-            VersionError::Edit(error) => error.code(),
+            HistoryError::Unknown { .. } => "unknown_event",
+            HistoryError::Edit(error) => error.code(),
+            HistoryError::CorruptHistory(_) => "corrupt_history",
         }
     }
 }

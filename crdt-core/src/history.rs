@@ -64,6 +64,13 @@ impl History {
         self.ops.truncate(to.lv, to.text);
     }
 
+    /// The sequence number that follows all that are known of an agent.
+    pub(crate) fn next_seq(&self, agent: &str) -> u32 {
+        let agents = &self.graph.agents;
+        let agent = agents.find_agent(agent);
+        agent.map_or(0, |agent| agents.next_seq(agent))
+    }
+
     /// The events that `have` does not hold, ascending.
     pub(crate) fn missing_from(&self, have: &VersionSummary) -> Vec<Range<Lv>> {
         let agents = &self.graph.agents;

@@ -57,7 +57,7 @@ pub use blame::Authored;
 pub use document::{Document, MergeReport, Splice, TextLen};
 pub use encoding::file::{LoadLimits, Preset, SaveOptions};
 pub use error::{
-    AgentNameError, AnchorError, DecodeError, EditError, LoadError, MergeError, VersionError,
+    AgentNameError, AnchorError, DecodeError, EditError, HistoryError, LoadError, MergeError,
 };
 pub use merge::PendingLimits;
 pub use undo::UndoManager;

@@ -228,6 +228,14 @@ impl Store {
         }
     }
 
+    /// The sequence number that follows all that are known of the own agent.
+    pub(crate) fn next_seq(&self, own: &str) -> u32 {
+        match self {
+            Store::Ready(history) => history.next_seq(own),
+            Store::Packed(packed) => packed.next_seq + packed.edits.len(),
+        }
+    }
+
     pub(crate) fn frontier(&self) -> Frontier {
         match self {
             Store::Ready(history) => history.graph.public_frontier(history.graph.frontier()),

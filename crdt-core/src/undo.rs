@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::document::{Document, Splice};
-use crate::error::EditError;
+use crate::error::{HistoryError, LoadError};
 use crate::op_log::Texts;
 use crate::version::Lv;
 use crate::walker::{CharIndex, CharRun};
@@ -48,7 +48,7 @@ impl UndoManager {
     /// A manager of the edits that are made to `doc` from now on.
     pub fn new(doc: &Document) -> Self {
         UndoManager {
-            next: next_seq(doc),
+            next: doc.next_seq(),
             undo: Vec::new(),
             redo: Vec::new(),
             stand_ins: StandIns::default(),
@@ -58,7 +58,7 @@ impl UndoManager {
     /// Ends a group: what was edited since the last group ended is undone as a whole. New edits
     /// make what was undone before them final.
     pub fn checkpoint(&mut self, doc: &Document) {
-        let end = next_seq(doc);
+        let end = doc.next_seq();
         if end > self.next {
             self.undo.push(self.next..end);
             self.redo.clear();
@@ -69,12 +69,12 @@ impl UndoManager {
     /// Whether there are edits to undo. Undoing them may still turn out to change nothing, because
     /// others deleted what they inserted.
     pub fn can_undo(&self, doc: &Document) -> bool {
-        !self.undo.is_empty() || next_seq(doc) > self.next
+        !self.undo.is_empty() || doc.next_seq() > self.next
     }
 
     /// Whether there are undone edits to redo.
     pub fn can_redo(&self, doc: &Document) -> bool {
-        !self.redo.is_empty() && next_seq(doc) == self.next
+        !self.redo.is_empty() && doc.next_seq() == self.next
     }
 
     /// Undoes the last group that still has an effect, and calls `changed` with every change of
@@ -85,12 +85,13 @@ impl UndoManager {
     /// beside it.
     ///
     /// # Errors
-    /// [`EditError::TooLarge`]; nothing has changed then.
+    /// [`HistoryError::Edit`] if the new events do not fit, [`HistoryError::CorruptHistory`]; nothing
+    /// has changed then.
     pub fn undo(
         &mut self,
         doc: &mut Document,
         changed: &mut dyn FnMut(Splice<'_>),
-    ) -> Result<bool, EditError> {
+    ) -> Result<bool, HistoryError> {
         self.checkpoint(doc);
         while let Some(group) = self.undo.last().cloned() {
             let done = self.take_back(doc, group, changed)?;
@@ -106,12 +107,13 @@ impl UndoManager {
     /// Redoes the last group that was undone. See [`UndoManager::undo`].
     ///
     /// # Errors
-    /// [`EditError::TooLarge`]; nothing has changed then.
+    /// [`HistoryError::Edit`] if the new events do not fit, [`HistoryError::CorruptHistory`]; nothing
+    /// has changed then.
     pub fn redo(
         &mut self,
         doc: &mut Document,
         changed: &mut dyn FnMut(Splice<'_>),
-    ) -> Result<bool, EditError> {
+    ) -> Result<bool, HistoryError> {
         self.checkpoint(doc);
         while let Some(group) = self.redo.last().cloned() {
             let done = self.take_back(doc, group, changed)?;
@@ -130,38 +132,42 @@ impl UndoManager {
         doc: &mut Document,
         group: Range<u32>,
         changed: &mut dyn FnMut(Splice<'_>),
-    ) -> Result<Range<u32>, EditError> {
-        let start = next_seq(doc);
-        let effect = Effect::of(doc, group);
-        let removals = self.removals(doc, &effect.inserted);
-        let restored = effect.restored(doc);
+    ) -> Result<Range<u32>, HistoryError> {
+        let start = doc.next_seq();
+        let effect = Effect::of(doc, group)?;
+        let removals = self.removals(doc, &effect.inserted)?;
+        let restored = effect.restored(doc)?;
         doc.check_room(
             removals.iter().map(|&(_, len)| len as usize).sum(),
-            restored.iter().map(|(range, _)| range.len()).sum(),
-            restored.iter().map(|(_, text)| text.len()).sum(),
+            restored.iter().map(|piece| piece.range.len()).sum(),
+            restored.iter().map(|piece| piece.text.len()).sum(),
         )?;
         // From right to left, so that the other places stay.
         for (pos, len) in removals.into_iter().rev() {
             doc.replace(pos as usize, len as usize, "", changed)?;
         }
         let mut left_behind = None;
-        for (piece, neighbours) in self.neighbours(doc, &effect.before, restored) {
-            let (range, text) = piece;
-            let pos = place(doc, range.start, neighbours, left_behind);
+        for (piece, neighbours) in self.neighbours(doc, &effect.before, restored)? {
+            let Deleted { range, text } = piece;
+            let pos = place(doc, range.start, neighbours, left_behind)?;
             doc.replace(pos as usize, 0, &text, changed)?;
             let end = doc.whole_history().len();
             let len = range.end - range.start;
             self.stand_ins.insert(range.start, len, end - len);
             left_behind = Some(end - 1);
         }
-        self.next = next_seq(doc);
+        self.next = doc.next_seq();
         Ok(start..self.next)
     }
 
     /// Where the chars that the events `inserted` inserted, or what stands in for them, are in the
     /// text: places and lengths, from left to right.
-    fn removals(&self, doc: &mut Document, inserted: &[Range<Lv>]) -> Vec<(u32, u32)> {
-        let (_, chars) = doc.chars();
+    fn removals(
+        &self,
+        doc: &mut Document,
+        inserted: &[Range<Lv>],
+    ) -> Result<Vec<(u32, u32)>, LoadError> {
+        let (_, chars) = doc.chars()?;
         let mut places: Vec<(u32, u32)> = Vec::new();
         for newest in inserted.iter().flat_map(|r| self.stand_ins.newest(r)) {
             for run in chars.runs_of(newest).into_iter().filter(|run| run.in_text) {
@@ -178,7 +184,7 @@ impl UndoManager {
             }
             joins
         });
-        places
+        Ok(places)
     }
 
     /// Finds the neighbours of every piece that comes back, given in the order of the document:
@@ -188,13 +194,14 @@ impl UndoManager {
         &self,
         doc: &mut Document,
         before: &[Lv],
-        pieces: Vec<(Range<Lv>, String)>,
-    ) -> Vec<((Range<Lv>, String), Neighbours)> {
-        let (history, chars) = doc.chars();
+        pieces: Vec<Deleted>,
+    ) -> Result<Vec<(Deleted, Neighbours)>, LoadError> {
+        let (history, chars) = doc.chars()?;
         chars.move_to((&history.graph, &history.ops), before);
         let mut previous: Option<Range<Lv>> = None;
         let mut out = Vec::with_capacity(pieces.len());
-        for (range, text) in pieces {
+        for piece in pieces {
+            let range = piece.range.clone();
             let mut left = Left::Start;
             let runs = chars.runs_before(range.start);
             for ids in runs.flat_map(|run| self.beside(run)) {
@@ -218,10 +225,10 @@ impl UndoManager {
             let right = runs
                 .flat_map(|run| self.beside(run))
                 .find_map(|ids| self.stand_ins.shown(chars, ids).next());
-            previous = Some(range.clone());
-            out.push(((range, text), Neighbours { left, right }));
+            previous = Some(range);
+            out.push((piece, Neighbours { left, right }));
         }
-        out
+        Ok(out)
     }
 
     /// The chars of a run whose place says where others belong: not those that were deleted
@@ -230,6 +237,13 @@ impl UndoManager {
         let newer = !run.known && !self.stand_ins.has(run.lv);
         (run.in_version || newer).then_some(run.lv..run.lv + run.len)
     }
+}
+
+/// Deleted chars that come back.
+#[derive(Debug, Clone)]
+struct Deleted {
+    range: Range<Lv>,
+    text: String,
 }
 
 /// What stood beside a deleted piece, and is in the text.
@@ -252,9 +266,14 @@ enum Left {
 /// What stands in for chars beside it stands elsewhere in that gap, though, in front of everything
 /// deleted, as new text does. So the neighbours say how far to the left or right it may be.
 /// `previous` is the last char of the piece that came back last.
-fn place(doc: &mut Document, lv: Lv, neighbours: Neighbours, previous: Option<Lv>) -> u32 {
+fn place(
+    doc: &mut Document,
+    lv: Lv,
+    neighbours: Neighbours,
+    previous: Option<Lv>,
+) -> Result<u32, LoadError> {
     let len = doc.len_chars() as u32;
-    let (_, chars) = doc.chars();
+    let (_, chars) = doc.chars()?;
     let mut position = |lv| chars.position(lv).map_or(len, |(pos, _)| pos);
     let left = match neighbours.left {
         Left::Start => 0,
@@ -262,14 +281,7 @@ fn place(doc: &mut Document, lv: Lv, neighbours: Neighbours, previous: Option<Lv
         Left::Previous => previous.map_or(0, |char| position(char) + 1),
     };
     let right = neighbours.right.map_or(len, &mut position);
-    position(lv).min(right).max(left)
-}
-
-/// The sequence number of the next own event.
-fn next_seq(doc: &Document) -> u32 {
-    let agents = &doc.whole_history().graph.agents;
-    let own = agents.find_agent(doc.agent());
-    own.map_or(0, |agent| agents.next_seq(agent))
+    Ok(position(lv).min(right).max(left))
 }
 
 /// What a group of own events did. Chars are named by the events that inserted them.
@@ -282,13 +294,13 @@ struct Effect {
 }
 
 impl Effect {
-    fn of(doc: &mut Document, group: Range<u32>) -> Effect {
+    fn of(doc: &mut Document, group: Range<u32>) -> Result<Effect, LoadError> {
         let mut effect = Effect::default();
         let own = doc.agent().to_owned();
-        let (history, chars) = doc.chars();
+        let (history, chars) = doc.chars()?;
         let agents = &history.graph.agents;
         let Some(own) = agents.find_agent(&own) else {
-            return effect;
+            return Ok(effect);
         };
         for run in agents.runs_of(own, group.clone()) {
             if run.seq == group.start {
@@ -311,13 +323,13 @@ impl Effect {
             }
         }
         effect.inserted.sort_unstable_by_key(|range| range.start);
-        effect
+        Ok(effect)
     }
 
     /// What comes back, with its text, in the order of the document: what the group deleted, but
     /// neither what it had inserted itself nor what others deleted too.
-    fn restored(&self, doc: &mut Document) -> Vec<(Range<Lv>, String)> {
-        let (history, chars) = doc.chars();
+    fn restored(&self, doc: &mut Document) -> Result<Vec<Deleted>, LoadError> {
+        let (history, chars) = doc.chars()?;
         let log = (&history.graph, &history.ops);
         chars.move_to(log, history.graph.frontier());
         let mut ranges: Vec<Range<Lv>> = Vec::new();
@@ -342,8 +354,11 @@ impl Effect {
         }
         ranges.sort_by(|a, b| chars.compare(a.start, b.start));
         let mut texts = Texts::new(&history.ops);
-        let with_text = |range: Range<Lv>| (range.clone(), texts.get(range));
-        ranges.into_iter().map(with_text).collect()
+        let with_text = |range: Range<Lv>| Deleted {
+            text: texts.get(range.clone()),
+            range,
+        };
+        Ok(ranges.into_iter().map(with_text).collect())
     }
 }
 

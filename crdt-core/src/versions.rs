@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::document::{Document, Splice, TextLen};
 use crate::edits::text_len;
-use crate::error::VersionError;
+use crate::error::{HistoryError, LoadError};
 use crate::op_log::{Kind, Texts};
 use crate::version::{Frontier, Lv};
 use crate::walker::CharRun;
@@ -81,10 +81,11 @@ impl Document {
     /// the text.
     ///
     /// # Errors
-    /// [`VersionError::Unknown`] for an event that has not arrived here.
-    pub fn text_at(&mut self, version: &Frontier) -> Result<String, VersionError> {
+    /// [`HistoryError::Unknown`] for an event that has not arrived here,
+    /// [`HistoryError::CorruptHistory`].
+    pub fn text_at(&mut self, version: &Frontier) -> Result<String, HistoryError> {
         let version = self.version_lvs(version)?;
-        let (history, chars) = self.chars();
+        let (history, chars) = self.chars()?;
         chars.move_to((&history.graph, &history.ops), &version);
         let mut texts = Texts::new(&history.ops);
         let mut text = String::new();
@@ -99,16 +100,16 @@ impl Document {
     /// as [`Document::text_at`] for both.
     ///
     /// # Errors
-    /// [`VersionError::Unknown`] for an event that has not arrived here.
+    /// [`HistoryError::Unknown`] for an event that has not arrived here,
+    /// [`HistoryError::CorruptHistory`].
     pub fn diff(
         &mut self,
         from: &Frontier,
         to: &Frontier,
         changed: &mut dyn FnMut(Splice<'_>),
-    ) -> Result<(), VersionError> {
+    ) -> Result<(), HistoryError> {
         let (from, to) = (self.version_lvs(from)?, self.version_lvs(to)?);
-        self.diff_lvs(&from, &to, changed);
-        Ok(())
+        Ok(self.diff_lvs(&from, &to, changed)?)
     }
 
     /// Brings the text of `version` back, by new events of the own agent that undo the difference:
@@ -116,20 +117,20 @@ impl Document {
     /// every change of the text.
     ///
     /// # Errors
-    /// [`VersionError::Unknown`] for an event that has not arrived here, [`VersionError::Edit`] if
-    /// the new events do not fit; the document is as it was then.
+    /// [`HistoryError::Unknown`] for an event that has not arrived here, [`HistoryError::Edit`] if
+    /// the new events do not fit, [`HistoryError::CorruptHistory`]; the document is as it was then.
     pub fn revert_to(
         &mut self,
         version: &Frontier,
         changed: &mut dyn FnMut(Splice<'_>),
-    ) -> Result<(), VersionError> {
+    ) -> Result<(), HistoryError> {
         let to = self.version_lvs(version)?;
         let from = self.whole_history().graph.frontier().to_vec();
         let mut edits: Vec<(usize, usize, String)> = Vec::new();
         self.diff_lvs(&from, &to, &mut |splice| {
             let inserted = splice.inserted.to_owned();
             edits.push((splice.pos.chars, splice.deleted.chars, inserted));
-        });
+        })?;
         let (mut deleted, mut inserted, mut bytes) = (0, 0, 0);
         for (_, len, text) in &edits {
             deleted += len;
@@ -144,11 +145,12 @@ impl Document {
     }
 
     /// The events of a version, sorted, without those that are ancestors of others.
-    fn version_lvs(&self, version: &Frontier) -> Result<Vec<Lv>, VersionError> {
+    fn version_lvs(&self, version: &Frontier) -> Result<Vec<Lv>, HistoryError> {
+        self.check_history()?;
         let graph = &self.whole_history().graph;
         let mut lvs = Vec::with_capacity(version.ids().len());
         for id in version.ids() {
-            lvs.push(graph.find(id).ok_or_else(|| VersionError::Unknown {
+            lvs.push(graph.find(id).ok_or_else(|| HistoryError::Unknown {
                 agent: id.agent.clone(),
                 seq: id.seq,
             })?);
@@ -162,8 +164,13 @@ impl Document {
             .collect())
     }
 
-    fn diff_lvs(&mut self, from: &[Lv], to: &[Lv], changed: &mut dyn FnMut(Splice<'_>)) {
-        let (history, chars) = self.chars();
+    fn diff_lvs(
+        &mut self,
+        from: &[Lv],
+        to: &[Lv],
+        changed: &mut dyn FnMut(Splice<'_>),
+    ) -> Result<(), LoadError> {
+        let (history, chars) = self.chars()?;
         let log = (&history.graph, &history.ops);
         chars.move_to(log, from);
         let old: Vec<CharRun> = chars.runs(None).filter(|run| run.in_version).collect();
@@ -195,6 +202,7 @@ impl Document {
             });
         }
         out.flush();
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::histories::*;
 use crate::oracle::{self, Event, Op};
-use crdt_core::{Document, EditError, EventId, Splice, UndoManager, VersionSummary};
+use crdt_core::{Document, EventId, HistoryError, Splice, UndoManager, VersionSummary};
 use fastrand::Rng;
 
 fn id(event: &Event) -> EventId {
@@ -14,7 +14,7 @@ fn id(event: &Event) -> EventId {
 }
 
 type Act =
-    fn(&mut UndoManager, &mut Document, &mut dyn FnMut(Splice<'_>)) -> Result<bool, EditError>;
+    fn(&mut UndoManager, &mut Document, &mut dyn FnMut(Splice<'_>)) -> Result<bool, HistoryError>;
 
 /// Undoes or redoes, and checks that the splices lead from the text before to the text after.
 fn step(undo: &mut UndoManager, doc: &mut Document, act: Act) -> bool {

@@ -5,7 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::histories::*;
 use crate::oracle::{self, Event, Op};
-use crdt_core::{Authored, Document, EditKind, EventId, Frontier, Splice};
+use crdt_core::{
+    Authored, Bias, Document, EditKind, EventId, Frontier, SaveOptions, Splice, UndoManager,
+};
 use fastrand::Rng;
 
 /// A version made of a few random events: those, and all before them.
@@ -230,4 +232,30 @@ fn unknown_versions_are_refused() {
     assert_eq!(doc.text_at(&first).as_deref(), Ok("t"));
     assert_eq!(doc.text_at(&Frontier::default()).as_deref(), Ok(""));
     assert_eq!(doc.event_count(), 4);
+}
+
+/// Everything works on a document that was opened from a file, whose history is still packed.
+#[test]
+fn a_file_opened_has_its_versions_authors_and_undo() {
+    for_each_seed(100, |seed| {
+        let mut rng = Rng::with_seed(seed);
+        let mut docs = random_replicas(&mut rng, 20);
+        let bytes = docs[0].save(&SaveOptions::default()).unwrap();
+        let mut loaded = Document::load("z", &bytes).unwrap();
+        let mut undo = UndoManager::new(&loaded);
+        loaded
+            .insert(0, "typed before the history is needed")
+            .unwrap();
+        assert!(undo.can_undo(&loaded));
+        undo.undo(&mut loaded, &mut |_| {}).unwrap();
+        assert_eq!(loaded.text(), docs[0].text());
+        let len = loaded.len_chars();
+        assert_eq!(loaded.blame(0..len), docs[0].blame(0..len));
+        let version = docs[0].frontier();
+        assert_eq!(loaded.text_at(&version), Ok(docs[0].text()));
+        let place = rng.usize(0..=len);
+        let anchor = docs[0].anchor_at(place, Bias::Left).unwrap();
+        let mut fresh = Document::load("z", &bytes).unwrap();
+        assert_eq!(fresh.resolve(&anchor), Ok(place));
+    });
 }
