@@ -125,6 +125,31 @@ impl HistoryError {
     }
 }
 
+/// A branch that cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum BranchError {
+    /// The name of its agent is empty or too long.
+    #[error(transparent)]
+    AgentName(#[from] AgentNameError),
+    /// The version is not known here, or the history cannot be used.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The events of the version make no document.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
+}
+
+impl BranchError {
+    /// A stable identifier of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            BranchError::AgentName(error) => error.code(),
+            BranchError::History(error) => error.code(),
+            BranchError::Merge(error) => error.code(),
+        }
+    }
+}
+
 /// A text or byte form that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DecodeError {

@@ -36,6 +36,7 @@
 
 mod anchor;
 mod blame;
+mod branch;
 mod causal_graph;
 mod document;
 mod edits;
@@ -57,7 +58,8 @@ pub use blame::Authored;
 pub use document::{Document, MergeReport, Splice, TextLen};
 pub use encoding::file::{LoadLimits, Preset, SaveOptions};
 pub use error::{
-    AgentNameError, AnchorError, DecodeError, EditError, HistoryError, LoadError, MergeError,
+    AgentNameError, AnchorError, BranchError, DecodeError, EditError, HistoryError, LoadError,
+    MergeError,
 };
 pub use merge::PendingLimits;
 pub use undo::UndoManager;

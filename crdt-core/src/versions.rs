@@ -145,7 +145,7 @@ impl Document {
     }
 
     /// The events of a version, sorted, without those that are ancestors of others.
-    fn version_lvs(&self, version: &Frontier) -> Result<Vec<Lv>, HistoryError> {
+    pub(crate) fn version_lvs(&self, version: &Frontier) -> Result<Vec<Lv>, HistoryError> {
         self.check_history()?;
         let graph = &self.whole_history().graph;
         let mut lvs = Vec::with_capacity(version.ids().len());

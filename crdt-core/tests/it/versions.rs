@@ -259,3 +259,45 @@ fn a_file_opened_has_its_versions_authors_and_undo() {
         assert_eq!(fresh.resolve(&anchor), Ok(place));
     });
 }
+
+/// A branch holds what its version held, and merges with where it came from, in both directions.
+#[test]
+fn branches_begin_at_a_version_and_merge() {
+    for_each_seed(300, |seed| {
+        let mut rng = Rng::with_seed(seed);
+        let mut docs = random_replicas(&mut rng, 25);
+        let past = events(&docs[0].operations_json());
+        if past.is_empty() {
+            return;
+        }
+        let version = random_version(&mut rng, &past);
+        let mut branch = docs[0].branch(&version, "branch").unwrap();
+        assert_eq!(branch.text(), oracle_text(&past, &version));
+        assert_eq!(branch.summary(), docs[0].summary_of(&version));
+        for _ in 0..3 {
+            random_edit(&mut rng, &mut branch);
+            random_edit(&mut rng, &mut docs[0]);
+            if rng.u8(0..3) == 0 {
+                branch.merge_from(&docs[0], &mut |_| {}).unwrap();
+            }
+        }
+        let mut way = both_units(&docs[0].text());
+        let merged = docs[0].merge_from(&branch, &mut |s| splice(&mut way, s));
+        assert_eq!(merged.unwrap().pending, 0);
+        branch.merge_from(&docs[0], &mut |_| {}).unwrap();
+        let text = oracle::replay(&events(&branch.operations_json()));
+        assert_eq!(
+            (branch.text(), docs[0].text()),
+            (text.clone(), text.clone())
+        );
+        assert_eq!(way, both_units(&text));
+    });
+    let doc = Document::new("a").unwrap();
+    let unknown = Frontier::new([EventId::new("b", 0)]);
+    assert_eq!(
+        doc.branch(&unknown, "b").unwrap_err().code(),
+        "unknown_event"
+    );
+    let nameless = doc.branch(&Frontier::default(), "");
+    assert_eq!(nameless.unwrap_err().code(), "bad_agent_name");
+}
