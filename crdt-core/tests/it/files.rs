@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crdt_core::{Document, LoadError, LoadLimits, MergeError, Preset, SaveOptions, VersionSummary};
+use crdt_core::{
+    Bias, Document, LoadError, LoadLimits, MergeError, Preset, SaveOptions, UndoManager,
+    VersionSummary,
+};
 use fastrand::Rng;
 
 use crate::histories::{for_each_seed, random_edit, random_replicas, sync};
@@ -283,6 +286,19 @@ fn a_history_that_proves_corrupt_is_refused_when_it_is_needed() {
         let refused = doc.merge_patch(&patch).unwrap_err();
         assert_eq!(refused, MergeError::CorruptHistory(why));
         assert_eq!(refused.code(), "corrupt_history");
+        let now = doc.frontier();
+        let mut undo = UndoManager::new(&Document::new("z").unwrap());
+        undo.checkpoint(&doc);
+        let codes = [
+            doc.anchor_at(1, Bias::Left).unwrap_err().code(),
+            doc.blame(0..1).unwrap_err().code(),
+            doc.text_at(&now).unwrap_err().code(),
+            doc.revert_to(&now, &mut |_| {}).unwrap_err().code(),
+            doc.branch(&now, "y").unwrap_err().code(),
+            undo.undo(&mut doc, &mut |_| {}).unwrap_err().code(),
+        ];
+        assert_eq!(codes, ["corrupt_history"; 6]);
+        assert_eq!(doc.history().count(), 0);
         // What is seen of it stays as it was, and nothing of it goes out.
         doc.insert(2, "c").unwrap();
         assert_eq!(doc.text(), format!("abc{}", sample().text()));
