@@ -34,6 +34,7 @@ function link(part: Partial<PeerLink>): PeerLink {
     ahead: null,
     behind: null,
     problem: null,
+    problemStage: null,
     ...part,
   };
 }
