@@ -264,9 +264,10 @@ pub(crate) fn heap<S: Subject>(inputs: Inputs) -> Res<Figures> {
 /// Two who edited offline: one takes in what the other did.
 pub(crate) fn offline<S: Subject>(offline: &Offline) -> Res<Figures> {
     let mut base = S::new(2)?;
+    let nothing = base.version();
     Subject::edit(&mut base, &Patch::insert(0, offline.base.clone()))?;
     base.settle();
-    let base = base.history()?;
+    let base = base.since(&nothing)?;
     let side = |side: usize| {
         let mut doc = S::new(side)?;
         doc.apply(&base)?;
