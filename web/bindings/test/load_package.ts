@@ -5,3 +5,6 @@ import { initSync } from "crdt-wasm";
 
 const file = createRequire(import.meta.url).resolve("crdt-wasm/crdt_wasm_bg.wasm");
 initSync({ module: readFileSync(file) });
+
+// Browsers have it; the DOM of these tests has not. What is reported is part of the test's output.
+globalThis.reportError ??= (error: unknown) => console.error("reported:", error);
