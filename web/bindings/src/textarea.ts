@@ -17,27 +17,33 @@ export function bindTextarea(area: HTMLTextAreaElement, shared: SharedText): () 
   };
 }
 
+/**
+ * All changes are kept in the positions of the document's text, which are not those of the area:
+ * there a `\r\n` counts as one. So what the user changes fits the document whatever has come in
+ * since, and nothing of it has to be refused.
+ */
 class TextareaBinding implements TextView {
   readonly #area: HTMLTextAreaElement;
   readonly #shared: SharedText;
   readonly #leave: () => void;
   readonly #listening = new AbortController();
-  /** The document's text. */
+  /** The text whose shown form is in the area: the document's, as it was before `#waiting`. */
+  #base: string;
+  /** The document's text, as far as this view was told of it. */
   #text: string;
-  /** What the area shows: the text as it was before `#waiting`, in the area's line endings. */
-  #shown: string;
-  /** From `#shown` to the text in the area's line endings. */
+  /** From `#base` to `#text`: what others changed and the area does not show yet. */
   #waiting: ChangeSet;
   #composing = false;
+  #resetPlanned = false;
 
   constructor(area: HTMLTextAreaElement, shared: SharedText) {
     this.#area = area;
     this.#shared = shared;
     this.#leave = shared.addView(this);
-    this.#text = shared.text;
-    this.#shown = shownForm(this.#text);
-    this.#waiting = ChangeSet.empty(this.#shown.length);
-    area.value = this.#shown;
+    this.#base = shared.text;
+    this.#text = this.#base;
+    this.#waiting = ChangeSet.empty(this.#base.length);
+    area.value = shownForm(this.#base);
 
     const { signal } = this.#listening;
     area.addEventListener("input", () => this.#typed(), { signal });
@@ -46,55 +52,69 @@ class TextareaBinding implements TextView {
   }
 
   receive(changes: readonly TextChange[]): void {
-    const before = this.#text;
-    this.#text = applyChanges(before, changes);
-    const same = isShownAsIs(before) && isShownAsIs(this.#text);
-    this.#waiting = this.#waiting.compose(
-      same
-        ? sequence(changes, before.length)
-        : difference(shownForm(before), shownForm(this.#text)),
-    );
+    // The reset that is on its way shows these too.
+    if (this.#resetPlanned) return;
+    this.#waiting = this.#waiting.compose(sequence(changes, this.#text.length));
+    this.#text = applyChanges(this.#text, changes);
     if (!this.#composing) this.#show();
   }
 
+  /** The document may be ahead of what this view was told so far, so this happens after that. */
   reset(): void {
-    this.#text = this.#shared.text;
-    this.#waiting = difference(this.#shown, shownForm(this.#text));
-    if (!this.#composing) this.#show();
+    if (this.#resetPlanned) return;
+    this.#resetPlanned = true;
+    queueMicrotask(() => {
+      this.#catchUp();
+      if (!this.#composing) this.#show();
+    });
   }
 
   destroy(): void {
+    this.#resetPlanned = false;
     this.#listening.abort();
     this.#leave();
   }
 
+  /** Takes the document's text over, where a reset is due. */
+  #catchUp(): void {
+    if (!this.#resetPlanned) return;
+    this.#resetPlanned = false;
+    try {
+      this.#text = this.#shared.text;
+    } catch (error) {
+      // The document is gone; the area keeps what it shows.
+      reportError(error);
+      return;
+    }
+    const change = replacementBetween(this.#base, this.#text);
+    this.#waiting = sequence(change === null ? [] : [change], this.#base.length);
+  }
+
   /** Hands in what the user changed, carried over what others changed since and is not shown. */
   #typed(): void {
+    this.#catchUp();
     const { value, selectionEnd } = this.#area;
-    const change = replacementBetween(this.#shown, value, 0, selectionEnd);
-    if (change === null) return;
-    const typed = sequence([change], this.#shown.length);
+    const change = replacementBetween(shownForm(this.#base), value, 0, selectionEnd);
+    if (change !== null) this.#handIn(inDocument(this.#base, change));
+    if (!this.#composing) this.#show();
+  }
+
+  #handIn(edit: TextChange): void {
+    const typed = sequence([edit], this.#base.length);
     const edits: TextChange[] = [];
     typed.map(this.#waiting).iterChanges((fromA, toA, fromB, _toB, inserted) => {
-      const edit = {
-        position: documentPosition(this.#text, fromB),
-        deleted: 0,
-        inserted: inserted.toString(),
-      };
-      edit.deleted = documentPosition(this.#text, fromB + toA - fromA) - edit.position;
-      this.#text = applyChanges(this.#text, [edit]);
-      edits.push(edit);
+      edits.push({ position: fromB, deleted: toA - fromA, inserted: inserted.toString() });
     }, true);
     this.#waiting = this.#waiting.map(typed, true);
-    this.#shown = value;
+    this.#base = applyChanges(this.#base, [edit]);
+    this.#text = applyChanges(this.#text, edits);
     this.#shared.edit(edits, this);
   }
 
   #composed(): void {
+    this.#composing = false;
     // Browsers differ in whether the last `input` comes before this.
     this.#typed();
-    this.#composing = false;
-    this.#show();
   }
 
   #show(): void {
@@ -102,13 +122,18 @@ class TextareaBinding implements TextView {
     const area = this.#area;
     const { selectionStart, selectionEnd, selectionDirection, scrollTop, scrollLeft } = area;
     const caret = selectionStart === selectionEnd;
-    const start = this.#waiting.mapPos(selectionStart, caret ? -1 : 1);
-    const end = Math.max(start, this.#waiting.mapPos(selectionEnd, -1));
+    const [before, waiting] = [this.#base, this.#waiting];
+    const start = waiting.mapPos(documentPosition(before, selectionStart), caret ? -1 : 1);
+    const end = Math.max(start, waiting.mapPos(documentPosition(before, selectionEnd), -1));
 
-    this.#shown = shownForm(this.#text);
-    this.#waiting = ChangeSet.empty(this.#shown.length);
-    area.value = this.#shown;
-    area.setSelectionRange(start, end, selectionDirection);
+    this.#base = this.#text;
+    this.#waiting = ChangeSet.empty(this.#base.length);
+    area.value = shownForm(this.#base);
+    area.setSelectionRange(
+      shownPosition(this.#base, start),
+      shownPosition(this.#base, end),
+      selectionDirection,
+    );
     area.scrollTop = scrollTop;
     area.scrollLeft = scrollLeft;
   }
@@ -119,18 +144,30 @@ function shownForm(text: string): string {
   return text.replace(/\r\n?/g, "\n");
 }
 
-function isShownAsIs(text: string): boolean {
-  return !text.includes("\r");
-}
-
-/** Where in the document's text the position of the shown text is. */
+/** Where in the text the position of its shown form is. */
 function documentPosition(text: string, shown: number): number {
-  if (isShownAsIs(text)) return shown;
-  let position = 0;
-  for (let passed = 0; passed < shown; passed += 1) {
-    position += text.startsWith("\r\n", position) ? 2 : 1;
+  let position = shown;
+  // Every \r\n that ends at or before the position counts one more.
+  for (let at = text.indexOf("\r\n"); at !== -1 && at < position; at = text.indexOf("\r\n", at + 2)) {
+    position += 1;
   }
   return position;
+}
+
+/** Where in the shown form a position of the text is; after a `\r\n` where it is inside one. */
+function shownPosition(text: string, position: number): number {
+  return shownForm(text.slice(0, position)).length;
+}
+
+/** A change of the shown form, as the change of the text that comes to show so. */
+function inDocument(text: string, { position, deleted, inserted }: TextChange): TextChange {
+  const from = documentPosition(text, position);
+  const to = documentPosition(text, position + deleted);
+  // A \r that comes to stand before a \n would make one line ending with it, and two are shown.
+  if (text[from - 1] === "\r" && (inserted + text.slice(to, to + 1)).startsWith("\n")) {
+    return { position: from - 1, deleted: to - from + 1, inserted: `\n${inserted}` };
+  }
+  return { position: from, deleted: to - from, inserted };
 }
 
 function sequence(changes: readonly TextChange[], length: number): ChangeSet {
@@ -138,9 +175,4 @@ function sequence(changes: readonly TextChange[], length: number): ChangeSet {
     const change = { from: position, to: position + deleted, insert: inserted };
     return all.compose(ChangeSet.of(change, all.newLength, "\n"));
   }, ChangeSet.empty(length));
-}
-
-function difference(before: string, after: string): ChangeSet {
-  const change = replacementBetween(before, after);
-  return sequence(change === null ? [] : [change], before.length);
 }

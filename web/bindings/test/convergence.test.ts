@@ -1,5 +1,5 @@
 import { undo } from "@codemirror/commands";
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { bindTextarea } from "../src/textarea.js";
 import { type Replica, replicasWith } from "./replicas.js";
 
@@ -20,6 +20,10 @@ function randomFrom(seed: number): (limit: number) => number {
 }
 
 const settled = () => new Promise<void>((resolve) => queueMicrotask(resolve));
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 interface Seat {
   replica: Replica;
@@ -76,6 +80,8 @@ function step(seats: Seat[], random: (limit: number) => number): void {
 }
 
 test(`everybody ends with one text, in every view (SEED=${SEED})`, async () => {
+  // An edit that does not fit is reported, and nowhere else to be seen.
+  const reported = vi.spyOn(globalThis, "reportError");
   for (let round = 0; round < ROUNDS; round += 1) {
     const random = randomFrom(SEED + round);
     const seats = replicasWith("start ", 3).map((replica) => {
@@ -86,6 +92,7 @@ test(`everybody ends with one text, in every view (SEED=${SEED})`, async () => {
     for (let count = 0; count < STEPS; count += 1) {
       step(seats, random);
       await settled();
+      expect(reported, `SEED=${SEED}, round ${round}, step ${count}`).not.toHaveBeenCalled();
     }
     for (const { area } of seats) area.dispatchEvent(new Event("compositionend"));
     for (const { replica } of [...seats, ...seats]) {

@@ -123,11 +123,58 @@ test("line endings that the area cannot show are kept in the document", () => {
   expect(area.value).toBe("one >two\nthree");
 });
 
-test("half a surrogate pair shows as the document has it", () => {
+const JOINED: [name: string, text: string, from: number, to: number, typed: string, after: string][] = [
+  ["typed after a lone one", "one\rtwo", 4, 4, "\n", "one\n\ntwo"],
+  ["typed over what stands between two", "one\rX\ntwo", 4, 5, "\n", "one\n\n\ntwo"],
+  ["left when what stands between two is deleted", "one\rX\ntwo", 4, 5, "", "one\n\ntwo"],
+];
+
+test.each(JOINED)(
+  "a line ending stays one of its own: %s",
+  (_name, text, from, to, typed, after) => {
+    for (const composing of [false, true]) {
+      const [a, b] = replicasWith("");
+      b!.shared.edit([{ position: 0, deleted: 0, inserted: text }]);
+      a!.pull(b!);
+      const area = areaOf(a!);
+      if (composing) compose(area, "start");
+      area.setSelectionRange(from, to);
+      typeInto(area, typed);
+      expect(area.value).toBe(after);
+      expect(a!.document.getText()).toBe(after);
+      // What follows is still put in the right place, and so is what comes from others.
+      typeInto(area, "!");
+      b!.pull(a!);
+      b!.shared.edit([{ position: 0, deleted: 0, inserted: "\r\n" }]);
+      a!.pull(b!);
+      if (composing) compose(area, "end");
+      expect(area.value).toBe(`\n${a!.document.getText().slice(2)}`);
+      expect(area.value).toContain(typed === "" ? "one\n!\ntwo" : `${typed}!`);
+    }
+  },
+);
+
+test("an edit of the text that others have deleted meanwhile is kept", () => {
+  const [a, b] = replicasWith("one two three");
+  const area = areaOf(a!);
+  compose(area, "start");
+  b!.view.dispatch({ changes: { from: 3, to: 7 } });
+  a!.pull(b!);
+  area.setSelectionRange(5, 7);
+  typeInto(area, "日本");
+  expect(a!.document.getText()).toBe("one日本 three");
+  compose(area, "end");
+  expect(area.value).toBe("one日本 three");
+  b!.pull(a!);
+  expect(b!.text).toBe("one日本 three");
+});
+
+test("half a surrogate pair shows as the document has it", async () => {
   const [a] = replicasWith("ab", 1);
   const area = areaOf(a!);
   area.setSelectionRange(1, 1);
   typeInto(area, "\ud83d");
+  await Promise.resolve();
   expect(area.value).toBe("a\ufffdb");
   expect(a!.document.getText()).toBe("a\ufffdb");
 });
