@@ -8,7 +8,7 @@ fn document(agent: &str) -> Document {
 }
 
 /// A history with two branches, to merge things into.
-fn base() -> Document {
+pub(crate) fn base() -> Document {
     let mut alice = document("alice");
     alice.insert(0, "Hello 🦀").expect("in bounds");
     let mut bob = document("bob");
@@ -80,9 +80,11 @@ fn merge_one(patch: &[u8]) {
     }
 }
 
+/// The names that both ends of a link know.
+pub(crate) const KNOWN: [&str; 3] = ["alice", "bob", "carol"];
+
 /// Several patches into one document, with names that are known, each cut at its first byte's length.
 pub(crate) fn merge(data: &[u8]) {
-    const KNOWN: [&str; 3] = ["alice", "bob", "carol"];
     let mut doc = base();
     let mut utf16: Vec<u16> = doc.text().encode_utf16().collect();
     let mut rest = data;

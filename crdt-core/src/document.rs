@@ -377,7 +377,7 @@ impl Document {
     }
 
     /// Like [`Document::encode_since`], for a reader that has the same list of agent names `known`:
-    /// those are left out, which brings a keystroke to some ten bytes.
+    /// those are left out, which brings a keystroke to five bytes.
     pub fn encode_since_named(&self, have: &VersionSummary, known: &[&str]) -> Vec<u8> {
         let mut out = Vec::new();
         patch::encode_named(

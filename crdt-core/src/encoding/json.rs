@@ -22,7 +22,7 @@ use serde_json::Value;
 use super::json_version::{write_ids, write_string};
 use crate::error::DecodeError;
 use crate::history::History;
-use crate::merge::Batch;
+use crate::merge::{Batch, Origin};
 use crate::op_log::{Kind, MAX_RUN, Run, push_greedy};
 use crate::version::{EventId, Lv, MAX_CHARS};
 
@@ -319,7 +319,7 @@ fn decode_txn<'a>(
         .ok()
         .filter(|len| u64::from(seq) + u64::from(*len) < 1 << 31)
         .ok_or_else(|| DecodeError::shape(at("ops"), "more events than sequence numbers"))?;
-    batch.push(mark, agent, seq, len);
+    batch.push(mark, (agent, seq, len), Origin::Start);
     Ok(())
 }
 

@@ -1,25 +1,30 @@
 //! Operations as bytes: what one replica has and another has not.
 //!
-//! All numbers are varints. A patch is
+//! A patch is pieces to its end: runs of events of one agent, each event but the first having the one
+//! before it as its only parent. All numbers are varints.
 //!
 //! ```text
-//! names        count, then each: length in bytes, UTF-8
-//! pieces       to the end, each:
-//!   head       agent * 4, + 2 if it has exactly one operation, + 1 if its parents are given
-//!   seq        of its first event
-//!   parents    if given: count, then each: agent, seq
-//!   count      of operations, if not one
-//!   ops        each: length * 4 + kind (0 insert, 1 delete, 2 backspace), then pos: for the first
-//!              as it is, else signed: the difference to where the operation before left off
-//!   text       of all inserts: as many UTF-8 chars as they insert
+//! head       kind (0 insert, 1 delete, 2 backspace, 3 several operations)
+//!            + 4 if the parents are given, + 8 if the first operation is away from the cursor,
+//!            + 16 if the only operation has more than one event, + 32 * agent
+//! seq        of the first event
+//! parents    if given: count, then each: agent, seq
+//! operation  its length, if it has more than one event; its distance to the cursor, signed, if it
+//!            is away from it
+//! or several count, then each: length * 4 + kind, then its distance to the cursor, signed
+//! text       of all inserts: as many UTF-8 chars as they insert
 //! ```
 //!
-//! An agent is a place in the list of names. Two ends that share a list (`known`) count on from
-//! there, and leave those names out. Parents that are not given are the event before, of the same
-//! agent. The pieces come in the order of the sender's history: parents first. Nothing depends on
-//! earlier patches, so one that is lost or comes twice does no harm.
+//! Parents that are not given are the event before, of the same agent. The cursor is where that event
+//! left off then, else 0; each operation moves it on. It says nothing that the event graph does not:
+//! nothing depends on what was sent before, so a patch that is lost or comes twice does no harm, and
+//! still a keystroke that continues the one before needs no position.
 //!
-//! A whole patch by itself has a version byte, 1, before it.
+//! An agent is a place in a list of names. Two ends that share a list (`known`) start from it; the
+//! place behind the last one adds a name: its length in bytes and its UTF-8 follow. The pieces come in
+//! the order of the sender's history: parents first.
+//!
+//! A whole patch by itself has a version byte, 2, before it.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -31,14 +36,23 @@ use super::varint::{push, push_signed};
 use crate::causal_graph::AgentIdx;
 use crate::error::DecodeError;
 use crate::history::History;
-use crate::merge::Batch;
+use crate::merge::{Batch, Origin};
 use crate::op_log::{Kind, Run};
-use crate::version::Lv;
+use crate::version::{Lv, MAX_CHARS};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
-/// The fewest bytes that a name, a parent and an operation take.
-const NAME_BYTES: usize = 2;
+/// The bits of a piece's head.
+const KIND: u64 = 3;
+const PARENTS: u64 = 1 << 2;
+const AWAY: u64 = 1 << 3;
+const LONG: u64 = 1 << 4;
+const AGENT_SHIFT: u32 = 5;
+
+/// The kind of a piece of several operations.
+const SEVERAL: u64 = 3;
+
+/// The fewest bytes that a parent and one of several operations take.
 const PARENT_BYTES: usize = 2;
 const OP_BYTES: usize = 2;
 
@@ -58,46 +72,46 @@ pub(crate) fn encode_named(
 ) {
     let graph = &history.graph;
     let mut names = Names {
-        known: known.len() as u64,
-        ..Names::default()
+        count: known.len() as u64,
+        index: HashMap::new(),
     };
     for (i, name) in known.iter().enumerate() {
         if let Some(agent) = graph.agents.find_agent(name) {
             names.index.entry(agent).or_insert(i as u64);
         }
     }
-    let mut pieces = Vec::new();
     for range in ranges {
         for (run, _) in graph.graph.runs_in(range.clone()) {
             for piece in graph.agents.runs_in(run) {
-                encode_piece(history, &mut names, &mut pieces, piece);
+                encode_piece(history, &mut names, out, piece);
             }
         }
     }
-    push(out, names.more.len() as u64);
-    for &agent in &names.more {
-        let name = graph.agents.name(agent);
-        push(out, name.len() as u64);
-        out.extend_from_slice(name.as_bytes());
-    }
-    out.extend_from_slice(&pieces);
 }
 
 /// The places of agents in the list of names.
-#[derive(Default)]
 struct Names {
-    known: u64,
+    count: u64,
     index: HashMap<AgentIdx, u64>,
-    /// Those that the reader does not know, in order of first use.
-    more: Vec<AgentIdx>,
 }
 
 impl Names {
-    fn place(&mut self, agent: AgentIdx) -> u64 {
-        *self.index.entry(agent).or_insert_with(|| {
-            self.more.push(agent);
-            self.known + self.more.len() as u64 - 1
-        })
+    /// The place of an agent, and its name if the reader does not have it yet.
+    fn place<'a>(&mut self, history: &'a History, agent: AgentIdx) -> (u64, Option<&'a str>) {
+        let mut new = None;
+        let place = *self.index.entry(agent).or_insert_with(|| {
+            new = Some(history.graph.agents.name(agent));
+            self.count += 1;
+            self.count - 1
+        });
+        (place, new)
+    }
+}
+
+fn push_name(out: &mut Vec<u8>, name: Option<&str>) {
+    if let Some(name) = name {
+        push(out, name.len() as u64);
+        out.extend_from_slice(name.as_bytes());
     }
 }
 
@@ -109,53 +123,67 @@ fn encode_piece(
 ) {
     let graph = &history.graph;
     let parts = || history.ops.parts_in(lvs.clone());
-    let count = parts().count();
+    let mut ops = parts().map(|part| part.run);
+    let (Some(first), more) = (ops.next(), ops.next()) else {
+        return;
+    };
     graph.graph.with_parents(lvs.start, |parents| {
-        let continues = seq > 0
-            && matches!(parents, [parent] if graph.agents.lv_of(agent, seq - 1) == Some(*parent));
-        let flags = u64::from(count == 1) << 1 | u64::from(!continues);
-        push(out, names.place(agent) << 2 | flags);
-        push(out, u64::from(seq));
-        if !continues {
+        let before = seq.checked_sub(1).and_then(|before| {
+            let before = graph.agents.lv_of(agent, before)?;
+            (parents == [before]).then(|| history.ops.cursor_after(before))
+        });
+        let (kind, distance) = operation(&first, before.unwrap_or(0));
+        let mut head = if more.is_none() { kind } else { SEVERAL };
+        head |= if before.is_none() { PARENTS } else { 0 };
+        if more.is_none() {
+            head |= if distance != 0 { AWAY } else { 0 };
+            head |= if first.len > 1 { LONG } else { 0 };
+        }
+        let (place, name) = names.place(history, agent);
+        push(out, place << AGENT_SHIFT | head);
+        push_name(out, name);
+        push(out, seq.into());
+        if before.is_none() {
             push(out, parents.len() as u64);
             for &parent in parents {
                 let (by, at, _) = graph.agents.id_of(parent);
-                push(out, names.place(by));
-                push(out, u64::from(at));
+                let (place, name) = names.place(history, by);
+                push(out, place);
+                push_name(out, name);
+                push(out, at.into());
             }
         }
-    });
-    if count != 1 {
-        push(out, count as u64);
-    }
-    let mut cursor = None;
-    for part in parts() {
-        let run = part.run;
-        let kind = match run.kind {
-            Kind::Insert => 0,
-            Kind::Delete => 1,
-            Kind::Backspace => 2,
-        };
-        push(out, u64::from(run.len) << 2 | kind);
-        match cursor {
-            None => push(out, run.pos.into()),
-            Some(cursor) => push_signed(out, i64::from(run.pos) - cursor),
+        if more.is_none() {
+            if head & LONG != 0 {
+                push(out, first.len.into());
+            }
+            if head & AWAY != 0 {
+                push_signed(out, distance);
+            }
+            return;
         }
-        cursor = Some(after(&run));
-    }
+        push(out, parts().count() as u64);
+        let mut cursor = before.unwrap_or(0);
+        for part in parts() {
+            let (kind, distance) = operation(&part.run, cursor);
+            push(out, u64::from(part.run.len) << 2 | kind);
+            push_signed(out, distance);
+            cursor = part.run.ends().1;
+        }
+    });
     for part in parts() {
         out.extend_from_slice(history.ops.text_of(&part).as_bytes());
     }
 }
 
-/// Where a run leaves the cursor of who types it.
-fn after(run: &Run) -> i64 {
-    i64::from(run.pos)
-        + if run.is_insert() {
-            i64::from(run.len)
-        } else {
-            0
-        }
+/// The kind that a run is written as, and how far from the cursor it starts. A single delete is a
+/// backspace for who stands behind the char.
+fn operation(run: &Run, cursor: u32) -> (u64, i64) {
+    let (start, _) = run.ends();
+    match run.kind {
+        Kind::Delete if run.len == 1 && run.pos + 1 == cursor => (2, 0),
+        kind => (kind as u64, i64::from(start) - i64::from(cursor)),
+    }
 }
 
 /// Reads a patch by itself.
@@ -181,88 +209,116 @@ fn decode_pieces(mut reader: Reader<'_>, known: &[&str]) -> Result<Batch, Decode
     batch
         .names
         .extend(known.iter().map(|&name| Arc::<str>::from(name)));
-    for _ in 0..reader.count(NAME_BYTES)? {
-        batch.names.push(Arc::from(reader.text()?));
-    }
     while reader.left() > 0 {
         decode_piece(&mut reader, &mut batch)?;
     }
     Ok(batch)
 }
 
-/// Checks that `place` is in the list of names.
-fn name_at(reader: &Reader<'_>, batch: &Batch, place: u64) -> Result<u32, DecodeError> {
-    let place = u32::try_from(place)
-        .ok()
-        .filter(|&i| (i as usize) < batch.names.len());
-    place.ok_or(reader.error("an agent that is not in the list of names"))
+/// Checks that `place` is in the list of names, or adds the name that follows.
+fn name_at(reader: &mut Reader<'_>, batch: &mut Batch, place: u64) -> Result<u32, DecodeError> {
+    let error = reader.error("an agent that is not in the list of names");
+    if place == batch.names.len() as u64 {
+        batch.names.push(Arc::from(reader.text()?));
+    }
+    let place = u32::try_from(place).ok();
+    place
+        .filter(|&place| (place as usize) < batch.names.len())
+        .ok_or(error)
 }
 
 fn decode_piece(reader: &mut Reader<'_>, batch: &mut Batch) -> Result<(), DecodeError> {
     let mark = batch.mark();
     let head = reader.varint()?;
-    let agent = name_at(reader, batch, head >> 2)?;
+    let agent = name_at(reader, batch, head >> AGENT_SHIFT)?;
     let seq = reader.small()?;
-    if head & 1 == 0 {
+    let origin = if head & PARENTS == 0 {
         let before = seq
             .checked_sub(1)
             .ok_or(reader.error("nothing comes before event 0"))?;
         batch.parents.push((agent, before));
+        Origin::EventBefore
     } else {
         for _ in 0..reader.count(PARENT_BYTES)? {
             let place = reader.varint()?;
             let name = name_at(reader, batch, place)?;
             batch.parents.push((name, reader.small()?));
         }
-    }
-    let count = if head & 2 == 0 {
-        reader.count(OP_BYTES)?
-    } else {
-        1
+        Origin::Start
     };
-    let mut cursor = None;
     let (mut len, mut chars) = (0_u64, 0_u64);
-    for _ in 0..count {
-        let run = decode_run(reader, cursor)?;
-        cursor = Some(after(&run));
+    let mut cursor = 0;
+    let mut take = |reader: &Reader<'_>, run: (u64, u64, i64)| -> Result<(), DecodeError> {
+        let run = read_run(run, origin, &mut cursor).map_err(|reason| reader.error(reason))?;
         len += u64::from(run.len);
-        chars += if run.is_insert() {
-            u64::from(run.len)
+        chars += if run.is_insert() { run.len.into() } else { 0 };
+        batch.runs.push(run);
+        Ok(())
+    };
+    if head & KIND == SEVERAL {
+        if head & (AWAY | LONG) != 0 {
+            return Err(reader.error("a piece of no known form"));
+        }
+        for _ in 0..reader.count(OP_BYTES)? {
+            let len_kind = reader.varint()?;
+            let distance = reader.signed()?;
+            take(reader, (len_kind & KIND, len_kind >> 2, distance))?;
+        }
+    } else {
+        let len = if head & LONG != 0 {
+            reader.varint()?
+        } else {
+            1
+        };
+        let distance = if head & AWAY != 0 {
+            reader.signed()?
         } else {
             0
         };
-        batch.runs.push(run);
+        take(reader, (head & KIND, len, distance))?;
     }
     batch.text.push_str(reader.chars(chars)?);
     let error = reader.error("a piece has no events, or more than there are sequence numbers");
     let len = u32::try_from(len)
         .ok()
         .filter(|&n| n > 0 && seq.checked_add(n) < Some(1 << 31));
-    batch.push(mark, agent, seq, len.ok_or(error)?);
+    batch.push(mark, (agent, seq, len.ok_or(error)?), origin);
     Ok(())
 }
 
-fn decode_run(reader: &mut Reader<'_>, cursor: Option<i64>) -> Result<Run, DecodeError> {
-    let error = reader.error("an operation is out of range");
-    let len_kind = reader.varint()?;
-    let kind = match len_kind & 3 {
+/// The run of the given kind and length that starts at a distance from the cursor, which it moves
+/// on.
+fn read_run(
+    (kind, len, distance): (u64, u64, i64),
+    origin: Origin,
+    cursor: &mut i64,
+) -> Result<Run, &'static str> {
+    const OUT_OF_RANGE: &str = "an operation is out of range";
+    let kind = match kind {
         0 => Kind::Insert,
         1 => Kind::Delete,
         2 => Kind::Backspace,
-        _ => return Err(error),
+        _ => return Err("an operation of no known kind"),
     };
-    let len = u32::try_from(len_kind >> 2).ok();
-    let pos = match cursor {
-        None => Some(reader.small()?),
-        Some(cursor) => cursor
-            .checked_add(reader.signed()?)
-            .and_then(|n| u32::try_from(n).ok()),
+    let len = u32::try_from(len).map_err(|_| OUT_OF_RANGE)?;
+    check_run(&Run { kind, pos: 0, len })?;
+    let start = cursor.checked_add(distance).ok_or(OUT_OF_RANGE)?;
+    let pos = match kind {
+        Kind::Backspace => start.checked_sub(len.into()).ok_or(OUT_OF_RANGE)?,
+        _ => start,
     };
-    let (Some(len), Some(pos)) = (len, pos) else {
-        return Err(error);
+    let max = i64::from(MAX_CHARS);
+    let min = match origin {
+        Origin::Start => 0,
+        Origin::EventBefore => -max,
     };
-    match check_run(&Run { kind, pos, len }) {
-        Ok(()) => Ok(Run::new(kind, pos, len)),
-        Err(reason) => Err(reader.error(reason)),
+    if pos < min || pos > max {
+        return Err(OUT_OF_RANGE);
     }
+    *cursor = match kind {
+        Kind::Insert => pos + i64::from(len),
+        _ => pos,
+    };
+    // Below 0 it wraps, until the cursor is known.
+    Ok(Run::new(kind, pos as u32, len))
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::op_log::{Kind, Run};
-use crate::version::EventId;
+use crate::version::{EventId, MAX_CHARS};
 
 /// Decoded pieces. Agents are places in `names`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,11 +17,21 @@ pub(crate) struct Batch {
     pub(crate) text: String,
 }
 
+/// What the positions of a piece count from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The start of the text.
+    Start,
+    /// Where the event before, the only parent, left the cursor of who made it. They wrap below 0.
+    EventBefore,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Head {
     agent: u32,
     seq: u32,
     len: u32,
+    origin: Origin,
     parents: Range<u32>,
     runs: Range<u32>,
     text: Range<usize>,
@@ -45,12 +55,13 @@ impl Batch {
     }
 
     /// Makes what was added to the lists since `mark` a piece: the events `seq..seq + len`.
-    pub(crate) fn push(&mut self, mark: Mark, agent: u32, seq: u32, len: u32) {
+    pub(crate) fn push(&mut self, mark: Mark, (agent, seq, len): (u32, u32, u32), origin: Origin) {
         let end = self.mark();
         self.heads.push(Head {
             agent,
             seq,
             len,
+            origin,
             parents: mark.parents..end.parents,
             runs: mark.runs..end.runs,
             text: mark.text..end.text,
@@ -64,6 +75,8 @@ impl Batch {
             agent: head.agent,
             seq: head.seq,
             len: head.len,
+            origin: head.origin,
+            cursor: None,
             parents: &self.parents[head.parents.start as usize..head.parents.end as usize],
             runs: &self.runs[head.runs.start as usize..head.runs.end as usize],
             text: &self.text[head.text.clone()],
@@ -89,6 +102,9 @@ pub(crate) struct Piece<'a> {
     pub(crate) seq: u32,
     /// In events; the sum of the runs' lengths.
     pub(crate) len: u32,
+    pub(crate) origin: Origin,
+    /// Where the event before left the cursor, to whose positions count from there.
+    cursor: Option<u32>,
     pub(crate) parents: &'a [(u32, u32)],
     runs: &'a [Run],
     text: &'a str,
@@ -111,7 +127,18 @@ impl<'a> Piece<'a> {
         self.text.len()
     }
 
-    /// A copy of the events from `from` on, `len` of them, as a batch by itself.
+    /// The same piece, its positions counted from the start of the text, if they count from where
+    /// the event before left the cursor.
+    pub(crate) fn counted_from(self, cursor: u32) -> Piece<'a> {
+        Piece {
+            origin: Origin::Start,
+            cursor: Some(cursor),
+            ..self
+        }
+    }
+
+    /// A copy of the events from `from` on, `len` of them, as a batch by itself. Only whole pieces
+    /// may have another origin than the start of the text.
     pub(crate) fn to_batch(self, from: u32, len: u32) -> Batch {
         let mut batch = Batch {
             names: vec![self.agent_name().clone()],
@@ -135,7 +162,7 @@ impl<'a> Piece<'a> {
             batch.runs.push(run);
             batch.text.push_str(text);
         }
-        batch.push(mark, 0, self.seq + from, len);
+        batch.push(mark, (0, self.seq + from, len), self.origin);
         batch
     }
 
@@ -148,6 +175,7 @@ impl<'a> Piece<'a> {
         let end = from + len;
         let mut at = 0;
         let mut text = self.text;
+        let cursor = self.cursor;
         self.runs.iter().filter_map(move |run| {
             let start = at;
             at += run.len;
@@ -159,13 +187,23 @@ impl<'a> Piece<'a> {
             if low >= high {
                 return None;
             }
-            if high - low < run.len {
-                own = &own[byte_of_char(own, low - start)..];
-                own = &own[..byte_of_char(own, high - low)];
+            let run = cursor.map_or(*run, |cursor| counted_from(run, cursor));
+            if high - low == run.len {
+                return Some((run, own));
             }
+            own = &own[byte_of_char(own, low - start)..];
+            own = &own[..byte_of_char(own, high - low)];
             Some((run.part(low - start, high - low), own))
         })
     }
+}
+
+/// A run whose position counts from `cursor`, counted from the start of the text. One that is out of
+/// range lands past the end of every text.
+fn counted_from(run: &Run, cursor: u32) -> Run {
+    let pos = i64::from(run.pos as i32) + i64::from(cursor);
+    let pos = u32::try_from(pos).map_or(MAX_CHARS, |pos| pos.min(MAX_CHARS));
+    Run { pos, ..*run }
 }
 
 /// Where the char number `n` of `text` starts, in bytes; the end if there are no more than `n`.

@@ -4,7 +4,7 @@
 mod batch;
 mod pending;
 
-pub(crate) use batch::{Batch, Piece};
+pub(crate) use batch::{Batch, Origin, Piece};
 use pending::Held;
 pub(crate) use pending::Pending;
 pub use pending::PendingLimits;
@@ -113,6 +113,13 @@ fn take_piece(
     let Some(agent) = agents.find(history, &piece, piece.agent) else {
         return append(history, piece, (0, piece.len), agents, intake);
     };
+    let piece = match piece.origin {
+        Origin::EventBefore => match history.graph.agents.lv_of(agent, piece.seq.wrapping_sub(1)) {
+            Some(before) => piece.counted_from(history.ops.cursor_after(before)),
+            None => return hold_unplaced(history, piece, agent, intake),
+        },
+        Origin::Start => piece,
+    };
     let mut at = piece.seq;
     while at < piece.seq_end() {
         let ids = &history.graph.agents;
@@ -137,6 +144,37 @@ fn take_piece(
         at = end;
     }
     Ok(())
+}
+
+/// Puts a piece aside that says where it edits only by the event before, which is not known.
+fn hold_unplaced(
+    history: &History,
+    piece: Piece<'_>,
+    agent: AgentIdx,
+    intake: &mut Intake,
+) -> Result<(), MergeError> {
+    let ids = &history.graph.agents;
+    let known = ids
+        .seq_runs(agent)
+        .get(ids.first_run_ending_after(agent, piece.seq));
+    if let Some(known) = known.filter(|known| known.seq < piece.seq_end()) {
+        // Who knows an event knows its parents: these are others.
+        return Err(MergeError::Conflict {
+            agent: piece.agent_name().to_string(),
+            seq: known.seq.max(piece.seq),
+        });
+    }
+    let before = (piece.agent, piece.seq.wrapping_sub(1));
+    hold(piece, (0, piece.len), before, intake);
+    Ok(())
+}
+
+fn hold(piece: Piece<'_>, (from, len): (u32, u32), (name, seq): (u32, u32), intake: &mut Intake) {
+    intake.waiting.hold(Held {
+        piece: piece.to_batch(from, len),
+        parent: (piece.names[name as usize].clone(), seq),
+        len,
+    });
 }
 
 /// What can be said of a piece by itself.
@@ -246,12 +284,7 @@ fn append(
     parents.clear();
     for &parent in named {
         let Some(lv) = agents.lv_of(history, &piece, parent) else {
-            let parent = (piece.names[parent.0 as usize].clone(), parent.1);
-            intake.waiting.hold(Held {
-                piece: piece.to_batch(from, len),
-                parent,
-                len,
-            });
+            hold(piece, (from, len), parent, intake);
             return Ok(());
         };
         parents.push(lv);

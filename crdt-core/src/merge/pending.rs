@@ -142,6 +142,7 @@ impl Pending {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Origin;
     use super::*;
     use crate::op_log::{Kind, Run};
 
@@ -150,7 +151,7 @@ mod tests {
         piece.names.push("a".into());
         let mark = piece.mark();
         piece.runs.push(Run::new(Kind::Delete, 0, 1));
-        piece.push(mark, 0, seq, 1);
+        piece.push(mark, (0, seq, 1), Origin::Start);
         Held {
             piece,
             parent: ("b".into(), seq),

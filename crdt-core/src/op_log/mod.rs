@@ -168,6 +168,12 @@ impl OpLog {
         parts.next().is_some_and(|part| part.run.is_insert())
     }
 
+    /// Where the event `lv` leaves the cursor of who made it, in chars.
+    pub(crate) fn cursor_after(&self, lv: Lv) -> u32 {
+        let event = self.parts_in(lv..lv + 1).next();
+        event.map_or(0, |event| event.run.ends().1)
+    }
+
     /// The parts of rows that lie in `range`, ascending.
     pub(crate) fn parts_in(&self, range: Range<Lv>) -> impl Iterator<Item = Part> + use<'_> {
         self.parts_near(range, self.rows.len())

@@ -47,6 +47,15 @@ impl Run {
         }
     }
 
+    /// Where the cursor of who makes the run stands before and behind it, in chars.
+    pub(crate) fn ends(&self) -> (u32, u32) {
+        match self.kind {
+            Kind::Insert => (self.pos, self.pos + self.len),
+            Kind::Delete => (self.pos, self.pos),
+            Kind::Backspace => (self.pos + self.len, self.pos),
+        }
+    }
+
     /// The events `from..from + len` of this run, as a run.
     pub(crate) fn part(&self, from: u32, len: u32) -> Run {
         debug_assert!(len > 0 && from + len <= self.len);

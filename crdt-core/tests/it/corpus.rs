@@ -3,10 +3,24 @@
 #[path = "../../fuzz/drivers.rs"]
 mod drivers;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use crdt_core::{Document, VersionSummary};
+use fastrand::Rng;
+
+use crate::histories::{random_edit, random_replicas};
+
+fn seeds(target: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/seeds")
+        .join(target)
+}
 
 #[test]
 fn seeds_and_finds_hold() {
+    if std::env::var_os("CRDT_WRITE_DATA").is_some() {
+        write_seeds();
+    }
     type Driver = fn(&[u8]);
     let drivers: [(&str, Driver); 3] = [
         ("decode", drivers::decode),
@@ -14,11 +28,8 @@ fn seeds_and_finds_hold() {
         ("edits", drivers::edits),
     ];
     for (name, run) in drivers {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("fuzz/seeds")
-            .join(name);
         let mut files = 0;
-        for file in std::fs::read_dir(folder).unwrap() {
+        for file in std::fs::read_dir(seeds(name)).unwrap() {
             let path = file.unwrap().path();
             println!("{}", path.display());
             run(&std::fs::read(path).unwrap());
@@ -26,4 +37,45 @@ fn seeds_and_finds_hold() {
         }
         assert!(files > 0, "no seeds for {name}");
     }
+}
+
+/// Adds the seeds that come from random histories, where they are missing.
+fn write_seeds() {
+    let add = |target: &str, name: &str, bytes: &[u8]| {
+        let path = seeds(target).join(name);
+        if !path.exists() {
+            std::fs::write(path, bytes).unwrap();
+        }
+    };
+    for seed in 1..4 {
+        let mut rng = Rng::with_seed(seed);
+        let doc = random_replicas(&mut rng, 12 * seed as usize).swap_remove(0);
+        let patch = doc.encode_since(&VersionSummary::new());
+        add("decode", &format!("patch-{seed}.bin"), &patch);
+        add("merge", &format!("session-{seed}.bin"), &session(&mut rng));
+    }
+}
+
+/// What three replicas send each other, each message with its length before it.
+fn session(rng: &mut Rng) -> Vec<u8> {
+    let mut docs = drivers::KNOWN.map(|name| Document::new(name).unwrap());
+    let base = drivers::base().operations_json();
+    for doc in &mut docs {
+        doc.merge_json(&base).unwrap();
+    }
+    let mut out = Vec::new();
+    for _ in 0..30 {
+        let (from, to) = (rng.usize(0..3), rng.usize(0..3));
+        random_edit(rng, &mut docs[from]);
+        let patch = docs[from].encode_since_named(&docs[to].summary(), &drivers::KNOWN);
+        let Ok(len) = u8::try_from(patch.len()) else {
+            continue;
+        };
+        docs[to]
+            .merge_patch_named_with(&patch, &drivers::KNOWN, &mut |_| {})
+            .unwrap();
+        out.push(len);
+        out.extend(patch);
+    }
+    out
 }

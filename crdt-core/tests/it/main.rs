@@ -7,6 +7,7 @@ mod corpus;
 mod files;
 mod histories;
 mod oracle;
+mod patches;
 mod trace_files;
 mod traces;
 mod undo;

@@ -310,15 +310,6 @@ impl Before {
     }
 }
 
-/// Where a run starts, and where it leaves the cursor of who types it.
-fn ends_of(run: &Run) -> (u32, u32) {
-    match run.kind {
-        Kind::Insert => (run.pos, run.pos + run.len),
-        Kind::Delete => (run.pos, run.pos),
-        Kind::Backspace => (run.pos + run.len, run.pos),
-    }
-}
-
 /// Whose each event is, asked for ascending local versions.
 struct Agents<R> {
     runs: R,
@@ -359,7 +350,7 @@ pub(super) fn write_ops(history: &History, modelled: bool, out: &mut SectionWrit
             Kind::Delete => 1,
             Kind::Backspace => 2,
         };
-        let (start, end) = ends_of(&run);
+        let (start, end) = run.ends();
         let cursor = &mut cursors[agents.at(part.lv)];
         sink.push(before.kind(), kind);
         sink.push_signed(
@@ -427,7 +418,7 @@ fn take_ops(
         };
         let run = Run { kind, pos, len };
         check_run(&run).map_err(|reason| numbers.error(reason))?;
-        *cursor = ends_of(&run).1;
+        *cursor = run.ends().1;
         before.push(number, len);
         ops.push_row(run);
     }

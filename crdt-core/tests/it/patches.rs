@@ -1,0 +1,164 @@
+//! Patches as they go over a wire in a running session: what a keystroke takes, and that each
+//! stands for itself.
+
+use crdt_core::{Document, EventId, MergeError, VersionSummary};
+use fastrand::Rng;
+
+use crate::histories::for_each_seed;
+
+const NAMES: [&str; 2] = ["typist", "reader"];
+
+/// Edits as a typist makes them, each as a patch of its own.
+struct Typist {
+    doc: Document,
+    sent: VersionSummary,
+}
+
+impl Typist {
+    fn new() -> Typist {
+        Typist {
+            doc: Document::new(NAMES[0]).unwrap(),
+            sent: VersionSummary::new(),
+        }
+    }
+
+    fn edit(&mut self, pos: usize, deleted: usize, text: &str) -> Vec<u8> {
+        self.doc.delete(pos, deleted).unwrap();
+        self.doc.insert(pos, text).unwrap();
+        let patch = self.doc.encode_since_named(&self.sent, &NAMES);
+        self.sent = self.doc.summary();
+        patch
+    }
+}
+
+fn reader() -> Document {
+    Document::new(NAMES[1]).unwrap()
+}
+
+#[test]
+fn a_keystroke_takes_what_it_says() {
+    let mut typist = Typist::new();
+    let mut doc = reader();
+    let mut step = |pos, deleted, text: &str| {
+        let patch = typist.edit(pos, deleted, text);
+        doc.merge_patch_named_with(&patch, &NAMES, &mut |_| {})
+            .unwrap();
+        assert_eq!(doc.text(), typist.doc.text());
+        patch.len()
+    };
+    let text = "x".repeat(40_000);
+    // Head, seq, no parents, length, text.
+    assert_eq!(step(0, 0, &text), 1 + 1 + 1 + 3 + 40_000);
+    // From here on a seq takes three bytes.
+    assert_eq!(step(40_000, 0, "a"), 1 + 3 + 1, "typed on");
+    assert_eq!(step(40_001, 0, "🦀"), 1 + 3 + 4, "typed on");
+    assert_eq!(step(40_001, 1, ""), 1 + 3, "a backspace");
+    assert_eq!(step(40_000, 1, ""), 1 + 3, "a backspace");
+    assert_eq!(step(40_000, 0, "b"), 1 + 3 + 1, "and on");
+    assert_eq!(step(39_990, 0, "c"), 1 + 3 + 1 + 1, "a few chars back");
+    assert_eq!(step(39_991, 1, ""), 1 + 3, "deleted forward");
+    assert_eq!(step(0, 0, "d"), 1 + 3 + 3 + 1, "from far away");
+    assert_eq!(step(1, 0, "words"), 1 + 3 + 1 + 5, "pasted there");
+    assert_eq!(step(2, 3, ""), 1 + 3 + 1 + 1, "a selection before");
+}
+
+/// A session over a transport that loses, repeats and reorders: what has arrived is held back or
+/// applied, and in the end all is there.
+#[test]
+fn every_patch_stands_for_itself() {
+    for_each_seed(100, |seed| {
+        let mut rng = Rng::with_seed(seed);
+        let mut typist = Typist::new();
+        let mut patches = Vec::new();
+        for _ in 0..40 {
+            let len = typist.doc.len_chars();
+            let pos = rng.usize(0..=len);
+            let deleted = rng.usize(0..4).min(len - pos);
+            patches.push(typist.edit(pos, deleted, ["", "a", "🦀é", "words"][rng.usize(0..4)]));
+        }
+        let all = patches.clone();
+        rng.shuffle(&mut patches);
+        let mut doc = reader();
+        for patch in &patches {
+            for _ in 0..rng.usize(0..3) {
+                let report = doc.merge_patch_named_with(patch, &NAMES, &mut |_| {});
+                assert_eq!(report.unwrap().pending, doc.pending_events());
+            }
+        }
+        for patch in all.iter().rev() {
+            doc.merge_patch_named_with(patch, &NAMES, &mut |_| {})
+                .unwrap();
+        }
+        assert_eq!(doc.pending_events(), 0);
+        assert_eq!(doc.text(), typist.doc.text());
+        assert_eq!(doc.operations_json(), typist.doc.operations_json());
+    });
+}
+
+#[test]
+fn a_patch_that_counts_from_another_event_cannot_do_harm() {
+    let mut typist = Typist::new();
+    let first = typist.edit(0, 0, "abc");
+    let on = [0, 3, b'd'];
+    let mut doc = reader();
+    // Before the event that it counts from it waits.
+    let report = doc
+        .merge_patch_named_with(&on, &NAMES, &mut |_| {})
+        .unwrap();
+    assert_eq!(report.missing, [EventId::new("typist", 2)]);
+    assert_eq!(report.pending, 1);
+    doc.merge_patch_named_with(&first, &NAMES, &mut |_| {})
+        .unwrap();
+    assert_eq!(doc.text(), "abcd");
+
+    let mut refuse = |patch: &[u8]| {
+        let before = (doc.text(), doc.operations_json());
+        let error = doc.merge_patch_named_with(patch, &NAMES, &mut |_| {});
+        assert_eq!((doc.text(), doc.operations_json()), before);
+        error.unwrap_err()
+    };
+    // Known already: with another char, at another place, of another kind.
+    for patch in [&[0, 3, b'e'][..], &[8, 3, 1, b'd'], &[1, 3], &[2, 3]] {
+        assert!(matches!(refuse(patch), MergeError::Conflict { .. }));
+    }
+    // Before the start of the text, and past its end.
+    for distance in [9, 2, 0x7f] {
+        let error = refuse(&[8, 4, distance, b'e']);
+        assert!(matches!(error, MergeError::Position { .. }), "{error}");
+    }
+    // A known event that has another parent than the one before.
+    let alone = [4, 9, 0, b'x'];
+    let mut other = reader();
+    other
+        .merge_patch_named_with(&alone, &NAMES, &mut |_| {})
+        .unwrap();
+    let error = other.merge_patch_named_with(&[16, 8, 2, b'y', b'x'], &NAMES, &mut |_| {});
+    assert_eq!(
+        error,
+        Err(MergeError::Conflict {
+            agent: "typist".into(),
+            seq: 9
+        })
+    );
+}
+
+#[test]
+fn the_form_is_checked() {
+    let offset = |patch: &[u8]| {
+        let error = reader().merge_patch_named_with(patch, &NAMES, &mut |_| {});
+        match error.unwrap_err() {
+            MergeError::Decode(crdt_core::DecodeError::Bytes { offset, .. }) => offset,
+            other => panic!("{patch:?}: {other}"),
+        }
+    };
+    assert_eq!(offset(&[0, 0, b'a']), 2, "nothing comes before event 0");
+    assert_eq!(offset(&[0x60, 0]), 1, "an agent that is not in the list");
+    assert_eq!(offset(&[0x44, 1, 0xff, 0, 0]), 2, "a name that is no text");
+    assert_eq!(offset(&[4, 0, 9, 0]), 2, "more parents than bytes");
+    assert_eq!(offset(&[4, 0, 0]), 3, "without its text");
+    assert_eq!(offset(&[15, 0, 0, 0]), 3, "several, and away");
+    assert_eq!(offset(&[20, 0, 0, 0]), 4, "of no length");
+    assert_eq!(offset(&[12, 0, 0, 1, b'a']), 4, "before the start");
+    assert_eq!(offset(&[7, 0, 0, 0]), 4, "no operations");
+    assert_eq!(offset(&[7, 0, 0, 1, 7, 0]), 6, "of no known kind");
+}
