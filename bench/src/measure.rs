@@ -75,7 +75,8 @@ fn best_ms(mut once: impl FnMut() -> Res<Duration>) -> Res<f64> {
 /// Local edits, one at a time.
 pub(crate) fn local<E: Editable>(trace: &Trace) -> Res<Figures> {
     let text = trace.text.as_deref().ok_or("the trace has no text")?;
-    let patches: Vec<&Patch> = trace.patches().collect();
+    // In a row in memory, so that finding the next patch costs little beside making it.
+    let patches: Vec<Patch> = trace.patches().cloned().collect();
     let ms = best_ms(|| {
         let started = ThreadTime::now();
         let mut doc = E::new()?;

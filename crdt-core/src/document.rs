@@ -10,9 +10,7 @@ use crate::merge::{Batch, Pending, PendingLimits, take_in};
 use crate::op_log::{Kind, Run};
 use crate::rope::{Rope, Unit};
 use crate::store::Store;
-use crate::version::{
-    EventId, Frontier, Lv, MAX_CHARS, MAX_EVENTS, VersionSummary, check_agent_name,
-};
+use crate::version::{EventId, Frontier, Lv, MAX_CHARS, VersionSummary, check_agent_name};
 use crate::walker::{CharIndex, Transformed, WalkError, Walker};
 
 /// The length of a piece of text, or a place in one, in both units that editors count in.
@@ -160,12 +158,12 @@ impl Document {
 
     /// The length of the text, in chars.
     pub fn len_chars(&self) -> usize {
-        self.rope.size().chars as usize
+        self.rope.size().chars() as usize
     }
 
     /// The length of the text, in UTF-16 code units.
     pub fn len_utf16(&self) -> usize {
-        self.rope.size().utf16 as usize
+        self.rope.size().utf16() as usize
     }
 
     /// The length of the text, in bytes of UTF-8.
@@ -201,7 +199,7 @@ impl Document {
     pub fn line_to_char(&self, line: usize) -> Option<usize> {
         self.rope
             .size_before(line, Unit::Lines)
-            .map(|size| size.chars as usize)
+            .map(|size| size.chars() as usize)
     }
 
     /// A hash of the text (FNV-1a over its UTF-8 bytes, 64 bits): the same on every replica and
@@ -223,10 +221,10 @@ impl Document {
     /// or 2^31 events.
     pub fn insert(&mut self, pos: usize, text: &str) -> Result<(), EditError> {
         let size = self.rope.size();
-        if pos > size.chars as usize {
+        if pos > size.chars() as usize {
             return Err(EditError::OutOfBounds {
                 position: pos,
-                len: size.chars as usize,
+                len: size.chars() as usize,
             });
         }
         let chars = if text.len() == 1 {
@@ -234,7 +232,7 @@ impl Document {
         } else {
             text.chars().count()
         };
-        if size.chars as usize + chars > MAX_CHARS as usize {
+        if size.chars() as usize + chars > MAX_CHARS as usize {
             return Err(EditError::TooLarge {
                 what: "the text, in chars",
                 limit: MAX_CHARS as usize,
@@ -277,7 +275,7 @@ impl Document {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn append_local(&mut self, run: Run, text: &str) -> Result<(), EditError> {
         let Some(history) = self.history.ready_mut() else {
             return self.history.defer(run, text);
@@ -287,21 +285,7 @@ impl Document {
             Some(agent) => agent,
             None => *self.agent_idx.insert(agents.agent(&self.agent)),
         };
-        let limit = MAX_EVENTS as usize;
-        if run.len >= MAX_EVENTS - history.len() {
-            return Err(EditError::TooLarge {
-                what: "the number of events",
-                limit,
-            });
-        }
-        if run.len >= MAX_EVENTS - history.graph.agents.next_seq(agent) {
-            return Err(EditError::TooLarge {
-                what: "the events of one agent",
-                limit,
-            });
-        }
-        history.append_local(agent, run, text);
-        Ok(())
+        history.append_local(agent, run, text)
     }
 
     /// The events that nothing follows yet.
@@ -518,7 +502,7 @@ impl Document {
             return Ok(());
         }
         let history = (&self.history.graph, &self.history.ops);
-        let len = self.rope.size().chars;
+        let len = self.rope.size().chars();
         match self
             .walker
             .transform(history, before.lv, len, &mut self.transformed)
@@ -566,10 +550,10 @@ impl Document {
                     }
                 }
                 Transformed::Delete { pos, len } => {
-                    let before = rope.size().utf16;
+                    let before = rope.size().utf16();
                     rope.delete(pos, len);
                     if let Some(changed) = changed {
-                        let utf16 = (before - rope.size().utf16) as usize;
+                        let utf16 = (before - rope.size().utf16()) as usize;
                         let deleted = TextLen {
                             chars: len as usize,
                             utf16,

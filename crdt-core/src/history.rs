@@ -1,8 +1,9 @@
 //! The whole history of a document: who did what, after what.
 
 use crate::causal_graph::{AgentIdx, CausalGraph};
+use crate::error::EditError;
 use crate::op_log::{OpLog, Run};
-use crate::version::{Lv, VersionSummary, ranges_without};
+use crate::version::{Lv, MAX_EVENTS, VersionSummary, ranges_without};
 use std::ops::Range;
 
 /// The event graph and the operations of its events.
@@ -44,10 +45,35 @@ impl History {
     }
 
     /// Appends an edit of the local agent behind everything that is known.
-    #[inline]
-    pub(crate) fn append_local(&mut self, agent: AgentIdx, run: Run, text: &str) {
-        let linear = self.graph.push_local(agent, run.len);
+    ///
+    /// # Errors
+    /// [`EditError::TooLarge`] when there would be too many events.
+    #[inline(always)]
+    pub(crate) fn append_local(
+        &mut self,
+        agent: AgentIdx,
+        run: Run,
+        text: &str,
+    ) -> Result<(), EditError> {
+        let linear = self.graph.grow(agent, run.len) || self.append_next(agent, run.len)?;
         self.ops.push(run, text, linear);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn append_next(&mut self, agent: AgentIdx, len: u32) -> Result<bool, EditError> {
+        for (what, used) in [
+            ("the number of events", self.len()),
+            ("the events of one agent", self.graph.agents.next_seq(agent)),
+        ] {
+            if len >= MAX_EVENTS.saturating_sub(used) {
+                return Err(EditError::TooLarge {
+                    what,
+                    limit: MAX_EVENTS as usize,
+                });
+            }
+        }
+        Ok(self.graph.push_next(agent, len))
     }
 
     pub(crate) fn savepoint(&self) -> Savepoint {

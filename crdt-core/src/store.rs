@@ -74,7 +74,7 @@ impl Store {
             return Store::replay(file.unpack()?, file.head());
         };
         let rope = Rope::of(&text);
-        if rope.size().chars != file.head().chars {
+        if rope.size().chars() != file.head().chars {
             return Err(LoadError::Inconsistent {
                 reason: "the text is not as long as the head says",
             });
@@ -129,7 +129,7 @@ impl Store {
     pub(crate) fn save(&self, rope: &Rope, options: &SaveOptions) -> Result<Vec<u8>, LoadError> {
         self.check()?;
         let history: &History = self;
-        let chars = rope.size().chars;
+        let chars = rope.size().chars();
         if options.without_text {
             let all = Inserted::All(history.ops.text());
             return Ok(file::write(history, chars, None, &all, options.preset));
@@ -269,7 +269,11 @@ impl Packed {
         if self.edits.len() > 0 {
             let agent = history.graph.agents.agent(&self.agent);
             for part in self.edits.parts_in(0..self.edits.len()) {
-                history.append_local(agent, part.run, self.edits.text_of(&part));
+                history
+                    .append_local(agent, part.run, self.edits.text_of(&part))
+                    .map_err(|_| LoadError::Inconsistent {
+                        reason: "there are more events than the head says",
+                    })?;
             }
         }
         Ok(history)

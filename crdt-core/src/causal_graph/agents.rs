@@ -138,22 +138,17 @@ impl AgentAssignment {
         (run.agent, run.seq + (lv - run.lv), end - lv)
     }
 
-    /// Names the next `len` local versions as the next events of `agent`.
+    /// Names the next `len` local versions as the next events of `agent`, whose latest events are
+    /// the last of all.
     #[inline]
-    pub(crate) fn push_next(&mut self, agent: AgentIdx, len: u32) {
+    pub(crate) fn grow(&mut self, agent: AgentIdx, len: u32) {
         let Agent { runs, held, .. } = &mut self.agents[agent as usize];
-        // Mostly the last run of all is the last run of this agent.
-        if let (Some(last), Some(run), Some(held)) =
-            (self.runs.last(), runs.last_mut(), held.last_mut())
-            && last.agent == agent
-            && run.lv + run.len == self.len
-        {
+        debug_assert!(runs.last().is_some_and(|run| run.lv + run.len == self.len));
+        if let (Some(run), Some(held)) = (runs.last_mut(), held.last_mut()) {
             run.len += len;
             held.end += len;
             self.len += len;
-            return;
         }
-        self.push(agent, self.next_seq(agent), len);
     }
 
     /// Names the next `len` local versions `(agent, seq..)`. The caller has checked that these

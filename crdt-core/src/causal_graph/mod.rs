@@ -12,7 +12,7 @@ pub(crate) use graph::tests::{Sample, Shapes, sample};
 pub(crate) use graph::{Diff, Graph};
 pub(crate) use search::last_until;
 
-use crate::version::{EventId, Frontier, Lv, VersionSummary};
+use crate::version::{EventId, Frontier, Lv, MAX_EVENTS, VersionSummary};
 
 /// Ids and parents of all events, and what follows from them.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +22,16 @@ pub(crate) struct CausalGraph {
     pub(crate) cuts: CriticalCuts,
     /// Sorted.
     frontier: Vec<Lv>,
+    growing: Growing,
+}
+
+/// What makes a local edit cheap: the last event is all of the frontier and the latest of `agent`,
+/// so that a further event of that agent only makes the last run of everything longer.
+#[derive(Debug, Clone, Copy, Default)]
+struct Growing {
+    agent: AgentIdx,
+    /// For how many events more that holds, and no limit is reached: 0 if it does not.
+    room: u32,
 }
 
 impl CausalGraph {
@@ -39,38 +49,53 @@ impl CausalGraph {
     /// `(agent, seq)`.
     pub(crate) fn push(&mut self, agent: AgentIdx, seq: u32, len: u32, parents: &[Lv]) {
         let start = self.len();
+        self.growing.room = 0;
         self.agents.push(agent, seq, len);
         self.cuts.push(start, start + len, parents, &self.frontier);
         self.graph.push(len, parents);
         Graph::advance_frontier(&mut self.frontier, parents, start + len - 1);
     }
 
-    /// Appends a run of the local agent behind everything that is known. Says whether its only
-    /// parent is the event before it.
-    #[inline]
-    pub(crate) fn push_local(&mut self, agent: AgentIdx, len: u32) -> bool {
-        let start = self.len();
-        self.agents.push_next(agent, len);
-        // Mostly the last event is all of the frontier: then everything just grows.
-        if let [last] = &mut self.frontier[..]
-            && *last + 1 == start
-        {
-            self.cuts.grow(start, start + len);
-            self.graph.grow(len);
-            *last = start + len - 1;
-            return true;
+    /// Appends `len` events of an agent behind everything that is known, if their only parent is the
+    /// latest event of that agent, and says whether it did.
+    #[inline(always)]
+    pub(crate) fn grow(&mut self, agent: AgentIdx, len: u32) -> bool {
+        if self.growing.agent != agent || len > self.growing.room {
+            return false;
         }
+        self.growing.room -= len;
+        let start = self.len();
+        self.agents.grow(agent, len);
+        self.cuts.grow(start, start + len);
+        self.graph.grow(len);
+        if let [last] = &mut self.frontier[..] {
+            *last += len;
+        }
+        true
+    }
+
+    /// Appends a run of an agent behind everything that is known; there is room for it. Says whether
+    /// its only parent is the event before it.
+    pub(crate) fn push_next(&mut self, agent: AgentIdx, len: u32) -> bool {
+        let start = self.len();
+        let linear = start > 0 && self.frontier == [start - 1];
+        let seq = self.agents.next_seq(agent);
+        self.agents.push(agent, seq, len);
         self.cuts
             .push(start, start + len, &self.frontier, &self.frontier);
         self.graph.push(len, &self.frontier);
         self.frontier.clear();
         self.frontier.push(start + len - 1);
-        false
+        let used = self.len().max(seq + len);
+        let room = (MAX_EVENTS - 1).saturating_sub(used);
+        self.growing = Growing { agent, room };
+        linear
     }
 
     /// Forgets all events from `lv` on and all agents from the `agent_count`th on. O(entries): only
     /// refused merges come here.
     pub(crate) fn truncate(&mut self, lv: Lv, agent_count: u32) {
+        self.growing.room = 0;
         self.agents.truncate(lv, agent_count);
         self.graph.truncate(lv);
         self.cuts = CriticalCuts::default();

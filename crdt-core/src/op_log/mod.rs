@@ -45,6 +45,24 @@ impl Row {
         }
     }
 
+    /// Joins `next` if it goes on as this row does: typing, deleting or backspacing on, the most
+    /// frequent of all. What else can be joined, [`Run::join`] knows.
+    #[inline]
+    fn continue_with(&mut self, next: &Run) -> bool {
+        let len = self.len_kind >> 2;
+        if next.len > MAX_RUN - len {
+            return false;
+        }
+        match (self.len_kind & 3, next.kind) {
+            (0, Kind::Insert) if next.pos == self.pos + len => {}
+            (1, Kind::Delete) if next.pos == self.pos => {}
+            (2, Kind::Delete) if next.len == 1 && next.pos + 1 == self.pos => self.pos = next.pos,
+            _ => return false,
+        }
+        self.len_kind += next.len << 2;
+        true
+    }
+
     fn run(&self) -> Run {
         let kind = match self.len_kind & 3 {
             0 => Kind::Insert,
@@ -77,25 +95,33 @@ impl OpLog {
 
     /// Appends a run. `text` holds exactly the inserted chars. `linear` says that the first event's
     /// only parent is the event before it: only then may the run join the last row.
+    #[inline(always)]
     pub(crate) fn push(&mut self, run: Run, text: &str, linear: bool) {
         debug_assert_eq!(
             text.chars().count(),
             if run.is_insert() { run.len as usize } else { 0 }
         );
+        if linear
+            && let Some(row) = self.rows.last_mut()
+            && row.continue_with(&run)
+        {
+            self.len += run.len;
+        } else {
+            self.push_runs(run, linear);
+        }
+        match text.as_bytes() {
+            [] => {}
+            // A char is appended much faster than a string.
+            &[byte] => self.text.push(char::from(byte)),
+            _ => self.text.push_str(text),
+        }
+    }
+
+    /// Appends a run that may join the last row only in part.
+    #[inline(never)]
+    fn push_runs(&mut self, run: Run, linear: bool) {
         let mut rest = Some(run);
         if linear && let Some(row) = self.rows.last_mut() {
-            // Typing on, the most frequent of all.
-            let last = row.run();
-            if run.is_insert()
-                && last.is_insert()
-                && run.pos == last.pos + last.len
-                && last.len + run.len <= MAX_RUN
-            {
-                row.len_kind += run.len << 2;
-                self.len += run.len;
-                self.text.push_str(text);
-                return;
-            }
             let mut last = row.run();
             while let Some(next) = rest {
                 let (left, taken) = last.join(next);
@@ -112,7 +138,6 @@ impl OpLog {
                 .push(Row::new(self.len, run, self.text.len() as u32));
             self.len += run.len;
         }
-        self.text.push_str(text);
     }
 
     /// Appends a row as it is. The text of all inserts comes later, by [`OpLog::fill_text`].

@@ -1,48 +1,67 @@
 //! A leaf of the rope: a gap buffer. Typing and deleting at one place moves no bytes.
 
 /// The size of a piece of text, in every unit somebody counts in.
+///
+/// Chars and UTF-16 units are kept as differences, so that ASCII text, which is most of what is
+/// typed, changes a single number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Size {
     pub(crate) bytes: u32,
-    pub(crate) chars: u32,
-    pub(crate) utf16: u32,
+    /// Bytes that continue a char.
+    continued: u32,
+    /// Chars that take two UTF-16 units.
+    astral: u32,
     /// Line feeds.
     pub(crate) lines: u32,
 }
 
 impl Size {
     pub(crate) fn of(text: &[u8]) -> Size {
-        let mut chars = 0;
+        let mut continued = 0;
         let mut astral = 0;
         let mut lines = 0;
         for &b in text {
-            chars += u32::from(!is_continuation(b));
+            continued += u32::from(is_continuation(b));
             astral += u32::from(b >= 0xf0);
             lines += u32::from(b == b'\n');
         }
         Size {
             bytes: text.len() as u32,
-            chars,
-            utf16: chars + astral,
+            continued,
+            astral,
             lines,
         }
     }
 
-    fn is_ascii(&self) -> bool {
-        self.bytes == self.chars
+    pub(crate) fn chars(&self) -> u32 {
+        self.bytes.wrapping_sub(self.continued)
+    }
+
+    pub(crate) fn utf16(&self) -> u32 {
+        self.chars().wrapping_add(self.astral)
+    }
+
+    /// Whether a place has the same number in chars and UTF-16 units.
+    pub(crate) fn is_bmp(&self) -> bool {
+        self.astral == 0
+    }
+
+    /// Whether a place has the same number in bytes, chars and UTF-16 units.
+    pub(crate) fn is_ascii(&self) -> bool {
+        self.continued == 0
     }
 
     pub(crate) fn add(&mut self, other: Size) {
         self.bytes = self.bytes.wrapping_add(other.bytes);
-        self.chars = self.chars.wrapping_add(other.chars);
-        self.utf16 = self.utf16.wrapping_add(other.utf16);
+        self.continued = self.continued.wrapping_add(other.continued);
+        self.astral = self.astral.wrapping_add(other.astral);
         self.lines = self.lines.wrapping_add(other.lines);
     }
 
     pub(crate) fn sub(&mut self, other: Size) {
         self.bytes = self.bytes.wrapping_sub(other.bytes);
-        self.chars = self.chars.wrapping_sub(other.chars);
-        self.utf16 = self.utf16.wrapping_sub(other.utf16);
+        self.continued = self.continued.wrapping_sub(other.continued);
+        self.astral = self.astral.wrapping_sub(other.astral);
         self.lines = self.lines.wrapping_sub(other.lines);
     }
 
@@ -68,8 +87,8 @@ pub(crate) enum Unit {
 impl Unit {
     pub(crate) fn of(self, size: &Size) -> u32 {
         match self {
-            Unit::Chars => size.chars,
-            Unit::Utf16 => size.utf16,
+            Unit::Chars => size.chars(),
+            Unit::Utf16 => size.utf16(),
             Unit::Lines => size.lines,
         }
     }
@@ -149,8 +168,8 @@ impl Leaf {
     fn move_gap(&mut self, chars: u32) {
         let left = self.left.bytes as usize;
         let right = CAPACITY - self.right.bytes as usize;
-        if chars < self.left.chars {
-            let k = self.left.chars - chars;
+        if chars < self.left.chars() {
+            let k = self.left.chars() - chars;
             let text = &self.buf[..left];
             let bytes = if self.left.is_ascii() {
                 k as usize
@@ -161,8 +180,8 @@ impl Leaf {
             self.buf.copy_within(left - bytes..left, right - bytes);
             self.left.sub(moved);
             self.right.add(moved);
-        } else if chars > self.left.chars {
-            let k = chars - self.left.chars;
+        } else if chars > self.left.chars() {
+            let k = chars - self.left.chars();
             let text = &self.buf[right..];
             let bytes = if self.right.is_ascii() {
                 k as usize
@@ -174,6 +193,49 @@ impl Leaf {
             self.right.sub(moved);
             self.left.add(moved);
         }
+    }
+
+    /// Inserts a byte of ASCII behind the first `chars` chars if that is where the gap is, and says
+    /// whether it did.
+    #[inline]
+    pub(crate) fn type_byte(&mut self, chars: u32, byte: u8) -> bool {
+        let at = self.left.bytes as usize;
+        if chars != self.left.chars() || at + self.right.bytes as usize >= CAPACITY {
+            return false;
+        }
+        self.buf[at] = byte;
+        self.left.bytes += 1;
+        if byte == b'\n' {
+            self.left.lines += 1;
+        }
+        true
+    }
+
+    /// Deletes the char before or behind the gap if that is the one behind the first `chars` chars
+    /// and it can be done without looking far; says whether it did, and how many line feeds went.
+    #[inline]
+    pub(crate) fn erase_byte(&mut self, chars: u32) -> Option<u32> {
+        if (self.left.bytes + self.right.bytes) as usize <= CAPACITY / 4 {
+            return None;
+        }
+        let gap = self.left.chars();
+        let (side, at) = if chars < gap && gap - chars == 1 {
+            let at = self.left.bytes as usize - 1;
+            (&mut self.left, at)
+        } else if chars == gap && self.right.bytes > 0 {
+            let at = CAPACITY - self.right.bytes as usize;
+            (&mut self.right, at)
+        } else {
+            return None;
+        };
+        let byte = self.buf[at];
+        if !byte.is_ascii() {
+            return None;
+        }
+        side.bytes -= 1;
+        let lines = u32::from(byte == b'\n');
+        side.lines -= lines;
+        Some(lines)
     }
 
     /// Inserts `text` behind the first `chars` chars. There is room for it.
@@ -190,10 +252,10 @@ impl Leaf {
 
     /// Deletes `len` chars behind the first `chars` chars; all of them are in this leaf.
     pub(crate) fn delete(&mut self, chars: u32, len: u32) {
-        if chars > self.left.chars || chars + len < self.left.chars {
+        if chars > self.left.chars() || chars + len < self.left.chars() {
             self.move_gap(chars);
         }
-        let before = self.left.chars - chars;
+        let before = self.left.chars() - chars;
         if before > 0 {
             let end = self.left.bytes as usize;
             let text = &self.buf[..end];
@@ -229,7 +291,7 @@ impl Leaf {
     pub(crate) fn middle(&self) -> u32 {
         let size = self.size();
         if size.is_ascii() {
-            return size.chars / 2;
+            return size.chars() / 2;
         }
         let half = size.bytes as usize / 2;
         let bytes = self.text().into_iter().flatten().take(half);
@@ -238,7 +300,7 @@ impl Leaf {
 
     /// Appends the text of `other`. There is room for it.
     pub(crate) fn append(&mut self, other: &Leaf) {
-        self.move_gap(self.size().chars);
+        self.move_gap(self.size().chars());
         for (piece, size) in other.text().into_iter().zip([other.left, other.right]) {
             let at = self.left.bytes as usize;
             self.buf[at..at + piece.len()].copy_from_slice(piece);
@@ -250,7 +312,7 @@ impl Leaf {
     /// pair is taken as the place before it. For lines: the text up to and with the `n`th line
     /// feed.
     pub(crate) fn size_before(&self, n: u32, unit: Unit) -> Size {
-        if unit != Unit::Lines && self.size().bytes == self.size().utf16 {
+        if unit != Unit::Lines && self.size().is_ascii() {
             // All ASCII: every unit but lines is one byte.
             let left = self.left.bytes.min(n) as usize;
             let start = CAPACITY - self.right.bytes as usize;
@@ -261,16 +323,12 @@ impl Leaf {
         let mut bytes = self.text().into_iter().flatten().copied().peekable();
         while unit.of(&size) < n {
             let Some(first) = bytes.next() else { break };
-            let mut one = Size {
-                bytes: 1,
-                chars: 1,
-                utf16: 1 + u32::from(first >= 0xf0),
-                lines: u32::from(first == b'\n'),
-            };
+            let mut one = Size::of(&[first]);
             while bytes.next_if(|&b| is_continuation(b)).is_some() {
                 one.bytes += 1;
+                one.continued += 1;
             }
-            if unit == Unit::Utf16 && size.utf16 + one.utf16 > n {
+            if unit == Unit::Utf16 && size.utf16() + one.utf16() > n {
                 break;
             }
             size.add(one);

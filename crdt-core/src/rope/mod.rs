@@ -139,19 +139,9 @@ impl Rope {
 
     /// Inserts `text` at `pos`, which is at most the length of the text.
     pub(crate) fn insert(&mut self, pos: u32, text: &str) {
-        let bytes = text.as_bytes();
-        if let [b] = bytes {
-            let lines = u32::from(*b == b'\n');
-            self.insert_piece(
-                pos,
-                bytes,
-                Size {
-                    bytes: 1,
-                    chars: 1,
-                    utf16: 1,
-                    lines,
-                },
-            );
+        if let [byte] = text.as_bytes()
+            && self.type_byte(pos, *byte)
+        {
             return;
         }
         // What fits into a leaf at all goes in at once, the rest piece by piece.
@@ -165,9 +155,25 @@ impl Rope {
             let piece = &rest.as_bytes()[..end];
             let size = Size::of(piece);
             self.insert_piece(pos, piece, size);
-            pos += size.chars;
+            pos += size.chars();
             rest = &rest[end..];
         }
+    }
+
+    /// Inserts a byte of ASCII at `pos` if the gap of the cached leaf is there, and says whether it
+    /// did: typing on, the most frequent of all edits.
+    #[inline]
+    fn type_byte(&mut self, pos: u32, byte: u8) -> bool {
+        let at = pos.wrapping_sub(self.before.chars());
+        let typed = self.leaves[self.cached as usize].type_byte(at, byte);
+        if typed {
+            self.dirty = true;
+            self.size.bytes += 1;
+            if byte == b'\n' {
+                self.size.lines += 1;
+            }
+        }
+        typed
     }
 
     fn insert_piece(&mut self, pos: u32, piece: &[u8], size: Size) {
@@ -175,21 +181,35 @@ impl Rope {
         if self.leaves[self.cached as usize].free() < piece.len() {
             self.make_room(pos, piece.len());
         }
-        let at = pos - self.before.chars;
+        let at = pos - self.before.chars();
         self.leaves[self.cached as usize].insert(at, piece, size);
         self.dirty = true;
         self.size.add(size);
     }
 
     /// Deletes `len` chars from `pos` on; all of them exist.
+    #[inline]
     pub(crate) fn delete(&mut self, pos: u32, len: u32) {
+        if len == 1 {
+            let at = pos.wrapping_sub(self.before.chars());
+            if let Some(lines) = self.leaves[self.cached as usize].erase_byte(at) {
+                self.dirty = true;
+                self.size.bytes -= 1;
+                self.size.lines -= lines;
+                return;
+            }
+        }
+        self.delete_range(pos, len);
+    }
+
+    fn delete_range(&mut self, pos: u32, len: u32) {
         let mut len = len;
         while len > 0 {
             self.seek(pos, false);
             let leaf = &mut self.leaves[self.cached as usize];
             let old = leaf.size();
-            let at = pos - self.before.chars;
-            let here = len.min(old.chars - at);
+            let at = pos - self.before.chars();
+            let here = len.min(old.chars() - at);
             if here == 0 {
                 debug_assert!(false, "deleting past the end");
                 return;
@@ -209,8 +229,8 @@ impl Rope {
     /// for an insert, and the right one, which holds the next char, otherwise.
     #[inline]
     fn seek(&mut self, pos: u32, insert: bool) {
-        if let Some(at) = pos.checked_sub(self.before.chars) {
-            let len = self.leaves[self.cached as usize].size().chars;
+        if let Some(at) = pos.checked_sub(self.before.chars()) {
+            let len = self.leaves[self.cached as usize].size().chars();
             if at < len || (insert && at == len) {
                 return;
             }
@@ -265,9 +285,9 @@ impl Rope {
     /// the cached one.
     fn make_room(&mut self, pos: u32, bytes: usize) {
         self.flush();
-        let at = pos - self.before.chars;
+        let at = pos - self.before.chars();
         let leaf = &mut self.leaves[self.cached as usize];
-        let len = leaf.size().chars;
+        let len = leaf.size().chars();
         // Text that is appended opens a new leaf, so that long texts fill their leaves; a long piece
         // opens one where it lands; else the halves part.
         let split = if at == len || bytes > CAPACITY / 4 {
@@ -378,7 +398,7 @@ impl Rope {
             self.flush();
             self.remove(parent, slot);
             self.free_leaves.push(cached);
-            (self.cached, self.before) = self.find(self.before.chars, Unit::Chars, false);
+            (self.cached, self.before) = self.find(self.before.chars(), Unit::Chars, false);
             return;
         } else {
             return;
@@ -420,21 +440,21 @@ impl Rope {
     /// place before the pair. `None` past the end. O(1) as long as no char takes two units, else
     /// O(log n).
     pub(crate) fn utf16_to_char(&self, utf16: usize) -> Option<usize> {
-        if self.size.chars == self.size.utf16 {
-            return (utf16 <= self.size.utf16 as usize).then_some(utf16);
+        if self.size.is_bmp() {
+            return (utf16 <= self.size.utf16() as usize).then_some(utf16);
         }
         let before = self.size_before(utf16, Unit::Utf16)?;
-        Some(before.chars as usize)
+        Some(before.chars() as usize)
     }
 
     /// The place in UTF-16 units of a place in chars. `None` past the end. O(1) as long as no char
     /// takes two units, else O(log n).
     pub(crate) fn char_to_utf16(&self, pos: usize) -> Option<usize> {
-        if self.size.chars == self.size.utf16 {
-            return (pos <= self.size.chars as usize).then_some(pos);
+        if self.size.is_bmp() {
+            return (pos <= self.size.chars() as usize).then_some(pos);
         }
         let before = self.size_before(pos, Unit::Chars)?;
-        Some(before.utf16 as usize)
+        Some(before.utf16() as usize)
     }
 
     /// The size of the text before the place `n`, counted in `unit`; `None` past the end. A place
@@ -574,12 +594,12 @@ mod tests {
         let before = size(&text[..pos]);
         assert_eq!(rope.size_before(pos, Unit::Chars), Some(before));
         assert_eq!(
-            rope.size_before(before.utf16 as usize, Unit::Utf16),
+            rope.size_before(before.utf16() as usize, Unit::Utf16),
             Some(before)
         );
         if text.get(pos).is_some_and(|c| c.len_utf16() == 2) {
             assert_eq!(
-                rope.size_before(before.utf16 as usize + 1, Unit::Utf16),
+                rope.size_before(before.utf16() as usize + 1, Unit::Utf16),
                 Some(before)
             );
         }
@@ -593,9 +613,9 @@ mod tests {
             Some(size(&text[..start]))
         );
         assert_eq!(rope.size_before(text.len() + 1, Unit::Chars), None);
-        assert_eq!(rope.char_to_utf16(pos), Some(before.utf16 as usize));
-        assert_eq!(rope.utf16_to_char(before.utf16 as usize), Some(pos));
+        assert_eq!(rope.char_to_utf16(pos), Some(before.utf16() as usize));
+        assert_eq!(rope.utf16_to_char(before.utf16() as usize), Some(pos));
         assert_eq!(rope.char_to_utf16(text.len() + 1), None);
-        assert_eq!(rope.utf16_to_char(rope.size().utf16 as usize + 1), None);
+        assert_eq!(rope.utf16_to_char(rope.size().utf16() as usize + 1), None);
     }
 }
