@@ -7,6 +7,7 @@
 use std::ops::Deref;
 use std::sync::OnceLock;
 
+use crate::causal_graph::Diff;
 use crate::encoding::file::{self, File, Head, Inserted, LoadLimits, SaveOptions, Unpacked};
 use crate::error::{EditError, LoadError};
 use crate::history::History;
@@ -326,9 +327,10 @@ fn complete(unpacked: Unpacked, head: &Head) -> Result<(History, Vec<Transformed
         inserted,
         survivors,
     } = unpacked;
+    let mut scratch = Diff::default();
     for (run, parents) in history.graph.graph.runs_in(0..history.len()) {
         let parents = parents.unwrap_or_default();
-        if parents.len() > 1 && !history.graph.graph.is_reduced(parents) {
+        if parents.len() > 1 && !history.graph.graph.is_reduced(parents, &mut scratch) {
             return Err(impossible(
                 &history,
                 run.start,

@@ -35,6 +35,11 @@ pub(crate) struct Diff {
 
 const A: u8 = 1;
 const B: u8 = 2;
+const BOTH: u8 = A | B;
+
+/// In [`Graph::is_reduced`], one of the set, and an ancestor of one of the set.
+const MEMBER: u8 = 1;
+const PASSED: u8 = 2;
 
 impl Graph {
     pub(crate) fn len(&self) -> u32 {
@@ -79,6 +84,7 @@ impl Graph {
     }
 
     /// The entry of an event that is probably near the entry `hint`.
+    #[inline]
     fn find_near(&self, lv: Lv, hint: usize) -> usize {
         debug_assert!(lv < self.len);
         last_until(&self.entries, lv, hint, |entry| entry.start)
@@ -161,38 +167,39 @@ impl Graph {
     }
 
     /// Whether no member of `set` (sorted, each once) is an ancestor of another. One walk down to
-    /// the lowest member.
-    pub(crate) fn is_reduced(&self, set: &[Lv]) -> bool {
-        // Sorted; members, and parents of what was passed.
-        let mut queue: Vec<(Lv, bool)> = set.iter().map(|&v| (v, true)).collect();
-        let mut members = set.len();
-        while members > 1 {
-            let Some((v, member)) = queue.pop() else {
-                break;
-            };
-            members -= usize::from(member);
-            let i = self.find(v);
-            while let Some(&(next, member)) = queue.last() {
-                if next < self.entries[i].start {
+    /// the lowest member; `walk` is scratch memory.
+    pub(crate) fn is_reduced(&self, set: &[Lv], walk: &mut Diff) -> bool {
+        let [lowest, _, ..] = *set else {
+            return true;
+        };
+        let queue = &mut walk.queue;
+        queue.clear();
+        queue.extend(set.iter().map(|&v| (v, MEMBER)));
+        while let Some((v, _)) = queue.pop() {
+            let i = self.find_near(v, walk.hint);
+            walk.hint = i;
+            let start = self.entries[i].start;
+            // What else is in this entry is an ancestor of `v`, and leads to the same parents.
+            while let Some(&(next, flags)) = queue.last() {
+                if next < start {
                     break;
                 }
-                if member {
+                if flags & MEMBER != 0 {
                     return false;
                 }
                 queue.pop();
             }
-            for &p in self.entry_parents(i).iter().filter(|&&p| p >= set[0]) {
-                let at = queue.partition_point(|&(q, _)| q < p);
-                match queue.get(at) {
-                    Some(&(q, true)) if q == p => return false,
-                    Some(&(q, false)) if q == p => {}
-                    _ => queue.insert(at, (p, false)),
+            for &p in self.entry_parents(i).iter().filter(|&&p| p >= lowest) {
+                if enqueue(queue, p, PASSED) & MEMBER != 0 {
+                    return false;
                 }
             }
+            // The lowest member is left alone when nothing leads down to it.
+            if let [(_, MEMBER)] = queue[..] {
+                return true;
+            }
         }
-        // One member is left: whatever was passed above it may still lead to it.
-        let above: Vec<Lv> = queue.iter().filter(|q| !q.1).map(|q| q.0).collect();
-        set.is_empty() || members == 0 || !self.contains(&above, set[0])
+        true
     }
 
     /// What one of two versions has and the other has not; only events from `floor` on are looked
@@ -209,16 +216,21 @@ impl Graph {
         let mut queue = std::mem::take(&mut out.queue);
         queue.clear();
         let mut one_sided = 0_usize;
+        let count = |one_sided: &mut usize, old: u8, flag: u8| match old {
+            0 => *one_sided += usize::from(flag != BOTH),
+            BOTH => {}
+            _ => *one_sided -= usize::from(old | flag == BOTH),
+        };
         for (side, flag) in [(a, A), (b, B)] {
             for &v in side.iter().filter(|&&v| v >= floor) {
-                enqueue(&mut queue, &mut one_sided, v, flag);
+                count(&mut one_sided, enqueue(&mut queue, v, flag), flag);
             }
         }
         while one_sided > 0 {
             let Some((mut v, mut flag)) = queue.pop() else {
                 break;
             };
-            if flag != A | B {
+            if flag != BOTH {
                 one_sided -= 1;
             }
             let i = self.find_near(v, out.hint);
@@ -230,7 +242,7 @@ impl Graph {
                     break;
                 }
                 queue.pop();
-                if next_flag != A | B {
+                if next_flag != BOTH {
                     one_sided -= 1;
                 }
                 if next_flag | flag != flag {
@@ -242,7 +254,7 @@ impl Graph {
             emit(out, flag, start..v + 1);
             if start == self.entries[i].start {
                 for &p in self.entry_parents(i).iter().filter(|&&p| p >= floor) {
-                    enqueue(&mut queue, &mut one_sided, p, flag);
+                    count(&mut one_sided, enqueue(&mut queue, p, flag), flag);
                 }
             }
         }
@@ -269,22 +281,36 @@ impl Graph {
     }
 }
 
-fn enqueue(queue: &mut Vec<(Lv, u8)>, one_sided: &mut usize, v: Lv, flag: u8) {
-    let at = queue.partition_point(|&(q, _)| q < v);
-    match queue.get_mut(at) {
-        Some((q, old)) if *q == v => {
-            if *old != A | B && *old | flag == A | B {
-                *one_sided -= 1;
-            }
-            *old |= flag;
-        }
-        _ => {
-            queue.insert(at, (v, flag));
-            if flag != A | B {
-                *one_sided += 1;
-            }
+/// Puts `v` into a sorted queue, or adds the flag to it where it is; gives the flags that it had, 0
+/// if it was not there.
+#[inline]
+fn enqueue(queue: &mut Vec<(Lv, u8)>, v: Lv, flag: u8) -> u8 {
+    // A handful of entries is moved one by one faster than by a general search and move.
+    const HANDFUL: usize = 12;
+    let mut at = queue.len();
+    if at > HANDFUL {
+        at = queue.partition_point(|&(q, _)| q <= v);
+    } else {
+        while at > 0 && queue[at - 1].0 > v {
+            at -= 1;
         }
     }
+    if let Some((q, old)) = at.checked_sub(1).map(|i| &mut queue[i])
+        && *q == v
+    {
+        let before = *old;
+        *old |= flag;
+        return before;
+    }
+    if queue.len() > HANDFUL {
+        queue.insert(at, (v, flag));
+        return 0;
+    }
+    queue.push((v, flag));
+    for i in (at + 1..queue.len()).rev() {
+        queue.swap(i, i - 1);
+    }
+    0
 }
 
 /// Adds a range found from the top down.
@@ -406,14 +432,14 @@ pub(crate) mod tests {
                         "seed {seed} {a:?} {v}"
                     );
                 }
-                assert!(s.graph.is_reduced(&a));
+                assert!(s.graph.is_reduced(&a, &mut Diff::default()));
                 if let Some(&top) = a.iter().max()
                     && let Some(&below) = s.ancestors[top as usize].iter().next()
                 {
                     let mut more: Vec<Lv> = a.iter().copied().chain([below]).collect();
                     more.sort_unstable();
                     more.dedup();
-                    assert!(!s.graph.is_reduced(&more));
+                    assert!(!s.graph.is_reduced(&more, &mut Diff::default()));
                 }
             }
         }

@@ -2,12 +2,31 @@
 
 /// The index of the last of `list` whose key is at most `key`; the first key is. Searches outwards
 /// from `hint`: O(log of the distance).
+#[inline]
 pub(crate) fn last_until<T>(
     list: &[T],
     key: u32,
     hint: usize,
     key_of: impl Fn(&T) -> u32,
 ) -> usize {
+    // Mostly it is the same place, the one before or the one behind.
+    let starts_by = |i: usize| list.get(i).is_some_and(|item| key_of(item) <= key);
+    if starts_by(hint) {
+        if !starts_by(hint + 1) {
+            return hint;
+        }
+        if !starts_by(hint + 2) {
+            return hint + 1;
+        }
+    } else if let Some(before) = hint.checked_sub(1)
+        && starts_by(before)
+    {
+        return before;
+    }
+    search(list, key, hint, key_of)
+}
+
+fn search<T>(list: &[T], key: u32, hint: usize, key_of: impl Fn(&T) -> u32) -> usize {
     let mut low = hint.min(list.len().saturating_sub(1));
     let mut step = 1;
     // Down until a key is small enough, then up until one is too large.

@@ -65,6 +65,14 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    /// A number in the shortest form, if it takes one byte: most do.
+    #[inline]
+    pub(super) fn short(&mut self) -> Option<u8> {
+        let byte = self.bytes.get(self.at).copied().filter(u8::is_ascii)?;
+        self.at += 1;
+        Some(byte)
+    }
+
     /// A number in the shortest form.
     pub(super) fn varint(&mut self) -> Result<u64, DecodeError> {
         let start = self.at;

@@ -11,7 +11,7 @@ pub use pending::PendingLimits;
 
 use std::sync::Arc;
 
-use crate::causal_graph::AgentIdx;
+use crate::causal_graph::{AgentIdx, Diff};
 use crate::error::MergeError;
 use crate::history::History;
 use crate::version::{Lv, MAX_AGENTS, MAX_EVENTS, MAX_PARENTS, check_agent_name};
@@ -32,6 +32,8 @@ pub(crate) struct Intake {
     awaited: bool,
     /// The parents of the piece at hand.
     parents: Vec<Lv>,
+    /// Scratch memory of walks over the graph.
+    walk: Diff,
 }
 
 /// Appends the pieces of `batch` to the history, in an order in which parents come first. What
@@ -291,7 +293,8 @@ fn append(
     }
     parents.sort_unstable();
     let reduced = parents.len() < 2
-        || (parents.windows(2).all(|w| w[0] != w[1]) && history.graph.graph.is_reduced(&parents));
+        || (parents.windows(2).all(|w| w[0] != w[1])
+            && history.graph.graph.is_reduced(&parents, &mut intake.walk));
     if !reduced {
         let id = piece.id();
         return Err(MergeError::Parents {

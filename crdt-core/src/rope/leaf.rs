@@ -17,19 +17,34 @@ pub(crate) struct Size {
 
 impl Size {
     pub(crate) fn of(text: &[u8]) -> Size {
-        let mut continued = 0;
-        let mut astral = 0;
-        let mut lines = 0;
-        for &b in text {
-            continued += u32::from(is_continuation(b));
-            astral += u32::from(b >= 0xf0);
-            lines += u32::from(b == b'\n');
+        let mut size = Size::of_ascii(text);
+        if !text.is_ascii() {
+            size.continued = count(text, is_continuation);
+            size.astral = count(text, |b| b >= 0xf0);
         }
+        size
+    }
+
+    /// The size of text that is known to be ASCII.
+    fn of_ascii(text: &[u8]) -> Size {
         Size {
             bytes: text.len() as u32,
-            continued,
-            astral,
-            lines,
+            lines: count(text, |b| b == b'\n'),
+            ..Size::default()
+        }
+    }
+
+    /// The size of a piece of a text that has the size `self`.
+    fn of_piece(&self, piece: &[u8]) -> Size {
+        if !self.is_ascii() {
+            Size::of(piece)
+        } else if self.lines > 0 {
+            Size::of_ascii(piece)
+        } else {
+            Size {
+                bytes: piece.len() as u32,
+                ..Size::default()
+            }
         }
     }
 
@@ -92,6 +107,15 @@ impl Unit {
             Unit::Lines => size.lines,
         }
     }
+}
+
+/// How many of the bytes are such. Counted in bytes as far as those go, which takes the fewest steps
+/// where many are counted at once.
+fn count(text: &[u8], such: impl Fn(u8) -> bool) -> u32 {
+    let chunks = text.chunks(usize::from(u8::MAX));
+    chunks
+        .map(|chunk| u32::from(chunk.iter().fold(0, |n, &b| n + u8::from(such(b)))))
+        .sum()
 }
 
 fn is_continuation(b: u8) -> bool {
@@ -176,7 +200,7 @@ impl Leaf {
             } else {
                 bytes_of_last(text, k)
             };
-            let moved = Size::of(&self.buf[left - bytes..left]);
+            let moved = self.left.of_piece(&self.buf[left - bytes..left]);
             self.buf.copy_within(left - bytes..left, right - bytes);
             self.left.sub(moved);
             self.right.add(moved);
@@ -188,7 +212,7 @@ impl Leaf {
             } else {
                 bytes_of_first(text, k)
             };
-            let moved = Size::of(&self.buf[right..right + bytes]);
+            let moved = self.right.of_piece(&self.buf[right..right + bytes]);
             self.buf.copy_within(right..right + bytes, left);
             self.right.sub(moved);
             self.left.add(moved);
@@ -264,7 +288,8 @@ impl Leaf {
             } else {
                 bytes_of_last(text, before)
             };
-            self.left.sub(Size::of(&self.buf[end - bytes..end]));
+            let gone = self.left.of_piece(&self.buf[end - bytes..end]);
+            self.left.sub(gone);
         }
         let behind = len - before;
         if behind > 0 {
@@ -275,7 +300,8 @@ impl Leaf {
             } else {
                 bytes_of_first(text, behind)
             };
-            self.right.sub(Size::of(&self.buf[start..start + bytes]));
+            let gone = self.right.of_piece(&self.buf[start..start + bytes]);
+            self.right.sub(gone);
         }
     }
 

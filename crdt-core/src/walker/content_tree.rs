@@ -159,14 +159,24 @@ impl Leaf {
     }
 
     /// The item that holds the char `id`.
+    #[inline]
     fn find_id(&self, id: u32) -> usize {
-        let mut found = 0;
-        for i in 0..LEAF {
-            if id.wrapping_sub(self.id[i]) < self.run[i] {
-                found = i;
+        // As many at a time as are compared without a branch.
+        const LANES: usize = if LEAF < 8 { LEAF } else { 8 };
+        let lanes = self
+            .id
+            .chunks_exact(LANES)
+            .zip(self.run.chunks_exact(LANES));
+        for (chunk, (ids, runs)) in lanes.enumerate() {
+            let mut found = 0;
+            for i in 0..LANES {
+                found |= u32::from(id.wrapping_sub(ids[i]) < runs[i]) << i;
+            }
+            if found != 0 {
+                return chunk * LANES + found.trailing_zeros() as usize;
             }
         }
-        found
+        0
     }
 }
 

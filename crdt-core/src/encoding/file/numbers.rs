@@ -57,6 +57,15 @@ pub(super) enum Source<'a> {
 impl Source<'_> {
     #[inline]
     pub(super) fn next(&mut self, context: usize) -> Result<u32, DecodeError> {
+        if let Source::Plain { reader, .. } = self
+            && let Some(n) = reader.short()
+        {
+            return Ok(n.into());
+        }
+        self.next_long(context)
+    }
+
+    fn next_long(&mut self, context: usize) -> Result<u32, DecodeError> {
         let n = match self {
             Source::Plain { reader, .. } => reader.varint().ok().and_then(|n| n.try_into().ok()),
             Source::Modelled { coder, .. } => coder.next(context),
