@@ -4,33 +4,39 @@
 //! takes the whole pair. Each edit reports what it really changed.
 
 use crdt_core::Document;
-use serde::Serialize;
 
 use crate::error::BindingError;
 
 /// One replacement in the text, in UTF-16 units: at `position`, `deleted` units give way to
 /// `inserted`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "network", derive(serde::Serialize))]
 pub(crate) struct TextChange {
     pub(crate) position: usize,
     pub(crate) deleted: usize,
     pub(crate) inserted: String,
 }
 
+/// What a local edit really changed, in UTF-16 units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Edited {
+    pub(crate) position: usize,
+    pub(crate) deleted: usize,
+}
+
 /// Inserts `text` before the unit at `position`.
 pub(crate) fn insert(
     document: &mut Document,
     position: usize,
-    text: String,
-) -> Result<TextChange, BindingError> {
+    text: &str,
+) -> Result<Edited, BindingError> {
     let (at, start) = floor(document, "position", position)?;
     if !text.is_empty() {
-        document.insert(at, &text)?;
+        document.insert(at, text)?;
     }
-    Ok(TextChange {
+    Ok(Edited {
         position: start,
         deleted: 0,
-        inserted: text,
     })
 }
 
@@ -39,7 +45,7 @@ pub(crate) fn delete(
     document: &mut Document,
     position: usize,
     length: usize,
-) -> Result<TextChange, BindingError> {
+) -> Result<Edited, BindingError> {
     let (from, start) = floor(document, "position", position)?;
     let wanted_end = position.saturating_add(length);
     let (mut to, mut end) = floor(document, "position + length", wanted_end)?;
@@ -53,10 +59,9 @@ pub(crate) fn delete(
     } else {
         0
     };
-    Ok(TextChange {
+    Ok(Edited {
         position: start,
         deleted,
-        inserted: String::new(),
     })
 }
 
@@ -66,14 +71,20 @@ fn floor(
     name: &'static str,
     position: usize,
 ) -> Result<(usize, usize), BindingError> {
-    document
-        .utf16_to_char(position)
-        .and_then(|at| Some((at, document.char_to_utf16(at)?)))
-        .ok_or_else(|| BindingError::OutOfBounds {
-            name,
-            value: position as f64,
-            length: document.len_utf16(),
-        })
+    let length = document.len_utf16();
+    // Without surrogate pairs every character is one unit.
+    let place = if length == document.len_chars() {
+        (position <= length).then_some((position, position))
+    } else {
+        document
+            .utf16_to_char(position)
+            .and_then(|at| Some((at, document.char_to_utf16(at)?)))
+    };
+    place.ok_or(BindingError::OutOfBounds {
+        name,
+        value: position,
+        length,
+    })
 }
 
 #[cfg(test)]
@@ -86,18 +97,14 @@ mod tests {
         document
     }
 
-    fn change(position: usize, deleted: usize, inserted: &str) -> TextChange {
-        TextChange {
-            position,
-            deleted,
-            inserted: inserted.to_owned(),
-        }
+    fn edited(position: usize, deleted: usize) -> Edited {
+        Edited { position, deleted }
     }
 
     #[test]
     fn insert_inside_a_pair_goes_before_it() {
         let mut text = document("a😀b");
-        assert_eq!(insert(&mut text, 2, "x".into()), Ok(change(1, 0, "x")));
+        assert_eq!(insert(&mut text, 2, "x"), Ok(edited(1, 0)));
         assert_eq!(text.text(), "ax😀b");
     }
 
@@ -117,7 +124,7 @@ mod tests {
             let mut text = document("a😀b😀c");
             assert_eq!(
                 delete(&mut text, position, length),
-                Ok(change(at, deleted, "")),
+                Ok(edited(at, deleted)),
                 "delete {length} at {position}"
             );
             assert_eq!(text.text(), left, "delete {length} at {position}");
@@ -125,9 +132,19 @@ mod tests {
     }
 
     #[test]
+    fn without_pairs_positions_are_characters() {
+        let mut text = document("aé字b");
+        assert_eq!(insert(&mut text, 3, "x"), Ok(edited(3, 0)));
+        assert_eq!(delete(&mut text, 1, 2), Ok(edited(1, 2)));
+        assert_eq!(text.text(), "axb");
+        let refused = insert(&mut text, 4, "x").expect_err("the text has 3 units");
+        assert_eq!(refused.code(), "out_of_bounds");
+    }
+
+    #[test]
     fn past_the_end_is_refused_and_changes_nothing() {
         let mut text = document("a😀");
-        let refused = insert(&mut text, 4, "x".into()).expect_err("the text has 3 units");
+        let refused = insert(&mut text, 4, "x").expect_err("the text has 3 units");
         assert_eq!(refused.code(), "out_of_bounds");
         for (position, length) in [(4, 0), (3, 1), (0, 4), (1, usize::MAX)] {
             let refused = delete(&mut text, position, length).expect_err("past the end");
@@ -140,8 +157,8 @@ mod tests {
     #[test]
     fn empty_edits_leave_no_event() {
         let mut text = document("ab");
-        assert_eq!(insert(&mut text, 1, String::new()), Ok(change(1, 0, "")));
-        assert_eq!(delete(&mut text, 1, 0), Ok(change(1, 0, "")));
+        assert_eq!(insert(&mut text, 1, ""), Ok(edited(1, 0)));
+        assert_eq!(delete(&mut text, 1, 0), Ok(edited(1, 0)));
         assert_eq!(text.event_count(), 2);
     }
 }

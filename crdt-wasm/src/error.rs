@@ -2,10 +2,9 @@
 //! with a stable `code`.
 
 use crdt_core::{AgentNameError, DecodeError, EditError, MergeError};
-use js_sys::Reflect;
 use thiserror::Error;
-use wasm_bindgen::JsValue;
 
+#[cfg(feature = "network")]
 use crate::net::NetworkError;
 
 /// Everything that the package throws, or hands to an `error` listener.
@@ -13,18 +12,17 @@ use crate::net::NetworkError;
 pub(crate) enum BindingError {
     #[error("there is no document with handle {handle}: it was freed, or never created")]
     DeadHandle { handle: String },
+    #[cfg(feature = "network")]
     #[error("{name} has to be {expected}, not {got}")]
     BadArgument {
         name: &'static str,
         expected: &'static str,
         got: String,
     },
-    #[error("{name} has to be a whole number of UTF-16 units, zero or more, not {value}")]
-    BadPosition { name: &'static str, value: f64 },
     #[error("{name} {value} is past the end of the text, which has {length} UTF-16 units")]
     OutOfBounds {
         name: &'static str,
-        value: f64,
+        value: usize,
         length: usize,
     },
     #[error("document {handle} is in use by the call that led here: call again after it returns")]
@@ -37,6 +35,7 @@ pub(crate) enum BindingError {
     Merge(#[from] MergeError),
     #[error("the frontier is not valid: {0}")]
     Frontier(#[from] DecodeError),
+    #[cfg(feature = "network")]
     #[error(transparent)]
     Network(#[from] NetworkError),
 }
@@ -46,25 +45,28 @@ impl BindingError {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             BindingError::DeadHandle { .. } => "dead_handle",
+            #[cfg(feature = "network")]
             BindingError::BadArgument { .. } => "bad_argument",
-            BindingError::BadPosition { .. } => "bad_position",
             BindingError::OutOfBounds { .. } => "out_of_bounds",
             BindingError::Busy { .. } => "document_busy",
             BindingError::AgentName(error) => error.code(),
             BindingError::Edit(error) => error.code(),
             BindingError::Merge(error) => error.code(),
             BindingError::Frontier(error) => error.code(),
+            #[cfg(feature = "network")]
             BindingError::Network(error) => error.code(),
         }
     }
 }
 
-impl From<BindingError> for JsValue {
-    fn from(error: BindingError) -> JsValue {
+// What goes wrong with documents, `document.js` makes into such an object.
+#[cfg(feature = "network")]
+impl From<BindingError> for wasm_bindgen::JsValue {
+    fn from(error: BindingError) -> wasm_bindgen::JsValue {
         let object = js_sys::Error::new(&error.to_string());
         object.set_name("CrdtError");
         // A plain new object takes any property, so there is no failure to report.
-        let _ = Reflect::set(&object, &"code".into(), &error.code().into());
+        let _ = js_sys::Reflect::set(&object, &"code".into(), &error.code().into());
         object.into()
     }
 }

@@ -1,9 +1,10 @@
 //! Collaborative text documents for JavaScript: the npm package `crdt-wasm`.
 //!
 //! The same documents can be reached in two ways: the flat API names them by integer handle
-//! ([`create_document`], [`insert`], [`merge_operations`], …), the class [`Document`] wraps a handle.
-//! [`NetworkSync`] keeps a document in sync with everyone in a room over WebRTC; any other network
-//! layer can exchange operations and frontiers, as below.
+//! (`create_document`, `insert`, `merge_operations`, …), the class `Document` wraps a handle.
+//! `NetworkSync` keeps a document in sync with everyone in a room over WebRTC; any other network
+//! layer can exchange operations and frontiers, as below. Without the feature `network` the package
+//! is a document alone.
 //!
 //! ```js
 //! import init, { Document } from "crdt-wasm";
@@ -23,21 +24,20 @@
 //!   and everything can be used on.
 //! * Nothing is borrowed while JavaScript runs, so a callback may call anything.
 
+#[cfg(feature = "network")]
 mod argument;
+mod calls;
 mod delta;
-mod document;
 mod edit;
 mod error;
-mod flat_api;
+mod javascript;
 mod merge;
+#[cfg(feature = "network")]
 mod net;
+#[cfg(feature = "network")]
 mod object;
 mod registry;
 mod types;
 
-pub use document::Document;
-pub use flat_api::{
-    create_document, delete_range, free_document, get_frontier_json, get_operations_json,
-    get_operations_since_json, get_text, insert, merge_operations,
-};
+#[cfg(feature = "network")]
 pub use net::NetworkSync;

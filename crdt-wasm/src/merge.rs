@@ -1,14 +1,14 @@
 //! Merging of operations in the JSON form, with a report in JavaScript's terms.
 
-use crdt_core::{Document, EventId, Frontier};
-use serde::Serialize;
+use std::fmt::Write;
 
 use crate::delta::Delta;
 use crate::edit::TextChange;
 use crate::error::BindingError;
+use crdt_core::{Document, EventId, Frontier};
 
 /// What a merge did; `MergeReport` in the TypeScript types.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct MergeReport {
     pub(crate) applied: usize,
     pub(crate) duplicate: usize,
@@ -16,6 +16,62 @@ pub(crate) struct MergeReport {
     pub(crate) dropped: usize,
     pub(crate) missing: Vec<(String, u32)>,
     pub(crate) changes: Vec<TextChange>,
+}
+
+impl MergeReport {
+    /// As JSON, which `document.js` makes an object of.
+    pub(crate) fn to_json(&self) -> String {
+        let mut out = String::new();
+        let numbers = [
+            ("{\"applied\":", self.applied),
+            (",\"duplicate\":", self.duplicate),
+            (",\"pending\":", self.pending),
+            (",\"dropped\":", self.dropped),
+        ];
+        for (name, number) in numbers {
+            out.push_str(name);
+            push_number(&mut out, number);
+        }
+        out.push_str(",\"missing\":[");
+        for (i, (agent, seq)) in self.missing.iter().enumerate() {
+            out.push_str(if i > 0 { ",[" } else { "[" });
+            push_string(&mut out, agent);
+            out.push(',');
+            push_number(&mut out, *seq as usize);
+            out.push(']');
+        }
+        out.push_str("],\"changes\":[");
+        for (i, change) in self.changes.iter().enumerate() {
+            out.push_str(if i > 0 { "," } else { "" });
+            out.push_str("{\"position\":");
+            push_number(&mut out, change.position);
+            out.push_str(",\"deleted\":");
+            push_number(&mut out, change.deleted);
+            out.push_str(",\"inserted\":");
+            push_string(&mut out, &change.inserted);
+            out.push('}');
+        }
+        out.push_str("]}");
+        out
+    }
+}
+
+fn push_number(out: &mut String, number: usize) {
+    // Writing to a string does not fail.
+    let _ = write!(out, "{number}");
+}
+
+fn push_string(out: &mut String, text: &str) {
+    out.push('"');
+    let mut rest = text;
+    while let Some(at) = rest.find(|c| matches!(c, '"' | '\\' | '\0'..='\x1f')) {
+        let (plain, from) = rest.split_at(at);
+        out.push_str(plain);
+        let _ = write!(out, "\\u{:04x}", from.as_bytes()[0]);
+        rest = &from[1..];
+    }
+    out.push_str(rest);
+    out.push('"');
 }
 
 /// Merges `operations`, or leaves the document as it is and says why.

@@ -4,7 +4,6 @@
 //! JavaScript runs: whatever has to call out does so after these functions return.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 use crdt_core::Document;
@@ -33,7 +32,15 @@ pub(crate) struct Entry {
 #[derive(Default)]
 struct Registry {
     last_handle: u32,
-    entries: BTreeMap<u32, Rc<Entry>>,
+    /// In the order of their handles.
+    entries: Vec<Rc<Entry>>,
+}
+
+impl Registry {
+    fn place_of(&self, handle: u32) -> Result<usize, usize> {
+        self.entries
+            .binary_search_by_key(&handle, |entry| entry.handle)
+    }
 }
 
 thread_local! {
@@ -51,7 +58,8 @@ pub(crate) fn add(document: Document) -> u32 {
             watchers: RefCell::default(),
             live: Cell::new(true),
         };
-        registry.entries.insert(handle, Rc::new(entry));
+        let (Ok(place) | Err(place)) = registry.place_of(handle);
+        registry.entries.insert(place, Rc::new(entry));
         handle
     })
 }
@@ -59,7 +67,10 @@ pub(crate) fn add(document: Document) -> u32 {
 /// The document behind a live handle.
 pub(crate) fn get(handle: u32) -> Result<Rc<Entry>, BindingError> {
     REGISTRY
-        .with_borrow(|registry| registry.entries.get(&handle).cloned())
+        .with_borrow(|registry| {
+            let place = registry.place_of(handle).ok()?;
+            registry.entries.get(place).cloned()
+        })
         .ok_or_else(|| BindingError::DeadHandle {
             handle: handle.to_string(),
         })
@@ -68,7 +79,11 @@ pub(crate) fn get(handle: u32) -> Result<Rc<Entry>, BindingError> {
 /// Gives the document up and tells who watches it.
 pub(crate) fn remove(handle: u32) -> Result<(), BindingError> {
     let entry = get(handle)?;
-    REGISTRY.with_borrow_mut(|registry| registry.entries.remove(&handle));
+    REGISTRY.with_borrow_mut(|registry| {
+        if let Ok(place) = registry.place_of(handle) {
+            registry.entries.remove(place);
+        }
+    });
     entry.live.set(false);
     entry.each_watcher(|watcher| watcher.freed());
     Ok(())
@@ -76,6 +91,7 @@ pub(crate) fn remove(handle: u32) -> Result<(), BindingError> {
 
 impl Entry {
     /// Whether the handle still stands.
+    #[cfg(any(test, feature = "network"))]
     pub(crate) fn is_live(&self) -> bool {
         self.live.get()
     }
@@ -99,6 +115,7 @@ impl Entry {
     }
 
     /// Registers a watcher for as long as it lives.
+    #[cfg(any(test, feature = "network"))]
     pub(crate) fn watch(&self, watcher: Weak<dyn Watcher>) {
         let mut watchers = self.watchers.borrow_mut();
         watchers.retain(|known| known.strong_count() > 0);
@@ -119,6 +136,7 @@ impl Entry {
     }
 
     /// The error of a handle that does not stand any more.
+    #[cfg(feature = "network")]
     pub(crate) fn dead(&self) -> BindingError {
         BindingError::DeadHandle {
             handle: self.handle.to_string(),

@@ -1,7 +1,14 @@
-// Loads the package as built for Node (`wasm-pack build --target nodejs --out-dir pkg-node`).
+// Loads the package as built for Node: all of it (`wasm-pack build --target nodejs --out-dir
+// pkg-node`), or the entry that the environment variable CRDT_WASM_ENTRY names.
 import { createRequire } from 'node:module';
 
-export const crdt = createRequire(import.meta.url)('../../pkg-node/crdt_wasm.js');
+const require = createRequire(import.meta.url);
+
+/** The file that is loaded. */
+export const entry = require.resolve(
+  `../../pkg-node/${process.env['CRDT_WASM_ENTRY'] ?? ''}/crdt_wasm.js`,
+);
+export const crdt = require(entry);
 
 /** The error that `action` throws; fails when it throws none, or something without a code. */
 export function errorOf(action) {
