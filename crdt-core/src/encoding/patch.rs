@@ -8,17 +8,19 @@
 //!            + 4 if the parents are given, + 8 if the first operation is away from the cursor,
 //!            + 16 if the only operation has more than one event, + 32 * agent
 //! seq        of the first event
-//! parents    if given: count, then each: agent, seq
+//! parents    if given: 4 * count of those that are not the event before, + 2 if positions count
+//!            from the start, + 1 if the event before is one, too; then each other one: agent, seq
 //! operation  its length, if it has more than one event; its distance to the cursor, signed, if it
 //!            is away from it
 //! or several count, then each: length * 4 + kind, then its distance to the cursor, signed
 //! text       of all inserts: as many UTF-8 chars as they insert
 //! ```
 //!
-//! Parents that are not given are the event before, of the same agent. The cursor is where that event
-//! left off then, else 0; each operation moves it on. It says nothing that the event graph does not:
-//! nothing depends on what was sent before, so a patch that is lost or comes twice does no harm, and
-//! still a keystroke that continues the one before needs no position.
+//! The event before is the one with the seq before, of the same agent; parents that are not given are
+//! that one. The cursor is where it left off, or the start of the text where that is said; each
+//! operation moves it on. It says nothing that the event graph does not: nothing depends on what was
+//! sent before, so a patch that is lost or comes twice does no harm, and still a keystroke that
+//! continues the one before needs no position.
 //!
 //! An agent is a place in a list of names. Two ends that share a list (`known`) start from it; the
 //! place behind the last one adds a name: its length in bytes and its UTF-8 follow. The pieces come in
@@ -48,6 +50,14 @@ const PARENTS: u64 = 1 << 2;
 const AWAY: u64 = 1 << 3;
 const LONG: u64 = 1 << 4;
 const AGENT_SHIFT: u32 = 5;
+
+/// The bits of the number before given parents.
+const BEFORE: u64 = 1;
+const FROM_START: u64 = 1 << 1;
+
+/// How many events back the event before of an agent is looked for among the ancestors, which takes
+/// time in proportion. Who was away for longer counts from the start.
+const LOOK_BACK: Lv = 256;
 
 /// The kind of a piece of several operations.
 const SEVERAL: u64 = 3;
@@ -128,13 +138,19 @@ fn encode_piece(
         return;
     };
     graph.graph.with_parents(lvs.start, |parents| {
-        let before = seq.checked_sub(1).and_then(|before| {
-            let before = graph.agents.lv_of(agent, before)?;
-            (parents == [before]).then(|| history.ops.cursor_after(before))
+        let before = seq.checked_sub(1);
+        let before = before.and_then(|before| graph.agents.lv_of(agent, before));
+        let is_parent = before.is_some_and(|before| parents.contains(&before));
+        let continues = is_parent && parents.len() == 1;
+        // Who has this event has to have the one before it as well.
+        let before = before.filter(|&before| {
+            let is_near = before < lvs.start && lvs.start - before <= LOOK_BACK;
+            is_parent || is_near && graph.graph.contains(parents, before)
         });
-        let (kind, distance) = operation(&first, before.unwrap_or(0));
+        let start = before.map_or(0, |before| history.ops.cursor_after(before));
+        let (kind, distance) = operation(&first, start);
         let mut head = if more.is_none() { kind } else { SEVERAL };
-        head |= if before.is_none() { PARENTS } else { 0 };
+        head |= if continues { 0 } else { PARENTS };
         if more.is_none() {
             head |= if distance != 0 { AWAY } else { 0 };
             head |= if first.len > 1 { LONG } else { 0 };
@@ -143,9 +159,13 @@ fn encode_piece(
         push(out, place << AGENT_SHIFT | head);
         push_name(out, name);
         push(out, seq.into());
-        if before.is_none() {
-            push(out, parents.len() as u64);
-            for &parent in parents {
+        if !continues {
+            let others = parents.iter().filter(|&&parent| Some(parent) != before);
+            let count = others.clone().count() as u64;
+            let from_start = if before.is_none() { FROM_START } else { 0 };
+            let is_parent = if is_parent { BEFORE } else { 0 };
+            push(out, count << 2 | from_start | is_parent);
+            for &parent in others {
                 let (by, at, _) = graph.agents.id_of(parent);
                 let (place, name) = names.place(history, by);
                 push(out, place);
@@ -163,7 +183,7 @@ fn encode_piece(
             return;
         }
         push(out, parts().count() as u64);
-        let mut cursor = before.unwrap_or(0);
+        let mut cursor = start;
         for part in parts() {
             let (kind, distance) = operation(&part.run, cursor);
             push(out, u64::from(part.run.len) << 2 | kind);
@@ -239,12 +259,25 @@ fn decode_piece(reader: &mut Reader<'_>, batch: &mut Batch) -> Result<(), Decode
         batch.parents.push((agent, before));
         Origin::EventBefore
     } else {
-        for _ in 0..reader.count(PARENT_BYTES)? {
+        let error = reader.error("parents of no known form");
+        let (others, form) = reader.count_and_bits(PARENT_BYTES, 2)?;
+        let before = match (form & FROM_START, form & BEFORE, seq.checked_sub(1)) {
+            (0, _, Some(before)) => Some(before),
+            (FROM_START, 0, _) => None,
+            _ => return Err(error),
+        };
+        if let Some(before) = before.filter(|_| form & BEFORE != 0) {
+            batch.parents.push((agent, before));
+        }
+        for _ in 0..others {
             let place = reader.varint()?;
             let name = name_at(reader, batch, place)?;
             batch.parents.push((name, reader.small()?));
         }
-        Origin::Start
+        match before {
+            Some(_) => Origin::EventBefore,
+            None => Origin::Start,
+        }
     };
     let (mut len, mut chars) = (0_u64, 0_u64);
     let mut cursor = 0;

@@ -111,12 +111,20 @@ impl<'a> Reader<'a> {
 
     /// How many things follow, each of which takes at least `size` bytes.
     pub(super) fn count(&mut self, size: usize) -> Result<usize, DecodeError> {
+        self.count_and_bits(size, 0).map(|(count, _)| count)
+    }
+
+    /// The same, with `bits` bits for something else below the count.
+    pub(super) fn count_and_bits(
+        &mut self,
+        size: usize,
+        bits: u32,
+    ) -> Result<(usize, u64), DecodeError> {
         let error = self.error("a count exceeds the bytes that are left");
         let n = self.varint()?;
-        usize::try_from(n)
-            .ok()
-            .filter(|&n| n <= self.left() / size)
-            .ok_or(error)
+        let count = usize::try_from(n >> bits).ok();
+        let count = count.filter(|&n| n <= self.left() / size).ok_or(error)?;
+        Ok((count, n & ((1 << bits) - 1)))
     }
 
     /// Text with its length in bytes before it.

@@ -22,7 +22,7 @@ pub(crate) struct Batch {
 pub(crate) enum Origin {
     /// The start of the text.
     Start,
-    /// Where the event before, the only parent, left the cursor of who made it. They wrap below 0.
+    /// Where the event before, an ancestor, left the cursor of who made it. They wrap below 0.
     EventBefore,
 }
 

@@ -112,15 +112,19 @@ fn take_piece(
     intake: &mut Intake,
 ) -> Result<(), MergeError> {
     check_piece(&piece)?;
-    let Some(agent) = agents.find(history, &piece, piece.agent) else {
-        return append(history, piece, (0, piece.len), agents, intake);
-    };
+    let agent = agents.find(history, &piece, piece.agent);
     let piece = match piece.origin {
-        Origin::EventBefore => match history.graph.agents.lv_of(agent, piece.seq.wrapping_sub(1)) {
-            Some(before) => piece.counted_from(history.ops.cursor_after(before)),
-            None => return hold_unplaced(history, piece, agent, intake),
-        },
+        Origin::EventBefore => {
+            let before = (piece.agent, piece.seq.wrapping_sub(1));
+            match agents.lv_of(history, &piece, before) {
+                Some(before) => piece.counted_from(history.ops.cursor_after(before)),
+                None => return hold_unplaced(history, piece, agent, intake),
+            }
+        }
         Origin::Start => piece,
+    };
+    let Some(agent) = agent else {
+        return append(history, piece, (0, piece.len), agents, intake);
     };
     let mut at = piece.seq;
     while at < piece.seq_end() {
@@ -152,15 +156,16 @@ fn take_piece(
 fn hold_unplaced(
     history: &History,
     piece: Piece<'_>,
-    agent: AgentIdx,
+    agent: Option<AgentIdx>,
     intake: &mut Intake,
 ) -> Result<(), MergeError> {
     let ids = &history.graph.agents;
-    let known = ids
-        .seq_runs(agent)
-        .get(ids.first_run_ending_after(agent, piece.seq));
+    let known = agent.and_then(|agent| {
+        let run = ids.first_run_ending_after(agent, piece.seq);
+        ids.seq_runs(agent).get(run)
+    });
     if let Some(known) = known.filter(|known| known.seq < piece.seq_end()) {
-        // Who knows an event knows its parents: these are others.
+        // Who knows an event knows its ancestors: these are others.
         return Err(MergeError::Conflict {
             agent: piece.agent_name().to_string(),
             seq: known.seq.max(piece.seq),

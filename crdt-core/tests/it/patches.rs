@@ -62,6 +62,76 @@ fn a_keystroke_takes_what_it_says() {
     assert_eq!(step(2, 3, ""), 1 + 3 + 1 + 1, "a selection before");
 }
 
+/// Two who type at the same time, each at a place of their own: what one keystroke takes.
+#[test]
+fn a_keystroke_beside_another_typist_takes_what_it_says() {
+    let mut docs = NAMES.map(|name| Document::new(name).unwrap());
+    let mut sent = [VersionSummary::new(), VersionSummary::new()];
+    let mut send = |docs: &mut [Document; 2], from: usize| {
+        let patch = docs[from].encode_since_named(&sent[from], &NAMES);
+        let all = docs[from].summary();
+        sent[1 - from].union(&all);
+        sent[from] = all;
+        docs[1 - from]
+            .merge_patch_named_with(&patch, &NAMES, &mut |_| {})
+            .unwrap();
+        patch.len()
+    };
+    docs[0].insert(0, &"x".repeat(300)).unwrap();
+    docs[1].insert(0, &"y".repeat(300)).unwrap();
+    send(&mut docs, 0);
+    send(&mut docs, 1);
+    let mut places = [100, 500];
+    for round in 0..50 {
+        for i in 0..2 {
+            docs[i].insert(places[i], "k").unwrap();
+            places[i] += 1;
+        }
+        // The other's char before one's own place moves it by one, for the second.
+        places[1] += 1;
+        let sizes = [0, 1].map(|i| send(&mut docs, i));
+        // Head, seq, number of parents, the other's last event, char; the second also how far away.
+        if round > 0 {
+            assert_eq!(sizes, [1 + 2 + 1 + 3 + 1, 1 + 2 + 1 + 3 + 1 + 1]);
+        }
+        assert_eq!(docs[0].text(), docs[1].text());
+    }
+    assert_eq!(docs[0].operations_json(), docs[1].operations_json());
+}
+
+/// An event that builds on another agent's alone, which has seen the event before: its place still
+/// counts from there, and it waits for that event like for a parent.
+#[test]
+fn positions_count_from_an_event_before_that_is_no_parent() {
+    let [mut a, mut b] = NAMES.map(|name| Document::new(name).unwrap());
+    let mut patches = Vec::new();
+    let mut step = |from: &mut Document, to: &mut Document, pos: usize| {
+        let have = to.summary();
+        from.insert(pos, "k").unwrap();
+        let patch = from.encode_since_named(&have, &NAMES);
+        to.merge_patch_named_with(&patch, &NAMES, &mut |_| {})
+            .unwrap();
+        patches.push(patch);
+    };
+    for round in 0..20 {
+        step(&mut a, &mut b, round);
+        step(&mut b, &mut a, 2 * round + 1);
+    }
+    // Head, seq, number of parents, agent and seq of the only one, distance, char.
+    assert_eq!(patches.last().map(Vec::len), Some(1 + 1 + 1 + 2 + 1 + 1));
+    for_each_seed(50, |seed| {
+        let mut shuffled = patches.clone();
+        Rng::with_seed(seed).shuffle(&mut shuffled);
+        let mut late = Document::new("late").unwrap();
+        for patch in &shuffled {
+            late.merge_patch_named_with(patch, &NAMES, &mut |_| {})
+                .unwrap();
+        }
+        assert_eq!(late.pending_events(), 0);
+        assert_eq!(late.operations_json(), a.operations_json());
+    });
+}
+
 /// A session over a transport that loses, repeats and reorders: what has arrived is held back or
 /// applied, and in the end all is there.
 #[test]
@@ -127,7 +197,7 @@ fn a_patch_that_counts_from_another_event_cannot_do_harm() {
         assert!(matches!(error, MergeError::Position { .. }), "{error}");
     }
     // A known event that has another parent than the one before.
-    let alone = [4, 9, 0, b'x'];
+    let alone = [4, 9, 2, b'x'];
     let mut other = reader();
     other
         .merge_patch_named_with(&alone, &NAMES, &mut |_| {})
@@ -154,11 +224,13 @@ fn the_form_is_checked() {
     assert_eq!(offset(&[0, 0, b'a']), 2, "nothing comes before event 0");
     assert_eq!(offset(&[0x60, 0]), 1, "an agent that is not in the list");
     assert_eq!(offset(&[0x44, 1, 0xff, 0, 0]), 2, "a name that is no text");
-    assert_eq!(offset(&[4, 0, 9, 0]), 2, "more parents than bytes");
-    assert_eq!(offset(&[4, 0, 0]), 3, "without its text");
-    assert_eq!(offset(&[15, 0, 0, 0]), 3, "several, and away");
-    assert_eq!(offset(&[20, 0, 0, 0]), 4, "of no length");
-    assert_eq!(offset(&[12, 0, 0, 1, b'a']), 4, "before the start");
-    assert_eq!(offset(&[7, 0, 0, 0]), 4, "no operations");
-    assert_eq!(offset(&[7, 0, 0, 1, 7, 0]), 6, "of no known kind");
+    assert_eq!(offset(&[4, 0, 38, 0]), 2, "more parents than bytes");
+    assert_eq!(offset(&[4, 0, 0]), 2, "from the event before event 0");
+    assert_eq!(offset(&[4, 1, 3]), 2, "from the start and the event before");
+    assert_eq!(offset(&[4, 0, 2]), 3, "without its text");
+    assert_eq!(offset(&[15, 0, 2, 0]), 3, "several, and away");
+    assert_eq!(offset(&[20, 0, 2, 0]), 4, "of no length");
+    assert_eq!(offset(&[12, 0, 2, 1, b'a']), 4, "before the start");
+    assert_eq!(offset(&[7, 0, 2, 0]), 4, "no operations");
+    assert_eq!(offset(&[7, 0, 2, 1, 7, 0]), 6, "of no known kind");
 }

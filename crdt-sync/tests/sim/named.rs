@@ -13,7 +13,7 @@ fn type_at_the_end(world: &mut World, replica: usize, keys: usize, pause: u64) {
 }
 
 #[test]
-fn a_keystroke_takes_at_most_twelve_bytes() {
+fn a_keystroke_takes_at_most_seven_bytes_alone_and_twelve_beside_another() {
     let mut world = World::new(1);
     world.add("alice-4f2a");
     world.add("bob-91c7");
@@ -33,7 +33,7 @@ fn a_keystroke_takes_at_most_twelve_bytes() {
     println!(
         "bytes a keystroke, framing and heartbeats included: {alone:.2} alone, {both:.2} both"
     );
-    assert!(alone <= 12.0 && both <= 20.0);
+    assert!(alone <= 7.0 && both <= 12.0);
     world.converge(1_000);
     world.assert_at_rest();
 }
