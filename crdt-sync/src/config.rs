@@ -13,7 +13,7 @@ pub struct Config {
     /// New changes are encoded for a transport while it buffers no more than this, in bytes; above,
     /// they wait and are coalesced. Set `bufferedAmountLowThreshold` of a data channel to it.
     pub low_water: usize,
-    /// Changes that follow each other faster than this are coalesced. The first goes at once.
+    /// Changes that follow each other faster than this are coalesced. The first two go at once.
     pub coalesce: Millis,
     /// How long a change from one peer waits before it is passed on to others that may have it by
     /// another way.

@@ -21,6 +21,8 @@ pub struct LinkOptions {
     /// Whether the transport carries text messages only, so that the JSON form is spoken from the
     /// start.
     pub text_only: bool,
+    /// Whether the transport carries binary messages only, so that the JSON form is never tried.
+    pub binary_only: bool,
 }
 
 /// Which of two ordered streams a message belongs to. A transport with one stream sends both there.

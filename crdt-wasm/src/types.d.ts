@@ -92,6 +92,7 @@ export type CrdtErrorCode =
   | "peer_refused"
   | "agent_in_use"
   | "relay_failed"
+  | "transport_failed"
   | "presence_too_large"
   | "too_many_connections"
   | "interrupted"
@@ -113,10 +114,12 @@ export interface IceServer {
 export interface NetworkSyncOptions {
   /** The room to join; left out, the one in the address (`/ws/<room>`), else the server's default room. */
   room?: string;
+  /** The signaling servers that `connect()` uses where it is given none. */
+  signaling?: string | string[];
   /** STUN and TURN servers. The default is none, which is enough on one machine or local network. */
   iceServers?: IceServer[];
   /** The ways to a peer that may be used. The default is all; the first that works is used, in the order named here. */
-  links?: LinkKind[];
+  links?: Exclude<LinkKind, "custom">[];
   /**
    * A secret that the members of the room share and the server does not know, such as the fragment
    * of the room's link: at least 16 random bytes, as text. The relay is encrypted with it, and off without it.
@@ -127,10 +130,67 @@ export interface NetworkSyncOptions {
 }
 
 /**
- * Between pages of one browser; a direct connection; or the encrypted relay through the signaling
- * socket.
+ * Between pages of one browser; a direct connection; the encrypted relay through a signaling socket;
+ * or a transport of your own. Of several to one peer the first in this order carries the edits:
+ * `broadcast`, `custom`, `webrtc`, `relay`.
  */
-export type LinkKind = "broadcast" | "webrtc" | "relay";
+export type LinkKind = "broadcast" | "webrtc" | "relay" | "custom";
+
+/**
+ * A way to one peer that you bring yourself, for `NetworkSync.addTransport`. It carries messages of up
+ * to 16 KiB and should deliver them once and in order; what it loses is found and sent again, which
+ * takes time. At its other end is another `NetworkSync`, with the transport that belongs to this one.
+ *
+ * What one of its functions throws, or rejects with, is the event `error` with the code
+ * `transport_failed`; the transport is then stopped, and started again after a while, which doubles up
+ * to 30 s. If its other end breaks the protocol, it is stopped for good.
+ */
+export interface Transport {
+  /** Begins, or begins again after `stop`. */
+  start(callbacks: TransportCallbacks): void | Promise<void>;
+  /** Sends one message; called only between `connect` and `disconnect`. The bytes are yours to keep. */
+  send(message: Uint8Array): void | Promise<void>;
+  /** Ends: nothing is sent any more, and no callback counts any more. */
+  stop(): void | Promise<void>;
+  /**
+   * How many bytes wait to be sent, where it is known: above 256 KiB new edits are held back, and sent
+   * together once there is room.
+   */
+  readonly bufferedAmount?: number;
+}
+
+/** What a `Transport` tells. All may be called at any time, from anywhere, any number of times. */
+export interface TransportCallbacks {
+  /** The peer can be reached: again, after `disconnect`. */
+  connect(): void;
+  /** A message of the peer came, as it was given to `send` there. */
+  receive(message: Uint8Array | ArrayBuffer | ArrayBufferView): void;
+  /** The peer cannot be reached any more, or for a while. */
+  disconnect(): void;
+  /** `bufferedAmount` fell. Who never calls this is asked every few milliseconds while something waits. */
+  drained(): void;
+}
+
+/** A transport that was added. */
+export interface TransportStatus {
+  /**
+   * `connecting`: started, or about to be started again. `failed`: stopped for good, since its other end
+   * breaks the protocol.
+   */
+  state: "stopped" | "connecting" | "open" | "failed";
+  /** Whom it leads to, once they have said hello. */
+  peer: string | null;
+  /** What went wrong with it last, until it connects. */
+  problem: string | null;
+}
+
+/** One of the signaling servers in use. */
+export interface ServerStatus {
+  url: string;
+  state: NetworkState;
+  /** Why it is not connected. */
+  error: { code: CrdtErrorCode; message: string } | null;
+}
 
 /** `error` means that it gave up, `NetworkStatus.error` says why; `reconnecting` goes on by itself. */
 export type NetworkState = "disconnected" | "connecting" | "connected" | "reconnecting" | "error";
@@ -168,14 +228,18 @@ export interface NetworkStatus {
   state: NetworkState;
   agentId: string;
   room: string | null;
-  /** The signaling server's address, as given to `connect`. */
+  /** The signaling server in use: the first that let us in, else the first named. */
   url: string | null;
+  /** Every signaling server, in the order in which they were named. */
+  signaling: ServerStatus[];
   /** Why the last attempt failed, until one succeeds. */
   error: { code: CrdtErrorCode; message: string } | null;
   /** Why the relay is not used although it may be, or `null`. */
   relayOff: string | null;
-  /** Every peer in the room, linked already or not. */
+  /** Every peer in the room, linked already or not, and those that transports of your own lead to; each once. */
   links: PeerLink[];
+  /** The transports that were added, in that order. */
+  transports: TransportStatus[];
   /** How many RTCPeerConnections this page has open through this package. */
   openConnections: number;
 }

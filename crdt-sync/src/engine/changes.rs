@@ -218,8 +218,7 @@ impl Engine {
         if missing.is_empty() {
             return;
         }
-        state.flushed_at = Some(now);
-        state.busy_at = now;
+        state.flushed(now);
         if state.speech == Speech::Json {
             self.flush_json(link, &missing, &version, doc);
         } else if let Some(peer) = &state.peer {

@@ -26,7 +26,9 @@ impl Engine {
             return;
         }
         state.hello_at = Some(now.saturating_add(config.hello_retry));
-        state.compat_at = Some(now.saturating_add(config.compat_after));
+        if !state.options.binary_only {
+            state.compat_at = Some(now.saturating_add(config.compat_after));
+        }
         self.say_hello(link, now, doc);
     }
 
@@ -206,7 +208,7 @@ impl Engine {
             Some(known) => state.learn(&known),
             // What went out on a link that broke may be lost: ask before sending on. A link whose
             // hello has just come has been told.
-            None if state.flushed_at.is_some() || state.said_synced => {
+            None if state.flushed_at[0].is_some() || state.said_synced => {
                 state.held = true;
                 state.owes_summary = Some(true);
                 state.said_synced = false;

@@ -42,7 +42,8 @@ pub(super) struct Link {
     pub(super) claimed: VersionSummary,
     /// When changes are to be sent; `None`: there are none.
     pub(super) due: Option<Millis>,
-    pub(super) flushed_at: Option<Millis>,
+    /// When changes were sent last, and the time before that.
+    pub(super) flushed_at: [Option<Millis>; 2],
     /// The peer has to say what it has before changes are sent.
     pub(super) held: bool,
     /// A summary is owed to the peer; whether one is asked for in return.
@@ -116,7 +117,7 @@ impl Link {
             in_flight: VersionSummary::new(),
             claimed: VersionSummary::new(),
             due: None,
-            flushed_at: None,
+            flushed_at: [None; 2],
             held: false,
             owes_summary: None,
             repair_at: None,
@@ -178,13 +179,20 @@ impl Link {
     }
 
     /// Something is to be sent at `at`, or earlier if it was due earlier; changes that follow each
-    /// other too fast are coalesced.
+    /// other too fast are coalesced. Two may go close upon each other, as a replacement does that is a
+    /// deletion and an insertion.
     pub(super) fn mark(&mut self, at: Millis, config: &Config) {
         let at = self.due.map_or(at, |due| due.min(at));
-        let earliest = self
-            .flushed_at
-            .map_or(at, |last| last.saturating_add(config.coalesce));
+        let [_, before_last] = self.flushed_at;
+        let earliest = before_last.map_or(at, |time| time.saturating_add(config.coalesce));
         self.due = Some(at.max(earliest));
+    }
+
+    /// Changes are being sent now.
+    pub(super) fn flushed(&mut self, now: Millis) {
+        let [last, _] = self.flushed_at;
+        self.flushed_at = [Some(now), last];
+        self.busy_at = now;
     }
 
     /// The peer has these too.

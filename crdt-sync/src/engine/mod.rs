@@ -256,6 +256,16 @@ impl Engine {
             .min()
     }
 
+    /// Whether something for this link waits until its transport has room, so that
+    /// [`Engine::buffered_amount`] should be told soon.
+    pub fn waits_for_room(&self, link: LinkId) -> bool {
+        let waits = |link: &Link| {
+            let is_owed = link.due.is_some() || link.owes_summary.is_some();
+            !link.queue.is_empty() || is_owed && !link.has_room(&self.config)
+        };
+        self.links.get(&link).is_some_and(waits)
+    }
+
     /// The next thing to do or to tell. Drain after every call.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()

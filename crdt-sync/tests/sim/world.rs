@@ -365,7 +365,11 @@ impl World {
             },
         );
         for (end, rank) in [a, b].into_iter().zip(ranks) {
-            let options = LinkOptions { rank, text_only };
+            let options = LinkOptions {
+                rank,
+                text_only,
+                binary_only: false,
+            };
             self.with_engine(end, |engine, doc, now| {
                 engine.link_up(LinkId(id), options, now, doc);
             });

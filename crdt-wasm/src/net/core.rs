@@ -1,5 +1,6 @@
 //! The state behind a session, and the turns it takes as a whole: connect, give up, disconnect.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crdt_sync::Engine;
@@ -10,16 +11,18 @@ use web_sys::EventTarget;
 use super::browser::{Deferred, Listener, Timer, now};
 use super::bus::Bus;
 use super::connection;
+use super::custom::Customs;
 use super::doctor::Host;
 use super::error::NetworkError;
 use super::listeners::EventName;
-use super::options::Options;
+use super::options::{LinkKind, Options};
 use super::peers::Peers;
 use super::presence::Fields;
 use super::relay::Relay;
 use super::session::{Event, Identity, Session, thrown};
 use super::signaling::Signaling;
 use super::status::{Phase, Problem, Status};
+use crate::argument;
 use crate::error::BindingError;
 use crate::object::plain;
 
@@ -28,8 +31,8 @@ pub(crate) struct Core {
     pub(super) phase: Phase,
     /// Why the last attempt failed.
     problem: Option<Problem>,
-    /// Where to, while it is wanted.
-    pub(super) url: Option<String>,
+    /// The servers to use, while a connection is wanted.
+    wanted: Option<Vec<String>>,
     waiting: Vec<Rc<Deferred>>,
     pub(super) signaling: Signaling,
     pub(super) engine: Option<Engine>,
@@ -37,6 +40,7 @@ pub(crate) struct Core {
     pub(super) presence: Fields,
     pub(super) relay: Relay,
     pub(super) bus: Option<Bus>,
+    pub(super) customs: Customs,
     timer: Option<(u64, Timer)>,
     page_listeners: Vec<Listener>,
     /// The page was put away while connected, and connects again when it comes back.
@@ -56,7 +60,7 @@ impl Core {
         Core {
             phase: Phase::Disconnected,
             problem: None,
-            url: None,
+            wanted: None,
             waiting: Vec::new(),
             signaling: Signaling::default(),
             engine: None,
@@ -64,6 +68,7 @@ impl Core {
             presence: Fields::new(),
             relay: Relay::default(),
             bus: None,
+            customs: Customs::default(),
             timer: None,
             page_listeners: Vec::new(),
             suspended: false,
@@ -75,7 +80,7 @@ impl Core {
     /// Takes one event.
     pub(crate) fn handle(&mut self, session: &Session, event: Event) {
         match event {
-            Event::Connect { url, done } => self.connect(session, url, done),
+            Event::Connect { urls, done } => self.connect(session, urls, done),
             Event::Disconnect => {
                 self.page_listeners.clear();
                 self.problem = None;
@@ -95,6 +100,9 @@ impl Core {
             Event::Socket { attempt, event } => self.on_socket(session, attempt, event),
             Event::Wire { link, event } => self.on_wire(session, link, event),
             Event::Bus(message) => self.on_bus(session, message),
+            Event::AddTransport(object) => self.add_transport(session, object),
+            Event::RemoveTransport(object) => self.remove_transport(session, &object),
+            Event::Custom { run, event } => self.on_custom(session, run, event),
             Event::Relay(event) => self.on_relay(session, event),
             Event::Timer => self.on_timer(session),
             Event::PageHide => self.suspend(session),
@@ -105,6 +113,7 @@ impl Core {
 
     /// What follows from the events just taken: the timer, and news for listeners.
     pub(crate) fn settle(&mut self, session: &Session) {
+        self.forget_the_gone(session);
         self.plan_relay(session);
         self.report_buffered(session);
         self.arm(session);
@@ -132,18 +141,23 @@ impl Core {
     }
 
     pub(crate) fn status(&self, session: &Session) -> Status {
-        let links = self.peers.links(self.engine.as_ref());
-        let peers: Vec<String> = self.peers.linked();
+        let engine = self.engine.as_ref();
+        let links = self.peers.links(engine, &self.customs);
+        let by_transport = self.customs.peers(engine).filter_map(|peer| peer.agent);
+        let peers: BTreeSet<String> = by_transport.chain(self.peers.linked()).collect();
+        let peers: Vec<String> = peers.into_iter().collect();
         Status {
             connected: self.phase == Phase::Connected || !peers.is_empty(),
             peers,
             state: self.phase,
             agent_id: session.identity().agent.to_string(),
             room: session.options().room.as_ref().map(ToString::to_string),
-            url: self.url.clone(),
+            url: self.signaling.url().map(str::to_owned),
+            signaling: self.signaling.status(),
             error: self.problem.clone(),
             relay_off: self.relay.off.clone(),
             links,
+            transports: self.customs.status(engine),
             open_connections: connection::open_connections(),
         }
     }
@@ -160,14 +174,20 @@ impl Core {
     /// Signaling was lost, and is tried again by itself.
     pub(super) fn interrupted(&mut self, error: &NetworkError) {
         self.phase = Phase::Reconnecting;
-        self.problem = Some(problem(error));
+        self.problem = Some(error.into());
     }
 
-    /// Ends the attempt for good: who waits for it learns why.
+    /// Ends the attempt for good: who waits for it learns why. Transports of the user's own go on.
     pub(super) fn give_up(&mut self, session: &Session, error: &NetworkError) {
-        self.page_listeners.clear();
-        self.stop(session, Phase::Error, error);
-        self.problem = Some(problem(error));
+        if self.customs.is_empty() {
+            self.page_listeners.clear();
+            self.stop(session, Phase::Error, error);
+        } else {
+            self.leave_room(session);
+            self.end_waiting(error);
+            self.phase = Phase::Error;
+        }
+        self.problem = Some(error.into());
         self.tell_error(session, error.clone());
     }
 
@@ -176,48 +196,62 @@ impl Core {
         session.listeners().queue(EventName::Error, thrown(error));
     }
 
-    fn connect(&mut self, session: &Session, url: String, done: Rc<Deferred>) {
-        if let Err(error) = self.may_connect(session, &url) {
+    fn connect(&mut self, session: &Session, mut urls: Vec<String>, done: Rc<Deferred>) {
+        if urls.is_empty() {
+            urls.clone_from(&session.options().signaling);
+        }
+        if let Err(error) = self.may_connect(session, &urls) {
             done.reject(&error.into());
             return;
         }
-        if self.url.as_ref() == Some(&url) && self.phase == Phase::Connected {
+        let is_same = self.wanted.as_ref() == Some(&urls);
+        if is_same && self.phase == Phase::Connected {
             done.resolve();
             return;
         }
         let under_way = matches!(self.phase, Phase::Connecting | Phase::Reconnecting);
-        if self.url.as_ref() == Some(&url) && under_way {
+        if is_same && under_way {
             self.waiting.push(done);
             self.retry_signaling_now(session);
             return;
         }
         self.stop(session, Phase::Disconnected, &NetworkError::Interrupted);
         self.waiting.push(done);
-        self.url = Some(url);
+        self.wanted = Some(urls);
         self.problem = None;
         self.page_listeners = page_listeners(session);
-        self.start(session);
+        self.start(session, Phase::Connecting);
     }
 
-    fn may_connect(&self, session: &Session, url: &str) -> Result<(), BindingError> {
+    fn may_connect(&self, session: &Session, urls: &[String]) -> Result<(), BindingError> {
         if self.destroyed {
             return Err(NetworkError::Destroyed.into());
         }
         if !session.entry().is_live() {
             return Err(session.entry().dead());
         }
-        if !["ws://", "wss://"]
-            .iter()
-            .any(|scheme| url.starts_with(scheme))
-        {
-            let reason = "it does not begin with ws:// or wss://".to_owned();
+        if urls.is_empty() {
+            return if self.customs.is_empty() {
+                Err(argument::bad(
+                    "urls",
+                    "the address of a signaling server, or several, unless a transport was added",
+                    &JsValue::UNDEFINED,
+                ))
+            } else {
+                Ok(())
+            };
+        }
+        let is_address = |url: &&String| url.starts_with("ws://") || url.starts_with("wss://");
+        if let Some(url) = urls.iter().find(|url| !is_address(url)) {
             return Err(NetworkError::BadUrl {
-                url: url.to_owned(),
-                reason,
+                url: url.clone(),
+                reason: "it does not begin with ws:// or wss://".to_owned(),
             }
             .into());
         }
-        let needs_webrtc = session.options().key.is_none();
+        let options = session.options();
+        let needs_webrtc =
+            options.allows(LinkKind::WebRtc) && options.key.is_none() && self.customs.is_empty();
         let host = host();
         if needs_webrtc && !host.webrtc {
             return Err(NetworkError::NoWebRtc.into());
@@ -228,34 +262,53 @@ impl Core {
         Ok(())
     }
 
-    fn start(&mut self, session: &Session) {
-        self.phase = Phase::Connecting;
+    fn start(&mut self, session: &Session, phase: Phase) {
+        let urls = self.wanted.clone().unwrap_or_default();
+        self.phase = phase;
         session.identity().renew();
         self.make_engine(session);
         self.show_all_presence(session);
         self.prepare_relay(session);
         self.open_bus(session);
         session.set_live(true);
-        self.open_socket(session);
+        self.start_transports(session);
+        self.signaling = Signaling::new(&urls);
+        if urls.is_empty() {
+            self.joined();
+        } else {
+            self.open_sockets(session);
+        }
+    }
+
+    /// Lets go of everyone that the signaling servers named, and of the servers.
+    fn leave_room(&mut self, session: &Session) {
+        self.close_bus(session);
+        self.drop_all_peers(session);
+        self.signaling.leave();
+        self.relay = Relay::default();
+    }
+
+    /// Who waits for the connection is told why it does not come.
+    fn end_waiting(&mut self, why: &NetworkError) {
+        for done in self.waiting.drain(..) {
+            done.reject(&thrown(why.clone()));
+        }
     }
 
     /// Closes everything. Who still waits for the connection is told `why` not.
     fn stop(&mut self, session: &Session, phase: Phase, why: &NetworkError) {
         self.say_goodbye(session);
-        self.close_bus(session);
-        self.peers.clear();
-        self.signaling.leave();
+        self.stop_transports(session);
         self.engine = None;
-        self.relay = Relay::default();
+        self.leave_room(session);
         self.timer = None;
         self.suspended = false;
         self.phase = phase;
         if phase == Phase::Disconnected {
-            self.url = None;
+            self.wanted = None;
+            self.signaling = Signaling::default();
         }
-        for done in self.waiting.drain(..) {
-            done.reject(&thrown(why.clone()));
-        }
+        self.end_waiting(why);
         session.set_live(false);
     }
 
@@ -264,18 +317,19 @@ impl Core {
         self.page_listeners.clear();
         self.problem = None;
         self.stop(session, Phase::Disconnected, &NetworkError::Destroyed);
+        self.customs = Customs::default();
         // The last status is told to nobody: listeners go first.
         session.listeners().clear();
     }
 
     /// The page goes into the browser's cache, or away: peers see it leave at once.
     fn suspend(&mut self, session: &Session) {
-        if self.url.is_none() || self.phase == Phase::Error {
+        if self.engine.is_none() {
             return;
         }
-        let url = self.url.take();
+        let wanted = self.wanted.take();
         self.stop(session, Phase::Disconnected, &NetworkError::Interrupted);
-        self.url = url;
+        self.wanted = wanted;
         self.suspended = true;
         // The page listeners stay, and they need the session.
         session.set_live(true);
@@ -283,7 +337,8 @@ impl Core {
 
     fn resume(&mut self, session: &Session) {
         if std::mem::take(&mut self.suspended) {
-            self.start(session);
+            // What worked before is worth waiting for.
+            self.start(session, Phase::Reconnecting);
         }
     }
 
@@ -294,6 +349,8 @@ impl Core {
             self.signaling.deadline(),
             self.peers.deadline(),
             self.relay.deadline(),
+            self.customs.deadline(),
+            self.room_deadline(),
         ];
         let Some(at) = wanted.into_iter().flatten().min() else {
             self.timer = None;
@@ -314,6 +371,7 @@ impl Core {
         self.tick_signaling(session);
         self.tick_peers(session);
         self.tick_relay(session);
+        self.tick_transports(session);
     }
 
     fn on_online(&mut self, session: &Session) {
@@ -328,13 +386,6 @@ struct PeersChanged {
     peers: Vec<String>,
     joined: Vec<String>,
     left: Vec<String>,
-}
-
-fn problem(error: &NetworkError) -> Problem {
-    Problem {
-        code: error.code(),
-        message: error.to_string(),
-    }
 }
 
 /// What this page can use.

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use super::status::{LinkState, PeerLink, Phase, Status};
+use super::status::{
+    LinkState, PeerLink, Phase, ServerStatus, Status, TransportState, TransportStatus,
+};
 
 /// The stages of a connection, in the order in which they come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -125,6 +127,10 @@ pub(crate) fn diagnose(status: &Status, host: Host) -> Diagnosis {
 fn examine(stage: DoctorStage, status: &Status, host: Host) -> (Option<bool>, String) {
     match stage {
         DoctorStage::Environment => match (host.websocket, host.webrtc) {
+            _ if status.signaling.is_empty() && !status.transports.is_empty() => (
+                Some(true),
+                "nothing but your own transports is used".to_owned(),
+            ),
             (false, _) => (Some(false), "this environment has no WebSocket".to_owned()),
             (true, false) if status.relay_off.is_some() => {
                 (Some(false), "this environment has no WebRTC".to_owned())
@@ -135,7 +141,19 @@ fn examine(stage: DoctorStage, status: &Status, host: Host) -> (Option<bool>, St
             ),
         },
         DoctorStage::Signaling => match status.state {
-            Phase::Connected => (Some(true), "connected to the server".to_owned()),
+            Phase::Connected => {
+                let joined = |server: &&ServerStatus| server.state == Phase::Connected;
+                let (in_use, all) = (
+                    status.signaling.iter().filter(joined).count(),
+                    status.signaling.len(),
+                );
+                let detail = match all {
+                    0 => "no signaling server is used".to_owned(),
+                    1 => "connected to the server".to_owned(),
+                    _ => format!("connected to {in_use} of {all} servers"),
+                };
+                (Some(true), detail)
+            }
             Phase::Disconnected => (None, "not connected: connect() was not called".to_owned()),
             Phase::Connecting => (None, "waiting for the server".to_owned()),
             Phase::Reconnecting | Phase::Error if concerns_room(status) => {
@@ -178,6 +196,13 @@ fn of_links(
     is_under_way: impl Fn(&PeerLink) -> bool,
     doing: &str,
 ) -> (Option<bool>, String) {
+    let is_failing = |transport: &&TransportStatus| {
+        stage == DoctorStage::Channel && transport.state != TransportState::Open
+    };
+    let transports = status.transports.iter().filter(is_failing);
+    if let Some(problem) = transports.filter_map(|t| t.problem.as_ref()).next() {
+        return (Some(false), format!("a transport of your own: {problem}"));
+    }
     let failing = status.links.iter().find(|link| {
         link.problem_stage == Some(stage) && (is_under_way(link) || stage == DoctorStage::Sync)
     });

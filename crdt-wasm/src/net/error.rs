@@ -63,6 +63,8 @@ pub(crate) enum NetworkError {
     AgentInUse { agent: String },
     #[error("the encrypted relay to {peer} failed: {reason}")]
     Relay { peer: String, reason: String },
+    #[error("a transport added by addTransport failed: {reason}")]
+    Transport { reason: String },
     #[error("presence: {reason}")]
     Presence { reason: String },
     #[error("no connection to {peer}: this page has {open} peer connections open already")]
@@ -94,6 +96,7 @@ impl NetworkError {
             NetworkError::PeerRefused { .. } => "peer_refused",
             NetworkError::AgentInUse { .. } => "agent_in_use",
             NetworkError::Relay { .. } => "relay_failed",
+            NetworkError::Transport { .. } => "transport_failed",
             NetworkError::Presence { .. } => "presence_too_large",
             NetworkError::TooManyConnections { .. } => "too_many_connections",
         }
@@ -123,6 +126,7 @@ impl NetworkError {
             | NetworkError::PeerRefused { .. }
             | NetworkError::AgentInUse { .. }
             | NetworkError::Relay { .. }
+            | NetworkError::Transport { .. }
             | NetworkError::Presence { .. }
             | NetworkError::TooManyConnections { .. } => false,
             NetworkError::NoWebRtc
@@ -201,6 +205,7 @@ impl NetworkError {
                 peer: text(),
                 reason: text(),
             },
+            NetworkError::Transport { reason: text() },
             NetworkError::Presence { reason: text() },
             NetworkError::TooManyConnections {
                 peer: text(),

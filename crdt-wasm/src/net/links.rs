@@ -1,6 +1,8 @@
 //! Brings the connections to peers up and keeps them up: what the room and the browser tell goes
 //! into each peer's negotiation, and what that wants done is carried out.
 
+use std::collections::BTreeMap;
+
 use crdt_sync::mesh;
 use crdt_sync::negotiation::{Action, ConnectionState, Input, Stage};
 use crdt_sync::{CloseReason, LinkId};
@@ -14,16 +16,18 @@ use super::doctor::DoctorStage;
 use super::error::NetworkError;
 use super::message_of;
 use super::options::LinkKind;
-use super::peers::{Newcomer, Peer, we_offer};
+use super::peers::{Newcomer, we_offer};
 use super::session::{Event, Session};
 use super::signal;
+use super::signaling::ServerId;
 use super::wire::{Wire, WireEvent};
 
 /// Chromium makes about 500 connections in a process, which other pages share.
 const MAX_CONNECTIONS: usize = 200;
 
-/// Of the links to one peer, the direct one is the first choice.
-const DIRECT_RANK: u8 = 1;
+/// Of the links to one peer, the direct one is the first choice but for those that need no network,
+/// or were added on purpose.
+const DIRECT_RANK: u8 = 2;
 
 /// How long a closed channel waits for word that the peer has left, before it is made anew.
 const RENEW_MILLIS: u64 = 500;
@@ -34,20 +38,23 @@ impl Core {
     pub(super) fn on_peer_list(
         &mut self,
         session: &Session,
+        server: ServerId,
         present: Vec<Newcomer>,
         is_back: bool,
     ) {
-        let is_gone = |id: &AgentId| {
-            let is_up = |peer: &Peer| peer.is_up() || peer.bus_link().is_some();
-            let stays = self.peers.get(id).is_some_and(is_up);
-            !stays && !present.iter().any(|newcomer| newcomer.id == *id)
-        };
-        let gone: Vec<AgentId> = self.peers.ids().filter(|id| is_gone(id)).cloned().collect();
-        for id in gone {
-            self.drop_peer(session, &id);
+        let is_absent = |id: &&AgentId| !present.iter().any(|newcomer| newcomer.id == **id);
+        let absent: Vec<AgentId> = self.peers.ids().filter(is_absent).cloned().collect();
+        for id in absent {
+            let Some(peer) = self.peers.get_mut(&id) else {
+                continue;
+            };
+            peer.places.remove(&server);
+            if peer.places.is_empty() && !peer.is_up() && peer.bus_link().is_none() {
+                self.drop_peer(session, &id);
+            }
         }
         for newcomer in present {
-            self.take_in(session, newcomer);
+            self.take_in(session, server, newcomer);
         }
         self.plan(session);
         // Signals may have been lost while the server was away.
@@ -56,17 +63,45 @@ impl Core {
         }
     }
 
-    pub(super) fn on_peer_joined(&mut self, session: &Session, newcomer: Newcomer) {
-        self.take_in(session, newcomer);
+    pub(super) fn on_peer_joined(
+        &mut self,
+        session: &Session,
+        server: ServerId,
+        newcomer: Newcomer,
+    ) {
+        self.take_in(session, server, newcomer);
         self.plan(session);
     }
 
-    pub(super) fn on_peer_left(&mut self, session: &Session, id: &AgentId) {
-        self.drop_peer(session, id);
+    /// A server does not know a peer any more. It has left when no server does.
+    pub(super) fn on_peer_left(&mut self, session: &Session, server: ServerId, id: &AgentId) {
+        let Some(peer) = self.peers.get_mut(id) else {
+            return;
+        };
+        peer.places.remove(&server);
+        // It may have been a later page load of the peer that this server knew.
+        let elsewhere = peer
+            .places
+            .iter()
+            .next()
+            .map(|(server, page)| (*server, *page));
+        let is_there = peer.places.values().any(|page| *page == peer.page);
+        match elsewhere {
+            None => self.drop_peer(session, id),
+            Some((server, page)) if !is_there => {
+                let newcomer = Newcomer {
+                    id: id.clone(),
+                    page,
+                    relays: peer.relayed.able,
+                };
+                self.take_in(session, server, newcomer);
+            }
+            Some(_) => {}
+        }
         self.plan(session);
     }
 
-    pub(super) fn on_signal(&mut self, session: &Session, message: &Signal) {
+    pub(super) fn on_signal(&mut self, session: &Session, server: ServerId, message: &Signal) {
         let (Some(id), Some(signal)) = (message.from.clone(), signal::read(message)) else {
             return;
         };
@@ -78,7 +113,7 @@ impl Core {
             return;
         }
         if known.is_none() {
-            self.peers.add(Newcomer::new(id.clone(), &[]));
+            self.peers.add(server, Newcomer::new(id.clone(), &[]));
         }
         // It may want a connection that we did not plan, and gets it.
         self.begin(session, &id);
@@ -149,6 +184,9 @@ impl Core {
             self.on_relay_close(&id, reason);
             return;
         }
+        if self.on_custom_close(session, link, reason) {
+            return;
+        }
         let Some((id, wire)) = self.peers.wire(link) else {
             return;
         };
@@ -179,17 +217,50 @@ impl Core {
         self.drop_wire(session, &id);
     }
 
-    fn take_in(&mut self, session: &Session, newcomer: Newcomer) {
+    /// A server names a peer. One that another server has named already is the same one, if it is the
+    /// same page load; one whom the same server names again has come back to it, and begins anew unless
+    /// a link to it stands.
+    fn take_in(&mut self, session: &Session, server: ServerId, newcomer: Newcomer) {
         let page = newcomer.page;
-        let known = self.peers.get(&newcomer.id);
-        let is_same = known.is_some_and(|peer| page.is_some() && peer.page == page);
-        if is_same && known.is_some_and(|peer| peer.is_up() || peer.bus_link().is_some()) {
-            return;
+        let mut places = BTreeMap::new();
+        if let Some(peer) = self.peers.get_mut(&newcomer.id) {
+            let stands = page.is_some() && (peer.is_up() || peer.bus_link().is_some());
+            let is_known_here = peer.places.insert(server, page).is_some();
+            if peer.page == page && (stands || !is_known_here) {
+                return;
+            }
+            places = std::mem::take(&mut peer.places);
         }
         let id = newcomer.id.clone();
         self.drop_peer(session, &id);
-        self.peers.add(newcomer);
+        self.peers.add(server, newcomer);
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.places.extend(places);
+        }
         self.greet(session, &id);
+    }
+
+    /// Lets go of those whom a link held here while no server knew them, once it is gone.
+    pub(super) fn forget_the_gone(&mut self, session: &Session) {
+        if self.signaling.is_any_joined() {
+            for id in self.peers.gone() {
+                self.drop_peer(session, &id);
+            }
+        }
+    }
+
+    /// Lets go of everyone.
+    pub(super) fn drop_all_peers(&mut self, session: &Session) {
+        let ids: Vec<AgentId> = self.peers.ids().cloned().collect();
+        for id in ids {
+            self.drop_peer(session, &id);
+        }
+    }
+
+    /// The server by which a peer can be sent something.
+    pub(super) fn way_to(&self, id: &AgentId) -> Option<ServerId> {
+        let mut servers = self.peers.get(id)?.places.keys().copied();
+        servers.find(|server| self.signaling.is_joined(*server))
     }
 
     fn drop_peer(&mut self, session: &Session, id: &AgentId) {
@@ -271,8 +342,11 @@ impl Core {
             Action::Close => self.drop_wire(session, id),
             Action::Send(signal) => {
                 let me = session.identity().agent.clone();
-                if let Some(message) = signal::write(&signal, me, id.clone()) {
-                    self.signaling.send(&ClientMessage::Signal(message));
+                // One that cannot be sent is lost; the negotiation tries again.
+                if let Some(server) = self.way_to(id)
+                    && let Some(message) = signal::write(&signal, me, id.clone())
+                {
+                    self.signaling.send(server, &ClientMessage::Signal(message));
                 }
             }
             Action::Problem { stage, message } => {
@@ -319,7 +393,7 @@ impl Core {
             let ice_servers = session
                 .options()
                 .ice_servers
-                .concat(self.peers.server_ice());
+                .concat(&self.signaling.ice_servers());
             Connection::new(&ice_servers, move |event| {
                 tell(WireEvent::Connection(event))
             })

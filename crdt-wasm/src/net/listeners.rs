@@ -61,13 +61,21 @@ enum Audience {
     Text,
 }
 
+/// What is to be called.
+enum Call {
+    /// Those who listen, with what they are told.
+    Tell(Audience, JsValue),
+    /// A function of something that the user made, which has its own way to tell how it went.
+    Run(Box<dyn FnOnce()>),
+}
+
 /// The callbacks of one `NetworkSync` and the calls that wait for them.
 #[derive(Default)]
 pub(crate) struct Listeners {
     by_event: RefCell<Vec<(EventName, Function)>>,
     changes: RefCell<Option<Function>>,
     text: RefCell<Option<Function>>,
-    waiting: RefCell<VecDeque<(Audience, JsValue)>>,
+    waiting: RefCell<VecDeque<Call>>,
     delivering: Cell<bool>,
 }
 
@@ -96,12 +104,13 @@ impl Listeners {
         self.text.replace(callback);
     }
 
-    /// Forgets every callback and every call that waits.
+    /// Forgets every callback and all that they were still to be told.
     pub(crate) fn clear(&self) {
         self.by_event.take();
         self.changes.take();
         self.text.take();
-        self.waiting.take();
+        let mut waiting = self.waiting.borrow_mut();
+        waiting.retain(|call| matches!(call, Call::Run(_)));
     }
 
     /// Whether someone wants the whole text after a change, which takes time to make.
@@ -112,15 +121,20 @@ impl Listeners {
     pub(crate) fn queue(&self, event: EventName, payload: JsValue) {
         let mut waiting = self.waiting.borrow_mut();
         if event == EventName::Change {
-            waiting.push_back((Audience::Changes, payload.clone()));
+            waiting.push_back(Call::Tell(Audience::Changes, payload.clone()));
         }
-        waiting.push_back((Audience::Event(event), payload));
+        waiting.push_back(Call::Tell(Audience::Event(event), payload));
+    }
+
+    /// Makes a call of another kind when its turn comes.
+    pub(crate) fn queue_call(&self, call: impl FnOnce() + 'static) {
+        let call = Call::Run(Box::new(call));
+        self.waiting.borrow_mut().push_back(call);
     }
 
     pub(crate) fn queue_text(&self, text: &str) {
-        self.waiting
-            .borrow_mut()
-            .push_back((Audience::Text, text.into()));
+        let call = Call::Tell(Audience::Text, text.into());
+        self.waiting.borrow_mut().push_back(call);
     }
 
     /// Calls everyone that something waits for, in order. What a callback causes is called by the
@@ -132,8 +146,13 @@ impl Listeners {
         }
         loop {
             let next = self.waiting.borrow_mut().pop_front();
-            let Some((audience, payload)) = next else {
-                break;
+            let (audience, payload) = match next {
+                Some(Call::Tell(audience, payload)) => (audience, payload),
+                Some(Call::Run(run)) => {
+                    run();
+                    continue;
+                }
+                None => break,
             };
             for callback in self.callbacks(audience) {
                 if let Err(thrown) = callback.call1(&JsValue::UNDEFINED, &payload) {

@@ -8,10 +8,11 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
 use super::core::host;
+use super::custom;
 use super::doctor::diagnose;
 use super::error::NetworkError;
 use super::listeners::EventName;
-use super::options::Options;
+use super::options::{Options, addresses};
 use super::presence;
 use super::session::Session;
 use crate::error::BindingError;
@@ -46,20 +47,51 @@ impl NetworkSync {
         Ok(Self::create(handle, agent_id, options)?)
     }
 
-    /// Joins the room through the signaling server at `wsUrl` (`ws:` or `wss:`).
+    /// Joins the room through the signaling server at `urls` (`ws:` or `wss:`), or through several at
+    /// once, and starts the transports that were added. Without `urls`, the option `signaling` names
+    /// the servers; without both, the transports alone are used.
     ///
-    /// The promise is fulfilled when the server has let this page in; peers are linked after that,
-    /// as the `peers` and `status` events tell. It is rejected with a `CrdtError` that says what to
-    /// do. Once in, a lost connection comes back by itself.
+    /// Of several servers each is joined, and each is come back to by itself: who can reach any one of
+    /// them meets everybody who can reach the same one. A peer met through two is one peer.
+    ///
+    /// The promise is fulfilled when the first server has let this page in; peers are linked after
+    /// that, as the `peers` and `status` events tell. It is rejected with a `CrdtError` that says what
+    /// to do when all have failed. Once in, a lost connection comes back by itself.
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
     pub fn connect(
         &self,
-        #[wasm_bindgen(js_name = wsUrl, unchecked_param_type = "string")] ws_url: &JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "string | string[] | null")] urls: &JsValue,
     ) -> Promise {
-        match argument::string("wsUrl", ws_url) {
-            Ok(url) => self.session.connect(url),
+        match addresses("urls", urls) {
+            Ok(urls) => self.session.connect(urls),
             Err(error) => Promise::reject(&error.into()),
         }
+    }
+
+    /// Uses a transport of your own to reach one peer, beside or in place of those that are built in.
+    /// Several may be added; adding one twice is adding it once. It is started at once if this is
+    /// connected, otherwise by `connect`, and stopped by `disconnect`.
+    ///
+    /// @throws {CrdtError} `bad_argument`
+    #[wasm_bindgen(js_name = addTransport)]
+    pub fn add_transport(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "Transport")] transport: &JsValue,
+    ) -> Result<(), JsValue> {
+        self.session.add_transport(custom::read(transport)?);
+        Ok(())
+    }
+
+    /// Stops a transport and forgets it; does nothing for one that was not added.
+    ///
+    /// @throws {CrdtError} `bad_argument`
+    #[wasm_bindgen(js_name = removeTransport)]
+    pub fn remove_transport(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "Transport")] transport: &JsValue,
+    ) -> Result<(), JsValue> {
+        self.session.remove_transport(custom::read(transport)?);
+        Ok(())
     }
 
     /// Leaves the room and closes every connection. The document stays as it is, and `connect` may

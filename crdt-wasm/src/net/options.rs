@@ -12,6 +12,8 @@ use crate::error::BindingError;
 pub(crate) struct Options {
     /// The room to join; without it, the one in the address, else the server's default.
     pub(crate) room: Option<RoomId>,
+    /// The signaling servers to use where `connect` names none.
+    pub(crate) signaling: Vec<String>,
     /// RTCIceServer objects, as RTCPeerConnection takes them.
     pub(crate) ice_servers: Array,
     /// Which ways to a peer may be used.
@@ -31,9 +33,12 @@ pub(crate) enum LinkKind {
     WebRtc,
     /// Through the signaling socket, encrypted.
     Relay,
+    /// By a transport of the user's own. Whether there is one says whether it may be used.
+    Custom,
 }
 
 impl LinkKind {
+    /// Those that may be chosen among.
     const ALL: [LinkKind; 3] = [LinkKind::Broadcast, LinkKind::WebRtc, LinkKind::Relay];
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -41,6 +46,7 @@ impl LinkKind {
             LinkKind::Broadcast => "broadcast",
             LinkKind::WebRtc => "webrtc",
             LinkKind::Relay => "relay",
+            LinkKind::Custom => "custom",
         }
     }
 }
@@ -51,6 +57,7 @@ impl Options {
         if value.is_undefined() || value.is_null() {
             return Ok(Options {
                 room: None,
+                signaling: Vec::new(),
                 ice_servers: Array::new(),
                 links: LinkKind::ALL.to_vec(),
                 key: None,
@@ -65,6 +72,7 @@ impl Options {
             .transpose()?;
         Ok(Options {
             room,
+            signaling: addresses("options.signaling", &field(value, "signaling"))?,
             ice_servers: ice_servers(&field(value, "iceServers"))?,
             links: links(&field(value, "links"))?,
             key: argument::optional_string("options.key", &field(value, "key"))?,
@@ -76,6 +84,32 @@ impl Options {
     pub(crate) fn allows(&self, kind: LinkKind) -> bool {
         self.links.contains(&kind)
     }
+}
+
+/// Addresses: none, one as a string, or an array of them. One that comes twice counts once.
+pub(crate) fn addresses(name: &'static str, value: &JsValue) -> Result<Vec<String>, BindingError> {
+    if value.is_undefined() || value.is_null() {
+        return Ok(Vec::new());
+    }
+    if !Array::is_array(value) {
+        let one = value.as_string();
+        return match one {
+            Some(one) => Ok(vec![one]),
+            None => Err(argument::bad(
+                name,
+                "a string or an array of strings",
+                value,
+            )),
+        };
+    }
+    let mut all = Vec::new();
+    for one in Array::from(value).iter() {
+        let one = argument::string(name, &one)?;
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    Ok(all)
 }
 
 fn links(value: &JsValue) -> Result<Vec<LinkKind>, BindingError> {

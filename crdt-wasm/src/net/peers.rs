@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use crdt_sync::negotiation::{ConnectionState, Negotiation, Timing, offers};
 use crdt_sync::{Engine, LinkId, PeerStatus};
-use js_sys::Array;
 use signaling_protocol::AgentId;
 
 use super::bus::BusLink;
+use super::custom::Customs;
 use super::doctor::DoctorStage;
 use super::options::LinkKind;
 use super::page;
 use super::relay::{self, RelayLink, RelayMemory};
+use super::signaling::ServerId;
 use super::status::{LinkState, PeerLink};
 use super::wire::Wire;
 
@@ -22,14 +23,14 @@ pub(crate) struct Peers {
     last_link: u32,
     /// Counts negotiations, so that each has a session of its own within the page.
     negotiations: u32,
-    /// What the signaling server offers for finding paths.
-    server_ice: Array,
 }
 
 /// Someone in the room.
 pub(crate) struct Peer {
     /// Its page load, where it says.
     pub(super) page: Option<u64>,
+    /// The servers that name it, each with the page load that it names.
+    pub(super) places: BTreeMap<ServerId, Option<u64>>,
     /// The negotiation, where a connection is wanted by either side.
     pub(super) negotiation: Option<Negotiation>,
     /// The mesh wants a link to it.
@@ -55,7 +56,7 @@ pub(crate) struct Newcomer {
     /// The page load, where it says.
     pub(super) page: Option<u64>,
     /// It has a key for the relay.
-    relays: bool,
+    pub(super) relays: bool,
 }
 
 impl Newcomer {
@@ -69,18 +70,6 @@ impl Newcomer {
 }
 
 impl Peers {
-    pub(super) fn clear(&mut self) {
-        self.all.clear();
-    }
-
-    pub(super) fn set_server_ice(&mut self, servers: Array) {
-        self.server_ice = servers;
-    }
-
-    pub(super) fn server_ice(&self) -> &Array {
-        &self.server_ice
-    }
-
     pub(super) fn get(&self, id: &AgentId) -> Option<&Peer> {
         self.all.get(id)
     }
@@ -89,10 +78,11 @@ impl Peers {
         self.all.get_mut(id)
     }
 
-    /// Takes a newcomer in, in place of who had the name before.
-    pub(super) fn add(&mut self, newcomer: Newcomer) {
+    /// Takes a newcomer in, whom `server` names, in place of who had the name before.
+    pub(super) fn add(&mut self, server: ServerId, newcomer: Newcomer) {
         let peer = Peer {
             page: newcomer.page,
+            places: BTreeMap::from([(server, newcomer.page)]),
             negotiation: None,
             planned: false,
             wire: None,
@@ -153,6 +143,13 @@ impl Peers {
     pub(super) fn linked(&self) -> Vec<String> {
         let up = self.all.iter().filter(|(_, peer)| peer.is_linked());
         up.map(|(id, _)| id.to_string()).collect()
+    }
+
+    /// Those whom no server names, and no link leads to.
+    pub(super) fn gone(&self) -> Vec<AgentId> {
+        let is_gone = |peer: &Peer| peer.places.is_empty() && !peer.is_linked();
+        let gone = self.all.iter().filter(|(_, peer)| is_gone(peer));
+        gone.map(|(id, _)| id.clone()).collect()
     }
 
     /// The peers that need a new connection now.
@@ -217,8 +214,10 @@ impl Peers {
             .filter(|wire| wire.is_up)
     }
 
-    pub(super) fn links(&self, engine: Option<&Engine>) -> Vec<PeerLink> {
+    /// One entry for each peer, by whatever it was met.
+    pub(super) fn links(&self, engine: Option<&Engine>, customs: &Customs) -> Vec<PeerLink> {
         let figures: Vec<PeerStatus> = engine.into_iter().flat_map(Engine::peers).collect();
+        let is_custom = |figures: &PeerStatus| customs.leads(figures.link);
         let link = |(id, peer): (&AgentId, &Peer)| {
             let direct = peer
                 .wire
@@ -230,7 +229,13 @@ impl Peers {
                 .as_ref()
                 .filter(|relay| relay.heard)
                 .map(|relay| relay.link);
+            let custom = figures.iter().find(|figures| {
+                figures.session.is_some() && figures.session == peer.page && is_custom(figures)
+            });
             let (kind, used) = match (direct, relayed) {
+                _ if custom.is_some_and(|custom| custom.active) => {
+                    (LinkKind::Custom, custom.map(|custom| custom.link))
+                }
                 _ if peer.bus_link().is_some() => (LinkKind::Broadcast, peer.bus_link()),
                 (Some(link), _) if peer.is_direct() => (LinkKind::WebRtc, Some(link)),
                 (_, Some(link)) => (LinkKind::Relay, Some(link)),
@@ -240,7 +245,10 @@ impl Peers {
             PeerLink {
                 peer: id.to_string(),
                 link: kind.as_str(),
-                state: peer.link_state(),
+                state: match kind {
+                    LinkKind::Custom => LinkState::Open,
+                    _ => peer.link_state(),
+                },
                 synced: figures.is_some_and(|figures| figures.synced),
                 rtt: figures
                     .and_then(|figures| figures.rtt)
@@ -253,7 +261,14 @@ impl Peers {
                 problem_stage: peer.problem.as_ref().map(|(stage, _)| *stage),
             }
         };
-        self.all.iter().map(link).collect()
+        let mut links: Vec<PeerLink> = self.all.iter().map(link).collect();
+        let in_room = |session| self.all.values().any(|peer| peer.page == Some(session));
+        let others = customs.peers(engine);
+        for figures in others.filter(|f| f.active && !f.session.is_some_and(in_room)) {
+            links.push(PeerLink::by_transport(figures));
+        }
+        links.sort_by(|a, b| a.peer.cmp(&b.peer));
+        links
     }
 }
 

@@ -15,6 +15,9 @@ use crate::edit::TextChange;
 use crate::merge::whole_text;
 use crate::object::plain;
 
+/// How often links that do not tell when there is room are looked at while something waits.
+const ROOM_MILLIS: u64 = 4;
+
 /// The payload of `synced`.
 #[derive(Serialize)]
 struct Synced {
@@ -65,6 +68,10 @@ impl Core {
             rank,
             ..LinkOptions::default()
         };
+        self.link_up_with(session, link, options);
+    }
+
+    pub(super) fn link_up_with(&mut self, session: &Session, link: LinkId, options: LinkOptions) {
         self.with_engine(session, |engine, document| {
             engine.link_up(link, options, now(), document);
         });
@@ -132,7 +139,9 @@ impl Core {
         let relayed_bytes = self.relay.waiting_bytes() + self.signaling.buffered();
         let relayed = self.peers.relays().map(|link| (link, relayed_bytes));
         let local = self.peers.bus_links().map(|link| (link, 0));
-        let waiting: Vec<(LinkId, usize)> = direct.chain(relayed).chain(local).collect();
+        let custom = self.customs.buffered();
+        let waiting = direct.chain(relayed).chain(local).chain(custom);
+        let waiting: Vec<(LinkId, usize)> = waiting.collect();
         if waiting.is_empty() {
             return;
         }
@@ -141,6 +150,15 @@ impl Core {
                 engine.buffered_amount(link, bytes, now(), document);
             }
         });
+    }
+
+    /// When to look again whether there is room in the links that do not tell when there is.
+    pub(super) fn room_deadline(&self) -> Option<u64> {
+        let engine = self.engine.as_ref()?;
+        let custom = self.customs.buffered().map(|(link, _)| link);
+        let silent = self.peers.bus_links().chain(self.peers.relays());
+        let waits = silent.chain(custom).any(|link| engine.waits_for_room(link));
+        waits.then(|| now() + ROOM_MILLIS)
     }
 
     /// Lets listeners know what became of the text.
@@ -213,6 +231,8 @@ impl Core {
                     self.send_by_bus(session, &to, message);
                 } else if let Some(to) = self.peers.relayed_to(link) {
                     self.send_relayed(session, &to, link, message);
+                } else {
+                    self.send_by_custom(session, link, message);
                 }
             }
             Output::Close { link, reason } => self.on_close(session, link, &reason),
@@ -289,9 +309,12 @@ impl Core {
 
     fn peer_of(&mut self, link: LinkId) -> Option<String> {
         let direct = self.peers.wire(link).map(|(id, _)| id);
-        direct
+        let room = direct
             .or_else(|| self.peers.on_bus(link))
-            .or_else(|| self.peers.relayed_to(link))
-            .map(|id| id.to_string())
+            .or_else(|| self.peers.relayed_to(link));
+        room.map(|id| id.to_string()).or_else(|| {
+            let mut others = self.customs.peers(self.engine.as_ref());
+            others.find(|peer| peer.link == link)?.agent
+        })
     }
 }

@@ -21,13 +21,14 @@ use super::options::LinkKind;
 use super::pace::Pace;
 use super::seal::RoomKey;
 use super::session::{Event, Session};
+use super::signaling::ServerId;
 use super::wire::spawn;
 
 /// The capability of a page that has a key for the relay.
 pub(crate) const CAPABILITY: &str = "relay";
 
 /// Of the links to one peer this is the last choice.
-const RANK: u8 = 2;
+const RANK: u8 = 3;
 
 /// Messages that wait to be decrypted, at most; what comes beyond is lost, and the engine asks for
 /// it again.
@@ -66,6 +67,8 @@ struct Lane<T> {
 /// The relay link to one peer.
 pub(crate) struct RelayLink {
     pub(super) link: LinkId,
+    /// The server that it goes through.
+    server: ServerId,
     /// Something has come by it: the peer is there.
     pub(super) heard: bool,
 }
@@ -172,11 +175,7 @@ impl Core {
             RelayEvent::Sealed(to, sealed) => {
                 self.relay.sealing.running = None;
                 match sealed {
-                    Ok(payload) => self.signaling.send(&ClientMessage::Relay(RelayMessage {
-                        to,
-                        from: Some(session.identity().agent.clone()),
-                        payload,
-                    })),
+                    Ok(payload) => self.send_sealed(session, to, payload),
                     Err(reason) => self.tell_relay_error(session, &to, reason),
                 }
                 self.seal_next(session);
@@ -190,6 +189,16 @@ impl Core {
                 self.open_next(session);
             }
         }
+    }
+
+    fn send_sealed(&self, session: &Session, to: AgentId, payload: String) {
+        // Where no server leads to the peer any more, its link is given up in this same turn.
+        let Some(server) = self.way_to(&to) else {
+            return;
+        };
+        let from = Some(session.identity().agent.clone());
+        let message = RelayMessage { to, from, payload };
+        self.signaling.send(server, &ClientMessage::Relay(message));
     }
 
     pub(super) fn tick_relay(&mut self, session: &Session) {
@@ -212,17 +221,25 @@ impl Core {
 
     /// Takes relay links up where there is no better one, and gives them up where there is.
     pub(super) fn plan_relay(&mut self, session: &Session) {
-        let usable = self.relay.is_ready() && self.signaling.is_joined();
+        let is_ready = self.relay.is_ready();
         let ids: Vec<AgentId> = self.peers.ids().cloned().collect();
         for id in ids {
+            let way = self.way_to(&id).filter(|_| is_ready);
             let Some(peer) = self.peers.get(&id) else {
                 continue;
             };
             let needed = peer.planned && !peer.is_direct();
-            let wanted = usable && peer.relayed.able && (needed || peer.relayed.asked);
+            let is_wanted = peer.relayed.able && (needed || peer.relayed.asked);
+            let wanted = way.filter(|_| is_wanted);
             match (&peer.relay, wanted) {
-                (None, true) => self.raise_relay(session, &id),
-                (Some(_), false) => self.drop_relay(session, &id, usable),
+                (None, Some(server)) => self.raise_relay(session, &id, server),
+                (Some(_), None) => self.drop_relay(session, &id, way.is_some()),
+                // What was under way by the other server may be lost: with a new link both say what
+                // they have.
+                (Some(relay), Some(server)) if relay.server != server => {
+                    self.drop_relay(session, &id, false);
+                    self.raise_relay(session, &id, server);
+                }
                 _ => {}
             }
         }
@@ -275,10 +292,14 @@ impl Core {
         peer.problem = Some((DoctorStage::Channel, reason.to_string()));
     }
 
-    fn raise_relay(&mut self, session: &Session, id: &AgentId) {
+    fn raise_relay(&mut self, session: &Session, id: &AgentId, server: ServerId) {
         let link = self.peers.next_link();
         if let Some(peer) = self.peers.get_mut(id) {
-            peer.relay = Some(RelayLink { link, heard: false });
+            peer.relay = Some(RelayLink {
+                link,
+                server,
+                heard: false,
+            });
         }
         self.link_up(session, link, RANK);
     }
@@ -297,8 +318,10 @@ impl Core {
             memory.over = envelope.epoch;
             return;
         }
-        if peer.relay.is_none() {
-            self.raise_relay(session, from);
+        if peer.relay.is_none()
+            && let Some(server) = self.way_to(from)
+        {
+            self.raise_relay(session, from, server);
         }
         let relay = self
             .peers

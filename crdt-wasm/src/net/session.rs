@@ -1,8 +1,8 @@
 //! One document's network: signaling, peers and the sync engine, driven by one queue of events.
 //!
 //! Whatever happens (a frame, a timer, a call from JavaScript) becomes an [`Event`] in the inbox.
-//! The one loop in [`Session::dispatch`] takes them in order, with the state borrowed; what is
-//! meant for JavaScript is queued meanwhile and called after the loop, when nothing is borrowed.
+//! [`Session::dispatch`] takes them in order, with the state borrowed; what is meant for JavaScript
+//! is queued meanwhile and called afterwards, when nothing is borrowed.
 //! An event that comes while the loop runs waits for its turn, so nothing here is re-entered.
 
 use std::cell::{Cell, RefCell};
@@ -10,13 +10,14 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use crdt_sync::LinkId;
-use js_sys::Promise;
+use js_sys::{Object, Promise};
 use signaling_protocol::{AgentId, SessionSecret};
 use wasm_bindgen::JsValue;
 
 use super::browser::{self, Deferred};
 use super::bus::BusMessage;
 use super::core::Core;
+use super::custom::CustomEvent;
 use super::error::NetworkError;
 use super::listeners::Listeners;
 use super::options::Options;
@@ -31,7 +32,7 @@ use crate::registry::{Entry, Watcher};
 /// Something that happened.
 pub(crate) enum Event {
     Connect {
-        url: String,
+        urls: Vec<String>,
         done: Rc<Deferred>,
     },
     Disconnect,
@@ -59,6 +60,14 @@ pub(crate) enum Event {
     },
     Relay(RelayEvent),
     Bus(BusMessage),
+    /// A transport of the user's own is to be used, or no longer.
+    AddTransport(Object),
+    RemoveTransport(Object),
+    /// From the transport that was started as the `run`-th.
+    Custom {
+        run: u32,
+        event: CustomEvent,
+    },
     /// The time that the state asked for has come.
     Timer,
     /// The page is being put away.
@@ -101,8 +110,11 @@ pub(crate) struct Session {
     core: RefCell<Core>,
     inbox: RefCell<VecDeque<Event>>,
     running: Cell<bool>,
-    /// Edits were made, and a microtask that sends them is under way.
+    /// Events were taken whose consequences for the whole have not been drawn yet.
+    unsettled: Cell<bool>,
+    /// Edits were sent in this task; what is edited after them goes in a microtask that is planned.
     flush_planned: Cell<bool>,
+    edited_since: Cell<bool>,
 }
 
 thread_local! {
@@ -133,22 +145,32 @@ impl Session {
             listeners: Listeners::default(),
             inbox: RefCell::default(),
             running: Cell::new(false),
+            unsettled: Cell::new(false),
             flush_planned: Cell::new(false),
+            edited_since: Cell::new(false),
         });
         let watcher: Weak<dyn Watcher> = session.this.clone();
         session.entry.watch(watcher);
         Ok(session)
     }
 
-    pub(crate) fn connect(&self, url: String) -> Promise {
+    pub(crate) fn connect(&self, urls: Vec<String>) -> Promise {
         let done = Rc::new(Deferred::new());
         let promise = done.promise.clone();
-        self.dispatch(Event::Connect { url, done });
+        self.dispatch(Event::Connect { urls, done });
         promise
     }
 
     pub(crate) fn disconnect(&self) {
         self.dispatch(Event::Disconnect);
+    }
+
+    pub(crate) fn add_transport(&self, transport: Object) {
+        self.dispatch(Event::AddTransport(transport));
+    }
+
+    pub(crate) fn remove_transport(&self, transport: Object) {
+        self.dispatch(Event::RemoveTransport(transport));
     }
 
     pub(crate) fn destroy(&self) {
@@ -217,11 +239,23 @@ impl Session {
     /// Takes an event in, and works unless that is going on already.
     pub(crate) fn dispatch(&self, event: Event) {
         self.inbox.borrow_mut().push_back(event);
-        if self.running.replace(true) {
+        if self.running.get() {
             return;
         }
+        self.unsettled.set(true);
+        self.turn(|_| {});
+        // Who waits for a change of the text has it now; the rest may take longer.
+        if self.unsettled.replace(false) {
+            self.turn(|core| core.settle(self));
+        }
+    }
+
+    /// Does a piece of work with the state borrowed, and all that waits; then calls who is to hear.
+    fn turn(&self, act: impl FnOnce(&mut Core)) {
+        self.running.set(true);
         {
             let mut core = self.core.borrow_mut();
+            act(&mut core);
             loop {
                 let next = self.inbox.borrow_mut().pop_front();
                 let Some(event) = next else {
@@ -229,7 +263,6 @@ impl Session {
                 };
                 core.handle(self, event);
             }
-            core.settle(self);
         }
         self.running.set(false);
         self.listeners.deliver();
@@ -237,16 +270,21 @@ impl Session {
 }
 
 impl Watcher for Session {
-    /// Edits of one task go out together, in a microtask after it.
+    /// The first edit of a task goes out at once; those that follow it in the same task go out
+    /// together, in a microtask after it.
     fn edited(&self) {
         if self.flush_planned.replace(true) {
+            self.edited_since.set(true);
             return;
         }
+        self.dispatch(Event::Edited);
         let this = self.this.clone();
         wasm_bindgen_futures::spawn_local(async move {
             if let Some(session) = this.upgrade() {
                 session.flush_planned.set(false);
-                session.dispatch(Event::Edited);
+                if session.edited_since.replace(false) {
+                    session.dispatch(Event::Edited);
+                }
             }
         });
     }

@@ -1,8 +1,11 @@
 //! What `getStatus()` and the `status` event show.
 
+use crdt_sync::PeerStatus;
 use serde::Serialize;
 
 use super::doctor::DoctorStage;
+use super::error::NetworkError;
+use super::options::LinkKind;
 
 /// Where the whole stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -31,9 +34,11 @@ pub(crate) struct Status {
     pub(crate) agent_id: String,
     pub(crate) room: Option<String>,
     pub(crate) url: Option<String>,
+    pub(crate) signaling: Vec<ServerStatus>,
     pub(crate) error: Option<Problem>,
     pub(crate) relay_off: Option<String>,
     pub(crate) links: Vec<PeerLink>,
+    pub(crate) transports: Vec<TransportStatus>,
     pub(crate) open_connections: usize,
 }
 
@@ -46,6 +51,8 @@ impl Status {
             || self.error != before.error
             || self.peers != before.peers
             || self.url != before.url
+            || self.signaling != before.signaling
+            || self.transports != before.transports
             || self.relay_off != before.relay_off
             || self.links.len() != before.links.len()
             || self.links.iter().zip(&before.links).any(|(now, then)| {
@@ -65,6 +72,47 @@ pub(crate) struct Problem {
     pub(crate) message: String,
 }
 
+impl From<&NetworkError> for Problem {
+    fn from(error: &NetworkError) -> Problem {
+        Problem {
+            code: error.code(),
+            message: error.to_string(),
+        }
+    }
+}
+
+/// One signaling server; `ServerStatus` in the TypeScript types.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct ServerStatus {
+    pub(crate) url: String,
+    pub(crate) state: Phase,
+    pub(crate) error: Option<Problem>,
+}
+
+/// A transport of the user's own; `TransportStatus` in the TypeScript types.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct TransportStatus {
+    pub(crate) state: TransportState,
+    /// Whom it leads to, once that one has said hello.
+    pub(crate) peer: Option<String>,
+    /// What went wrong with it last, until it connects.
+    pub(crate) problem: Option<String>,
+}
+
+/// How far a transport of the user's own is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TransportState {
+    /// Not started: `connect` was not called.
+    Stopped,
+    /// Started, or waiting to be started again.
+    Connecting,
+    /// Connected.
+    Open,
+    /// Stopped for good: what is at its other end breaks the protocol.
+    Failed,
+}
+
 /// The link to one peer; `PeerLink` in the TypeScript types.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -80,6 +128,25 @@ pub(crate) struct PeerLink {
     pub(crate) behind: Option<f64>,
     pub(crate) problem: Option<String>,
     pub(crate) problem_stage: Option<DoctorStage>,
+}
+
+impl PeerLink {
+    /// The entry of a peer that only a transport of the user's own leads to.
+    pub(crate) fn by_transport(figures: PeerStatus) -> PeerLink {
+        PeerLink {
+            peer: figures.agent.unwrap_or_default(),
+            link: LinkKind::Custom.as_str(),
+            state: LinkState::Open,
+            synced: figures.synced,
+            rtt: figures.rtt.map(|rtt| rtt as f64),
+            bytes_in: figures.bytes_in as f64,
+            bytes_out: figures.bytes_out as f64,
+            ahead: Some(figures.ahead as f64),
+            behind: Some(figures.behind as f64),
+            problem: None,
+            problem_stage: None,
+        }
+    }
 }
 
 /// How far the link to a peer is.
@@ -110,6 +177,8 @@ mod tests {
             url: Some("ws://localhost:8080".to_owned()),
             error: None,
             relay_off: None,
+            signaling: Vec::new(),
+            transports: Vec::new(),
             links: vec![PeerLink {
                 peer: "bob".to_owned(),
                 link: "webrtc",

@@ -49,9 +49,11 @@ test('the status of a sync that was never connected', () =>
         agentId: 'alice',
         room: 'plans',
         url: null,
+        signaling: [],
         error: null,
         relayOff: null,
         links: [],
+        transports: [],
         openConnections: 0,
       });
     },

@@ -15,9 +15,11 @@ function status(state: NetworkStatus["state"], peers: string[] = []): NetworkSta
     agentId: "me~000000",
     room: "r",
     url: "ws://localhost:8080",
+    signaling: [{ url: "ws://localhost:8080", state, error: null }],
     error: null,
     relayOff: null,
     links: peers.map((peer) => link({ peer })),
+    transports: [],
     openConnections: peers.length,
   };
 }
