@@ -407,6 +407,16 @@ impl Document {
         self.merge_batch(&patch::decode(patch)?, Some(changed))
     }
 
+    /// Merges a patch that [`Document::encode_since_named`] made with the same names. See
+    /// [`Document::merge_patch`].
+    pub fn merge_patch_named(
+        &mut self,
+        patch: &[u8],
+        known: &[&str],
+    ) -> Result<MergeReport, MergeError> {
+        self.merge_batch(&patch::decode_named(patch, known)?, None)
+    }
+
     /// Merges a patch that [`Document::encode_since_named`] made with the same names, and calls
     /// `changed` with every change of the text. See [`Document::merge_patch`].
     pub fn merge_patch_named_with(

@@ -132,6 +132,24 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// Whether the peer breaks the protocol, or speaks another one, so that the next link to it would
+    /// end the same way.
+    pub fn is_breach(&self) -> bool {
+        match self {
+            CloseReason::Malformed(_)
+            | CloseReason::Operations(_)
+            | CloseReason::Version(_)
+            | CloseReason::PresenceFlood { .. }
+            | CloseReason::Outdated { .. } => true,
+            CloseReason::Dead { .. }
+            | CloseReason::Stalled { .. }
+            | CloseReason::FragmentTimeout { .. }
+            | CloseReason::OwnSession
+            | CloseReason::Goodbye
+            | CloseReason::Leaving => false,
+        }
+    }
+
     /// A stable identifier of this reason.
     pub fn code(&self) -> &'static str {
         match self {

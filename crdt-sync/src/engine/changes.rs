@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crdt_core::{Document, MergeReport, Splice, VersionSummary};
+use crdt_core::{Document, MergeReport, Splice, TextLen, VersionSummary};
 
 use super::Engine;
 use super::link::Link;
@@ -12,6 +12,16 @@ use crate::wire::{Message, kind};
 
 /// The longest message that is put together before the peer has said hello.
 const MAX_HELLO: usize = 4 * 1024 * 1024;
+
+/// The change that makes an empty text what it is now; none if it is still empty.
+fn whole_text(doc: &Document) -> Option<OwnedSplice> {
+    let nothing = TextLen::default();
+    (!doc.is_empty()).then(|| OwnedSplice {
+        pos: nothing,
+        deleted: nothing,
+        inserted: doc.text(),
+    })
+}
 
 impl Engine {
     pub(super) fn receive_binary(
@@ -115,9 +125,16 @@ impl Engine {
         let before = Arc::clone(&self.version(now, doc).summary);
         let mut splices = Vec::new();
         let names = [sender.as_str(), self.agent.as_str()];
-        let changed = &mut |splice: Splice<'_>| splices.push(splice.into());
-        let merged = doc.merge_patch_named_with(patch, &names, changed);
-        self.after_merge(link, &before, &merged?, splices, now, doc);
+        let report = if doc.is_empty() {
+            // A whole history, most often: what came of it is one insert, however many edits it took.
+            let report = doc.merge_patch_named(patch, &names)?;
+            splices.extend(whole_text(doc));
+            report
+        } else {
+            let changed = &mut |splice: Splice<'_>| splices.push(splice.into());
+            doc.merge_patch_named_with(patch, &names, changed)?
+        };
+        self.after_merge(link, &before, &report, splices, now, doc);
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 //! signaling server that a page is in the room greets it there; only a page of the same browser
 //! hears that, and answers.
 
-use crdt_sync::{CloseReason, LinkId, Outgoing};
+use crdt_sync::{Channel as Stream, CloseReason, LinkId, Outgoing};
 use js_sys::{Array, JsString, Uint8Array};
 use signaling_protocol::AgentId;
 use wasm_bindgen::{JsCast, JsValue};
@@ -16,6 +16,7 @@ use super::core::Core;
 use super::doctor::DoctorStage;
 use super::options::LinkKind;
 use super::session::{Event, Session};
+use super::transport::Transport;
 
 /// Of the links to one peer this is the first choice.
 const RANK: u8 = 0;
@@ -46,7 +47,11 @@ pub(crate) struct Bus {
 }
 
 /// A channel to one page; dropped, it closes.
-pub(crate) struct Outbox(BroadcastChannel);
+pub(crate) struct Outbox {
+    channel: BroadcastChannel,
+    /// Who says it: our agent id and page.
+    from: [JsValue; 2],
+}
 
 /// The way to a peer's page.
 pub(crate) struct BusLink {
@@ -55,20 +60,43 @@ pub(crate) struct BusLink {
     pub(super) link: Option<LinkId>,
 }
 
+impl Transport for BusLink {
+    fn kind(&self) -> LinkKind {
+        LinkKind::Broadcast
+    }
+
+    fn send(&mut self, _: Stream, message: Outgoing) -> Result<(), String> {
+        self.outbox.post(match message {
+            Outgoing::Text(text) => BusContent::Text(text),
+            Outgoing::Binary(bytes) => BusContent::Binary(bytes),
+        });
+        Ok(())
+    }
+
+    fn buffered(&self) -> usize {
+        0
+    }
+}
+
 impl Drop for Outbox {
     fn drop(&mut self) {
-        self.0.close();
+        self.channel.close();
     }
 }
 
 impl Outbox {
     /// The channel of a page; `None` where the browser has no such channels.
-    fn open(page: u64) -> Option<Outbox> {
+    fn open(page: u64, session: &Session) -> Option<Outbox> {
         let name = format!("crdt-wasm {page:016x}");
-        BroadcastChannel::new(&name).ok().map(Outbox)
+        let me = session.identity();
+        let own_page = format!("{:016x}", me.page());
+        Some(Outbox {
+            channel: BroadcastChannel::new(&name).ok()?,
+            from: [me.agent.as_str().into(), own_page.into()],
+        })
     }
 
-    fn post(&self, session: &Session, content: BusContent) {
+    fn post(&self, content: BusContent) {
         let (kind, data) = match content {
             BusContent::Hello => ("hello", JsValue::UNDEFINED),
             BusContent::Here => ("here", JsValue::UNDEFINED),
@@ -76,11 +104,10 @@ impl Outbox {
             BusContent::Text(text) => ("data", text.into()),
             BusContent::Binary(bytes) => ("data", Uint8Array::from(&bytes[..]).into()),
         };
-        let me = session.identity();
-        let page = format!("{:016x}", me.page());
-        let message = Array::of4(&kind.into(), &me.agent.as_str().into(), &page.into(), &data);
+        let [agent, page] = &self.from;
+        let message = Array::of4(&kind.into(), agent, page, &data);
         // It fails only on a channel that is closed.
-        let _ = self.0.post_message(&message);
+        let _ = self.channel.post_message(&message);
     }
 }
 
@@ -115,11 +142,11 @@ impl Core {
         if !session.options().allows(LinkKind::Broadcast) {
             return;
         }
-        let Some(inbox) = Outbox::open(session.identity().page()) else {
+        let Some(inbox) = Outbox::open(session.identity().page(), session) else {
             return;
         };
         let tell = session.teller(Event::Bus);
-        let listener = Listener::new(&inbox.0, "message", move |event| {
+        let listener = Listener::new(&inbox.channel, "message", move |event| {
             let data = event.unchecked_into::<MessageEvent>().data();
             if let Some(message) = BusMessage::read(&data) {
                 tell(message);
@@ -131,15 +158,17 @@ impl Core {
         });
     }
 
-    /// Asks a peer's page whether it is in this browser.
+    /// Asks a peer's page whether it is in this browser, unless it was asked.
     pub(super) fn greet(&mut self, session: &Session, id: &AgentId) {
-        let Some(peer) = self.peers.get_mut(id).filter(|_| self.bus.is_some()) else {
+        let peer = self.peers.get_mut(id).filter(|_| self.bus.is_some());
+        let Some(peer) = peer.filter(|peer| peer.bus.is_none() && !peer.breaks_protocol) else {
             return;
         };
-        let Some(outbox) = peer.page.and_then(Outbox::open) else {
+        let open = |page| Outbox::open(page, session);
+        let Some(outbox) = peer.page.and_then(open) else {
             return;
         };
-        outbox.post(session, BusContent::Hello);
+        outbox.post(BusContent::Hello);
         peer.bus = Some(BusLink { outbox, link: None });
     }
 
@@ -160,7 +189,7 @@ impl Core {
                 self.plan(session);
                 return;
             }
-            BusContent::Hello => bus.outbox.post(session, BusContent::Here),
+            BusContent::Hello => bus.outbox.post(BusContent::Here),
             BusContent::Here | BusContent::Text(_) | BusContent::Binary(_) => {}
         }
         let Some(link) = self.raise_bus(session, &from) else {
@@ -173,21 +202,10 @@ impl Core {
         }
     }
 
-    /// Sends the engine's message to a page of this browser.
-    pub(super) fn send_by_bus(&self, session: &Session, to: &AgentId, message: Outgoing) {
-        if let Some(bus) = self.peers.get(to).and_then(|peer| peer.bus.as_ref()) {
-            let content = match message {
-                Outgoing::Text(text) => BusContent::Text(text),
-                Outgoing::Binary(bytes) => BusContent::Binary(bytes),
-            };
-            bus.outbox.post(session, content);
-        }
-    }
-
     /// Tells every page of this browser that we leave.
-    pub(super) fn close_bus(&mut self, session: &Session) {
+    pub(super) fn close_bus(&mut self) {
         for bus in self.peers.buses() {
-            bus.outbox.post(session, BusContent::Bye);
+            bus.outbox.post(BusContent::Bye);
         }
         self.bus = None;
     }
@@ -200,10 +218,21 @@ impl Core {
         }
     }
 
+    /// Lets go of the link to a page that others link to.
+    pub(super) fn take_leave_by_bus(&mut self, session: &Session, id: &AgentId) {
+        let bus = self.peers.get(id).and_then(|peer| peer.bus.as_ref());
+        if let Some(bus) = bus.filter(|bus| bus.link.is_some()) {
+            bus.outbox.post(BusContent::Bye);
+            self.drop_bus(session, id);
+        }
+    }
+
     /// The engine has given the link up, and forgotten it: the page may be gone without a word.
     pub(super) fn on_bus_close(&mut self, session: &Session, id: &AgentId, reason: &CloseReason) {
         if let Some(peer) = self.peers.get_mut(id) {
             peer.bus = None;
+            // With such a peer the next link would end the same way.
+            peer.breaks_protocol |= reason.is_breach();
             peer.problem = Some((DoctorStage::Channel, reason.to_string()));
         }
         self.plan(session);

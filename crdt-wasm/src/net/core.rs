@@ -282,7 +282,7 @@ impl Core {
 
     /// Lets go of everyone that the signaling servers named, and of the servers.
     fn leave_room(&mut self, session: &Session) {
-        self.close_bus(session);
+        self.close_bus();
         self.drop_all_peers(session);
         self.signaling.leave();
         self.relay = Relay::default();

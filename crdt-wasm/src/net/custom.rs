@@ -7,7 +7,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use crdt_sync::backoff::Backoff;
-use crdt_sync::{CloseReason, Engine, LinkId, LinkOptions, Outgoing, PeerStatus};
+use crdt_sync::{
+    Channel as Stream, CloseReason, Engine, LinkId, LinkOptions, Outgoing, PeerStatus,
+};
 use js_sys::{Array, ArrayBuffer, Function, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -16,8 +18,10 @@ use super::browser::{now, random_fraction};
 use super::core::Core;
 use super::error::NetworkError;
 use super::message_of;
+use super::options::LinkKind;
 use super::session::{Event, Session};
 use super::status::{TransportState, TransportStatus};
+use super::transport::Transport;
 use crate::argument;
 use crate::error::BindingError;
 
@@ -47,6 +51,12 @@ pub(crate) enum CustomEvent {
     Failed(String),
 }
 
+/// A call to be made when nothing is borrowed.
+type Call = Box<dyn FnOnce()>;
+
+/// Tells the session of what a transport tells.
+type Teller = Rc<dyn Fn(CustomEvent)>;
+
 /// The transports of one session.
 #[derive(Default)]
 pub(crate) struct Customs {
@@ -74,6 +84,11 @@ struct Run {
     connected_at: u64,
     buffered: usize,
     state: Rc<RunState>,
+    object: Object,
+    /// Tells the session.
+    tell: Teller,
+    /// Has the session make a call when it holds nothing.
+    later: Rc<dyn Fn(Call)>,
 }
 
 /// What the calls that wait to be made have to know.
@@ -83,6 +98,33 @@ struct RunState {
     started: Cell<bool>,
     /// Nothing more is to be sent.
     broken: Cell<bool>,
+}
+
+impl Transport for Run {
+    fn kind(&self) -> LinkKind {
+        LinkKind::Custom
+    }
+
+    fn send(&mut self, _: Stream, message: Outgoing) -> Result<(), String> {
+        // The link was declared to carry binary messages only.
+        let Outgoing::Binary(bytes) = message else {
+            return Ok(());
+        };
+        let (object, state, tell) = self.parts();
+        (self.later)(Box::new(move || {
+            if state.broken.get() {
+                return;
+            }
+            let bytes: JsValue = Uint8Array::from(&bytes[..]).into();
+            call(&object, "send", &Array::of1(&bytes), &tell);
+            read_buffered(&object, &tell);
+        }));
+        Ok(())
+    }
+
+    fn buffered(&self) -> usize {
+        self.buffered
+    }
 }
 
 impl Custom {
@@ -101,10 +143,16 @@ impl Customs {
         self.all.iter().filter_map(|custom| custom.restart_at).min()
     }
 
-    /// The open links, each with the bytes that wait in it.
-    pub(super) fn buffered(&self) -> impl Iterator<Item = (LinkId, usize)> {
+    /// The open links.
+    pub(super) fn transports(&self) -> impl Iterator<Item = (LinkId, &dyn Transport)> {
         let runs = self.all.iter().filter_map(|custom| custom.run.as_ref());
-        runs.filter_map(|run| Some((run.link?, run.buffered)))
+        runs.filter_map(|run| Some((run.link?, run as &dyn Transport)))
+    }
+
+    /// The transport behind a link.
+    pub(super) fn transport(&mut self, link: LinkId) -> Option<&mut dyn Transport> {
+        let run = self.of_link(link)?.run.as_mut()?;
+        Some(run)
     }
 
     pub(super) fn leads(&self, link: LinkId) -> bool {
@@ -223,7 +271,7 @@ impl Core {
         // Who does not tell when there is room is asked.
         for custom in &self.customs.all {
             if let Some(run) = custom.run.as_ref().filter(|run| run.buffered > 0) {
-                read_buffered_later(session, custom.object.clone(), run.number);
+                run.ask_buffered();
             }
         }
     }
@@ -255,36 +303,12 @@ impl Core {
                 }
             }
             CustomEvent::Drained => {
-                read_buffered_later(session, custom.object.clone(), run);
+                if let Some(run) = &custom.run {
+                    run.ask_buffered();
+                }
             }
             CustomEvent::Failed(reason) => self.transport_failed(session, run, reason),
         }
-    }
-
-    /// Sends the engine's message by a transport. Returns whether the link is one of these.
-    pub(super) fn send_by_custom(
-        &mut self,
-        session: &Session,
-        link: LinkId,
-        message: Outgoing,
-    ) -> bool {
-        let Some(custom) = self.customs.of_link(link) else {
-            return false;
-        };
-        // The links are declared to carry binary messages only.
-        if let (Outgoing::Binary(bytes), Some(run)) = (message, &custom.run) {
-            let (object, state) = (custom.object.clone(), Rc::clone(&run.state));
-            let tell = teller(session, run.number);
-            session.listeners().queue_call(move || {
-                if state.broken.get() {
-                    return;
-                }
-                let bytes: JsValue = Uint8Array::from(&bytes[..]).into();
-                call(&object, "send", &Array::of1(&bytes), tell.clone());
-                read_buffered(&object, &tell);
-            });
-        }
-        true
     }
 
     /// The engine has given a link up, and forgotten it. Returns whether the link is one of these.
@@ -384,17 +408,18 @@ impl Core {
             connected_at: 0,
             buffered: 0,
             state: Rc::default(),
+            object: custom.object.clone(),
+            tell: Rc::new(session.teller(move |event| Event::Custom { run: number, event })),
+            later: Rc::new(session.later()),
         });
-        let object = custom.object.clone();
-        let state = custom.run.as_ref().map(|run| Rc::clone(&run.state));
-        let tell = teller(session, number);
-        session.listeners().queue_call(move || {
-            if let Some(state) = state {
+        if let Some(run) = &custom.run {
+            let (object, state, tell) = run.parts();
+            (run.later)(Box::new(move || {
                 state.started.set(true);
-            }
-            let callbacks = callbacks(tell.clone());
-            call(&object, "start", &Array::of1(&callbacks), tell);
-        });
+                let callbacks = callbacks(&tell);
+                call(&object, "start", &Array::of1(&callbacks), &tell);
+            }));
+        }
     }
 
     /// Stops a transport if it runs, and lets the engine know.
@@ -406,39 +431,48 @@ impl Core {
         let Some(run) = custom.run.take() else {
             return;
         };
-        let object = custom.object.clone();
         if let Some(link) = run.link {
             self.link_down(session, link);
         }
-        let tell = teller(session, run.number);
-        session.listeners().queue_call(move || {
-            if run.state.started.get() {
-                call(&object, "stop", &Array::new(), tell);
+        let (object, state, tell) = run.parts();
+        (run.later)(Box::new(move || {
+            if state.started.get() {
+                call(&object, "stop", &Array::new(), &tell);
             }
-        });
+        }));
     }
 }
 
-/// What the run with this number calls.
-fn teller(session: &Session, run: u32) -> impl Fn(CustomEvent) + Clone + 'static {
-    session.teller(move |event| Event::Custom { run, event })
+impl Run {
+    /// What a call that is made later needs.
+    fn parts(&self) -> (Object, Rc<RunState>, Teller) {
+        let state = Rc::clone(&self.state);
+        (self.object.clone(), state, Rc::clone(&self.tell))
+    }
+
+    /// Asks the transport how much waits in it.
+    fn ask_buffered(&self) {
+        let (object, _, tell) = self.parts();
+        (self.later)(Box::new(move || read_buffered(&object, &tell)));
+    }
 }
 
 /// The functions that a transport tells by. JavaScript owns them for as long as it holds them, so
 /// that one called too late does nothing, rather than throw.
-fn callbacks(tell: impl Fn(CustomEvent) + Clone + 'static) -> JsValue {
+fn callbacks(tell: &Teller) -> JsValue {
     let object = Object::new();
     let set = |name: &str, callback: JsValue| {
         // Setting a property of a fresh object cannot fail.
         let _ = Reflect::set(&object, &name.into(), &callback);
     };
     let on = |event: fn() -> CustomEvent| {
-        let tell = tell.clone();
+        let tell = Rc::clone(tell);
         Closure::<dyn Fn()>::new(move || tell(event())).into_js_value()
     };
     set("connect", on(|| CustomEvent::Connect));
     set("disconnect", on(|| CustomEvent::Disconnect));
     set("drained", on(|| CustomEvent::Drained));
+    let tell = Rc::clone(tell);
     let receive = move |value: JsValue| {
         tell(match bytes_of(&value) {
             Some(bytes) => CustomEvent::Receive(bytes),
@@ -479,12 +513,8 @@ fn method(object: &Object, name: &str) -> Result<Function, JsValue> {
 
 /// Calls a function of a transport. What it throws, or what the promise that it returns is rejected
 /// with, is told.
-fn call(
-    object: &Object,
-    name: &'static str,
-    arguments: &Array,
-    tell: impl Fn(CustomEvent) + 'static,
-) {
+fn call(object: &Object, name: &'static str, arguments: &Array, tell: &Teller) {
+    let tell = Rc::clone(tell);
     let failed = move |thrown: &JsValue| {
         tell(CustomEvent::Failed(format!(
             "{name}() threw: {}",
@@ -504,17 +534,10 @@ fn call(
 }
 
 /// Asks a transport that can tell how much waits in it.
-fn read_buffered(object: &Object, tell: &impl Fn(CustomEvent)) {
+fn read_buffered(object: &Object, tell: &Teller) {
     let buffered = Reflect::get(object, &"bufferedAmount".into());
     if let Some(bytes) = buffered.ok().and_then(|bytes| bytes.as_f64()) {
         // What is no count of bytes becomes the nearest one that makes sense.
         tell(CustomEvent::Buffered(bytes.min(MAX_BUFFERED) as usize));
     }
-}
-
-fn read_buffered_later(session: &Session, object: Object, run: u32) {
-    let tell = teller(session, run);
-    session
-        .listeners()
-        .queue_call(move || read_buffered(&object, &tell));
 }

@@ -237,7 +237,6 @@ impl Core {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.places.extend(places);
         }
-        self.greet(session, &id);
     }
 
     /// Lets go of those whom a link held here while no server knew them, once it is gone.
@@ -286,6 +285,11 @@ impl Core {
         for id in &members {
             if let Some(peer) = self.peers.get_mut(id) {
                 peer.planned = wanted.contains(id.as_str());
+            }
+            if wanted.contains(id.as_str()) {
+                self.greet(session, id);
+            } else if plan.drop.contains(id.as_str()) {
+                self.take_leave_by_bus(session, id);
             }
             // Who gives no page knows nothing of the mesh, and would only come back.
             let peer = self.peers.get(id);

@@ -127,9 +127,8 @@ impl Listeners {
     }
 
     /// Makes a call of another kind when its turn comes.
-    pub(crate) fn queue_call(&self, call: impl FnOnce() + 'static) {
-        let call = Call::Run(Box::new(call));
-        self.waiting.borrow_mut().push_back(call);
+    pub(crate) fn queue_call(&self, call: Box<dyn FnOnce()>) {
+        self.waiting.borrow_mut().push_back(Call::Run(call));
     }
 
     pub(crate) fn queue_text(&self, text: &str) {

@@ -28,6 +28,7 @@ mod signal;
 mod signaling;
 mod socket;
 mod status;
+mod transport;
 mod wire;
 
 pub(crate) use error::NetworkError;

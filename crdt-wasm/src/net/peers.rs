@@ -14,6 +14,7 @@ use super::page;
 use super::relay::{self, RelayLink, RelayMemory};
 use super::signaling::ServerId;
 use super::status::{LinkState, PeerLink};
+use super::transport::Transport;
 use super::wire::Wire;
 
 /// Everyone in the room but us.
@@ -46,6 +47,8 @@ pub(crate) struct Peer {
     /// The channel closed, and by then a new connection is to be made; who leaves the room closes
     /// its channels too, and `peer_left` says so in a moment.
     pub(super) renew_at: Option<u64>,
+    /// What it sent by the bus breaks the protocol.
+    pub(super) breaks_protocol: bool,
     /// What went wrong last, until it works.
     pub(super) problem: Option<(DoctorStage, String)>,
 }
@@ -92,6 +95,7 @@ impl Peers {
             relayed: RelayMemory::new(newcomer.relays),
             state: ConnectionState::New,
             renew_at: None,
+            breaks_protocol: false,
             problem: None,
         };
         self.all.insert(newcomer.id, peer);
@@ -185,11 +189,6 @@ impl Peers {
         self.all.values().filter_map(|peer| peer.bus.as_ref())
     }
 
-    /// The links that cannot tell how much waits in them.
-    pub(super) fn bus_links(&self) -> impl Iterator<Item = LinkId> {
-        self.all.values().filter_map(Peer::bus_link)
-    }
-
     /// Whom a relay link leads to.
     pub(super) fn relayed_to(&self, link: LinkId) -> Option<AgentId> {
         let is_it = |peer: &Peer| peer.relay.as_ref().is_some_and(|relay| relay.link == link);
@@ -199,19 +198,17 @@ impl Peers {
             .map(|(id, _)| id.clone())
     }
 
-    /// The relay links.
-    pub(super) fn relays(&self) -> impl Iterator<Item = LinkId> {
-        self.all
-            .values()
-            .filter_map(|peer| Some(peer.relay.as_ref()?.link))
+    /// The transport behind a link.
+    pub(super) fn transport(&mut self, link: LinkId) -> Option<&mut dyn Transport> {
+        let peers = self.all.values_mut();
+        let mut all = peers.flat_map(Peer::transports_mut);
+        all.find(|(known, _)| *known == link)
+            .map(|(_, transport)| transport)
     }
 
-    /// The wires that the engine knows of.
-    pub(super) fn up(&self) -> impl Iterator<Item = &Wire> {
-        self.all
-            .values()
-            .filter_map(|peer| peer.wire.as_ref())
-            .filter(|wire| wire.is_up)
+    /// The transports that the engine knows of.
+    pub(super) fn transports(&self) -> impl Iterator<Item = (LinkId, &dyn Transport)> {
+        self.all.values().flat_map(Peer::transports)
     }
 
     /// One entry for each peer, by whatever it was met.
@@ -232,15 +229,17 @@ impl Peers {
             let custom = figures.iter().find(|figures| {
                 figures.session.is_some() && figures.session == peer.page && is_custom(figures)
             });
-            let (kind, used) = match (direct, relayed) {
-                _ if custom.is_some_and(|custom| custom.active) => {
-                    (LinkKind::Custom, custom.map(|custom| custom.link))
-                }
-                _ if peer.bus_link().is_some() => (LinkKind::Broadcast, peer.bus_link()),
-                (Some(link), _) if peer.is_direct() => (LinkKind::WebRtc, Some(link)),
-                (_, Some(link)) => (LinkKind::Relay, Some(link)),
-                (direct, None) => (LinkKind::WebRtc, direct),
+            let used = match (direct, relayed) {
+                _ if custom.is_some_and(|custom| custom.active) => custom.map(|custom| custom.link),
+                _ if peer.bus_link().is_some() => peer.bus_link(),
+                (Some(link), _) if peer.is_direct() => Some(link),
+                (direct, relayed) => relayed.or(direct),
             };
+            let transport = peer.transports().chain(customs.transports());
+            let mut transport = transport.filter(|(link, _)| Some(*link) == used);
+            let kind = transport
+                .next()
+                .map_or(LinkKind::WebRtc, |(_, transport)| transport.kind());
             let figures = figures.iter().find(|status| Some(status.link) == used);
             PeerLink {
                 peer: id.to_string(),
@@ -273,6 +272,26 @@ impl Peers {
 }
 
 impl Peer {
+    fn transports(&self) -> impl Iterator<Item = (LinkId, &dyn Transport)> {
+        let bus = self.bus.as_ref();
+        let bus = bus.and_then(|bus| Some((bus.link?, bus as &dyn Transport)));
+        let wire = self.wire.as_ref().filter(|wire| wire.is_up);
+        let wire = wire.map(|wire| (wire.link, wire as &dyn Transport));
+        let relay = self.relay.as_ref();
+        let relay = relay.map(|relay| (relay.link, relay as &dyn Transport));
+        [bus, wire, relay].into_iter().flatten()
+    }
+
+    fn transports_mut(&mut self) -> impl Iterator<Item = (LinkId, &mut dyn Transport)> {
+        let bus = self.bus.as_mut();
+        let bus = bus.and_then(|bus| Some((bus.link?, bus as &mut dyn Transport)));
+        let wire = self.wire.as_mut();
+        let wire = wire.map(|wire| (wire.link, wire as &mut dyn Transport));
+        let relay = self.relay.as_mut();
+        let relay = relay.map(|relay| (relay.link, relay as &mut dyn Transport));
+        [bus, wire, relay].into_iter().flatten()
+    }
+
     /// Whether there is an open channel to it.
     pub(super) fn is_up(&self) -> bool {
         self.wire.as_ref().is_some_and(|wire| wire.is_up)

@@ -8,7 +8,6 @@ use super::browser::now;
 use super::core::Core;
 use super::error::NetworkError;
 use super::listeners::EventName;
-use super::message_of;
 use super::session::Session;
 use crate::delta::Delta;
 use crate::edit::TextChange;
@@ -135,13 +134,10 @@ impl Core {
 
     /// Tells the engine how much waits in each channel.
     pub(super) fn report_buffered(&mut self, session: &Session) {
-        let direct = self.peers.up().map(|wire| (wire.link, wire.buffered()));
-        let relayed_bytes = self.relay.waiting_bytes() + self.signaling.buffered();
-        let relayed = self.peers.relays().map(|link| (link, relayed_bytes));
-        let local = self.peers.bus_links().map(|link| (link, 0));
-        let custom = self.customs.buffered();
-        let waiting = direct.chain(relayed).chain(local).chain(custom);
-        let waiting: Vec<(LinkId, usize)> = waiting.collect();
+        let waiting: Vec<(LinkId, usize)> = self
+            .transports()
+            .map(|(link, transport)| (link, transport.buffered()))
+            .collect();
         if waiting.is_empty() {
             return;
         }
@@ -155,9 +151,9 @@ impl Core {
     /// When to look again whether there is room in the links that do not tell when there is.
     pub(super) fn room_deadline(&self) -> Option<u64> {
         let engine = self.engine.as_ref()?;
-        let custom = self.customs.buffered().map(|(link, _)| link);
-        let silent = self.peers.bus_links().chain(self.peers.relays());
-        let waits = silent.chain(custom).any(|link| engine.waits_for_room(link));
+        let waits = self
+            .transports()
+            .any(|(link, transport)| !transport.tells_of_room() && engine.waits_for_room(link));
         waits.then(|| now() + ROOM_MILLIS)
     }
 
@@ -223,16 +219,9 @@ impl Core {
                 channel,
                 message,
             } => {
-                if let Some((_, wire)) = self.peers.wire(link) {
-                    if let Err(thrown) = wire.send(channel, &message) {
-                        self.link_lost(session, link, &message_of(&thrown));
-                    }
-                } else if let Some(to) = self.peers.on_bus(link) {
-                    self.send_by_bus(session, &to, message);
-                } else if let Some(to) = self.peers.relayed_to(link) {
-                    self.send_relayed(session, &to, link, message);
-                } else {
-                    self.send_by_custom(session, link, message);
+                let sent = self.transport(link).map(|to| to.send(channel, message));
+                if let Some(Err(reason)) = sent {
+                    self.link_lost(session, link, &reason);
                 }
             }
             Output::Close { link, reason } => self.on_close(session, link, &reason),

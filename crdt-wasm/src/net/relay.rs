@@ -5,9 +5,11 @@
 //! when that drops. The engine on both ends settles with each new link who lacks what, so nothing
 //! is lost on the way from one to the other.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
-use crdt_sync::{CloseReason, LinkId, Outgoing};
+use crdt_sync::{Channel as Stream, CloseReason, LinkId, Outgoing};
 use futures_util::future::AbortHandle;
 use signaling_protocol::{AgentId, ClientMessage, Relay as RelayMessage};
 
@@ -22,6 +24,8 @@ use super::pace::Pace;
 use super::seal::RoomKey;
 use super::session::{Event, Session};
 use super::signaling::ServerId;
+use super::socket::Socket;
+use super::transport::Transport;
 use super::wire::spawn;
 
 /// The capability of a page that has a key for the relay.
@@ -50,25 +54,29 @@ pub(crate) struct Relay {
     key: Option<RoomKey>,
     /// Why it is off, where it may be used.
     pub(super) off: Option<String>,
-    sealing: Lane<(AgentId, Vec<u8>)>,
-    opening: Lane<(AgentId, String)>,
+    outbox: Rc<Outbox>,
+    sealing: Option<AbortHandle>,
+    /// Work of the browser that is done one piece after the other, so that the order stays.
+    waiting: VecDeque<(AgentId, String)>,
+    opening: Option<AbortHandle>,
     deriving: Option<AbortHandle>,
     pace: Pace,
     /// When the allowance suffices for the next message.
     resume_at: Option<u64>,
 }
 
-/// Work of the browser that is done one piece after the other, so that the order stays.
-struct Lane<T> {
-    waiting: VecDeque<T>,
-    running: Option<AbortHandle>,
-}
+/// Messages that wait to be encrypted, one after the other, so that the order stays.
+#[derive(Default)]
+struct Outbox(RefCell<VecDeque<(AgentId, Vec<u8>)>>);
 
 /// The relay link to one peer.
 pub(crate) struct RelayLink {
     pub(super) link: LinkId,
     /// The server that it goes through.
     server: ServerId,
+    to: AgentId,
+    outbox: Rc<Outbox>,
+    socket: Option<Rc<Socket>>,
     /// Something has come by it: the peer is there.
     pub(super) heard: bool,
 }
@@ -85,28 +93,43 @@ pub(crate) struct RelayMemory {
     over: u32,
 }
 
-impl<T> Default for Lane<T> {
-    fn default() -> Self {
-        Lane {
-            waiting: VecDeque::new(),
-            running: None,
-        }
-    }
-}
-
-impl<T> Drop for Lane<T> {
-    fn drop(&mut self) {
-        if let Some(running) = &self.running {
-            running.abort();
-        }
-    }
-}
-
 impl Drop for Relay {
     fn drop(&mut self) {
-        if let Some(deriving) = &self.deriving {
-            deriving.abort();
-        }
+        let tasks = [&self.deriving, &self.sealing, &self.opening];
+        tasks.into_iter().flatten().for_each(AbortHandle::abort);
+    }
+}
+
+impl Outbox {
+    fn put(&self, to: &AgentId, link: LinkId, content: Content) {
+        let epoch = link.0;
+        let envelope = Envelope { epoch, content }.encode();
+        self.0.borrow_mut().push_back((to.clone(), envelope));
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.borrow().iter().map(|(_, plain)| plain.len()).sum()
+    }
+}
+
+impl Transport for RelayLink {
+    fn kind(&self) -> LinkKind {
+        LinkKind::Relay
+    }
+
+    /// The message goes to the others that wait; they are encrypted when the turn ends.
+    fn send(&mut self, _: Stream, message: Outgoing) -> Result<(), String> {
+        let content = match message {
+            Outgoing::Text(text) => Content::Text(text),
+            Outgoing::Binary(bytes) => Content::Binary(bytes),
+        };
+        self.outbox.put(&self.to, self.link, content);
+        Ok(())
+    }
+
+    fn buffered(&self) -> usize {
+        let in_socket = self.socket.as_ref().map_or(0, |socket| socket.buffered());
+        self.outbox.bytes() + in_socket
     }
 }
 
@@ -134,12 +157,6 @@ impl Relay {
     /// When something has to be done.
     pub(super) fn deadline(&self) -> Option<u64> {
         self.resume_at
-    }
-
-    /// Bytes that wait to be sent.
-    pub(super) fn waiting_bytes(&self) -> usize {
-        let sizes = self.sealing.waiting.iter().map(|(_, plain)| plain.len());
-        sizes.sum()
     }
 }
 
@@ -173,7 +190,7 @@ impl Core {
                 ));
             }
             RelayEvent::Sealed(to, sealed) => {
-                self.relay.sealing.running = None;
+                self.relay.sealing = None;
                 match sealed {
                     Ok(payload) => self.send_sealed(session, to, payload),
                     Err(reason) => self.tell_relay_error(session, &to, reason),
@@ -181,7 +198,7 @@ impl Core {
                 self.seal_next(session);
             }
             RelayEvent::Opened(from, envelope) => {
-                self.relay.opening.running = None;
+                self.relay.opening = None;
                 match envelope {
                     Some(envelope) => self.on_envelope(session, &from, envelope),
                     None => self.on_unreadable(session, &from),
@@ -212,7 +229,7 @@ impl Core {
         let Some(from) = message.from.filter(|_| self.relay.is_ready()) else {
             return;
         };
-        let waiting = &mut self.relay.opening.waiting;
+        let waiting = &mut self.relay.waiting;
         if waiting.len() < MAX_WAITING {
             waiting.push_back((from, message.payload));
         }
@@ -243,21 +260,7 @@ impl Core {
                 _ => {}
             }
         }
-    }
-
-    /// Sends the engine's message by a relay link.
-    pub(super) fn send_relayed(
-        &mut self,
-        session: &Session,
-        to: &AgentId,
-        link: LinkId,
-        message: Outgoing,
-    ) {
-        let content = match message {
-            Outgoing::Text(text) => Content::Text(text),
-            Outgoing::Binary(bytes) => Content::Binary(bytes),
-        };
-        self.seal(session, to, link, content);
+        self.seal_next(session);
     }
 
     /// Gives the relay link to a peer up, and tells it where that is still possible.
@@ -271,7 +274,7 @@ impl Core {
         peer.relayed.close();
         self.link_down(session, relay.link);
         if tell {
-            self.seal(session, id, relay.link, Content::Bye);
+            self.relay.outbox.put(id, relay.link, Content::Bye);
         }
     }
 
@@ -298,6 +301,9 @@ impl Core {
             peer.relay = Some(RelayLink {
                 link,
                 server,
+                to: id.clone(),
+                outbox: Rc::clone(&self.relay.outbox),
+                socket: self.signaling.socket(server),
                 heard: false,
             });
         }
@@ -355,33 +361,22 @@ impl Core {
         self.tell_error(session, NetworkError::Relay { peer, reason });
     }
 
-    fn seal(&mut self, session: &Session, to: &AgentId, link: LinkId, content: Content) {
-        let envelope = Envelope {
-            epoch: link.0,
-            content,
-        };
-        let waiting = &mut self.relay.sealing.waiting;
-        waiting.push_back((to.clone(), envelope.encode()));
-        self.seal_next(session);
-    }
-
     fn seal_next(&mut self, session: &Session) {
         let Some(key) = self.relay.key.clone() else {
             return;
         };
         self.relay.resume_at = None;
-        while self.relay.sealing.running.is_none() {
-            let Some((_, plain)) = self.relay.sealing.waiting.front() else {
+        let outbox = Rc::clone(&self.relay.outbox);
+        while self.relay.sealing.is_none() {
+            let Some((to, plain)) = outbox.0.borrow_mut().pop_front() else {
                 return;
             };
             // In base64 it is a third larger.
             if let Err(later) = self.relay.pace.take(plain.len() / 3 * 4, now()) {
                 self.relay.resume_at = Some(later);
+                outbox.0.borrow_mut().push_front((to, plain));
                 return;
             }
-            let Some((to, plain)) = self.relay.sealing.waiting.pop_front() else {
-                return;
-            };
             let me = session.identity();
             // Who left meanwhile gets nothing.
             let Some(page) = self.peers.get(&to).and_then(|peer| peer.page) else {
@@ -390,7 +385,7 @@ impl Core {
             let key = key.clone();
             let context = context(&me.agent, me.page(), &to, page);
             let tell = session.teller(Event::Relay);
-            self.relay.sealing.running = Some(spawn(async move {
+            self.relay.sealing = Some(spawn(async move {
                 let sealed = key.seal(&plain, &context).await;
                 let sealed = sealed.map_err(|thrown| message_of(&thrown));
                 tell(RelayEvent::Sealed(to, sealed));
@@ -402,8 +397,8 @@ impl Core {
         let Some(key) = self.relay.key.clone() else {
             return;
         };
-        while self.relay.opening.running.is_none() {
-            let Some((from, payload)) = self.relay.opening.waiting.pop_front() else {
+        while self.relay.opening.is_none() {
+            let Some((from, payload)) = self.relay.waiting.pop_front() else {
                 return;
             };
             let me = session.identity();
@@ -413,7 +408,7 @@ impl Core {
             let key = key.clone();
             let context = context(&from, page, &me.agent, me.page());
             let tell = session.teller(Event::Relay);
-            self.relay.opening.running = Some(spawn(async move {
+            self.relay.opening = Some(spawn(async move {
                 let plain = key.open(&payload, &context).await.ok();
                 let envelope = plain.as_deref().and_then(Envelope::decode);
                 tell(RelayEvent::Opened(from, envelope));

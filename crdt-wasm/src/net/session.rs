@@ -236,6 +236,16 @@ impl Session {
         }
     }
 
+    /// What has a function called when nothing is borrowed, after what waits to be called already.
+    pub(crate) fn later(&self) -> impl Fn(Box<dyn FnOnce()>) + 'static {
+        let this = self.this.clone();
+        move |call| {
+            if let Some(session) = this.upgrade() {
+                session.listeners.queue_call(call);
+            }
+        }
+    }
+
     /// Takes an event in, and works unless that is going on already.
     pub(crate) fn dispatch(&self, event: Event) {
         self.inbox.borrow_mut().push_back(event);

@@ -1,5 +1,7 @@
 //! The way to the signaling servers: joining, coming back, and what they tell.
 
+use std::rc::Rc;
+
 use crdt_sync::backoff::Backoff;
 use js_sys::Array;
 use signaling_protocol::limits::PROTOCOL_VERSION;
@@ -53,9 +55,9 @@ struct Server {
 
 enum Stage {
     /// A socket is open or opening, and the room has not let us in yet.
-    Joining { socket: Socket, until: u64 },
+    Joining { socket: Rc<Socket>, until: u64 },
     /// In the room.
-    Joined { socket: Socket },
+    Joined { socket: Rc<Socket> },
     /// Lost; the next attempt comes at this time.
     Waiting { until: u64 },
     /// Not tried again: it refuses us.
@@ -75,7 +77,7 @@ impl Server {
         }
     }
 
-    fn socket(&self) -> Option<&Socket> {
+    fn socket(&self) -> Option<&Rc<Socket>> {
         match &self.stage {
             Stage::Joining { socket, .. } | Stage::Joined { socket } => Some(socket),
             Stage::Waiting { .. } | Stage::Ended => None,
@@ -136,10 +138,9 @@ impl Signaling {
         }
     }
 
-    /// How many bytes wait to be sent.
-    pub(super) fn buffered(&self) -> usize {
-        let sockets = self.servers.iter().filter_map(Server::socket);
-        sockets.map(Socket::buffered).sum()
+    /// The socket to a server, while there is one.
+    pub(super) fn socket(&self, id: ServerId) -> Option<Rc<Socket>> {
+        self.servers.get(id.0).and_then(Server::socket).cloned()
     }
 
     /// Whether this server has let us in.
@@ -202,7 +203,7 @@ impl Core {
         match Socket::open(&server.url, tell) {
             Ok(socket) => {
                 server.stage = Stage::Joining {
-                    socket,
+                    socket: Rc::new(socket),
                     until: now() + JOIN_SECONDS * 1000,
                 };
             }

@@ -8,6 +8,8 @@ use wasm_bindgen::JsValue;
 use super::channel::{Channel, ChannelEvent};
 use super::connection::{Connection, ConnectionEvent};
 use super::message_of;
+use super::options::LinkKind;
+use super::transport::Transport;
 
 /// The label of the channel that carries the document.
 const SYNC_LABEL: &str = "crdt-sync";
@@ -98,7 +100,7 @@ impl Wire {
     }
 
     /// Sends a message by the first open channel for it.
-    pub(super) fn send(&self, stream: Stream, message: &Outgoing) -> Result<(), JsValue> {
+    fn send_by_channel(&self, stream: Stream, message: &Outgoing) -> Result<(), JsValue> {
         let for_presence = |channel: &&Channel| channel.is_for(PRESENCE_LABEL);
         let mut open = self.channels.iter().filter(|channel| channel.is_open());
         let own = match stream {
@@ -111,11 +113,6 @@ impl Wire {
             (Some(channel), Outgoing::Binary(bytes)) => channel.send_binary(bytes),
             (None, _) => Err(js_sys::Error::new("the data channel is not open").into()),
         }
-    }
-
-    /// How many bytes wait to be sent.
-    pub(super) fn buffered(&self) -> usize {
-        self.channels.iter().map(Channel::buffered).sum()
     }
 
     /// Has the browser carry out one step of the negotiation; its end is told.
@@ -149,6 +146,25 @@ impl Wire {
             ));
         };
         self.step = Some(spawn(task));
+    }
+}
+
+impl Transport for Wire {
+    fn kind(&self) -> LinkKind {
+        LinkKind::WebRtc
+    }
+
+    fn send(&mut self, stream: Stream, message: Outgoing) -> Result<(), String> {
+        self.send_by_channel(stream, &message)
+            .map_err(|thrown| message_of(&thrown))
+    }
+
+    fn buffered(&self) -> usize {
+        self.channels.iter().map(Channel::buffered).sum()
+    }
+
+    fn tells_of_room(&self) -> bool {
+        true
     }
 }
 
