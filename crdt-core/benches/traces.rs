@@ -50,7 +50,7 @@ fn sequential(c: &mut Criterion, name: &str) {
     c.bench_function(&format!("edit/{name}"), |b| {
         b.iter(|| replay(black_box(&edits)))
     });
-    let patch = replay(&edits).encode_since(&VersionSummary::new());
+    let patch = replay(&edits).encode_since(&VersionSummary::new()).unwrap();
     println!("patch/{name}: {} bytes", patch.len());
     load(c, name, &patch);
 }
@@ -77,9 +77,9 @@ fn concurrent(c: &mut Criterion, name: &str) {
             println!("{name}: does not replay with these names");
             return;
         }
-        patches.push(doc.encode_since(&have));
+        patches.push(doc.encode_since(&have).unwrap());
     }
-    load(c, name, &doc.encode_since(&VersionSummary::new()));
+    load(c, name, &doc.encode_since(&VersionSummary::new()).unwrap());
     c.bench_function(&format!("remote/{name}"), |b| {
         b.iter_batched(
             || Document::new("reader").unwrap(),

@@ -34,7 +34,8 @@ impl Document {
     /// [`Document::release_caches`] gives the memory back.
     ///
     /// # Errors
-    /// [`AnchorError::OutOfBounds`] past the end, [`AnchorError::CorruptHistory`].
+    /// [`AnchorError::OutOfBounds`] past the end, [`AnchorError::TooOld`] beside a char of the text that
+    /// a shallow document begins with, [`AnchorError::CorruptHistory`].
     pub fn anchor_at(&mut self, pos: usize, bias: Bias) -> Result<Anchor, AnchorError> {
         let len = self.len_chars();
         if pos > len {
@@ -45,9 +46,12 @@ impl Document {
             Bias::Right => Some(pos).filter(|&pos| pos < len),
         };
         let (history, chars) = self.chars()?;
-        let char = neighbour
-            .and_then(|pos| chars.char_at(pos as u32))
-            .map(|lv| history.graph.event_id(lv));
+        let char = neighbour.and_then(|pos| chars.char_at(pos as u32));
+        if char.is_some_and(|lv| lv < history.graph.start()) {
+            let EventId { agent, seq } = history.graph.begin_id();
+            return Err(AnchorError::TooOld { agent, seq });
+        }
+        let char = char.map(|lv| history.graph.event_id(lv));
         Ok(Anchor { char, bias })
     }
 
@@ -55,8 +59,8 @@ impl Document {
     /// gap which the char left behind. Costs as much as [`Document::anchor_at`].
     ///
     /// # Errors
-    /// [`AnchorError::Unknown`] for an event that has not arrived here (yet),
-    /// [`AnchorError::NotAnInsert`] for one that inserted no char, [`AnchorError::CorruptHistory`].
+    /// [`AnchorError::Unknown`] for an event that has not arrived here (yet), [`AnchorError::TooOld`] for
+    /// one that a shallow document has let go, [`AnchorError::NotAnInsert`] for one that inserted no char, [`AnchorError::CorruptHistory`].
     pub fn resolve(&mut self, anchor: &Anchor) -> Result<usize, AnchorError> {
         let Some(id) = &anchor.char else {
             return Ok(match anchor.bias {
@@ -70,7 +74,13 @@ impl Document {
             agent: id.agent.clone(),
             seq: id.seq,
         };
-        let lv = history.graph.find(id).ok_or_else(unknown)?;
+        let Some(lv) = history.graph.find(id) else {
+            if history.graph.knows(id) {
+                let EventId { agent, seq } = history.graph.begin_id();
+                return Err(AnchorError::TooOld { agent, seq });
+            }
+            return Err(unknown());
+        };
         if !history.ops.is_insert(lv) {
             return Err(AnchorError::NotAnInsert {
                 agent: id.agent.clone(),

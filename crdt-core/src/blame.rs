@@ -23,6 +23,9 @@ impl Document {
     /// every [`Document::frontier`] or sequence number beside the document. What an undo or a
     /// revert brought back counts as inserted by who did that.
     ///
+    /// What is older than the history of a shallow document is left out: nobody knows here who
+    /// inserted it.
+    ///
     /// Builds the index that [`Document::anchor_at`] speaks of; O(pieces, and what was deleted
     /// between them) then.
     ///
@@ -49,8 +52,14 @@ impl Document {
                 let n = lvs.end - lvs.start;
                 let name = agents.name(agent);
                 let end = at + n as usize;
+                if lvs.start < history.graph.start() {
+                    at = end;
+                    continue;
+                }
                 match out.last_mut() {
-                    Some(last) if last.seqs.end == seq && last.agent == name => {
+                    Some(last)
+                        if last.range.end == at && last.seqs.end == seq && last.agent == name =>
+                    {
                         last.range.end = end;
                         last.seqs.end += n;
                     }

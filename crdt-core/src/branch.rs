@@ -34,7 +34,12 @@ impl Document {
         let mut branch = Document::new(agent)?;
         let version = self.version_lvs(version)?;
         let history = self.whole_history();
-        let events = history.graph.graph.diff(&version, &[]).only_a;
+        branch.begin_like(history);
+        let mut events = history.graph.graph.diff(&version, &[]).only_a;
+        for range in &mut events {
+            range.start = range.start.max(history.graph.start());
+        }
+        events.retain(|range| !range.is_empty());
         branch.merge_patch(&patch::encode(history, &events))?;
         Ok(branch)
     }
@@ -49,7 +54,7 @@ impl Document {
         other: &Document,
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError> {
-        other.check_history().map_err(MergeError::CorruptHistory)?;
-        self.merge_patch_with(&other.encode_since(&self.summary()), changed)
+        let patch = other.encode_since(&self.summary())?;
+        self.merge_patch_with(&patch, changed)
     }
 }

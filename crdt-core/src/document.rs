@@ -1,9 +1,11 @@
 //! One replica of a document.
 
+use std::ops::Range;
+
 use crate::causal_graph::AgentIdx;
 use crate::encoding::file::{LoadLimits, SaveOptions};
 use crate::encoding::{json, patch};
-use crate::error::{AgentNameError, EditError, LoadError, MergeError};
+use crate::error::{AgentNameError, EditError, EncodeError, LoadError, MergeError};
 use crate::history::History;
 use crate::history::Savepoint;
 use crate::merge::{Batch, Pending, PendingLimits, take_in};
@@ -301,12 +303,12 @@ impl Document {
     /// All events at or before those of `frontier`; ids that are not known here count for nothing.
     pub fn summary_of(&self, frontier: &Frontier) -> VersionSummary {
         let graph = &self.history.graph;
-        let mut lvs: Vec<Lv> = frontier
-            .ids()
-            .iter()
-            .filter_map(|id| graph.find(id))
-            .collect();
+        let ids = frontier.ids().iter();
+        let mut lvs: Vec<Lv> = ids.filter_map(|id| graph.find(id)).collect();
         lvs.sort_unstable();
+        if lvs.is_empty() && !graph.base_is_within(frontier) {
+            return VersionSummary::new();
+        }
         graph.summary_at(&lvs)
     }
 
@@ -315,9 +317,9 @@ impl Document {
         self.history.contains(id)
     }
 
-    /// How many events the document consists of.
+    /// How many events the document consists of, those that a shallow document has let go included.
     pub fn event_count(&self) -> usize {
-        self.history.event_count() as usize
+        self.history.event_count()
     }
 
     /// How many events are held back because events they depend on are missing.
@@ -345,32 +347,61 @@ impl Document {
     }
 
     /// All events, in the canonical JSON form: byte for byte the same on every replica that holds
-    /// the same events.
+    /// the same events. A shallow document has only those after its
+    /// [start](Document::history_start).
     pub fn operations_json(&self) -> String {
-        self.operations_since_json(&VersionSummary::new())
+        let history = &self.history;
+        json::encode(history, &history.missing_from(&VersionSummary::new()))
     }
 
     /// The events that `have` does not hold, in the canonical JSON form.
-    pub fn operations_since_json(&self, have: &VersionSummary) -> String {
-        json::encode(&self.history, &self.history.missing_from(have))
+    ///
+    /// # Errors
+    /// See [`Document::encode_since`].
+    pub fn operations_since_json(&self, have: &VersionSummary) -> Result<String, EncodeError> {
+        Ok(json::encode(&self.history, &self.missing_from(have)?))
     }
 
     /// The events that `have` does not hold, as a binary patch. Held-back events are not part of it.
-    pub fn encode_since(&self, have: &VersionSummary) -> Vec<u8> {
-        patch::encode(&self.history, &self.history.missing_from(have))
+    ///
+    /// # Errors
+    /// [`EncodeError::TooOld`] if a shallow document has let go of events that `have` does not hold,
+    /// [`EncodeError::CorruptHistory`].
+    pub fn encode_since(&self, have: &VersionSummary) -> Result<Vec<u8>, EncodeError> {
+        Ok(patch::encode(&self.history, &self.missing_from(have)?))
     }
 
     /// Like [`Document::encode_since`], for a reader that has the same list of agent names `known`:
     /// those are left out, which brings a keystroke to five bytes.
-    pub fn encode_since_named(&self, have: &VersionSummary, known: &[&str]) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// See [`Document::encode_since`].
+    pub fn encode_since_named(
+        &self,
+        have: &VersionSummary,
+        known: &[&str],
+    ) -> Result<Vec<u8>, EncodeError> {
         let mut out = Vec::new();
-        patch::encode_named(
-            &self.history,
-            &self.history.missing_from(have),
-            known,
-            &mut out,
-        );
-        out
+        patch::encode_named(&self.history, &self.missing_from(have)?, known, &mut out);
+        Ok(out)
+    }
+
+    /// Whether who has the events `have` can be given all that it lacks.
+    ///
+    /// # Errors
+    /// See [`Document::encode_since`].
+    pub fn check_since(&self, have: &VersionSummary) -> Result<(), EncodeError> {
+        self.history.check()?;
+        match self.history.trimmed_for(have) {
+            Some(EventId { agent, seq }) => Err(EncodeError::TooOld { agent, seq }),
+            None => Ok(()),
+        }
+    }
+
+    /// The events that `have` does not hold, ascending.
+    fn missing_from(&self, have: &VersionSummary) -> Result<Vec<Range<Lv>>, EncodeError> {
+        self.check_since(have)?;
+        Ok(self.history.missing_from(have))
     }
 
     /// Merges events in the JSON form. See [`Document::merge_patch`].
@@ -431,6 +462,15 @@ impl Document {
     /// The history; an empty one if it cannot be used.
     pub(crate) fn whole_history(&self) -> &History {
         &self.history
+    }
+
+    pub(crate) fn rope(&self) -> &Rope {
+        &self.rope
+    }
+
+    /// Sets the history of a document without any, and the text that it makes.
+    pub(crate) fn set_history(&mut self, history: Store, rope: Rope) {
+        (self.history, self.rope) = (history, rope);
     }
 
     /// The sequence number of the next local edit.

@@ -68,6 +68,15 @@ pub enum AnchorError {
         /// Its sequence number.
         seq: u32,
     },
+    /// The char is part of the text that a shallow document begins with: who inserted it is not
+    /// known here any more.
+    #[error("the char is older than the history, which begins after event ({agent}, {seq})")]
+    TooOld {
+        /// Agent of an event after which the history begins.
+        agent: String,
+        /// Its sequence number.
+        seq: u32,
+    },
     /// The anchor names an event that inserted no char.
     #[error("event ({agent}, {seq}) is a delete: there is no char to stick to")]
     NotAnInsert {
@@ -88,6 +97,7 @@ impl AnchorError {
         match self {
             AnchorError::OutOfBounds { .. } => "out_of_bounds",
             AnchorError::Unknown { .. } => "unknown_event",
+            AnchorError::TooOld { .. } => "too_old",
             AnchorError::NotAnInsert { .. } => "not_an_insert",
             AnchorError::CorruptHistory(_) => "corrupt_history",
         }
@@ -101,6 +111,14 @@ pub enum HistoryError {
     #[error("event ({agent}, {seq}) is not known here")]
     Unknown {
         /// Agent of the event.
+        agent: String,
+        /// Its sequence number.
+        seq: u32,
+    },
+    /// It lies before the version at which the history of a shallow document begins.
+    #[error("older than the history, which begins after event ({agent}, {seq})")]
+    TooOld {
+        /// Agent of an event after which the history begins.
         agent: String,
         /// Its sequence number.
         seq: u32,
@@ -119,8 +137,47 @@ impl HistoryError {
     pub fn code(&self) -> &'static str {
         match self {
             HistoryError::Unknown { .. } => "unknown_event",
+            HistoryError::TooOld { .. } => "too_old",
             HistoryError::Edit(error) => error.code(),
             HistoryError::CorruptHistory(_) => "corrupt_history",
+        }
+    }
+}
+
+/// Events that cannot be handed out.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum EncodeError {
+    /// The reader lacks an event that a shallow document has let go, so it could make nothing of the
+    /// later ones. It has to get them from a replica that has the whole history, or the document as
+    /// a file.
+    #[error("the reader lacks event ({agent}, {seq}), which is older than the history here")]
+    TooOld {
+        /// Agent of the event.
+        agent: String,
+        /// Its sequence number.
+        seq: u32,
+    },
+    /// The file that the document was opened from proves to be inconsistent, now that its history
+    /// is needed.
+    #[error("the history of this document cannot be used: {0}")]
+    CorruptHistory(#[from] LoadError),
+}
+
+impl EncodeError {
+    /// A stable identifier of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            EncodeError::TooOld { .. } => "too_old",
+            EncodeError::CorruptHistory(_) => "corrupt_history",
+        }
+    }
+}
+
+impl From<EncodeError> for MergeError {
+    fn from(error: EncodeError) -> Self {
+        match error {
+            EncodeError::TooOld { agent, seq } => MergeError::TooOld { agent, seq },
+            EncodeError::CorruptHistory(error) => MergeError::CorruptHistory(error),
         }
     }
 }
@@ -310,6 +367,15 @@ pub enum MergeError {
         /// Its sequence number.
         seq: u32,
     },
+    /// A parent of the event lies before the version at which the history of a shallow document
+    /// begins: the two cannot be merged. Or what is asked for in a merge does.
+    #[error("event ({agent}, {seq}) follows a version that is older than the history here")]
+    TooOld {
+        /// Agent of the event.
+        agent: String,
+        /// Its sequence number.
+        seq: u32,
+    },
     /// The file that the document was opened from proves to be inconsistent, now that its history
     /// is needed. Nothing can be merged into it.
     #[error("the history of this document cannot be used: {0}")]
@@ -334,6 +400,7 @@ impl MergeError {
             MergeError::Position { .. } => "bad_position",
             MergeError::Parents { .. } => "parents_not_reduced",
             MergeError::Cycle { .. } => "cyclic_event",
+            MergeError::TooOld { .. } => "too_old",
             MergeError::CorruptHistory(_) => "corrupt_history",
             MergeError::TooLarge { .. } => "too_large",
         }

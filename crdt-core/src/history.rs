@@ -3,7 +3,7 @@
 use crate::causal_graph::{AgentIdx, CausalGraph};
 use crate::error::EditError;
 use crate::op_log::{OpLog, Run};
-use crate::version::{Lv, MAX_EVENTS, VersionSummary, ranges_without};
+use crate::version::{EventId, Lv, MAX_EVENTS, VersionSummary, ranges_without};
 use std::ops::Range;
 
 /// The event graph and the operations of its events.
@@ -22,7 +22,7 @@ pub(crate) struct Savepoint {
 }
 
 impl History {
-    /// How many events there are.
+    /// How many local versions there are, see [`CausalGraph::len`].
     pub(crate) fn len(&self) -> u32 {
         self.graph.len()
     }
@@ -97,7 +97,26 @@ impl History {
         agent.map_or(0, |agent| agents.next_seq(agent))
     }
 
-    /// The events that `have` does not hold, ascending.
+    /// Where the event before `(agent, seq)` left the cursor, if it is all that a shallow history
+    /// begins at, and `parents` are that.
+    pub(crate) fn cursor_at_base(&self, agent: AgentIdx, seq: u32, parents: &[Lv]) -> Option<u32> {
+        let base = self.graph.base().filter(|base| parents == base.top())?;
+        let follows = base.frontier == [(agent, seq.checked_sub(1)?)];
+        follows.then(|| base.cursor_at(agent, seq))
+    }
+
+    /// An event that `have` does not hold, and that was let go here.
+    pub(crate) fn trimmed_for(&self, have: &VersionSummary) -> Option<EventId> {
+        let agents = &self.graph.agents;
+        self.graph.base()?;
+        (0..agents.agent_count()).find_map(|agent| {
+            let name = agents.name(agent);
+            let lacking = ranges_without(agents.trimmed(agent), have.ranges(name));
+            lacking.first().map(|range| EventId::new(name, range.start))
+        })
+    }
+
+    /// The events that `have` does not hold, ascending, as far as they were not let go.
     pub(crate) fn missing_from(&self, have: &VersionSummary) -> Vec<Range<Lv>> {
         let agents = &self.graph.agents;
         let mut out = Vec::new();

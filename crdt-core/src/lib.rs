@@ -16,7 +16,7 @@
 //! // Both type at once, and exchange what the other lacks.
 //! alice.insert(5, " world")?;
 //! bob.insert(0, "> ")?;
-//! let (to_bob, to_alice) = (alice.encode_since(&bob.summary()), bob.encode_since(&alice.summary()));
+//! let (to_bob, to_alice) = (alice.encode_since(&bob.summary())?, bob.encode_since(&alice.summary())?);
 //! bob.merge_patch(&to_bob)?;
 //! alice.merge_patch(&to_alice)?;
 //! assert_eq!(alice.text(), "> Hello world");
@@ -47,6 +47,7 @@ mod merge;
 mod op_log;
 mod pieces;
 mod rope;
+mod shallow;
 mod store;
 mod undo;
 mod version;
@@ -58,8 +59,8 @@ pub use blame::Authored;
 pub use document::{Document, MergeReport, Splice, TextLen};
 pub use encoding::file::{LoadLimits, Preset, SaveOptions};
 pub use error::{
-    AgentNameError, AnchorError, BranchError, DecodeError, EditError, HistoryError, LoadError,
-    MergeError,
+    AgentNameError, AnchorError, BranchError, DecodeError, EditError, EncodeError, HistoryError,
+    LoadError, MergeError,
 };
 pub use merge::PendingLimits;
 pub use undo::UndoManager;

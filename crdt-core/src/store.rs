@@ -72,7 +72,7 @@ impl Store {
     ) -> Result<(Store, Rope), LoadError> {
         let file = File::parse(bytes, limits)?;
         let Some(text) = file.text()? else {
-            return Store::replay(file.unpack()?, file.head());
+            return Store::completed(file.unpack()?, file.head());
         };
         let rope = Rope::of(&text);
         if rope.size().chars() != file.head().chars {
@@ -102,7 +102,7 @@ impl Store {
         limits: &LoadLimits,
     ) -> Result<(Store, Rope), LoadError> {
         let file = File::parse(bytes, limits)?;
-        let (store, rope) = Store::replay(file.unpack()?, file.head())?;
+        let (store, rope) = Store::completed(file.unpack()?, file.head())?;
         match file.text()? {
             Some(text) if text != rope.to_text() => Err(LoadError::Inconsistent {
                 reason: "the text is not the one that the history makes",
@@ -112,17 +112,9 @@ impl Store {
     }
 
     /// Completes what was unpacked, and makes its text.
-    fn replay(unpacked: Unpacked, head: &Head) -> Result<(Store, Rope), LoadError> {
+    fn completed(unpacked: Unpacked, head: &Head) -> Result<(Store, Rope), LoadError> {
         let (history, edits) = complete(unpacked, head)?;
-        let mut rope = Rope::default();
-        for edit in edits {
-            match edit {
-                Transformed::Insert { pos, part } => {
-                    rope.insert(pos, history.ops.text_of(&part));
-                }
-                Transformed::Delete { pos, len } => rope.delete(pos, len),
-            }
-        }
+        let rope = edited(&history, edits);
         Ok((Store::Ready(history), rope))
     }
 
@@ -198,7 +190,7 @@ impl Store {
         };
         let noted = packed.edits.len();
         for (what, len) in [
-            ("the number of events", packed.file.head().events + noted),
+            ("the number of events", packed.file.head().lvs() + noted),
             ("the events of one agent", packed.next_seq + noted),
         ] {
             if run.len >= MAX_EVENTS.saturating_sub(len) {
@@ -222,10 +214,17 @@ impl Store {
     }
 
     /// How many events there are.
-    pub(crate) fn event_count(&self) -> u32 {
+    pub(crate) fn event_count(&self) -> usize {
         match self {
-            Store::Ready(history) => history.len(),
-            Store::Packed(packed) => packed.file.head().events + packed.edits.len(),
+            Store::Ready(history) => {
+                let graph = &history.graph;
+                let before = graph.base().map_or(0, |base| base.events as usize);
+                before + (graph.len() - graph.start()) as usize
+            }
+            Store::Packed(packed) => {
+                let head = packed.file.head();
+                head.event_count() as usize + packed.edits.len() as usize
+            }
         }
     }
 
@@ -253,7 +252,7 @@ impl Store {
 
     pub(crate) fn contains(&self, id: &EventId) -> bool {
         match self {
-            Store::Ready(history) => history.graph.find(id).is_some(),
+            Store::Ready(history) => history.graph.knows(id),
             Store::Packed(packed) => packed.contains(id),
         }
     }
@@ -351,6 +350,28 @@ fn complete(unpacked: Unpacked, head: &Head) -> Result<(History, Vec<Transformed
 fn impossible(history: &History, lv: u32, reason: &'static str) -> LoadError {
     let EventId { agent, seq } = history.graph.event_id(lv);
     LoadError::Event { agent, seq, reason }
+}
+
+/// The text that a history makes.
+pub(crate) fn replay(history: &History) -> Result<Rope, LoadError> {
+    let mut edits = Vec::new();
+    let columns = (&history.graph, &history.ops);
+    let walked = Walker::default().transform(columns, 0, 0, &mut edits);
+    walked.map_err(|_| LoadError::Inconsistent {
+        reason: "the history cannot be replayed",
+    })?;
+    Ok(edited(history, edits))
+}
+
+fn edited(history: &History, edits: Vec<Transformed>) -> Rope {
+    let mut rope = Rope::default();
+    for edit in edits {
+        match edit {
+            Transformed::Insert { pos, part } => rope.insert(pos, history.ops.text_of(&part)),
+            Transformed::Delete { pos, len } => rope.delete(pos, len),
+        }
+    }
+    rope
 }
 
 /// Replays a history; it makes a text of `chars` chars.

@@ -7,7 +7,7 @@ use crate::document::{Document, Splice, TextLen};
 use crate::edits::text_len;
 use crate::error::{HistoryError, LoadError};
 use crate::op_log::{Kind, Texts};
-use crate::version::{Frontier, Lv};
+use crate::version::{EventId, Frontier, Lv};
 use crate::walker::CharRun;
 
 /// What the events of a [`HistoryRun`] do.
@@ -50,7 +50,7 @@ impl Document {
         let (graph, ops) = (&history.graph, &history.ops);
         let by_agent = graph
             .graph
-            .runs_in(0..history.len())
+            .runs_in(graph.start()..history.len())
             .flat_map(move |(run, _)| graph.agents.runs_in(run));
         by_agent.flat_map(move |(lvs, agent, seq)| {
             let first = lvs.start;
@@ -81,8 +81,8 @@ impl Document {
     /// the text.
     ///
     /// # Errors
-    /// [`HistoryError::Unknown`] for an event that has not arrived here,
-    /// [`HistoryError::CorruptHistory`].
+    /// [`HistoryError::Unknown`] for an event that has not arrived here, [`HistoryError::TooOld`] in a
+    /// shallow document, [`HistoryError::CorruptHistory`].
     pub fn text_at(&mut self, version: &Frontier) -> Result<String, HistoryError> {
         let version = self.version_lvs(version)?;
         let (history, chars) = self.chars()?;
@@ -100,8 +100,8 @@ impl Document {
     /// as [`Document::text_at`] for both.
     ///
     /// # Errors
-    /// [`HistoryError::Unknown`] for an event that has not arrived here,
-    /// [`HistoryError::CorruptHistory`].
+    /// [`HistoryError::Unknown`] for an event that has not arrived here, [`HistoryError::TooOld`] in a
+    /// shallow document, [`HistoryError::CorruptHistory`].
     pub fn diff(
         &mut self,
         from: &Frontier,
@@ -117,8 +117,9 @@ impl Document {
     /// every change of the text.
     ///
     /// # Errors
-    /// [`HistoryError::Unknown`] for an event that has not arrived here, [`HistoryError::Edit`] if
-    /// the new events do not fit, [`HistoryError::CorruptHistory`]; the document is as it was then.
+    /// [`HistoryError::Unknown`] for an event that has not arrived here, [`HistoryError::TooOld`] in a
+    /// shallow document, [`HistoryError::Edit`] if the new events do not fit,
+    /// [`HistoryError::CorruptHistory`]; the document is as it was then.
     pub fn revert_to(
         &mut self,
         version: &Frontier,
@@ -150,10 +151,26 @@ impl Document {
         let graph = &self.whole_history().graph;
         let mut lvs = Vec::with_capacity(version.ids().len());
         for id in version.ids() {
-            lvs.push(graph.find(id).ok_or_else(|| HistoryError::Unknown {
-                agent: id.agent.clone(),
-                seq: id.seq,
-            })?);
+            match graph.find(id) {
+                Some(lv) => lvs.push(lv),
+                // All that is here follows it.
+                None if graph.knows(id) => {}
+                None => {
+                    return Err(HistoryError::Unknown {
+                        agent: id.agent.clone(),
+                        seq: id.seq,
+                    });
+                }
+            }
+        }
+        if lvs.is_empty()
+            && let Some(base) = graph.base()
+        {
+            if graph.base_is_within(version) {
+                return Ok(base.top().to_vec());
+            }
+            let EventId { agent, seq } = graph.begin_id();
+            return Err(HistoryError::TooOld { agent, seq });
         }
         lvs.sort_unstable();
         let later = |i: usize| lvs.get(i + 1..).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! What a peer can do wrong.
 
-use crdt_core::{DecodeError, MergeError};
+use crdt_core::{DecodeError, EncodeError, MergeError};
 use thiserror::Error;
 
 use crate::Millis;
@@ -81,6 +81,10 @@ pub enum CloseReason {
     /// Operations that the document refuses.
     #[error("refused operations: {0}")]
     Operations(#[from] MergeError),
+    /// The peer lacks events that are not here any more, so it gets nothing, until it has got them
+    /// elsewhere.
+    #[error("cannot bring the peer up to date: {0}")]
+    History(#[from] EncodeError),
     /// A version in the JSON form that cannot be read.
     #[error("refused version: {0}")]
     Version(#[from] DecodeError),
@@ -141,7 +145,8 @@ impl CloseReason {
             | CloseReason::Version(_)
             | CloseReason::PresenceFlood { .. }
             | CloseReason::Outdated { .. } => true,
-            CloseReason::Dead { .. }
+            CloseReason::History(_)
+            | CloseReason::Dead { .. }
             | CloseReason::Stalled { .. }
             | CloseReason::FragmentTimeout { .. }
             | CloseReason::OwnSession
@@ -155,6 +160,7 @@ impl CloseReason {
         match self {
             CloseReason::Malformed(error) => error.code(),
             CloseReason::Operations(error) => error.code(),
+            CloseReason::History(error) => error.code(),
             CloseReason::Version(error) => error.code(),
             CloseReason::Dead { .. } => "link_dead",
             CloseReason::Stalled { .. } => "link_stalled",

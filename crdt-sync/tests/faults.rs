@@ -212,7 +212,9 @@ fn valid_messages() -> Vec<Vec<u8>> {
     let mut doc = Document::new("evil").expect("a valid name");
     doc.insert(0, "some text 🙂").expect("within the text");
     doc.delete(2, 3).expect("within the text");
-    let patch = doc.encode_since_named(&VersionSummary::new(), &["evil", "victim"]);
+    let patch = doc
+        .encode_since_named(&VersionSummary::new(), &["evil", "victim"])
+        .unwrap();
     let summary = doc.summary().encode();
     let check = |kind: u8| [&[kind, 5][..], &[7; 24]].concat();
     vec![
@@ -398,11 +400,14 @@ fn a_peer_that_uses_an_id_again_loses_its_link() {
     let names = ["evil", "victim"];
     let mut room = Room::met();
     room.evil(&changes(
-        &one.encode_since_named(&VersionSummary::new(), &names),
+        &one.encode_since_named(&VersionSummary::new(), &names)
+            .unwrap(),
     ));
     let before = room.doc.text();
     room.evil(&changes(
-        &other.encode_since_named(&VersionSummary::new(), &names),
+        &other
+            .encode_since_named(&VersionSummary::new(), &names)
+            .unwrap(),
     ));
     let reason = room.closed().expect("closed");
     assert_eq!(reason.code(), "conflicting_event");
@@ -473,7 +478,7 @@ fn what_had_to_be_let_go_is_asked_for() {
     for _ in 0..50 {
         let before = doc.summary();
         doc.insert(0, "b").expect("within the text");
-        pieces.push(changes(&doc.encode_since_named(&before, &names)));
+        pieces.push(changes(&doc.encode_since_named(&before, &names).unwrap()));
     }
     for piece in pieces.iter().rev() {
         room.evil(piece);
@@ -483,7 +488,9 @@ fn what_had_to_be_let_go_is_asked_for() {
     room.wait(1_000);
     let asked = room.sent.iter().filter(|message| message[0] == 0x03);
     assert_eq!(asked.count(), 1);
-    let all = doc.encode_since_named(&VersionSummary::new(), &names);
+    let all = doc
+        .encode_since_named(&VersionSummary::new(), &names)
+        .unwrap();
     room.evil(&changes(&all));
     assert_eq!(room.doc.text(), doc.text());
     room.assert_unharmed();

@@ -10,7 +10,7 @@
 
 use std::cell::RefCell;
 
-use crdt_core::{Document, Frontier};
+use crdt_core::{Document, Frontier, MergeError};
 
 use crate::edit::{self, Edited};
 use crate::error::BindingError;
@@ -140,7 +140,8 @@ extern "C" fn crdt_operations_since(handle: u32, frontier: usize) -> i32 {
     answer(with_text(frontier, |frontier| {
         registry::get(handle)?.read(|document| {
             let known = document.summary_of(&Frontier::from_json(frontier)?);
-            Ok(document.operations_since_json(&known))
+            let operations = document.operations_since_json(&known);
+            Ok(operations.map_err(MergeError::from)?)
         })
     }))
 }

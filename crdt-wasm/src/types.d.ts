@@ -49,6 +49,7 @@ export type CrdtErrorCode =
   | "conflicting_event"
   | "parents_not_reduced"
   | "cyclic_event"
+  | "too_old"
   // The network: this environment.
   | "webrtc_unavailable"
   | "websocket_unavailable"

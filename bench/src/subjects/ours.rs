@@ -52,7 +52,7 @@ impl Subject for Ours {
     }
 
     fn since(&mut self, version: &VersionSummary) -> Res<Vec<u8>> {
-        Ok(self.doc.encode_since(version))
+        Ok(self.doc.encode_since(version)?)
     }
 
     /// As the sync engine does: both ends know each other's names, and what was sent is kept track
@@ -68,7 +68,7 @@ impl Subject for Ours {
             return Err("the version that was sent is not known".into());
         };
         let agent = self.doc.agent();
-        let update = self.doc.encode_since_named(sent, &[agent]);
+        let update = self.doc.encode_since_named(sent, &[agent])?;
         let end = *own + patch.event_count() as u32;
         sent.insert(agent, *own..end);
         *own = end;
@@ -151,7 +151,7 @@ impl Subject for Ours {
             let before = author.doc.summary();
             author.doc.merge_json(&message.to_string())?;
             if updates_wanted {
-                updates.push(author.doc.encode_since(&before));
+                updates.push(author.doc.encode_since(&before)?);
             }
         }
         Ok(Replayed {

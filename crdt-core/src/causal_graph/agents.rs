@@ -36,7 +36,9 @@ struct Agent {
     name: String,
     /// Sorted by `seq`.
     runs: Vec<SeqRun>,
-    /// The sequence numbers of `runs`, without the borders between runs.
+    /// The sequence numbers of events that are part of the document, but let go: sorted.
+    trimmed: Vec<Range<u32>>,
+    /// The sequence numbers of `runs` and `trimmed`, without the borders between runs.
     held: Vec<Range<u32>>,
 }
 
@@ -86,7 +88,50 @@ impl AgentAssignment {
         &self.agents[agent as usize].held
     }
 
-    /// The runs that make up the sequence numbers `seqs`, cut to them.
+    /// Names the first `len` local versions, which are no events, as nobody's.
+    pub(super) fn push_nobodys(&mut self, len: u32) {
+        // No agent has an empty name, so nobody is not found by it.
+        let agent = self.agents.len() as AgentIdx;
+        self.agents.push(Agent::default());
+        self.runs.push(LvRun {
+            lv: 0,
+            agent,
+            seq: 0,
+        });
+        self.len = len;
+    }
+
+    /// Takes note that events of `agent` are part of the document, but let go.
+    pub(crate) fn trim(&mut self, agent: AgentIdx, range: Range<u32>) {
+        let agent = &mut self.agents[agent as usize];
+        join_range(&mut agent.trimmed, range.clone());
+        join_range(&mut agent.held, range);
+    }
+
+    /// The sequence numbers of events of `agent` that were let go: sorted.
+    pub(crate) fn trimmed(&self, agent: AgentIdx) -> &[Range<u32>] {
+        &self.agents[agent as usize].trimmed
+    }
+
+    /// Where the range of events that were let go ends that `seq` lies in, if it does.
+    pub(crate) fn trimmed_until(&self, agent: AgentIdx, seq: u32) -> Option<u32> {
+        let next = self.next_trimmed(agent, seq)?;
+        (next.start <= seq).then_some(next.end)
+    }
+
+    /// The range of events that were let go that `seq` lies in, or the next one behind it.
+    pub(crate) fn next_trimmed(&self, agent: AgentIdx, seq: u32) -> Option<&Range<u32>> {
+        let trimmed = self.trimmed(agent);
+        trimmed.get(trimmed.partition_point(|range| range.end <= seq))
+    }
+
+    /// How many events were let go.
+    pub(super) fn trimmed_events(&self) -> u64 {
+        let all = self.agents.iter().flat_map(|agent| &agent.trimmed);
+        all.map(|range| u64::from(range.end - range.start)).sum()
+    }
+
+    /// The runs that make up the sequence numbers `seqs`, cut to them, without what was let go.
     pub(crate) fn runs_of(
         &self,
         agent: AgentIdx,
@@ -107,7 +152,7 @@ impl AgentAssignment {
 
     /// The sequence number that follows all that are known of `agent`.
     pub(crate) fn next_seq(&self, agent: AgentIdx) -> u32 {
-        self.seq_runs(agent).last().map_or(0, SeqRun::seq_end)
+        self.held(agent).last().map_or(0, |range| range.end)
     }
 
     /// The run at or after `seq`, as an index into [`Self::seq_runs`].
@@ -196,7 +241,7 @@ impl AgentAssignment {
                 run.len = run.len.min(lv.saturating_sub(run.lv));
                 run.len > 0
             });
-            agent.held.clear();
+            agent.held.clone_from(&agent.trimmed);
             agent
                 .runs
                 .iter()

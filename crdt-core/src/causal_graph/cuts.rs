@@ -90,6 +90,15 @@ impl CriticalCuts {
         }
     }
 
+    /// The events that name the version before a critical cut.
+    pub(crate) fn frontier(&self, cut: Lv) -> Vec<Lv> {
+        let at = self.0.partition_point(|c| c.hi() < cut);
+        match self.0.get(at) {
+            Some(Cut::Multi { c, frontier }) if *c == cut => frontier.clone(),
+            _ => cut.checked_sub(1).into_iter().collect(),
+        }
+    }
+
     /// Cuts the events `from..end` into segments, ascending; `end` is the number of all events. The
     /// first zone starts at the critical cut before `from`, if `from` itself is none.
     pub(crate) fn segments(&self, from: Lv, end: Lv) -> Vec<Segment> {

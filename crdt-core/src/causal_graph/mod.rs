@@ -1,11 +1,13 @@
 //! The event graph without its operations: ids, parents, frontier, critical cuts.
 
 mod agents;
+mod base;
 mod cuts;
 mod graph;
 mod search;
 
 pub(crate) use agents::{AgentAssignment, AgentIdx};
+pub(crate) use base::Base;
 pub(crate) use cuts::{CriticalCuts, Segment};
 #[cfg(test)]
 pub(crate) use graph::tests::{Sample, Shapes, sample};
@@ -22,6 +24,8 @@ pub(crate) struct CausalGraph {
     pub(crate) cuts: CriticalCuts,
     /// Sorted.
     frontier: Vec<Lv>,
+    /// Where a shallow history begins.
+    base: Option<Box<Base>>,
     growing: Growing,
 }
 
@@ -35,7 +39,7 @@ struct Growing {
 }
 
 impl CausalGraph {
-    /// How many events there are.
+    /// How many events there are, and chars of the text that a shallow history begins with.
     pub(crate) fn len(&self) -> u32 {
         self.graph.len()
     }
@@ -119,8 +123,19 @@ impl CausalGraph {
             .lv_of(self.agents.find_agent(&id.agent)?, id.seq)
     }
 
+    /// Whether the event is part of the document, be it one that was let go.
+    pub(crate) fn knows(&self, id: &EventId) -> bool {
+        let agent = self.agents.find_agent(&id.agent);
+        agent.is_some_and(|agent| {
+            self.agents.lv_of(agent, id.seq).is_some()
+                || self.agents.trimmed_until(agent, id.seq).is_some()
+        })
+    }
+
     pub(crate) fn public_frontier(&self, frontier: &[Lv]) -> Frontier {
-        frontier.iter().map(|&lv| self.event_id(lv)).collect()
+        let ids = self.ids(frontier).into_iter();
+        ids.map(|(agent, seq)| EventId::new(self.agents.name(agent), seq))
+            .collect()
     }
 
     /// All events, as ranges per agent.
@@ -135,10 +150,17 @@ impl CausalGraph {
         summary
     }
 
-    /// The events of the version `frontier` (sorted), as ranges per agent.
+    /// The events of the version `frontier` (sorted; behind the base of a shallow history, if not it),
+    /// as ranges per agent.
     pub(crate) fn summary_at(&self, frontier: &[Lv]) -> VersionSummary {
         let mut summary = VersionSummary::new();
+        for agent in 0..self.agents.agent_count() {
+            for range in self.agents.trimmed(agent) {
+                summary.insert(self.agents.name(agent), range.clone());
+            }
+        }
         for range in self.graph.diff(frontier, &[]).only_a {
+            let range = range.start.max(self.start())..range.end.max(self.start());
             for (run, agent, seq) in self.agents.runs_in(range) {
                 summary.insert(self.agents.name(agent), seq..seq + (run.end - run.start));
             }

@@ -24,7 +24,7 @@ use crate::error::DecodeError;
 use crate::history::History;
 use crate::merge::{Batch, Origin};
 use crate::op_log::{Kind, MAX_RUN, Run, push_greedy};
-use crate::version::{EventId, Lv, MAX_CHARS};
+use crate::version::{Lv, MAX_CHARS};
 
 /// A chain of events of one agent, as it stands in the history: in one or more stretches.
 struct Chain {
@@ -148,11 +148,11 @@ fn write_txn(out: &mut String, history: &History, chain: &Chain) {
     write_string(out, graph.agents.name(chain.agent));
     // Writing to a string does not fail.
     let _ = write!(out, ",\"seq\":{},\"parents\":", chain.seq);
-    let mut parents: Vec<EventId> = graph.graph.with_parents(chain.stretches[0].start, |p| {
-        p.iter().map(|&lv| graph.event_id(lv)).collect()
-    });
-    parents.sort_unstable();
-    write_ids(out, &parents);
+    let start = chain.stretches[0].start;
+    let parents = graph
+        .graph
+        .with_parents(start, |parents| graph.public_frontier(parents));
+    write_ids(out, parents.ids());
     out.push_str(",\"ops\":[");
     let mut runs: Vec<Run> = Vec::new();
     let mut texts: Vec<String> = Vec::new();

@@ -138,17 +138,18 @@ fn encode_piece(
         return;
     };
     graph.graph.with_parents(lvs.start, |parents| {
+        let at_base = history.cursor_at_base(agent, seq, parents);
         let before = seq.checked_sub(1);
         let before = before.and_then(|before| graph.agents.lv_of(agent, before));
-        let is_parent = before.is_some_and(|before| parents.contains(&before));
-        let continues = is_parent && parents.len() == 1;
+        let is_parent = at_base.is_some() || before.is_some_and(|lv| parents.contains(&lv));
+        let continues = at_base.is_some() || is_parent && parents.len() == 1;
         // Who has this event has to have the one before it as well.
         let before = before.filter(|&before| {
             let is_near = before < lvs.start && lvs.start - before <= LOOK_BACK;
             is_parent || is_near && graph.graph.contains(parents, before)
         });
-        let start = before.map_or(0, |before| history.ops.cursor_after(before));
-        let (kind, distance) = operation(&first, start);
+        let start = at_base.or(before.map(|before| history.ops.cursor_after(before)));
+        let (kind, distance) = operation(&first, start.unwrap_or(0));
         let mut head = if more.is_none() { kind } else { SEVERAL };
         head |= if continues { 0 } else { PARENTS };
         if more.is_none() {
@@ -160,13 +161,14 @@ fn encode_piece(
         push_name(out, name);
         push(out, seq.into());
         if !continues {
-            let others = parents.iter().filter(|&&parent| Some(parent) != before);
-            let count = others.clone().count() as u64;
-            let from_start = if before.is_none() { FROM_START } else { 0 };
+            let mut others = graph.ids(parents);
+            if is_parent {
+                others.retain(|&(by, at)| by != agent || at + 1 != seq);
+            }
+            let from_start = if start.is_none() { FROM_START } else { 0 };
             let is_parent = if is_parent { BEFORE } else { 0 };
-            push(out, count << 2 | from_start | is_parent);
-            for &parent in others {
-                let (by, at, _) = graph.agents.id_of(parent);
+            push(out, (others.len() as u64) << 2 | from_start | is_parent);
+            for (by, at) in others {
                 let (place, name) = names.place(history, by);
                 push(out, place);
                 push_name(out, name);
@@ -183,7 +185,7 @@ fn encode_piece(
             return;
         }
         push(out, parts().count() as u64);
-        let mut cursor = start;
+        let mut cursor = start.unwrap_or(0);
         for part in parts() {
             let (kind, distance) = operation(&part.run, cursor);
             push(out, u64::from(part.run.len) << 2 | kind);

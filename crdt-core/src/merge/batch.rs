@@ -104,7 +104,7 @@ pub(crate) struct Piece<'a> {
     pub(crate) len: u32,
     pub(crate) origin: Origin,
     /// Where the event before left the cursor, to whose positions count from there.
-    cursor: Option<u32>,
+    cursor: Option<i64>,
     pub(crate) parents: &'a [(u32, u32)],
     runs: &'a [Run],
     text: &'a str,
@@ -129,12 +129,31 @@ impl<'a> Piece<'a> {
 
     /// The same piece, its positions counted from the start of the text, if they count from where
     /// the event before left the cursor.
-    pub(crate) fn counted_from(self, cursor: u32) -> Piece<'a> {
+    pub(crate) fn counted_from(self, cursor: i64) -> Piece<'a> {
         Piece {
             origin: Origin::Start,
             cursor: Some(cursor),
             ..self
         }
+    }
+
+    /// Where event number `k` leaves the cursor, counted from where the event before the piece left
+    /// it, in a piece whose positions do.
+    pub(crate) fn cursor_after(&self, k: u32) -> Option<i64> {
+        let mut start = 0;
+        for run in self.runs {
+            let pos = i64::from(run.pos as i32);
+            if k - start < run.len {
+                let k = i64::from(k - start);
+                return Some(match run.kind {
+                    Kind::Insert => pos + k + 1,
+                    Kind::Delete => pos,
+                    Kind::Backspace => pos + i64::from(run.len) - 1 - k,
+                });
+            }
+            start += run.len;
+        }
+        None
     }
 
     /// A copy of the events from `from` on, `len` of them, as a batch by itself. Only whole pieces
@@ -200,8 +219,8 @@ impl<'a> Piece<'a> {
 
 /// A run whose position counts from `cursor`, counted from the start of the text. One that is out of
 /// range lands past the end of every text.
-fn counted_from(run: &Run, cursor: u32) -> Run {
-    let pos = i64::from(run.pos as i32) + i64::from(cursor);
+fn counted_from(run: &Run, cursor: i64) -> Run {
+    let pos = i64::from(run.pos as i32) + cursor;
     let pos = u32::try_from(pos).map_or(MAX_CHARS, |pos| pos.min(MAX_CHARS));
     Run { pos, ..*run }
 }

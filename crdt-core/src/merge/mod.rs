@@ -90,18 +90,6 @@ impl Agents {
         }
         *known
     }
-
-    fn lv_of(
-        &mut self,
-        history: &History,
-        piece: &Piece<'_>,
-        (name, seq): (u32, u32),
-    ) -> Option<Lv> {
-        history
-            .graph
-            .agents
-            .lv_of(self.find(history, piece, name)?, seq)
-    }
 }
 
 /// Splits a piece into what is known and what is new.
@@ -114,13 +102,10 @@ fn take_piece(
     check_piece(&piece)?;
     let agent = agents.find(history, &piece, piece.agent);
     let piece = match piece.origin {
-        Origin::EventBefore => {
-            let before = (piece.agent, piece.seq.wrapping_sub(1));
-            match agents.lv_of(history, &piece, before) {
-                Some(before) => piece.counted_from(history.ops.cursor_after(before)),
-                None => return hold_unplaced(history, piece, agent, intake),
-            }
-        }
+        Origin::EventBefore => match cursor_before(history, &piece, agent) {
+            Some(cursor) => piece.counted_from(cursor),
+            None => return hold_unplaced(history, piece, agent, intake),
+        },
         Origin::Start => piece,
     };
     let Some(agent) = agent else {
@@ -133,7 +118,14 @@ fn take_piece(
             .seq_runs(agent)
             .get(ids.first_run_ending_after(agent, at))
             .copied();
+        let trimmed = ids.next_trimmed(agent, at).cloned();
         let end = match known {
+            _ if trimmed.as_ref().is_some_and(|range| range.start <= at) => {
+                // Its content is not here any more to be compared.
+                let end = trimmed.map_or(at, |range| range.end).min(piece.seq_end());
+                intake.duplicate += (end - at) as usize;
+                end
+            }
             Some(run) if run.seq <= at => {
                 let end = run.seq_end().min(piece.seq_end());
                 let lvs = run.lv + (at - run.seq)..run.lv + (end - run.seq);
@@ -143,6 +135,7 @@ fn take_piece(
             }
             known => {
                 let end = known.map_or(piece.seq_end(), |run| run.seq.min(piece.seq_end()));
+                let end = trimmed.map_or(end, |range| range.start.min(end));
                 append(history, piece, (at - piece.seq, end - at), agents, intake)?;
                 end
             }
@@ -150,6 +143,23 @@ fn take_piece(
         at = end;
     }
     Ok(())
+}
+
+/// Where the event before a piece left the cursor, if that can be known.
+fn cursor_before(history: &History, piece: &Piece<'_>, agent: Option<AgentIdx>) -> Option<i64> {
+    let agent = agent?;
+    let before = piece.seq.checked_sub(1)?;
+    let graph = &history.graph;
+    if let Some(before) = graph.agents.lv_of(agent, before) {
+        return Some(history.ops.cursor_after(before).into());
+    }
+    // Of what was let go the base knows where the last event of each range left the cursor. A piece
+    // that starts before that event says how far it moved it; one that ends before it is known.
+    let end = graph.agents.trimmed_until(agent, before)?;
+    let cursor = i64::from(graph.base()?.cursor_at(agent, end));
+    let inside = piece.seq < end && end < piece.seq_end();
+    let moved = inside.then(|| piece.cursor_after(end - 1 - piece.seq));
+    Some(cursor - moved.flatten().unwrap_or(0))
 }
 
 /// Puts a piece aside that says where it edits only by the event before, which is not known.
@@ -223,21 +233,20 @@ fn compare(
     };
 
     // Parents: those of the piece for its first event, the event before for all others.
+    let mut expected = Vec::new();
     for (run, _) in graph.graph.runs_in(lvs.clone()) {
         let at = seq + (run.start - lvs.start);
-        let mut expected: Vec<Option<Lv>> = if at == piece.seq {
-            piece
-                .parents
-                .iter()
-                .map(|&parent| agents.lv_of(history, piece, parent))
-                .collect()
+        let before = [(piece.agent, at.wrapping_sub(1))];
+        let named = if at == piece.seq {
+            piece.parents
         } else {
-            vec![agents.lv_of(history, piece, (piece.agent, at - 1))]
+            &before
         };
-        expected.sort_unstable();
-        let same = graph.graph.with_parents(run.start, |known| {
-            known.iter().copied().map(Some).eq(expected.iter().copied())
-        });
+        let parents = find_parents(history, piece, agents, named, &mut expected);
+        let same = parents.is_ok()
+            && graph
+                .graph
+                .with_parents(run.start, |known| known == expected);
         if !same {
             return Err(conflict(at));
         }
@@ -276,6 +285,54 @@ fn split_text(text: &str, chars: u32) -> (&str, &str) {
     text.split_at(at)
 }
 
+/// Why parents cannot be given.
+enum NoParents {
+    /// This one is not known.
+    Missing((u32, u32)),
+    /// They lie before the base of a shallow history.
+    TooOld,
+}
+
+/// Finds the local versions of the events `named`, sorted.
+fn find_parents(
+    history: &History,
+    piece: &Piece<'_>,
+    agents: &mut Agents,
+    named: &[(u32, u32)],
+    parents: &mut Vec<Lv>,
+) -> Result<(), NoParents> {
+    parents.clear();
+    let mut missing = None;
+    let mut trimmed: Vec<(AgentIdx, u32)> = Vec::new();
+    let graph = &history.graph;
+    for &(name, seq) in named {
+        let agent = agents.find(history, piece, name);
+        match agent.and_then(|agent| graph.agents.lv_of(agent, seq)) {
+            Some(lv) => parents.push(lv),
+            None => match agent.filter(|&a| graph.agents.trimmed_until(a, seq).is_some()) {
+                Some(agent) => trimmed.push((agent, seq)),
+                None => missing = missing.or(Some((name, seq))),
+            },
+        }
+    }
+    // What follows any event of the base follows all of it; nothing is concurrent to it.
+    if let Some(base) = graph.base().filter(|_| parents.is_empty())
+        && (named.is_empty() || !trimmed.is_empty())
+    {
+        trimmed.sort_unstable();
+        if missing.is_some() || trimmed != base.frontier {
+            return Err(NoParents::TooOld);
+        }
+        parents.extend_from_slice(base.top());
+        return Ok(());
+    }
+    if !trimmed.is_empty() {
+        return Err(NoParents::TooOld);
+    }
+    parents.sort_unstable();
+    missing.map_or(Ok(()), |parent| Err(NoParents::Missing(parent)))
+}
+
 /// Appends the events `from..from + len` of a piece, all of them new, or puts them aside if a parent
 /// is missing.
 fn append(
@@ -288,15 +345,19 @@ fn append(
     let before = [(piece.agent, piece.seq.wrapping_add(from).wrapping_sub(1))];
     let named = if from == 0 { piece.parents } else { &before };
     let mut parents = std::mem::take(&mut intake.parents);
-    parents.clear();
-    for &parent in named {
-        let Some(lv) = agents.lv_of(history, &piece, parent) else {
+    match find_parents(history, &piece, agents, named, &mut parents) {
+        Ok(()) => {}
+        Err(NoParents::Missing(parent)) => {
             hold(piece, (from, len), parent, intake);
             return Ok(());
-        };
-        parents.push(lv);
+        }
+        Err(NoParents::TooOld) => {
+            return Err(MergeError::TooOld {
+                agent: piece.agent_name().to_string(),
+                seq: piece.seq + from,
+            });
+        }
     }
-    parents.sort_unstable();
     let reduced = parents.len() < 2
         || (parents.windows(2).all(|w| w[0] != w[1])
             && history.graph.graph.is_reduced(&parents, &mut intake.walk));

@@ -187,6 +187,18 @@ impl OpLog {
         &self.text[from..to]
     }
 
+    /// The length of the text of the events before `lv`, in bytes.
+    pub(crate) fn text_before(&self, lv: Lv) -> usize {
+        let Some(part) = self.parts_in(lv..self.len).next() else {
+            return self.text.len();
+        };
+        let row = self.rows[part.row as usize];
+        let run = row.run();
+        let before = if run.is_insert() { part.from } else { 0 };
+        let text = chars_of(self.row_text(part.row as usize), run.len, 0, before);
+        row.text as usize + text.len()
+    }
+
     /// Whether the event `lv` inserts a char.
     pub(crate) fn is_insert(&self, lv: Lv) -> bool {
         let mut parts = self.parts_in(lv..self.len);

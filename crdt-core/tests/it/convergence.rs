@@ -45,7 +45,7 @@ fn replicas_oracle_and_walker_agree() {
         whole.merge_json(&operations).unwrap();
         assert_eq!(whole.text(), text);
         let again = whole
-            .merge_patch(&docs[1].encode_since(&VersionSummary::new()))
+            .merge_patch(&docs[1].encode_since(&VersionSummary::new()).unwrap())
             .unwrap();
         assert_eq!((again.applied, again.duplicate), (0, events.len()));
         assert_eq!(whole.operations_json(), operations);

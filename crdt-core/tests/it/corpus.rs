@@ -5,9 +5,10 @@ mod drivers;
 
 use std::path::{Path, PathBuf};
 
-use crdt_core::{Document, VersionSummary};
+use crdt_core::{Document, EventId, Frontier, VersionSummary};
 use fastrand::Rng;
 
+use crate::files::all_options;
 use crate::histories::{random_edit, random_replicas};
 
 fn seeds(target: &str) -> PathBuf {
@@ -50,9 +51,19 @@ fn write_seeds() {
     for seed in 1..4 {
         let mut rng = Rng::with_seed(seed);
         let doc = random_replicas(&mut rng, 12 * seed as usize).swap_remove(0);
-        let patch = doc.encode_since(&VersionSummary::new());
+        let patch = doc.encode_since(&VersionSummary::new()).unwrap();
         add("decode", &format!("patch-{seed}.bin"), &patch);
         add("merge", &format!("session-{seed}.bin"), &session(&mut rng));
+        let middle = doc.history().nth(doc.history().count() / 2);
+        let middle = Frontier::new(middle.map(|run| EventId::new(run.agent, run.seqs.start)));
+        for options in all_options().filter(|options| options.without_text == (seed == 2)) {
+            let name = |kind| format!("{kind}-{:?}-{seed}.bin", options.preset).to_lowercase();
+            add("decode", &name("whole"), &doc.save(&options).unwrap());
+            let file = doc.save_shallow(&middle, &options).unwrap();
+            add("decode", &name("shallow"), &file);
+        }
+        let bytes: Vec<u8> = (0..150).map(|_| rng.u8(..)).collect();
+        add("edits", &format!("random-{seed}.bin"), &bytes);
     }
 }
 
@@ -67,7 +78,9 @@ fn session(rng: &mut Rng) -> Vec<u8> {
     for _ in 0..30 {
         let (from, to) = (rng.usize(0..3), rng.usize(0..3));
         random_edit(rng, &mut docs[from]);
-        let patch = docs[from].encode_since_named(&docs[to].summary(), &drivers::KNOWN);
+        let patch = docs[from]
+            .encode_since_named(&docs[to].summary(), &drivers::KNOWN)
+            .unwrap();
         let Ok(len) = u8::try_from(patch.len()) else {
             continue;
         };

@@ -12,7 +12,7 @@ use crate::histories::{for_each_seed, random_edit, random_replicas, sync};
 
 const PRESETS: [Preset; 3] = [Preset::Fast, Preset::Balanced, Preset::Small];
 
-fn all_options() -> impl Iterator<Item = SaveOptions> {
+pub(crate) fn all_options() -> impl Iterator<Item = SaveOptions> {
     PRESETS.into_iter().flat_map(|preset| {
         [false, true].map(|without_text| SaveOptions {
             preset,
@@ -21,7 +21,7 @@ fn all_options() -> impl Iterator<Item = SaveOptions> {
     })
 }
 
-fn random_options(rng: &mut Rng) -> SaveOptions {
+pub(crate) fn random_options(rng: &mut Rng) -> SaveOptions {
     SaveOptions {
         preset: PRESETS[rng.usize(0..3)],
         without_text: rng.u8(0..4) == 0,
@@ -112,9 +112,9 @@ fn an_empty_document_and_a_new_agent() {
 }
 
 /// A file in its parts: what comes before the sections, and the sections as type, codec and body.
-struct Parts {
-    start: Vec<u8>,
-    sections: Vec<(u8, u8, Vec<u8>)>,
+pub(crate) struct Parts {
+    pub(crate) start: Vec<u8>,
+    pub(crate) sections: Vec<(u8, u8, Vec<u8>)>,
 }
 
 fn varint(bytes: &[u8], at: &mut usize) -> usize {
@@ -131,7 +131,7 @@ fn varint(bytes: &[u8], at: &mut usize) -> usize {
 }
 
 impl Parts {
-    fn of(bytes: &[u8]) -> Parts {
+    pub(crate) fn of(bytes: &[u8]) -> Parts {
         let mut at = 6;
         let mut sections = Vec::new();
         while at < bytes.len() {
@@ -148,7 +148,7 @@ impl Parts {
     }
 
     /// The file, with right checksums.
-    fn join(&self) -> Vec<u8> {
+    pub(crate) fn join(&self) -> Vec<u8> {
         let mut out = self.start.clone();
         for (kind, codec, body) in &self.sections {
             let start = out.len();
@@ -245,7 +245,7 @@ fn forged_files_never_harm() {
             let text = lazy.text();
             let mut other = other.clone();
             other.insert(0, "other").unwrap();
-            match lazy.merge_patch(&other.encode_since(&VersionSummary::new())) {
+            match lazy.merge_patch(&other.encode_since(&VersionSummary::new()).unwrap()) {
                 Ok(report) => {
                     assert_eq!(report.applied, 5);
                     assert_eq!(lazy.text().chars().count(), text.chars().count() + 5);
@@ -282,7 +282,7 @@ fn a_history_that_proves_corrupt_is_refused_when_it_is_needed() {
         assert_eq!(doc.summary().ranges("z"), vec![0..2; 1]);
         let why = doc.check_history().unwrap_err();
         assert_eq!(doc.save(&options), Err(why.clone()));
-        let patch = sample().encode_since(&VersionSummary::new());
+        let patch = sample().encode_since(&VersionSummary::new()).unwrap();
         let refused = doc.merge_patch(&patch).unwrap_err();
         assert_eq!(refused, MergeError::CorruptHistory(why));
         assert_eq!(refused.code(), "corrupt_history");
@@ -303,9 +303,12 @@ fn a_history_that_proves_corrupt_is_refused_when_it_is_needed() {
         doc.insert(2, "c").unwrap();
         assert_eq!(doc.text(), format!("abc{}", sample().text()));
         assert_eq!(doc.event_count(), count + 3);
+        let refused = doc.encode_since(&VersionSummary::new()).unwrap_err();
+        assert_eq!(refused.code(), "corrupt_history");
+        let refused = doc.operations_since_json(&VersionSummary::new());
+        assert_eq!(refused.unwrap_err().code(), "corrupt_history");
         let nothing = Document::new("z").unwrap();
-        let have = VersionSummary::new();
-        assert_eq!(doc.encode_since(&have), nothing.encode_since(&have));
+        assert_eq!(doc.operations_json(), nothing.operations_json());
     }
 }
 
@@ -385,7 +388,7 @@ fn the_form_is_checked() {
     assert_same(&Document::load("z", &later).unwrap(), &sample());
 }
 
-fn golden() -> PathBuf {
+pub(crate) fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/golden")
 }
 

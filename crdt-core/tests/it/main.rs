@@ -8,6 +8,7 @@ mod files;
 mod histories;
 mod oracle;
 mod patches;
+mod shallow;
 mod trace_files;
 mod traces;
 mod undo;

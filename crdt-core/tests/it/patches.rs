@@ -25,7 +25,7 @@ impl Typist {
     fn edit(&mut self, pos: usize, deleted: usize, text: &str) -> Vec<u8> {
         self.doc.delete(pos, deleted).unwrap();
         self.doc.insert(pos, text).unwrap();
-        let patch = self.doc.encode_since_named(&self.sent, &NAMES);
+        let patch = self.doc.encode_since_named(&self.sent, &NAMES).unwrap();
         self.sent = self.doc.summary();
         patch
     }
@@ -68,7 +68,7 @@ fn a_keystroke_beside_another_typist_takes_what_it_says() {
     let mut docs = NAMES.map(|name| Document::new(name).unwrap());
     let mut sent = [VersionSummary::new(), VersionSummary::new()];
     let mut send = |docs: &mut [Document; 2], from: usize| {
-        let patch = docs[from].encode_since_named(&sent[from], &NAMES);
+        let patch = docs[from].encode_since_named(&sent[from], &NAMES).unwrap();
         let all = docs[from].summary();
         sent[1 - from].union(&all);
         sent[from] = all;
@@ -108,7 +108,7 @@ fn positions_count_from_an_event_before_that_is_no_parent() {
     let mut step = |from: &mut Document, to: &mut Document, pos: usize| {
         let have = to.summary();
         from.insert(pos, "k").unwrap();
-        let patch = from.encode_since_named(&have, &NAMES);
+        let patch = from.encode_since_named(&have, &NAMES).unwrap();
         to.merge_patch_named_with(&patch, &NAMES, &mut |_| {})
             .unwrap();
         patches.push(patch);

@@ -121,7 +121,7 @@ fn concurrent_traces() {
         assert!(doc.text() == text, "{name}: another text");
         let mut whole = Document::new("reader").unwrap();
         whole
-            .merge_patch(&doc.encode_since(&Default::default()))
+            .merge_patch(&doc.encode_since(&Default::default()).unwrap())
             .unwrap();
         assert!(whole.text() == text, "{name} as one patch: another text");
     }
@@ -170,7 +170,7 @@ fn sequential_traces() {
         let text = trace["endContent"].as_str().unwrap();
         assert!(doc.text() == text, "{name}: another text");
         let mut copy = Document::new("reader").unwrap();
-        copy.merge_patch(&doc.encode_since(&Default::default()))
+        copy.merge_patch(&doc.encode_since(&Default::default()).unwrap())
             .unwrap();
         assert!(copy.text() == text, "{name} as one patch: another text");
     }

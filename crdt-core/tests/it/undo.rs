@@ -194,8 +194,8 @@ fn undo_in_the_midst_of_concurrent_edits_touches_only_own_ones() {
 fn two_people_at_one_sentence() {
     let both = |a: &mut Document, b: &mut Document| {
         let (to_b, to_a) = (
-            a.encode_since(&b.summary()),
-            b.encode_since(&VersionSummary::new()),
+            a.encode_since(&b.summary()).unwrap(),
+            b.encode_since(&VersionSummary::new()).unwrap(),
         );
         b.merge_patch(&to_b).unwrap();
         a.merge_patch(&to_a).unwrap();

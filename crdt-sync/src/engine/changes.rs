@@ -235,15 +235,24 @@ impl Engine {
         if missing.is_empty() {
             return;
         }
+        if let Err(error) = doc.check_since(&state.known) {
+            if !std::mem::replace(&mut state.told_too_old, true) {
+                let reason = error.into();
+                outputs.push_back(Output::Refused { link, reason });
+            }
+            return;
+        }
+        state.told_too_old = false;
         state.flushed(now);
         if state.speech == Speech::Json {
             self.flush_json(link, &missing, &version, doc);
         } else if let Some(peer) = &state.peer {
             // Both ends know both names, so nearly every patch can do without.
             let names = [self.agent.as_str(), peer.agent.as_str()];
-            let patch = doc.encode_since_named(&state.known, &names);
-            let message = [&[kind::CHANGES], &*patch].concat();
-            state.send(message, config, outputs);
+            if let Ok(patch) = doc.encode_since_named(&state.known, &names) {
+                let message = [&[kind::CHANGES], &*patch].concat();
+                state.send(message, config, outputs);
+            }
         }
         if let Some(state) = self.links.get_mut(&link) {
             state.in_flight.union(&missing);

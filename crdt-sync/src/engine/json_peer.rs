@@ -180,7 +180,9 @@ impl Engine {
         doc: &Document,
         texts: &mut Vec<String>,
     ) {
-        let text = doc.operations_since_json(&version.summary.difference(part));
+        let Ok(text) = doc.operations_since_json(&version.summary.difference(part)) else {
+            return;
+        };
         // Quotes in a string within a string are escaped twice.
         let longest = self.config.max_text_message / 2;
         match (text.len() > longest).then(|| halves(part)).flatten() {

@@ -56,6 +56,8 @@ pub(super) struct Link {
     pub(super) said_synced: bool,
     pub(super) heard_synced: bool,
     pub(super) told_synced: bool,
+    /// It was told that the peer lacks what is not here any more.
+    pub(super) told_too_old: bool,
     /// The version at which a divergence was told.
     pub(super) told_diverged: Option<u64>,
 
@@ -126,6 +128,7 @@ impl Link {
             said_synced: false,
             heard_synced: false,
             told_synced: false,
+            told_too_old: false,
             told_diverged: None,
             queue: VecDeque::new(),
             buffered: 0,

@@ -7,4 +7,5 @@ mod mesh;
 mod named;
 mod random;
 mod rng;
+mod shallow;
 mod world;

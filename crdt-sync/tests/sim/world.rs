@@ -547,7 +547,7 @@ impl World {
     /// Stores a replica's state where a crash leaves it.
     pub(crate) fn store(&mut self, replica: usize) {
         let state = &mut self.replicas[replica];
-        state.stored = state.doc.encode_since(&VersionSummary::new());
+        state.stored = state.doc.encode_since(&VersionSummary::new()).unwrap();
     }
 
     /// Types, as an editor would.

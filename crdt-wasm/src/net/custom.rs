@@ -338,6 +338,7 @@ impl Core {
             CloseReason::OwnSession
             | CloseReason::Malformed(_)
             | CloseReason::Operations(_)
+            | CloseReason::History(_)
             | CloseReason::Version(_)
             | CloseReason::PresenceFlood { .. }
             | CloseReason::Outdated { .. } => {

@@ -203,6 +203,7 @@ impl Core {
             // With such a peer the next connection would end the same way.
             CloseReason::Malformed(_)
             | CloseReason::Operations(_)
+            | CloseReason::History(_)
             | CloseReason::Version(_)
             | CloseReason::PresenceFlood { .. }
             | CloseReason::Outdated { .. } => {

@@ -7,10 +7,10 @@ use super::super::json::check_run;
 use super::numbers::{Sink, Source, read};
 use super::sections::{SectionWriter, Sections, Type};
 use super::{AgentHead, Head};
-use crate::causal_graph::AgentIdx;
+use crate::causal_graph::{AgentIdx, CausalGraph};
 use crate::error::{DecodeError, LoadError};
 use crate::history::History;
-use crate::op_log::{Kind, Run};
+use crate::op_log::{Kind, Part, Run};
 use crate::version::{Lv, MAX_PARENTS};
 
 /// How many pieces and rows a history has.
@@ -57,7 +57,7 @@ fn pieces(history: &History) -> impl Iterator<Item = Piece<'_>> {
     let graph = &history.graph;
     graph
         .graph
-        .runs_in(0..history.len())
+        .runs_in(graph.start()..history.len())
         .flat_map(move |(run, parents)| {
             let start = run.start;
             let parents = move |lv| if lv == start { parents } else { None };
@@ -68,13 +68,25 @@ fn pieces(history: &History) -> impl Iterator<Item = Piece<'_>> {
         })
 }
 
+fn rows(history: &History) -> impl Iterator<Item = Part> {
+    history.ops.parts_in(history.graph.start()..history.len())
+}
+
+/// Where the pieces before the events end: with the text that a shallow history begins with.
+fn first_ends(graph: &CausalGraph) -> Vec<Lv> {
+    Some(graph.start())
+        .filter(|&start| start > 0)
+        .into_iter()
+        .collect()
+}
+
 pub(super) fn count(history: &History) -> Counts {
     Counts {
         pieces: pieces(history).count() as u32,
         parents: pieces(history)
             .map(|(_, _, _, parents)| parents.map_or(0, <[Lv]>::len) as u32)
             .sum(),
-        rows: history.ops.parts_in(0..history.len()).count() as u32,
+        rows: rows(history).count() as u32,
     }
 }
 
@@ -103,7 +115,7 @@ const JUMP: u32 = 2;
 
 pub(super) fn write_graph(history: &History, ids: &[u32], modelled: bool, out: &mut SectionWriter) {
     let mut sink = Sink::new(modelled, gc::COUNT);
-    let mut ends: Vec<Lv> = Vec::new();
+    let mut ends = first_ends(&history.graph);
     let mut next = vec![0_u32; ids.len()];
     let (mut last_flags, mut last_agent) = (0, 0);
     for (lvs, agent, seq, parents) in pieces(history) {
@@ -158,7 +170,10 @@ fn take_graph(numbers: &mut Source<'_>, head: &Head) -> Result<History, DecodeEr
     if graph.agents.agent_count() as usize != head.agents.len() {
         return Err(numbers.error("an agent comes twice"));
     }
-    let mut ends: Vec<Lv> = Vec::new();
+    if let Some(base) = &head.base {
+        base.begin(graph);
+    }
+    let mut ends = first_ends(graph);
     let mut next = vec![0_u32; head.agents.len()];
     let mut parents: Vec<Lv> = Vec::new();
     let mut parents_left = head.counts.parents;
@@ -171,7 +186,7 @@ fn take_graph(numbers: &mut Source<'_>, head: &Head) -> Result<History, DecodeEr
         }
         let agent = numbers.next(gc::AGENT + last_agent as usize)?;
         let len = numbers.next(gc::LEN + flags as usize)?;
-        let Some(len) = len.checked_add(1).filter(|&n| n <= head.events - start) else {
+        let Some(len) = len.checked_add(1).filter(|&n| n <= head.lvs() - start) else {
             return Err(numbers.error("more events than the head says"));
         };
         let Some(expected) = next.get_mut(agent as usize) else {
@@ -196,18 +211,20 @@ fn take_graph(numbers: &mut Source<'_>, head: &Head) -> Result<History, DecodeEr
         } else if start > 0 {
             parents.push(start - 1);
         }
+        if let Some(base) = graph.base()
+            && parents != base.top()
+            && parents.first().is_none_or(|&parent| parent < base.chars)
+        {
+            return Err(numbers.error("a parent from before the history begins"));
+        }
         graph.push(agent, seq, len, &parents);
         ends.push(start + len);
         (last_flags, last_agent) = (flags, agent.min(gc::AGENTS - 1));
     }
-    if graph.len() != head.events || parents_left > 0 {
+    if graph.len() != head.lvs() || parents_left > 0 {
         return Err(numbers.error("fewer events or parents than the head says"));
     }
-    let frontier = graph.frontier().iter().map(|&lv| graph.agents.id_of(lv));
-    if !frontier
-        .map(|(agent, seq, _)| (agent, seq))
-        .eq(head.frontier.iter().copied())
-    {
+    if graph.ids(graph.frontier()) != head.frontier {
         return Err(numbers.error("the frontier is not the one in the head"));
     }
     Ok(history)
@@ -222,6 +239,10 @@ fn free_seqs(
 ) -> Option<u32> {
     let seq = u32::try_from(seq).ok()?;
     let end = seq.checked_add(len)?;
+    let trimmed = agents.next_trimmed(agent, seq);
+    if trimmed.is_some_and(|range| range.start < end) {
+        return None;
+    }
     let at = head.held.partition_point(|range| range.end < end);
     let range = head.held.get(at)?;
     if seq < range.start || end > range.end {
@@ -340,10 +361,10 @@ impl<R: Iterator<Item = (std::ops::Range<Lv>, AgentIdx, u32)>> Agents<R> {
 pub(super) fn write_ops(history: &History, modelled: bool, out: &mut SectionWriter) {
     let mut sink = Sink::new(modelled, oc::COUNT);
     let graph = &history.graph;
-    let mut agents = Agents::new(graph.agents.runs_in(0..history.len()));
+    let mut agents = Agents::new(graph.agents.runs_in(graph.start()..history.len()));
     let mut cursors = vec![0_u32; graph.agents.agent_count() as usize];
     let mut before = Before::default();
-    for part in history.ops.parts_in(0..history.len()) {
+    for part in rows(history) {
         let run = part.run;
         let kind = match run.kind {
             Kind::Insert => 0,
@@ -384,7 +405,10 @@ fn take_ops(
     history: &mut History,
 ) -> Result<(), DecodeError> {
     let History { graph, ops } = history;
-    let mut agents = Agents::new(graph.agents.runs_in(0..head.events));
+    if let Some(base) = graph.base().filter(|base| base.chars > 0) {
+        ops.push_row(Run::new(Kind::Insert, 0, base.chars));
+    }
+    let mut agents = Agents::new(graph.agents.runs_in(graph.start()..head.lvs()));
     let mut cursors = vec![0_u32; head.agents.len()];
     let mut before = Before::default();
     for _ in 0..head.counts.rows {
@@ -400,7 +424,7 @@ fn take_ops(
         let len = numbers.next(before.len(number))?;
         let Some(len) = len
             .checked_add(1)
-            .filter(|&len| len <= head.events - ops.len())
+            .filter(|&len| len <= head.lvs() - ops.len())
         else {
             return Err(numbers.error("more operations than events"));
         };
@@ -422,7 +446,7 @@ fn take_ops(
         before.push(number, len);
         ops.push_row(run);
     }
-    if ops.len() != head.events {
+    if ops.len() != head.lvs() {
         return Err(numbers.error("fewer operations than events"));
     }
     Ok(())

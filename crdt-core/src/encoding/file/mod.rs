@@ -1,6 +1,7 @@
 //! A whole document as bytes: sections, each with its checksum, of which a reader opens only those
 //! it needs. docs/file-format.md is the normative description.
 
+mod base;
 mod columns;
 mod numbers;
 mod sections;
@@ -13,6 +14,7 @@ use super::varint::push;
 use crate::error::{DecodeError, LoadError};
 use crate::history::History;
 use crate::version::{MAX_AGENTS, MAX_CHARS, MAX_EVENTS, check_agent_name};
+use base::BaseHead;
 use columns::Counts;
 use sections::{Codec, SectionWriter, Sections, Type};
 
@@ -76,6 +78,7 @@ impl AgentHead {
 /// What a file says without its history being decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Head {
+    /// How many events the file has, without those that were let go.
     pub(crate) events: u32,
     /// The length of the text, in chars.
     pub(crate) chars: u32,
@@ -83,8 +86,24 @@ pub(crate) struct Head {
     pub(crate) inserted: u32,
     /// Agent and sequence number, in the order of the events in the file.
     pub(crate) frontier: Vec<(u32, u32)>,
+    /// With the events that were let go.
     pub(crate) agents: Vec<AgentHead>,
+    /// Where the history of a shallow document begins.
+    base: Option<BaseHead>,
     counts: Counts,
+}
+
+impl Head {
+    /// How many local versions the history takes: its events, and the chars that it begins with.
+    pub(crate) fn lvs(&self) -> u32 {
+        self.events + self.base.as_ref().map_or(0, |base| base.chars)
+    }
+
+    /// How many events the document has, those that were let go included.
+    pub(crate) fn event_count(&self) -> u64 {
+        let all = self.agents.iter().flat_map(|agent| &agent.held);
+        all.map(|range| u64::from(range.end - range.start)).sum()
+    }
 }
 
 /// The inserted text of a file.
@@ -109,7 +128,7 @@ pub(crate) fn write(
     let mut head = Vec::new();
     let inserted_len = history.ops.text_len() as u64;
     for n in [
-        u64::from(history.len()),
+        u64::from(history.len() - history.graph.start()),
         u64::from(chars),
         inserted_len,
         u64::from(counts.pieces),
@@ -119,28 +138,21 @@ pub(crate) fn write(
         push(&mut head, n);
     }
     let graph = &history.graph;
-    push(&mut head, graph.frontier().len() as u64);
-    for &lv in graph.frontier() {
-        let (agent, seq, _) = graph.agents.id_of(lv);
+    let frontier = graph.ids(graph.frontier());
+    push(&mut head, frontier.len() as u64);
+    for (agent, seq) in frontier {
         push(&mut head, u64::from(ids[agent as usize]));
         push(&mut head, u64::from(seq));
     }
     push(&mut head, agents.len() as u64);
-    for agent in agents {
+    for &agent in &agents {
         let name = graph.agents.name(agent);
         push(&mut head, name.len() as u64);
         head.extend_from_slice(name.as_bytes());
-        let held = graph.agents.held(agent);
-        push(&mut head, held.len() as u64);
-        let mut at = 0;
-        for range in held {
-            push(&mut head, u64::from(range.start - at));
-            push(&mut head, u64::from(range.end - range.start));
-            at = range.end;
-        }
+        push_ranges(&mut head, graph.agents.held(agent));
     }
 
-    let mut out = SectionWriter::new();
+    let mut out = SectionWriter::new(graph.base().is_some());
     out.bytes(Type::Head, &head, false);
     let mut model = (preset == Preset::Small).then(|| FullModel::new(history.ops.text_len()));
     let full = |model: &mut FullModel, kind, text: &str, out: &mut SectionWriter| {
@@ -167,7 +179,22 @@ pub(crate) fn write(
             out.text(kind, Codec::LightModel, rest.len(), &packed);
         }
     }
+    if let Some(base) = graph.base() {
+        let base = base::write(&graph.agents, base, &ids, &agents);
+        out.bytes(Type::Base, &base, false);
+    }
     out.finish()
+}
+
+/// Writes ranges that are sorted, neither empty nor adjacent.
+fn push_ranges(out: &mut Vec<u8>, ranges: &[Range<u32>]) {
+    push(out, ranges.len() as u64);
+    let mut at = 0;
+    for range in ranges {
+        push(out, u64::from(range.start - at));
+        push(out, u64::from(range.end - range.start));
+        at = range.end;
+    }
 }
 
 /// A file whose head was read and whose checksums are right.
@@ -192,7 +219,12 @@ pub(crate) struct Unpacked {
 impl File {
     pub(crate) fn parse(bytes: &[u8], limits: &LoadLimits) -> Result<File, LoadError> {
         let sections = Sections::parse(bytes)?;
-        let head = read_head(&mut sections.reader(bytes, Type::Head)?)?;
+        let mut head = read_head(&mut sections.reader(bytes, Type::Head)?)?;
+        if sections.has(Type::Base) {
+            let mut reader = sections.reader(bytes, Type::Base)?;
+            head.base = Some(base::read(&mut reader, &head)?);
+        }
+        head.check_counts(&sections.reader(bytes, Type::Head)?)?;
         let refuse = |what, claimed: u32, limit| match claimed as usize > limit {
             true => Err(LoadError::TooLarge {
                 what,
@@ -286,6 +318,31 @@ impl File {
     }
 }
 
+impl Head {
+    /// Whether the event is part of the document.
+    fn holds(&self, &(agent, seq): &(u32, u32)) -> bool {
+        let agent = self.agents.get(agent as usize);
+        agent.is_some_and(|agent| agent.holds(seq))
+    }
+
+    /// Checks that the frontier and the numbers of events fit together. Errors are said to be where
+    /// `reader` is.
+    fn check_counts(&self, reader: &Reader<'_>) -> Result<(), DecodeError> {
+        let trimmed = self.base.as_ref().map_or(0, BaseHead::events);
+        let none = u64::from(self.events) + trimmed == 0;
+        if !self.frontier.iter().all(|id| self.holds(id)) || self.frontier.is_empty() != none {
+            return Err(reader.error("the frontier names events that are not there"));
+        }
+        if self.event_count() != u64::from(self.events) + trimmed {
+            return Err(reader.error("the agents' events are not all events"));
+        }
+        if u64::from(self.lvs()) > u64::from(MAX_EVENTS) {
+            return Err(reader.error("more than the format allows"));
+        }
+        Ok(())
+    }
+}
+
 fn read_head(reader: &mut Reader<'_>) -> Result<Head, LoadError> {
     let (events, chars) = (reader.small()?, reader.small()?);
     let too_large = reader.error("more than the format allows");
@@ -318,19 +375,7 @@ fn read_head(reader: &mut Reader<'_>) -> Result<Head, LoadError> {
         if check_agent_name(name).is_err() {
             return Err(error.into());
         }
-        let mut held: Vec<Range<u32>> = Vec::new();
-        let mut at = 0_u32;
-        for i in 0..reader.count(2)? {
-            let error = reader.error("a range is empty, adjacent or out of range");
-            let (gap, len) = (reader.small()?, reader.small()?);
-            let start = at.saturating_add(gap);
-            let end = start.saturating_add(len);
-            if len == 0 || (i > 0 && gap == 0) || end >= 1 << 31 {
-                return Err(error.into());
-            }
-            held.push(start..end);
-            at = end;
-        }
+        let held = read_ranges(reader)?;
         if held.is_empty() {
             return Err(reader.error("an agent without events").into());
         }
@@ -339,20 +384,6 @@ fn read_head(reader: &mut Reader<'_>) -> Result<Head, LoadError> {
             held,
         });
     }
-    let held = |&(agent, seq): &(u32, u32)| {
-        agents
-            .get(agent as usize)
-            .is_some_and(|agent| agent.holds(seq))
-    };
-    if !frontier.iter().all(held) || frontier.is_empty() != (events == 0) {
-        return Err(reader
-            .error("the frontier names events that are not there")
-            .into());
-    }
-    let all = agents.iter().flat_map(|agent| &agent.held);
-    if all.map(|r| u64::from(r.end - r.start)).sum::<u64>() != u64::from(events) {
-        return Err(reader.error("the agents' events are not all events").into());
-    }
     reader.end()?;
     Ok(Head {
         events,
@@ -360,6 +391,24 @@ fn read_head(reader: &mut Reader<'_>) -> Result<Head, LoadError> {
         inserted,
         frontier,
         agents,
+        base: None,
         counts,
     })
+}
+
+fn read_ranges(reader: &mut Reader<'_>) -> Result<Vec<Range<u32>>, DecodeError> {
+    let mut ranges: Vec<Range<u32>> = Vec::new();
+    let mut at = 0_u32;
+    for i in 0..reader.count(2)? {
+        let error = reader.error("a range is empty, adjacent or out of range");
+        let (gap, len) = (reader.small()?, reader.small()?);
+        let start = at.saturating_add(gap);
+        let end = start.saturating_add(len);
+        if len == 0 || (i > 0 && gap == 0) || end >= 1 << 31 {
+            return Err(error);
+        }
+        ranges.push(start..end);
+        at = end;
+    }
+    Ok(ranges)
 }
