@@ -180,12 +180,81 @@ impl Leaf {
     }
 }
 
+/// The sums of a node's children, each kind in a row: a search looks at one kind only.
+#[derive(Debug, Clone)]
+struct SumsOf<const N: usize> {
+    prepare: [u32; N],
+    effect: [u32; N],
+    base: [u32; N],
+}
+
+impl<const N: usize> SumsOf<N> {
+    fn new() -> Self {
+        SumsOf {
+            prepare: [0; N],
+            effect: [0; N],
+            base: [0; N],
+        }
+    }
+
+    fn get(&self, i: usize) -> Sums {
+        Sums {
+            prepare: self.prepare[i],
+            effect: self.effect[i],
+            base: self.base[i],
+        }
+    }
+
+    fn set(&mut self, i: usize, sums: Sums) {
+        self.prepare[i] = sums.prepare;
+        self.effect[i] = sums.effect;
+        self.base[i] = sums.base;
+    }
+
+    fn add(&mut self, i: usize, sums: Sums) {
+        let mut all = self.get(i);
+        all.add(sums);
+        self.set(i, all);
+    }
+
+    /// Makes a place at `i`, before those up to `len`.
+    fn open(&mut self, i: usize, len: usize) {
+        self.prepare.copy_within(i..len, i + 1);
+        self.effect.copy_within(i..len, i + 1);
+        self.base.copy_within(i..len, i + 1);
+    }
+
+    fn total(&self, len: usize) -> Sums {
+        Sums {
+            prepare: sum(&self.prepare[..len]),
+            effect: sum(&self.effect[..len]),
+            base: sum(&self.base[..len]),
+        }
+    }
+}
+
+fn sum(counts: &[u32]) -> u32 {
+    counts.iter().fold(0, |all, &n| all.wrapping_add(n))
+}
+
+/// The first of `counts` that reaches beyond `left`, or the last; what comes before it is taken off
+/// `left`.
+#[inline]
+fn descend(counts: &[u32], left: &mut u32) -> usize {
+    let mut i = 0;
+    while i + 1 < counts.len() && counts[i] <= *left {
+        *left -= counts[i];
+        i += 1;
+    }
+    i
+}
+
 #[derive(Debug, Clone)]
 struct Node {
     len: u32,
     parent: u32,
     child: [u32; FANOUT],
-    sums: [Sums; FANOUT],
+    sums: SumsOf<FANOUT>,
 }
 
 impl Node {
@@ -194,7 +263,7 @@ impl Node {
             len: 0,
             parent,
             child: [NONE; FANOUT],
-            sums: [Sums::default(); FANOUT],
+            sums: SumsOf::new(),
         }
     }
 
@@ -205,18 +274,14 @@ impl Node {
     fn insert(&mut self, at: usize, child: u32, sums: Sums) {
         let len = self.len as usize;
         self.child.copy_within(at..len, at + 1);
-        self.sums.copy_within(at..len, at + 1);
+        self.sums.open(at, len);
         self.child[at] = child;
-        self.sums[at] = sums;
+        self.sums.set(at, sums);
         self.len += 1;
     }
 
     fn total(&self) -> Sums {
-        let mut total = Sums::default();
-        self.sums[..self.len as usize]
-            .iter()
-            .for_each(|&s| total.add(s));
-        total
+        self.sums.total(self.len as usize)
     }
 }
 
@@ -243,8 +308,16 @@ pub(super) struct ContentTree {
     /// The leaf last worked on, and what its ancestors do not know of it yet.
     cached: u32,
     unsaid: Sums,
-    /// The sums of all before the cached leaf, where known.
-    before: Option<Sums>,
+    around: Option<Around>,
+}
+
+/// What is known of the cached leaf beyond itself, but for the base text.
+#[derive(Debug, Clone, Copy)]
+struct Around {
+    /// The sums of all before the leaf.
+    before: Sums,
+    /// Its own sums, as it is now.
+    within: Sums,
 }
 
 impl ContentTree {
@@ -258,7 +331,7 @@ impl ContentTree {
             slots: Vec::new(),
             cached: 0,
             unsaid: Sums::default(),
-            before: None,
+            around: None,
         };
         tree.reset(first);
         tree
@@ -281,8 +354,9 @@ impl ContentTree {
                 origin_right: NONE,
             },
         );
+        let within = leaf.sums();
         let mut root = Node::new(NONE);
-        root.insert(0, 0, leaf.sums());
+        root.insert(0, 0, within);
         self.leaves.push(leaf);
         self.nodes.push(root);
         self.root = 0;
@@ -290,7 +364,10 @@ impl ContentTree {
         self.first = first;
         self.cached = 0;
         self.unsaid = Sums::default();
-        self.before = Some(Sums::default());
+        self.around = Some(Around {
+            before: Sums::default(),
+            within,
+        });
     }
 
     /// Bytes of memory in use.
@@ -318,27 +395,29 @@ impl ContentTree {
     /// version come before its item. `None` past the end.
     #[inline]
     pub(super) fn find_prepare(&mut self, pos: u32) -> Option<(Place, u32)> {
-        if let Some(before) = self.before
+        if let Some(Around { before, within }) = self.around
             && let Some(left) = pos.checked_sub(before.prepare)
-            && let Some(found) = self.find_in_leaf(self.cached, left, before.effect)
+            && left < within.prepare
         {
-            return Some(found);
+            return self.find_in_leaf(self.cached, left, before.effect);
         }
         self.flush();
-        let mut before = Sums::default();
-        let mut at = self.root;
+        let (mut left, mut effect) = (pos, 0_u32);
+        let (mut at, mut within) = (self.root, Sums::default());
         for _ in 0..self.height {
             let node = &self.nodes[at as usize];
-            let mut i = 0;
-            while i + 1 < node.len as usize && before.prepare + node.sums[i].prepare <= pos {
-                before.add(node.sums[i]);
-                i += 1;
-            }
-            at = node.child[i];
+            let i = descend(&node.sums.prepare[..node.len as usize], &mut left);
+            effect = effect.wrapping_add(sum(&node.sums.effect[..i]));
+            (at, within) = (node.child[i], node.sums.get(i));
         }
         self.cached = at;
-        self.before = Some(before);
-        self.find_in_leaf(at, pos - before.prepare, before.effect)
+        let before = Sums {
+            prepare: pos - left,
+            effect,
+            base: 0,
+        };
+        self.around = Some(Around { before, within });
+        self.find_in_leaf(at, left, effect)
     }
 
     fn find_in_leaf(&self, leaf: u32, pos: u32, effect: u32) -> Option<(Place, u32)> {
@@ -348,14 +427,12 @@ impl ContentTree {
             let (state, run) = (l.state[index], l.run[index]);
             if in_prepare(state) {
                 if left < run {
-                    return Some((
-                        Place {
-                            leaf,
-                            index,
-                            offset: left,
-                        },
-                        effect,
-                    ));
+                    let place = Place {
+                        leaf,
+                        index,
+                        offset: left,
+                    };
+                    return Some((place, effect));
                 }
                 left -= run;
             }
@@ -388,12 +465,7 @@ impl ContentTree {
         let mut at = self.root;
         for _ in 0..self.height {
             let node = &self.nodes[at as usize];
-            let mut i = 0;
-            while i + 1 < node.len as usize && node.sums[i].base <= left {
-                left -= node.sums[i].base;
-                i += 1;
-            }
-            at = node.child[i];
+            at = node.child[descend(&node.sums.base[..node.len as usize], &mut left)];
         }
         at
     }
@@ -443,7 +515,15 @@ impl ContentTree {
         if self.cached != leaf {
             self.flush();
             self.cached = leaf;
-            self.before = None;
+            self.around = None;
+        }
+    }
+
+    /// Takes note of a change of the cached leaf.
+    fn note(&mut self, delta: Sums) {
+        self.unsaid.add(delta);
+        if let Some(around) = &mut self.around {
+            around.within.add(delta);
         }
     }
 
@@ -457,7 +537,7 @@ impl ContentTree {
         while parent != NONE {
             let node = &mut self.nodes[parent as usize];
             let slot = node.slot_of(child);
-            node.sums[slot].add(delta);
+            node.sums.add(slot, delta);
             (child, parent) = (parent, node.parent);
         }
     }
@@ -476,7 +556,7 @@ impl ContentTree {
         let at = if offset > 0 { index + 1 } else { index };
         if !into && at > 0 && joins(&l.item(at - 1), &item) {
             l.run[at - 1] += item.len;
-            self.unsaid.add(Sums::of(item.state, item.len));
+            self.note(Sums::of(item.state, item.len));
             self.set_slots(item.id, std::iter::repeat_n(leaf, item.len as usize));
             return;
         }
@@ -491,7 +571,7 @@ impl ContentTree {
             l.open(at, 1);
         }
         l.set(at, item);
-        self.unsaid.add(Sums::of(item.state, item.len));
+        self.note(Sums::of(item.state, item.len));
         self.set_slots(item.id, std::iter::repeat_n(leaf, item.len as usize));
     }
 
@@ -543,8 +623,7 @@ impl ContentTree {
         let leaf = &mut self.leaves[place.leaf as usize];
         let len = leaf.run[place.index];
         let old = std::mem::replace(&mut leaf.state[place.index], state);
-        self.unsaid
-            .add(Sums::of(state, len).minus(Sums::of(old, len)));
+        self.note(Sums::of(state, len).minus(Sums::of(old, len)));
     }
 
     /// Makes sure that `k` items can be put in at `at` of a leaf; says where that place is then.
@@ -579,15 +658,21 @@ impl ContentTree {
         self.leaves.push(right);
         let node = &mut self.nodes[parent as usize];
         let slot = node.slot_of(leaf);
-        node.sums[slot] = left_sums;
+        node.sums.set(slot, left_sums);
         node.insert(slot + 1, new, right_sums);
-        if at <= half {
-            (leaf, at)
-        } else {
+        let goes_left = at <= half;
+        if !goes_left {
             self.cached = new;
-            if let Some(before) = &mut self.before {
+        }
+        if let Some(Around { before, within }) = &mut self.around {
+            *within = if goes_left { left_sums } else { right_sums };
+            if !goes_left {
                 before.add(left_sums);
             }
+        }
+        if goes_left {
+            (leaf, at)
+        } else {
             (new, at - half)
         }
     }
@@ -609,7 +694,7 @@ impl ContentTree {
         let parent = left.parent;
         let mut right = Node::new(parent);
         for i in FANOUT / 2..FANOUT {
-            right.insert(i - FANOUT / 2, left.child[i], left.sums[i]);
+            right.insert(i - FANOUT / 2, left.child[i], left.sums.get(i));
             left.child[i] = NONE;
         }
         left.len = FANOUT as u32 / 2;
@@ -625,7 +710,7 @@ impl ContentTree {
         self.nodes.push(right);
         let up = &mut self.nodes[parent as usize];
         let slot = up.slot_of(node);
-        up.sums[slot] = left_sums;
+        up.sums.set(slot, left_sums);
         up.insert(slot + 1, new, right_sums);
     }
 
@@ -669,11 +754,11 @@ impl ContentTree {
         for i in 0..n.len as usize {
             if height > 1 {
                 self.check_node(n.child[i], height - 1, node);
-                assert_eq!(n.sums[i], self.nodes[n.child[i] as usize].total());
+                assert_eq!(n.sums.get(i), self.nodes[n.child[i] as usize].total());
             } else {
                 let leaf = &self.leaves[n.child[i] as usize];
                 assert_eq!(leaf.parent, node);
-                assert_eq!(n.sums[i], leaf.sums());
+                assert_eq!(n.sums.get(i), leaf.sums());
             }
         }
     }

@@ -1,37 +1,53 @@
 //! Looking up by the effect version, and walking from item to item in either direction.
 
-use super::{ContentTree, DELETED, Item, Place};
+use super::{Around, ContentTree, DELETED, Item, Place, Sums, descend, sum};
 use crate::version::{Lv, NONE};
 
 impl ContentTree {
     /// The place of the char at `pos` of the effect version. `None` past the end of the sequence.
     pub(in crate::walker) fn find_effect(&mut self, pos: u32) -> Option<Place> {
+        if let Some(Around { before, within }) = self.around
+            && let Some(left) = pos.checked_sub(before.effect)
+            && left < within.effect
+        {
+            return self.find_effect_in_leaf(self.cached, left);
+        }
         self.flush();
-        let mut left = pos;
-        let mut at = self.root;
+        let (mut left, mut prepare) = (pos, 0_u32);
+        let (mut at, mut within) = (self.root, Sums::default());
         for _ in 0..self.height {
             let node = &self.nodes[at as usize];
-            let mut i = 0;
-            while i + 1 < node.len as usize && node.sums[i].effect <= left {
-                left -= node.sums[i].effect;
-                i += 1;
-            }
-            at = node.child[i];
+            let i = descend(&node.sums.effect[..node.len as usize], &mut left);
+            prepare = prepare.wrapping_add(sum(&node.sums.prepare[..i]));
+            (at, within) = (node.child[i], node.sums.get(i));
         }
-        let leaf = &self.leaves[at as usize];
-        for index in 0..leaf.len() {
-            if leaf.state[index] & DELETED == 0 {
-                if left < leaf.run[index] {
-                    return Some(Place {
-                        leaf: at,
-                        index,
-                        offset: left,
-                    });
-                }
-                left -= leaf.run[index];
+        self.cached = at;
+        let before = Sums {
+            prepare,
+            effect: pos - left,
+            base: 0,
+        };
+        self.around = Some(Around { before, within });
+        self.find_effect_in_leaf(at, left)
+    }
+
+    fn find_effect_in_leaf(&self, leaf: u32, pos: u32) -> Option<Place> {
+        let l = &self.leaves[leaf as usize];
+        let mut left = pos;
+        let items = l.state[..l.len()].iter().zip(&l.run[..l.len()]);
+        let index = items.enumerate().find_map(|(index, (&state, &run))| {
+            let visible = if state & DELETED == 0 { run } else { 0 };
+            if left < visible {
+                return Some(index);
             }
-        }
-        None
+            left -= visible;
+            None
+        })?;
+        Some(Place {
+            leaf,
+            index,
+            offset: left,
+        })
     }
 
     /// How many chars of the effect version come before a place.
@@ -51,7 +67,7 @@ impl ContentTree {
         while parent != NONE {
             let node = &self.nodes[parent as usize];
             let slot = node.slot_of(child);
-            before += node.sums[..slot].iter().map(|s| s.effect).sum::<u32>();
+            before += sum(&node.sums.effect[..slot]);
             (child, parent) = (parent, node.parent);
         }
         before
