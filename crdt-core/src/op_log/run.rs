@@ -56,6 +56,14 @@ impl Run {
         }
     }
 
+    /// Where the first of the last `left` events of a run of deletes deletes a char.
+    pub(crate) fn next_pos(&self, left: u32) -> u32 {
+        match self.kind {
+            Kind::Backspace => self.pos + left - 1,
+            Kind::Insert | Kind::Delete => self.pos,
+        }
+    }
+
     /// The events `from..from + len` of this run, as a run.
     pub(crate) fn part(&self, from: u32, len: u32) -> Run {
         debug_assert!(len > 0 && from + len <= self.len);

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::content_tree::{BASE, DELETED, Item, in_prepare, is_inserted};
-use super::{Live, Tracker, Walker, plan};
+use super::{Live, Walker, plan};
 use crate::causal_graph::{CausalGraph, Segment};
 use crate::op_log::OpLog;
 use crate::version::Lv;
@@ -37,17 +37,12 @@ pub(crate) struct CharIndex {
 
 impl Default for CharIndex {
     fn default() -> Self {
-        let mut tracker = Tracker::new(0);
+        let mut live = Live::new(0);
         // There is nothing before the first event.
-        tracker.know_length(0);
+        live.tracker.know_length(0);
         CharIndex {
             walker: Walker::default(),
-            live: Live {
-                tracker,
-                base: 0,
-                applied: 0,
-                prepare: Vec::new(),
-            },
+            live,
         }
     }
 }
@@ -69,23 +64,15 @@ impl CharIndex {
                 }
             }
         }
-        let replayed = self.walker.replay(&mut self.live, history, &order, None);
+        let replayed = self.walker.replay(&mut self.live, history, order, None);
         debug_assert!(replayed.is_ok(), "the history was checked when it came in");
         self.live.applied = graph.len();
     }
 
     /// Moves to the version `frontier` (sorted, reduced): what [`CharRun::in_version`] and
     /// [`CharIndex::deletions`] speak of. O(d log n) for a difference of d events.
-    pub(crate) fn move_to(&mut self, (graph, ops): (&CausalGraph, &OpLog), frontier: &[Lv]) {
-        let diff = graph.graph.diff(&self.live.prepare, frontier);
-        for range in diff.only_a {
-            self.live.tracker.retreat(ops, range);
-        }
-        for range in diff.only_b {
-            self.live.tracker.advance(ops, range);
-        }
-        self.live.prepare.clear();
-        self.live.prepare.extend_from_slice(frontier);
+    pub(crate) fn move_to(&mut self, history: (&CausalGraph, &OpLog), frontier: &[Lv]) {
+        self.live.prepare(history, frontier, &mut self.walker.diff);
     }
 
     /// The event that inserted the char at `pos` of the text. O(log n).

@@ -47,6 +47,7 @@ pub(crate) struct Walker {
     live: Option<Live>,
     diff: Diff,
     parents: Vec<Lv>,
+    next_parents: Vec<Lv>,
 }
 
 /// A tracker that has applied exactly the events `base..applied`, in whatever order.
@@ -57,6 +58,49 @@ struct Live {
     applied: Lv,
     /// The prepare version, without what is before `base`. Sorted.
     prepare: Vec<Lv>,
+    /// How many of the applied events are not in the prepare version.
+    retreated: u32,
+}
+
+impl Live {
+    /// A tracker at the critical version before `base`.
+    fn new(base: Lv) -> Live {
+        Live {
+            tracker: Tracker::new(base),
+            base,
+            applied: base,
+            prepare: Vec::new(),
+            retreated: 0,
+        }
+    }
+
+    fn reset(&mut self, base: Lv) {
+        self.tracker.reset(base);
+        self.base = base;
+        self.applied = base;
+        self.prepare.clear();
+        self.retreated = 0;
+    }
+
+    /// Makes `version` (sorted, without what is before the base) the prepare version.
+    fn prepare(&mut self, (graph, ops): (&CausalGraph, &OpLog), version: &[Lv], diff: &mut Diff) {
+        if self.prepare == version {
+            return;
+        }
+        graph
+            .graph
+            .diff_into(&self.prepare, version, self.base, diff);
+        for range in &diff.only_a {
+            self.retreated += range.end - range.start;
+            self.tracker.retreat(ops, range.clone());
+        }
+        for range in &diff.only_b {
+            self.retreated -= range.end - range.start;
+            self.tracker.advance(ops, range.clone());
+        }
+        self.prepare.clear();
+        self.prepare.extend_from_slice(version);
+    }
 }
 
 impl Walker {
@@ -134,103 +178,107 @@ impl Walker {
                 } else {
                     zone.start
                 };
-                live.tracker.reset(start);
-                live.prepare.clear();
-                Live {
-                    base: start,
-                    applied: start,
-                    ..live
-                }
+                live.reset(start);
+                live
             }
-            None => Live {
-                tracker: Tracker::new(zone.start),
-                base: zone.start,
-                applied: zone.start,
-                prepare: Vec::new(),
-            },
+            None => Live::new(zone.start),
         };
-        if live.applied < from {
-            let known = live.applied..from;
-            self.replay(&mut live, history, &[known], None)?;
-        }
-        live.tracker.know_length(len);
-        let order = plan(&graph.graph, from..zone.end);
-        let len = self.replay(&mut live, history, &order, Some((len, out)))?;
+        let known = live.applied..from;
+        let order = std::iter::once(known).chain(plan(&graph.graph, from..zone.end));
+        let len = self.replay(&mut live, history, order, Some((from, len, out)))?;
         live.applied = zone.end;
         self.live = Some(live);
         Ok(len)
     }
 
-    /// Applies events to a tracker, in the order of the ranges. With `out`, which holds the length of the text before them,
-    /// checks their positions and appends the edits they make; returns the new length then.
+    /// Applies events to a tracker, in the order of the ranges. With `out`, which holds the first of
+    /// the events that are new, and the length of the text before them, checks the positions of those
+    /// and appends the edits they make; returns the new length then.
     fn replay(
         &mut self,
         live: &mut Live,
-        (graph, ops): (&CausalGraph, &OpLog),
-        order: &[Range<Lv>],
-        mut out: Option<(u32, &mut Vec<Transformed>)>,
+        history: (&CausalGraph, &OpLog),
+        order: impl IntoIterator<Item = Range<Lv>>,
+        mut out: Option<(Lv, u32, &mut Vec<Transformed>)>,
     ) -> Result<u32, WalkError> {
+        let (graph, ops) = history;
+        let base = live.base;
         let mut row = usize::MAX;
-        let runs = order
-            .iter()
-            .flat_map(|range| graph.graph.runs_in(range.clone()));
-        for (run, parents) in runs {
-            self.parents.clear();
-            match parents {
-                Some(parents) => self
-                    .parents
-                    .extend(parents.iter().filter(|&&p| p >= live.base)),
-                None => self
-                    .parents
-                    .extend((run.start > live.base).then(|| run.start - 1)),
+        let mut runs = order
+            .into_iter()
+            .flat_map(|range| graph.graph.runs_in(range));
+        // The parents of a run, as far as they are not before the base.
+        let within = |run: &(Range<Lv>, Option<&[Lv]>), parents: &mut Vec<Lv>| {
+            parents.clear();
+            match run {
+                (_, Some(given)) => parents.extend(given.iter().filter(|&&p| p >= base)),
+                (run, None) => parents.extend((run.start > base).then(|| run.start - 1)),
             }
-            if self.parents != live.prepare {
-                graph
-                    .graph
-                    .diff_into(&live.prepare, &self.parents, live.base, &mut self.diff);
-                for range in &self.diff.only_a {
-                    live.tracker.retreat(ops, range.clone());
-                }
-                for range in &self.diff.only_b {
-                    live.tracker.advance(ops, range.clone());
-                }
+        };
+        let mut next = runs.next();
+        if let Some(run) = &next {
+            within(run, &mut self.next_parents);
+        }
+        let mut is_new = false;
+        while let Some((run, _)) = next {
+            std::mem::swap(&mut self.parents, &mut self.next_parents);
+            next = runs.next();
+            if let Some(run) = &next {
+                within(run, &mut self.next_parents);
             }
+            if let Some((from, len, _)) = &out
+                && !is_new
+                && run.start >= *from
+            {
+                is_new = true;
+                live.tracker.know_length(*len);
+            }
+            live.prepare(history, &self.parents, &mut self.diff);
+            // What follows right away is either after this run or beside it. Beside it, and on top of
+            // everything else, the run need not enter the prepare version to leave it again.
+            let beside = live.retreated == 0
+                && next.is_some()
+                && !self.next_parents.iter().any(|p| run.contains(p));
             for part in ops.parts_near(run.clone(), row) {
                 row = part.row as usize;
                 let (lv, op) = (part.lv, part.run);
-                let applied = if op.is_insert() {
-                    live.tracker
-                        .insert(&graph.agents, lv, op.len, op.pos)
-                        .map(|pos| {
-                            if let Some((len, out)) = &mut out {
-                                *len += op.len;
-                                out.push(Transformed::Insert { pos, part });
-                            }
-                        })
-                } else {
-                    live.tracker.delete(lv, op, |pos, n| {
-                        if let Some((len, out)) = &mut out {
-                            *len -= n;
-                            out.push(Transformed::Delete { pos, len: n });
-                        }
-                    })
+                let mut deleted = |pos, n| {
+                    if let Some((_, len, out)) = out.as_mut().filter(|_| is_new) {
+                        *len -= n;
+                        out.push(Transformed::Delete { pos, len: n });
+                    }
                 };
-                if applied.is_err() {
-                    let len = live.tracker.prepare_len();
+                let applied = match (op.is_insert(), beside) {
+                    (true, false) => live.tracker.insert(&graph.agents, lv, op.len, op.pos),
+                    (true, true) => live.tracker.insert_beside(lv, op.len, op.pos),
+                    (false, false) => live.tracker.delete(lv, op, &mut deleted).map(|()| 0),
+                    (false, true) => live.tracker.delete_beside(lv, op, &mut deleted).map(|()| 0),
+                };
+                let Ok(pos) = applied else {
                     return Err(WalkError::PastEnd {
                         lv,
                         position: op.extent(),
-                        len,
+                        len: live.tracker.len_of(beside),
                     });
-                }
-                if out.as_ref().is_some_and(|(len, _)| *len > MAX_CHARS) {
-                    return Err(WalkError::TooLong);
+                };
+                if let Some((_, len, out)) = out.as_mut().filter(|_| is_new) {
+                    if op.is_insert() {
+                        *len += op.len;
+                        out.push(Transformed::Insert { pos, part });
+                    }
+                    if *len > MAX_CHARS {
+                        return Err(WalkError::TooLong);
+                    }
                 }
             }
-            live.prepare.clear();
-            live.prepare.push(run.end - 1);
+            if beside {
+                live.retreated += run.end - run.start;
+            } else {
+                live.prepare.clear();
+                live.prepare.push(run.end - 1);
+            }
         }
-        Ok(out.map_or(0, |(len, _)| len))
+        Ok(out.map_or(0, |(_, len, _)| len))
     }
 }
 
