@@ -33,14 +33,23 @@ need() {
   command -v "$1" >/dev/null || fail "$1 is needed and is not on PATH." "$2"
 }
 
-# digest PATH...: one hash over the contents and names of the files, and of all that git would know
-# of in the folders.
+# sources FOLDER: the files in it that git would know of; where there is no repository, as in an
+# unpacked archive or a container's build, those that nothing has built. Names end with NUL.
+sources() {
+  if git -C "$1" rev-parse --git-dir >/dev/null 2>&1; then
+    git -C "$1" ls-files --cached --others --exclude-standard -z -- .
+  else
+    (cd "$1" && find . \( -name node_modules -o -name dist -o -name target \) -prune -o \
+      -type f -printf '%P\0' | sort -z)
+  fi
+}
+
+# digest PATH...: one hash over the contents and names of the files, and of the sources in the folders.
 digest() {
   local path
   for path in "$@"; do
     if [[ -d $path ]]; then
-      git -C "$path" ls-files --cached --others --exclude-standard -z -- . |
-        (cd "$path" && xargs -0 -r sha256sum -- 2>/dev/null)
+      sources "$path" | (cd "$path" && xargs -0 -r sha256sum -- 2>/dev/null)
     elif [[ -f $path ]]; then
       sha256sum -- "$path"
     fi

@@ -13,6 +13,9 @@ use crate::store::Quotas;
 /// How much the logs may hold that are kept in memory, for Yjs rooms without a store.
 const MEMORY_LOG_BYTES: u64 = 256 << 20;
 
+/// The group of the two flags that give the secret of the TURN servers.
+const TURN_SECRET: &str = "turn_secret_source";
+
 /// Introduces browsers to each other, so that they can edit a text together, and serves the editor.
 #[derive(Debug, Clone, Parser)]
 #[command(version, about)]
@@ -154,20 +157,23 @@ pub struct Config {
     pub token_secret_file: Option<Secret>,
 
     /// STUN servers to tell clients of, like stun:stun.example.org
-    #[arg(long, env = "STUN_URL", value_name = "URL", value_delimiter = ',')]
+    #[arg(long, env = "STUN_URL", value_name = "URL", value_delimiter = ',',
+          value_parser = stun_url)]
     pub stun_url: Vec<String>,
 
     /// TURN servers to tell clients of, like turn:turn.example.org
-    #[arg(long, env = "TURN_URL", value_name = "URL", value_delimiter = ',')]
+    #[arg(long, env = "TURN_URL", value_name = "URL", value_delimiter = ',',
+          value_parser = turn_url, requires = TURN_SECRET)]
     pub turn_url: Vec<String>,
 
     /// Secret shared with the TURN servers (coturn's static-auth-secret)
     #[arg(long, env = "TURN_SECRET", hide_env_values = true, value_name = "SECRET",
-          value_parser = Secret::parse, conflicts_with = "turn_secret_file")]
+          value_parser = Secret::parse, group = TURN_SECRET, requires = "turn_url")]
     pub turn_secret: Option<Secret>,
 
     /// File that holds the secret shared with the TURN servers
-    #[arg(long, env = "TURN_SECRET_FILE", value_name = "FILE", value_parser = Secret::read)]
+    #[arg(long, env = "TURN_SECRET_FILE", value_name = "FILE", value_parser = Secret::read,
+          group = TURN_SECRET, requires = "turn_url")]
     pub turn_secret_file: Option<Secret>,
 
     /// How long a client may use the TURN credentials it gets
@@ -175,7 +181,8 @@ pub struct Config {
         long,
         env = "TURN_LIFETIME_SECONDS",
         default_value_t = 86_400,
-        value_name = "SECONDS"
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..)
     )]
     pub turn_lifetime_seconds: u64,
 
@@ -185,11 +192,13 @@ pub struct Config {
     pub store: Option<PathBuf>,
 
     /// How much one room's log may hold
-    #[arg(long, env = "STORE_ROOM_BYTES", default_value_t = 64 << 20, value_name = "BYTES")]
+    #[arg(long, env = "STORE_ROOM_BYTES", default_value_t = 64 << 20, value_name = "BYTES",
+          value_parser = clap::value_parser!(u64).range(1..))]
     pub store_room_bytes: u64,
 
     /// How much all logs together may hold
-    #[arg(long, env = "STORE_TOTAL_BYTES", default_value_t = 10 << 30, value_name = "BYTES")]
+    #[arg(long, env = "STORE_TOTAL_BYTES", default_value_t = 10 << 30, value_name = "BYTES",
+          value_parser = clap::value_parser!(u64).range(1..))]
     pub store_total_bytes: u64,
 
     /// Redis server that joins several processes into one, like redis://127.0.0.1:6379; they share
@@ -311,6 +320,26 @@ fn origin(text: &str) -> Result<String, String> {
     }
 }
 
+fn stun_url(text: &str) -> Result<String, String> {
+    ice_url(text, ["stun:", "stuns:"])
+}
+
+fn turn_url(text: &str) -> Result<String, String> {
+    ice_url(text, ["turn:", "turns:"])
+}
+
+/// Browsers refuse every connection where one of these makes no sense to them.
+fn ice_url(text: &str, schemes: [&str; 2]) -> Result<String, String> {
+    let host = schemes.iter().find_map(|scheme| text.strip_prefix(scheme));
+    match host {
+        Some(host) if !host.is_empty() && !host.contains(['/', '@', ' ']) => Ok(text.to_owned()),
+        _ => Err(format!(
+            "such an address is like {}host.example.org",
+            schemes[0]
+        )),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -328,6 +357,34 @@ mod tests {
 
     fn parse(arguments: &[&str]) -> Result<Config, clap::Error> {
         Config::try_parse_from([&["signaling-server"], arguments].concat())
+    }
+
+    #[test]
+    fn a_turn_server_and_its_secret_are_of_no_use_without_each_other() {
+        let secret = ["--turn-secret", "0123456789abcdef0123456789abcdef"];
+        let url = ["--turn-url", "turn:t.test,turns:t.test:5349"];
+        let both = parse(&[url, secret].concat()).unwrap();
+        assert_eq!(
+            (both.turn_url.len(), both.turn_secret().is_some()),
+            (2, true)
+        );
+        let alone = parse(&url).unwrap_err().to_string();
+        assert!(alone.contains("--turn-secret"), "{alone}");
+        let alone = parse(&secret).unwrap_err().to_string();
+        assert!(alone.contains("--turn-url"), "{alone}");
+        let twice = [&url[..], &secret, &["--turn-secret-file", "/dev/null"]].concat();
+        assert!(parse(&twice).is_err());
+    }
+
+    #[test]
+    fn every_flag_has_an_environment_variable() {
+        let command = <Config as clap::CommandFactory>::command();
+        let without: Vec<_> = command
+            .get_arguments()
+            .filter(|flag| flag.get_env().is_none())
+            .map(|flag| flag.get_id().as_str())
+            .collect();
+        assert_eq!(without, [""; 0]);
     }
 
     #[test]
@@ -351,6 +408,16 @@ mod tests {
             ("--allow-origin", "https://edit.example.org/"),
             ("--allow-origin", "https://*"),
             ("--token-secret-file", "/no/such/file"),
+            ("--handshake-timeout-seconds", "0"),
+            ("--max-queued-messages", "0"),
+            ("--store-room-bytes", "0"),
+            ("--store-total-bytes", "1e9"),
+            ("--turn-lifetime-seconds", "0"),
+            ("--stun-url", "stun.example.org"),
+            ("--stun-url", "turn:example.org"),
+            ("--turn-url", "turn:"),
+            ("--turn-url", "turn://example.org"),
+            ("--relay-bytes-per-second", "5000000000"),
         ] {
             let error = parse(&[flag, value]).unwrap_err().to_string();
             assert!(error.contains(flag) && error.contains(value), "{error}");

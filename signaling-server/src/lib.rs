@@ -38,6 +38,7 @@ mod error;
 mod hub;
 mod limits;
 mod metrics;
+mod open_files;
 mod origin;
 mod outbox;
 mod refusal;

@@ -79,6 +79,12 @@ pub(crate) enum Rejected {
     TooManyFromAddress,
     HandshakeRate,
     Ending,
+    /// The request, or the TLS handshake before it, did not come to an end in time.
+    HandshakeTimeout,
+    /// What came is no HTTP request.
+    MalformedRequest,
+    /// What came is no TLS handshake that can be agreed upon.
+    TlsHandshake,
 }
 
 impl Rejected {
@@ -89,6 +95,9 @@ impl Rejected {
             Rejected::TooManyFromAddress => "too_many_from_address",
             Rejected::HandshakeRate => "handshake_rate",
             Rejected::Ending => "ending",
+            Rejected::HandshakeTimeout => "handshake_timeout",
+            Rejected::MalformedRequest => "malformed_request",
+            Rejected::TlsHandshake => "tls_handshake",
         }
     }
 }

@@ -306,6 +306,10 @@ fn turned_away(why: Rejected) -> Response<Bytes> {
             "the server has as many connections as it may",
         ),
         Rejected::Ending => (StatusCode::SERVICE_UNAVAILABLE, "the server is ending"),
+        // These come before there is a request to answer.
+        Rejected::HandshakeTimeout | Rejected::MalformedRequest | Rejected::TlsHandshake => {
+            (StatusCode::BAD_REQUEST, "the request makes no sense here")
+        }
     };
     let mut response = problem(status, message);
     if why != Rejected::Origin {

@@ -11,7 +11,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{interval, sleep, timeout};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warp::Filter;
 use warp::reply::Reply;
@@ -20,6 +19,8 @@ use crate::bus::Bus;
 use crate::config::Config;
 use crate::error::RunError;
 use crate::hub::Hub;
+use crate::metrics::Rejected;
+use crate::open_files;
 use crate::routes::{ClientAddress, routes};
 use crate::stream::Stream;
 use crate::tls::Tls;
@@ -74,6 +75,8 @@ pub async fn run(
         tracing::warn!("anyone who reaches {address} may join any room: no token secret is set");
     }
 
+    open_files::check(hub.config.max_connections);
+
     tokio::select! {
         () = accept(&listener, &hub, tls.as_ref(), &requests) => {}
         () = watch(tls.as_ref()) => {}
@@ -115,19 +118,26 @@ async fn watch(tls: Option<&Tls>) {
 
 async fn accept(listener: &TcpListener, hub: &Arc<Hub>, tls: Option<&Tls>, requests: &TaskTracker) {
     let routes = routes(hub.clone());
+    let max_requests = hub.config.max_connections;
     loop {
         match listener.accept().await {
+            // Whoever connects and says nothing takes a place as well, until its time is up.
+            Ok(_) if max_requests != 0 && requests.len() >= max_requests => {
+                hub.metrics.rejected(Rejected::TooManyConnections);
+            }
             Ok((stream, address)) => {
-                let (tls, routes, ending) = (tls.cloned(), routes.clone(), hub.ending.clone());
-                let patience = hub.config.handshake_timeout();
+                let (tls, routes, hub) = (tls.cloned(), routes.clone(), hub.clone());
                 requests.spawn(async move {
                     let opened = tokio::select! {
-                        opened = open(stream, tls.as_ref(), patience) => opened,
-                        () = ending.cancelled() => return,
+                        opened = open(stream, tls.as_ref(), hub.config.handshake_timeout()) => opened,
+                        () = hub.ending.cancelled() => return,
                     };
                     match opened {
-                        Ok(stream) => serve_http(stream, address, routes, patience, ending).await,
-                        Err(error) => tracing::debug!(%address, "a connection failed: {error}"),
+                        Ok(stream) => serve_http(stream, address, routes, &hub).await,
+                        Err(error) => {
+                            hub.metrics.rejected(why_not_open(&error));
+                            tracing::debug!(%address, "a connection failed: {error}");
+                        }
                     }
                 });
             }
@@ -159,14 +169,16 @@ async fn open(stream: TcpStream, tls: Option<&Tls>, patience: Duration) -> io::R
     }
 }
 
+fn why_not_open(error: &io::Error) -> Rejected {
+    match error.kind() {
+        io::ErrorKind::TimedOut => Rejected::HandshakeTimeout,
+        _ => Rejected::TlsHandshake,
+    }
+}
+
 /// Answers the requests of one connection, until it is closed, upgraded, or the server ends.
-async fn serve_http<F>(
-    stream: Stream,
-    address: SocketAddr,
-    routes: F,
-    patience: Duration,
-    ending: CancellationToken,
-) where
+async fn serve_http<F>(stream: Stream, address: SocketAddr, routes: F, hub: &Hub)
+where
     F: Filter<Error = std::convert::Infallible> + Clone + Send + Sync + 'static,
     F::Extract: Reply,
 {
@@ -177,19 +189,24 @@ async fn serve_http<F>(
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(patience)
+        .header_read_timeout(hub.config.handshake_timeout())
         .max_buf_size(HEAD_BUFFER)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     tokio::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
-        () = ending.cancelled() => {
+        () = hub.ending.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
     if let Err(error) = result {
+        if error.is_timeout() {
+            hub.metrics.rejected(Rejected::HandshakeTimeout);
+        } else if error.is_parse() {
+            hub.metrics.rejected(Rejected::MalformedRequest);
+        }
         tracing::debug!(%address, "a connection ended: {error}");
     }
 }

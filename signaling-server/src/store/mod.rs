@@ -9,7 +9,7 @@ mod database;
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::{io, thread};
 
@@ -20,6 +20,9 @@ use self::database::Database;
 
 /// How many jobs may wait for the thread.
 const QUEUE: usize = 1024;
+
+/// How much may wait to be written, in bytes; one write of any size may wait alone.
+const WAITING_BYTES: usize = 64 << 20;
 
 /// How many writes share one fsync at most.
 const BATCH: usize = 256;
@@ -65,6 +68,15 @@ pub(crate) enum Write {
     },
     /// The whole log goes.
     Forget { log: LogName },
+}
+
+impl Write {
+    fn bytes(&self) -> usize {
+        match self {
+            Write::Append { payload, .. } | Write::Snapshot { payload, .. } => payload.len(),
+            Write::Forget { .. } => 0,
+        }
+    }
 }
 
 /// A part of a log.
@@ -144,6 +156,8 @@ enum Job {
 pub(crate) struct Store {
     jobs: mpsc::SyncSender<Job>,
     failed: Arc<AtomicBool>,
+    /// The bytes that wait to be written.
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Store {
@@ -169,7 +183,11 @@ impl Store {
             .name("store".to_owned())
             .spawn(move || worker.run())
             .map_err(StoreError::Thread)?;
-        Ok(Self { jobs, failed })
+        Ok(Self {
+            jobs,
+            failed,
+            waiting: Arc::default(),
+        })
     }
 
     /// Whether the disk has failed, so that nothing can be written until the server is started anew.
@@ -183,7 +201,18 @@ impl Store {
         write: Write,
         reply: impl FnOnce(Result<u64, LogError>) + Send + 'static,
     ) {
-        self.send(Job::Write(write, Box::new(reply)));
+        let bytes = write.bytes();
+        let before = self.waiting.fetch_add(bytes, Ordering::Relaxed);
+        let waiting = self.waiting.clone();
+        let reply = move |result| {
+            waiting.fetch_sub(bytes, Ordering::Relaxed);
+            reply(result);
+        };
+        if before > 0 && before.saturating_add(bytes) > WAITING_BYTES {
+            reply(Err(LogError::Busy));
+        } else {
+            self.send(Job::Write(write, Box::new(reply)));
+        }
     }
 
     /// Reads the entries after a number, as many as fit into `max_bytes`, but one at least.

@@ -315,6 +315,38 @@ fn the_threads_answers_come_in_order_and_reads_see_what_was_written_before() {
     assert!(!store.has_failed());
 }
 
+#[test]
+fn what_waits_for_a_slow_disk_is_bounded_and_what_was_written_does_not_count() {
+    let unlimited = Quotas {
+        room_bytes: u64::MAX,
+        total_bytes: u64::MAX,
+    };
+    let store = Store::in_memory(unlimited).unwrap();
+    let (release, held) = mpsc::channel::<()>();
+    // The thread is busy with an answer while the rest is asked for.
+    store.read(log("r"), 0, 0, move |_| held.recv().unwrap());
+    let payload = Bytes::from(vec![0; WAITING_BYTES / 4]);
+    let (tell, told) = mpsc::channel();
+    let ask = |count: usize| {
+        for _ in 0..count {
+            let reply = tell.clone();
+            let write = Write::Append {
+                log: log("r"),
+                payload: payload.clone(),
+            };
+            store.write(write, move |result| reply.send(result).unwrap());
+        }
+    };
+    ask(6);
+    let refused = [told.recv().unwrap(), told.recv().unwrap()];
+    assert_eq!(refused, [Err(LogError::Busy), Err(LogError::Busy)]);
+    release.send(()).unwrap();
+    let written: Vec<_> = told.iter().take(4).collect();
+    assert_eq!(written, [Ok(1), Ok(2), Ok(3), Ok(4)]);
+    ask(1);
+    assert_eq!(told.recv().unwrap(), Ok(5));
+}
+
 #[tokio::test]
 async fn a_finished_store_has_written_everything_and_refuses_more() {
     let folder = std::env::temp_dir().join(format!("store-test-{}", std::process::id()));

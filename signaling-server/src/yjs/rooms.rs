@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use signaling_protocol::RoomId;
 
 use super::message::Presence;
@@ -10,6 +11,9 @@ use crate::rooms::{ConnectionId, RoomLimits};
 
 /// A browser tab has one presence; this leaves room for tests that run several in one.
 const MAX_PRESENCES: usize = 16;
+
+/// A name, a colour and a selection have a few hundred bytes; larger states are not taken.
+const MAX_PRESENCE_BYTES: usize = 16 * 1024;
 
 /// All rooms of Yjs clients.
 pub(crate) struct YjsRooms<H> {
@@ -152,6 +156,9 @@ impl<H: Clone> YjsRooms<H> {
         };
         let mut news = Vec::new();
         for presence in presences {
+            if presence.state.len() > MAX_PRESENCE_BYTES {
+                continue;
+            }
             let owned_already = room
                 .presences
                 .values()
@@ -168,14 +175,17 @@ impl<H: Clone> YjsRooms<H> {
                 Some(known) if presence.clock == known.presence.clock => {}
                 None if presence.has_left() || owned_already >= MAX_PRESENCES => {}
                 _ => {
-                    news.push(presence.clone());
-                    room.presences.insert(
-                        presence.client,
-                        Owned {
-                            presence,
-                            owner: connection,
-                        },
-                    );
+                    // Copied, so that what is kept does not keep the frame that it came in.
+                    let kept = Presence {
+                        state: Bytes::copy_from_slice(&presence.state),
+                        ..presence
+                    };
+                    let owned = Owned {
+                        presence: kept,
+                        owner: connection,
+                    };
+                    room.presences.insert(presence.client, owned);
+                    news.push(presence);
                 }
             }
         }
@@ -232,8 +242,6 @@ impl<H: Clone> YjsRooms<H> {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     fn rooms() -> (YjsRooms<u64>, RoomId) {
@@ -324,6 +332,12 @@ mod tests {
             rooms.update_presence(&room, ConnectionId(1), many).len(),
             MAX_PRESENCES
         );
+        let large = Presence {
+            state: Bytes::from(vec![b'x'; MAX_PRESENCE_BYTES + 1]),
+            ..presence(200, 1, "")
+        };
+        let news = rooms.update_presence(&room, ConnectionId(2), vec![large]);
+        assert_eq!(news, []);
         assert_eq!((rooms.len(), rooms.members()), (1, 3));
         for connection in 1..=3 {
             rooms.leave(&room, ConnectionId(connection), Instant::now());

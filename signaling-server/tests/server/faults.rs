@@ -108,6 +108,90 @@ async fn nonsense(
     Ok(())
 }
 
+/// A socket on its way to the quiet room, and what it sends.
+async fn knock(server: &Server, frames: &[Message]) -> Peer {
+    let mut peer = server.connect("/ws/quiet").await;
+    for frame in frames {
+        // The server may have closed it by then.
+        let _ = soon("room to send", peer.socket.send(frame.clone())).await;
+    }
+    peer
+}
+
+/// What is counted of the attacks below.
+const COUNTED: [&str; 18] = [
+    r#"signaling_refusals_total{reason="malformed"}"#,
+    r#"signaling_refusals_total{reason="binary_frame"}"#,
+    r#"signaling_refusals_total{reason="unknown_type"}"#,
+    r#"signaling_refusals_total{reason="invalid_id"}"#,
+    r#"signaling_refusals_total{reason="not_joined"}"#,
+    r#"signaling_refusals_total{reason="agent_id_taken"}"#,
+    r#"signaling_refusals_total{reason="forged_sender"}"#,
+    r#"signaling_refusals_total{reason="peer_unavailable"}"#,
+    r#"signaling_refusals_total{reason="message_too_big"}"#,
+    r#"signaling_refusals_total{reason="rate_limited"}"#,
+    r#"signaling_refusals_total{reason="malformed_request"}"#,
+    r#"signaling_refusals_total{reason="handshake_timeout"}"#,
+    r#"signaling_closes_total{reason="message_too_big"}"#,
+    r#"signaling_closes_total{reason="rate_limited"}"#,
+    r#"signaling_closes_total{reason="unsupported_data"}"#,
+    r#"signaling_closes_total{reason="protocol_error"}"#,
+    r#"signaling_closes_total{reason="invalid_text"}"#,
+    r#"signaling_closes_total{reason="idle_timeout"}"#,
+];
+
+/// Every kind of attack once, until each has been counted.
+async fn each_attack(server: &Server) {
+    let joined_as = |name: &str, frame: &str| {
+        let join = format!(r#"{{"type":"join","agentId":"{name}"}}"#);
+        [Message::text(join), Message::text(frame)]
+    };
+    let forged = r#"{"type":"offer","to":"alice","from":"bob","offer":{}}"#;
+    let nobody = r#"{"type":"relay","to":"nobody","payload":""}"#;
+    let taken = r#"{"type":"join","agentId":"alice"}"#;
+    let mut held = vec![
+        knock(server, &[Message::text("{")]).await,
+        knock(server, &[Message::binary(vec![7; 100])]).await,
+        knock(server, &[Message::text(r#"{"type":"dance"}"#)]).await,
+        knock(server, &[Message::text(r#"{"type":"join","agentId":""}"#)]).await,
+        knock(server, &[Message::text(r#"{"type":"leave"}"#)]).await,
+        knock(server, &[Message::text(taken)]).await,
+        knock(server, &[Message::text("A".repeat(200_000))]).await,
+        knock(server, &joined_as("forger", forged)).await,
+        knock(server, &joined_as("caller", nobody)).await,
+        // As often as anybody may, as often again to be told so, and on.
+        knock(server, &vec![Message::text(r#"{"type":"ping"}"#); 5_000]).await,
+    ];
+    // Text where only binary is taken.
+    held.push(server.connect("/yjs/quiet").await);
+    if let Some(yjs) = held.last_mut() {
+        yjs.send_text("text").await;
+    }
+    // Frames that are none, a request that is none, requests that do not end, and a socket that is
+    // opened and never heard of again.
+    let mut silent = Vec::new();
+    for bytes in [
+        [HANDSHAKE.as_bytes(), &[0x81, 0x01, b'x']].concat(),
+        [HANDSHAKE.as_bytes(), &[0x81, 0x82, 0, 0, 0, 0, 0xC3, 0x28]].concat(),
+        b"nonsense\r\n\r\n".to_vec(),
+        HANDSHAKE.as_bytes()[..60].to_vec(),
+        Vec::new(),
+        HANDSHAKE.as_bytes().to_vec(),
+    ] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(&bytes).await.unwrap();
+        silent.push(stream);
+    }
+    for name in COUNTED {
+        let seen = async {
+            while server.metric(name).await == 0.0 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        soon(name, seen).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_clients_are_noticed_by_nobody_else() {
     let seed = std::env::var("SEED")
@@ -120,6 +204,8 @@ async fn hostile_clients_are_noticed_by_nobody_else() {
         "100000",
         "--handshake-timeout-seconds",
         "1",
+        "--client-timeout-seconds",
+        "3",
     ];
     let server = Server::start(&flags).await;
     let (mut alice, mut bob) = pair(&server).await;
@@ -149,10 +235,16 @@ async fn hostile_clients_are_noticed_by_nobody_else() {
         })
         .collect();
     let (mut besieged, mut attacks) = (Vec::new(), 0);
-    for _ in 0..5 {
-        besieged.push(round_trip(&mut alice, &mut bob).await);
-    }
-    over.store(true, Ordering::Relaxed);
+    let named = async {
+        each_attack(&server).await;
+        over.store(true, Ordering::Relaxed);
+    };
+    let bystanders = async {
+        while besieged.len() < 5 || !over.load(Ordering::Relaxed) {
+            besieged.push(round_trip(&mut alice, &mut bob).await);
+        }
+    };
+    tokio::join!(named, bystanders);
     for attacker in attackers {
         attacks += soon("an attacker's end", attacker).await.unwrap();
     }
@@ -161,14 +253,12 @@ async fn hostile_clients_are_noticed_by_nobody_else() {
     // The attackers' own work takes its share of the machine, so the bound is a wide one.
     besieged.sort();
     let floor = quiet.max(Duration::from_micros(200));
+    let median = besieged[besieged.len() / 2];
+    println!("{quiet:?} alone, {median:?} under {attacks} attacks");
     assert!(
-        besieged[0] < floor * 100,
+        median < floor * 50,
         "{quiet:?} alone, {besieged:?} under attack"
     );
-    let refused = server
-        .metric(r#"signaling_refusals_total{reason="malformed"}"#)
-        .await;
-    assert!(refused > 0.0);
     assert_eq!(server.get("/health", "").await.0, 200);
 }
 

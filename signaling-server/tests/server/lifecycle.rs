@@ -4,11 +4,13 @@ use std::process::Stdio;
 
 use futures_util::StreamExt;
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, Command};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::{Server, soon};
+
+type Log = Lines<BufReader<ChildStderr>>;
 
 #[tokio::test]
 async fn an_ending_server_closes_its_sockets_with_a_reason() {
@@ -42,9 +44,10 @@ async fn a_client_that_answers_no_ping_is_given_up_and_one_that_does_is_kept() {
 }
 
 /// Runs the binary, and returns the process and the address it listens on.
-async fn binary() -> (tokio::process::Child, String) {
+async fn binary(host: &str, secret: Option<&str>) -> (Child, String, Log) {
     let mut process = Command::new(env!("CARGO_BIN_EXE_signaling-server"))
-        .args(["--host", "127.0.0.1", "--port", "0"])
+        .args(["--host", host, "--port", "0"])
+        .envs(secret.map(|secret| ("TOKEN_SECRET", secret)))
         .env("RUST_LOG", "info")
         .stderr(Stdio::piped())
         .kill_on_drop(true)
@@ -60,14 +63,35 @@ async fn binary() -> (tokio::process::Child, String) {
             break address.trim().to_owned();
         }
     };
-    tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
-    (process, address)
+    (process, address, log)
+}
+
+/// It says so where anyone may come in from elsewhere, and only there.
+#[tokio::test]
+async fn the_log_tells_of_an_open_door() {
+    for (host, secret, told) in [
+        ("0.0.0.0", None, true),
+        ("0.0.0.0", Some("0123456789abcdef0123456789abcdef"), false),
+        ("127.0.0.1", None, false),
+    ] {
+        let (mut process, _, mut log) = binary(host, secret).await;
+        let pid = process.id().unwrap().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().await;
+        assert!(sent.unwrap().success());
+        let mut warned = false;
+        while let Some(line) = soon("the log", log.next_line()).await.unwrap() {
+            warned |= line.contains("WARN") && line.contains("no token secret is set");
+        }
+        assert_eq!(warned, told, "{host} {secret:?}");
+        soon("the end", process.wait()).await.unwrap();
+    }
 }
 
 #[tokio::test]
 async fn the_binary_ends_cleanly_on_sigterm_and_on_sigint() {
     for signal in ["-TERM", "-INT"] {
-        let (mut process, address) = binary().await;
+        let (mut process, address, mut log) = binary("127.0.0.1", None).await;
+        tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
         let stream = tokio::net::TcpStream::connect(&address).await.unwrap();
         let url = format!("ws://{address}/");
         let (mut socket, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
@@ -115,6 +139,17 @@ async fn the_binary_says_in_words_why_it_cannot_start() {
     let log = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
         !output.status.success() && log.contains("--max-rooms"),
+        "{log}"
+    );
+
+    let output = Command::new(env!("CARGO_BIN_EXE_signaling-server"))
+        .env("RUST_LOG", "signaling_server=loud")
+        .output()
+        .await
+        .unwrap();
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        output.status.code() == Some(2) && log.contains("RUST_LOG") && log.contains("loud"),
         "{log}"
     );
 }

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::support::Server;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+use crate::support::{Server, soon};
 
 fn handshake(headers: &str) -> String {
     format!(
@@ -68,6 +71,31 @@ async fn all_places_may_be_taken() {
     assert_eq!(server.status_of(&handshake("")).await, "503");
     alice.close().await;
     while server.status_of(&handshake("")).await != "101" {}
+}
+
+#[tokio::test]
+async fn who_connects_and_says_nothing_takes_a_place_for_a_while_only() {
+    let flags = ["--max-connections", "3", "--handshake-timeout-seconds", "1"];
+    let server = Server::start(&flags).await;
+    let alice = server.join("alice").await;
+    let mut silent = Vec::new();
+    for _ in 0..3 {
+        silent.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    // The fourth is turned away at once, the others when their time is up.
+    let mut late = TcpStream::connect(server.address).await.unwrap();
+    let mut answer = Vec::new();
+    let end = soon("the end", late.read_to_end(&mut answer)).await;
+    assert!(matches!(end, Ok(0)) || end.is_err(), "{end:?}");
+    for stream in &mut silent {
+        let _ = soon("the end", stream.read_to_end(&mut answer)).await;
+    }
+    server.join("bob").await;
+    drop(alice);
+    for (reason, count) in [("too_many_connections", 1.0), ("handshake_timeout", 3.0)] {
+        let name = format!(r#"signaling_refusals_total{{reason="{reason}"}}"#);
+        assert_eq!(server.metric(&name).await, count, "{reason}");
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 use serde_json::{Value, json};
 
-use crate::support::Server;
+use crate::support::{Folder, Server};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -65,6 +65,50 @@ async fn only_bearers_of_a_token_come_in_and_readers_are_known_as_such() {
     bob.send(json!({"type":"join","agentId":"bob","token":good}))
         .await;
     assert_eq!(bob.receive().await["readOnly"], json!(["reader"]));
+}
+
+#[tokio::test]
+async fn readers_read_the_log_and_do_not_write_it() {
+    let folder = Folder::new();
+    let store = folder.path().join("logs");
+    let flags = ["--token-secret", SECRET, "--store", store.to_str().unwrap()];
+    let server = Server::start(&flags).await;
+    let mut peers = Vec::new();
+    for access in ["write", "read"] {
+        let mut peer = server.connect("/ws/garden").await;
+        let token = token("garden", access, 60);
+        peer.send(json!({"type":"join","agentId":access,"token":token}))
+            .await;
+        assert_eq!(peer.receive().await["log"], true);
+        peers.push(peer);
+    }
+    let [writer, reader] = &mut peers[..] else {
+        unreachable!("two were made")
+    };
+    writer.receive().await;
+    writer
+        .send(json!({"type":"log_append","payload":"AAEC","id":1}))
+        .await;
+    assert_eq!(writer.receive().await["type"], "log_ack");
+    for refused in [
+        json!({"type":"log_append","payload":"/w==","id":2}),
+        json!({"type":"log_snapshot","base":0,"upto":1,"payload":"/w==","id":2}),
+    ] {
+        reader.send(refused).await;
+        let error = reader.receive().await;
+        assert_eq!(
+            (&error["code"], &error["id"]),
+            (&json!("forbidden"), &json!(2))
+        );
+    }
+    reader.send(json!({"type":"log_read"})).await;
+    let log = reader.receive().await;
+    assert_eq!(log["entries"], json!([{"seq":1,"payload":"AAEC"}]));
+    // It still finds its way to the others.
+    reader
+        .send(json!({"type":"offer","to":"write","offer":{}}))
+        .await;
+    assert_eq!(writer.receive().await["from"], "read");
 }
 
 #[tokio::test]
