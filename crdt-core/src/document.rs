@@ -386,6 +386,24 @@ impl Document {
         Ok(out)
     }
 
+    /// Like [`Document::encode_since_named`], but no longer than `enough` bytes, or not much longer:
+    /// the first of them in an order in which nothing waits for what comes later. Returns which these
+    /// are, too, if they are not all.
+    ///
+    /// # Errors
+    /// See [`Document::encode_since`].
+    pub fn encode_part_named(
+        &self,
+        have: &VersionSummary,
+        known: &[&str],
+        enough: usize,
+    ) -> Result<(Vec<u8>, Option<VersionSummary>), EncodeError> {
+        let mut out = Vec::new();
+        let missing = self.missing_from(have)?;
+        let part = patch::encode_part(&self.history, &missing, known, enough, &mut out);
+        Ok((out, part))
+    }
+
     /// Whether who has the events `have` can be given all that it lacks.
     ///
     /// # Errors

@@ -13,6 +13,9 @@ pub struct Config {
     /// New changes are encoded for a transport while it buffers no more than this, in bytes; above,
     /// they wait and are coalesced. Set `bufferedAmountLowThreshold` of a data channel to it.
     pub low_water: usize,
+    /// About how many bytes of changes go in one message: a long history goes in parts, so that what
+    /// has arrived is merged while the rest is under way.
+    pub part: usize,
     /// Changes that follow each other faster than this are coalesced. The first two go at once.
     pub coalesce: Millis,
     /// How long a change from one peer waits before it is passed on to others that may have it by
@@ -62,6 +65,7 @@ impl Default for Config {
             max_frame: 16 * 1024,
             window: 1024 * 1024,
             low_water: 256 * 1024,
+            part: 32 * 1024,
             coalesce: 10,
             forward_delay: 15,
             heartbeat: 4_000,

@@ -40,7 +40,7 @@ use crate::error::DecodeError;
 use crate::history::History;
 use crate::merge::{Batch, Origin};
 use crate::op_log::{Kind, Run};
-use crate::version::{Lv, MAX_CHARS};
+use crate::version::{Lv, MAX_CHARS, VersionSummary};
 
 const VERSION: u8 = 2;
 
@@ -58,6 +58,9 @@ const FROM_START: u64 = 1 << 1;
 /// How many events back the event before of an agent is looked for among the ancestors, which takes
 /// time in proportion. Who was away for longer counts from the start.
 const LOOK_BACK: Lv = 256;
+
+/// In a part of a patch, the most events of one piece.
+const LONGEST_IN_PART: Lv = 4096;
 
 /// The kind of a piece of several operations.
 const SEVERAL: u64 = 3;
@@ -80,6 +83,23 @@ pub(crate) fn encode_named(
     known: &[&str],
     out: &mut Vec<u8>,
 ) {
+    encode_part(history, ranges, known, usize::MAX, out);
+}
+
+/// Like [`encode_named`], but ends when `out` has `enough` bytes, or not many more. Returns what was
+/// written, if that is not all.
+pub(crate) fn encode_part(
+    history: &History,
+    ranges: &[Range<Lv>],
+    known: &[&str],
+    enough: usize,
+    out: &mut Vec<u8>,
+) -> Option<VersionSummary> {
+    let longest = if enough < usize::MAX {
+        LONGEST_IN_PART
+    } else {
+        Lv::MAX
+    };
     let graph = &history.graph;
     let mut names = Names {
         count: known.len() as u64,
@@ -90,13 +110,29 @@ pub(crate) fn encode_named(
             names.index.entry(agent).or_insert(i as u64);
         }
     }
+    let mut written = Vec::new();
     for range in ranges {
         for (run, _) in graph.graph.runs_in(range.clone()) {
-            for piece in graph.agents.runs_in(run) {
-                encode_piece(history, &mut names, out, piece);
+            for (lvs, agent, mut seq) in graph.agents.runs_in(run) {
+                let mut at = lvs.start;
+                while at < lvs.end {
+                    if out.len() >= enough {
+                        let mut part = VersionSummary::new();
+                        for (agent, seqs) in written {
+                            part.insert(graph.agents.name(agent), seqs);
+                        }
+                        return Some(part);
+                    }
+                    let len = longest.min(lvs.end - at);
+                    encode_piece(history, &mut names, out, (at..at + len, agent, seq));
+                    written.push((agent, seq..seq + len));
+                    at += len;
+                    seq += len;
+                }
             }
         }
     }
+    None
 }
 
 /// The places of agents in the list of names.

@@ -2,26 +2,17 @@
 
 use std::sync::Arc;
 
-use crdt_core::{Document, MergeReport, Splice, TextLen, VersionSummary};
+use crdt_core::{Document, MergeReport, Splice, VersionSummary};
 
 use super::Engine;
 use super::link::Link;
+use super::replacement::replacement;
 use crate::error::{CloseReason, WireError};
 use crate::types::{LinkId, Millis, Output, OwnedSplice, Speech};
 use crate::wire::{Message, kind};
 
 /// The longest message that is put together before the peer has said hello.
 const MAX_HELLO: usize = 4 * 1024 * 1024;
-
-/// The change that makes an empty text what it is now; none if it is still empty.
-fn whole_text(doc: &Document) -> Option<OwnedSplice> {
-    let nothing = TextLen::default();
-    (!doc.is_empty()).then(|| OwnedSplice {
-        pos: nothing,
-        deleted: nothing,
-        inserted: doc.text(),
-    })
-}
 
 impl Engine {
     pub(super) fn receive_binary(
@@ -111,9 +102,11 @@ impl Engine {
         now: Millis,
         doc: &mut Document,
     ) -> Result<(), CloseReason> {
-        let Some(state) = self.links.get(&link) else {
+        let Some(state) = self.links.get_mut(&link) else {
             return Ok(());
         };
+        state.filling = doc.is_empty() || state.filling && !state.claimed.is_empty();
+        let filling = state.filling;
         let Some(peer) = state
             .peer
             .as_ref()
@@ -125,10 +118,11 @@ impl Engine {
         let before = Arc::clone(&self.version(now, doc).summary);
         let mut splices = Vec::new();
         let names = [sender.as_str(), self.agent.as_str()];
-        let report = if doc.is_empty() {
-            // A whole history, most often: what came of it is one insert, however many edits it took.
+        let report = if filling {
+            // What came of a whole history is one replacement, however many edits it took.
+            let text = doc.text();
             let report = doc.merge_patch_named(patch, &names)?;
-            splices.extend(whole_text(doc));
+            splices.extend(replacement(&text, &doc.text()));
             report
         } else {
             let changed = &mut |splice: Splice<'_>| splices.push(splice.into());
@@ -198,7 +192,7 @@ impl Engine {
         }
     }
 
-    /// Sends the peer of a link what it lacks, if that is due and there is room.
+    /// Sends the peer of a link what it lacks, or a first part of it, if that is due and there is room.
     pub(super) fn flush(&mut self, link: LinkId, now: Millis, doc: &Document) {
         let version = self.version(now, doc);
         let (config, outputs) = (&self.config, &mut self.outputs);
@@ -231,7 +225,7 @@ impl Engine {
         if Arc::ptr_eq(&state.known, &version.summary) {
             return;
         }
-        let missing = version.summary.difference(&state.known);
+        let mut missing = version.summary.difference(&state.known);
         if missing.is_empty() {
             return;
         }
@@ -249,18 +243,25 @@ impl Engine {
         } else if let Some(peer) = &state.peer {
             // Both ends know both names, so nearly every patch can do without.
             let names = [self.agent.as_str(), peer.agent.as_str()];
-            if let Ok(patch) = doc.encode_since_named(&state.known, &names) {
+            let part = doc.encode_part_named(&state.known, &names, config.part);
+            if let Ok((patch, part)) = part {
                 let message = [&[kind::CHANGES], &*patch].concat();
                 state.send(message, config, outputs);
+                if let Some(part) = part {
+                    // The next one is made while this is under way, and merged there.
+                    missing = part;
+                    state.due = Some(now);
+                }
             }
         }
-        if let Some(state) = self.links.get_mut(&link) {
-            state.in_flight.union(&missing);
-            if version.summary.is_superset(&state.known) {
-                state.known = Arc::clone(&version.summary);
-            } else {
-                state.learn(&missing);
-            }
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
+        state.in_flight.union(&missing);
+        if state.due.is_none() && version.summary.is_superset(&state.known) {
+            state.known = Arc::clone(&version.summary);
+        } else {
+            state.learn(&missing);
         }
     }
 

@@ -40,6 +40,8 @@ pub(super) struct Link {
     pub(super) in_flight: VersionSummary,
     /// What the peer said to have and is missing here.
     pub(super) claimed: VersionSummary,
+    /// Its changes come into a document that was empty when the first of them came.
+    pub(super) filling: bool,
     /// When changes are to be sent; `None`: there are none.
     pub(super) due: Option<Millis>,
     /// When changes were sent last, and the time before that.
@@ -118,6 +120,7 @@ impl Link {
             known: Arc::default(),
             in_flight: VersionSummary::new(),
             claimed: VersionSummary::new(),
+            filling: false,
             due: None,
             flushed_at: [None; 2],
             held: false,

@@ -7,7 +7,8 @@
 //!
 //! `handshake` has hello, goodbye and the choice between several links to one peer; `changes` the
 //! events going out and coming in; `liveness` heartbeats and what they find; `json_peer` peers that
-//! speak the JSON form; `presence` the traffic of cursors and names.
+//! speak the JSON form; `presence` the traffic of cursors and names; `replacement` how a text that
+//! fills up is told.
 
 mod changes;
 mod handshake;
@@ -15,6 +16,7 @@ mod json_peer;
 mod link;
 mod liveness;
 mod presence;
+mod replacement;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -227,6 +229,14 @@ impl Engine {
             self.flush_presence(link, now);
         }
         self.tick_presence(now);
+    }
+
+    /// Goes on with a long history, of which one part was sent. To be called when the outputs are
+    /// drained, until it returns that there was nothing to do; [`Engine::tick`] does the same, later.
+    pub fn send_on(&mut self, now: Millis, doc: &Document) -> bool {
+        let before = self.outputs.len();
+        self.flush_all(now, doc);
+        self.outputs.len() > before
     }
 
     /// When to call [`Engine::tick`]; a time that has passed means now. Ask after every call.

@@ -195,10 +195,29 @@ fn a_late_joiner_gets_everything_in_fragments() {
         },
     );
     world.run(300);
+    let arrived = world.replicas[1].doc.len_chars();
+    assert!(
+        arrived > text.len() / 4 && arrived < text.len(),
+        "{arrived}: what has arrived is there already"
+    );
     world.insert(0, 0, "typed meanwhile ");
     world.converge(10_000);
     let overhead = world.traffic.bytes as f64 / text.len() as f64;
     assert!(overhead < 1.01, "{overhead} times the text");
+    world.assert_at_rest();
+}
+
+#[test]
+fn a_history_longer_than_any_message_may_be_gets_through() {
+    let mut world = World::new(1);
+    (world.config.max_message, world.config.part) = (40_000, 20_000);
+    world.add("r0");
+    world.add("r1");
+    let text: String = (0..40_000).map(|i| format!("line {i}\n")).collect();
+    world.insert(0, 0, &text);
+    world.insert(1, 0, "the joiner's own ");
+    world.join(0, 1, Quality::default());
+    world.converge(10_000);
     world.assert_at_rest();
 }
 

@@ -189,7 +189,7 @@ impl Core {
         };
         let mut changed = false;
         let mut delta = Delta::default();
-        while let Some(output) = self.engine.as_mut().and_then(Engine::poll_output) {
+        while let Some(output) = self.next_output(session) {
             let Output::Changed { splices } = output else {
                 self.carry_out(session, output);
                 continue;
@@ -210,6 +210,21 @@ impl Core {
             };
             self.tell_changes(session, &changes);
         }
+    }
+
+    /// What the engine wants next. Of a long history it makes a part when those before are on their
+    /// way.
+    fn next_output(&mut self, session: &Session) -> Option<Output> {
+        let engine = self.engine.as_mut()?;
+        if let Some(output) = engine.poll_output() {
+            return Some(output);
+        }
+        let sent = session
+            .entry()
+            .write(|document| Ok(engine.send_on(now(), document)));
+        sent.is_ok_and(|sent| sent)
+            .then(|| engine.poll_output())
+            .flatten()
     }
 
     fn carry_out(&mut self, session: &Session, output: Output) {
