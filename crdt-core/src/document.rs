@@ -11,6 +11,7 @@ use crate::history::Savepoint;
 use crate::merge::{Batch, Pending, PendingLimits, take_in};
 use crate::op_log::{Kind, Run};
 use crate::rope::{Rope, Unit};
+use crate::sorting::sort;
 use crate::store::Store;
 use crate::version::{EventId, Frontier, Lv, MAX_CHARS, VersionSummary, check_agent_name};
 use crate::walker::{CharIndex, Transformed, WalkError, Walker};
@@ -305,7 +306,7 @@ impl Document {
         let graph = &self.history.graph;
         let ids = frontier.ids().iter();
         let mut lvs: Vec<Lv> = ids.filter_map(|id| graph.find(id)).collect();
-        lvs.sort_unstable();
+        sort(&mut lvs);
         if lvs.is_empty() && !graph.base_is_within(frontier) {
             return VersionSummary::new();
         }

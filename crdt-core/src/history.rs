@@ -3,6 +3,7 @@
 use crate::causal_graph::{AgentIdx, CausalGraph};
 use crate::error::EditError;
 use crate::op_log::{OpLog, Run};
+use crate::sorting::sort_by;
 use crate::version::{EventId, Lv, MAX_EVENTS, VersionSummary, ranges_without};
 use std::ops::Range;
 
@@ -129,7 +130,7 @@ impl History {
                 );
             }
         }
-        out.sort_unstable_by_key(|r| r.start);
+        sort_by(&mut out, |a, b| a.start.cmp(&b.start));
         out
     }
 }

@@ -48,6 +48,7 @@ mod op_log;
 mod pieces;
 mod rope;
 mod shallow;
+mod sorting;
 mod store;
 mod undo;
 mod version;

@@ -7,6 +7,7 @@ use crate::error::HistoryError;
 use crate::history::History;
 use crate::op_log::{Kind, Run};
 use crate::rope::Rope;
+use crate::sorting::sort;
 use crate::store::{Store, replay};
 use crate::version::{Frontier, Lv};
 
@@ -117,7 +118,7 @@ impl History {
         let named = self.graph.ids(frontier).into_iter();
         let named = named.map(|(agent, seq)| (agents.agent(ids.name(agent)), seq));
         let mut named: Vec<(u32, u32)> = named.collect();
-        named.sort_unstable();
+        sort(&mut named);
         let mut cursors = Vec::new();
         for number in 0..agents.agent_count() {
             let Some(agent) = ids.find_agent(agents.name(number)) else {

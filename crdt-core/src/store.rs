@@ -14,6 +14,7 @@ use crate::history::History;
 use crate::op_log::{OpLog, Run};
 use crate::pieces::{Pieces, Span};
 use crate::rope::Rope;
+use crate::sorting::sort_by;
 use crate::version::{EventId, Frontier, MAX_EVENTS, VersionSummary};
 use crate::walker::{Transformed, WalkError, Walker};
 
@@ -41,6 +42,9 @@ pub(crate) struct Packed {
     edits: OpLog,
     /// The sequence number of the first of them.
     next_seq: u32,
+    /// [`Packed::unpack`]: named only where a file is opened, so that it is no part of a program that
+    /// opens none.
+    unpack: fn(&Packed) -> Result<History, LoadError>,
     unpacked: OnceLock<Result<History, LoadError>>,
     /// What a corrupt file leaves.
     nothing: History,
@@ -89,6 +93,7 @@ impl Store {
             agent: agent.to_owned(),
             edits: OpLog::default(),
             next_seq,
+            unpack: Packed::unpack,
             unpacked: OnceLock::new(),
             nothing: History::default(),
         };
@@ -260,7 +265,7 @@ impl Store {
 
 impl Packed {
     fn history(&self) -> Result<&History, LoadError> {
-        let unpacked = self.unpacked.get_or_init(|| self.unpack());
+        let unpacked = self.unpacked.get_or_init(|| (self.unpack)(self));
         unpacked.as_ref().map_err(Clone::clone)
     }
 
@@ -394,7 +399,7 @@ fn walk(history: &History, chars: u32) -> Result<Vec<Transformed>, LoadError> {
 
 /// Sorts spans, with where their text is, by the events that inserted them.
 fn by_event(mut spans: Vec<(Span, usize)>) -> Vec<(Span, usize)> {
-    spans.sort_unstable_by_key(|(span, _)| span.lv);
+    sort_by(&mut spans, |(a, _), (b, _)| a.lv.cmp(&b.lv));
     spans
 }
 

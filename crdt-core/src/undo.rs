@@ -11,6 +11,7 @@ use std::ops::Range;
 use crate::document::{Document, Splice};
 use crate::error::{HistoryError, LoadError};
 use crate::op_log::Texts;
+use crate::sorting::{sort, sort_by};
 use crate::version::Lv;
 use crate::walker::{CharIndex, CharRun};
 
@@ -176,7 +177,7 @@ impl UndoManager {
                 }
             }
         }
-        places.sort_unstable();
+        sort(&mut places);
         places.dedup_by(|next, last| {
             let joins = last.0 + last.1 == next.0;
             if joins {
@@ -322,7 +323,7 @@ impl Effect {
                 }
             }
         }
-        effect.inserted.sort_unstable_by_key(|range| range.start);
+        sort_by(&mut effect.inserted, |a, b| a.start.cmp(&b.start));
         Ok(effect)
     }
 
@@ -352,7 +353,7 @@ impl Effect {
                 }
             }
         }
-        ranges.sort_by(|a, b| chars.compare(a.start, b.start));
+        sort_by(&mut ranges, |a, b| chars.compare(a.start, b.start));
         let mut texts = Texts::new(&history.ops);
         let with_text = |range: Range<Lv>| Deleted {
             text: texts.get(range.clone()),

@@ -7,6 +7,7 @@ use crate::document::{Document, Splice, TextLen};
 use crate::edits::text_len;
 use crate::error::{HistoryError, LoadError};
 use crate::op_log::{Kind, Texts};
+use crate::sorting::sort;
 use crate::version::{EventId, Frontier, Lv};
 use crate::walker::CharRun;
 
@@ -172,7 +173,7 @@ impl Document {
             let EventId { agent, seq } = graph.begin_id();
             return Err(HistoryError::TooOld { agent, seq });
         }
-        lvs.sort_unstable();
+        sort(&mut lvs);
         let later = |i: usize| lvs.get(i + 1..).unwrap_or_default();
         let reduced = lvs.iter().enumerate();
         Ok(reduced

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::search::last_until;
+use crate::sorting::sort;
 use crate::version::Lv;
 
 /// A run of events in which each but the first has its predecessor as its only parent.
@@ -141,7 +142,7 @@ impl Graph {
     /// Whether `lv` is in the version `frontier`, that is, one of it or an ancestor of one.
     pub(crate) fn contains(&self, frontier: &[Lv], lv: Lv) -> bool {
         let mut queue: Vec<Lv> = frontier.iter().copied().filter(|&f| f >= lv).collect();
-        queue.sort_unstable();
+        sort(&mut queue);
         while let Some(v) = queue.pop() {
             if v == lv {
                 return true;

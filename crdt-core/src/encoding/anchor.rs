@@ -6,10 +6,8 @@
 //! seq    varint
 //! ```
 
-use serde_json::Value;
-
-use super::json::{ids, parse};
-use super::json_version::write_string;
+use super::json::id;
+use super::json_value::{Value, write_string};
 use super::reader::Reader;
 use super::varint::push;
 use crate::anchor::{Anchor, Bias};
@@ -43,7 +41,7 @@ impl Anchor {
     /// # Errors
     /// A [`DecodeError`] if it is not that form.
     pub fn from_json(text: &str) -> Result<Anchor, DecodeError> {
-        let value = parse(text)?;
+        let value = Value::parse(text)?;
         let bias = match value.get("bias").and_then(Value::as_str) {
             Some("left") => Bias::Left,
             Some("right") => Bias::Right,
@@ -54,16 +52,11 @@ impl Anchor {
         };
         let char = match value.get("char") {
             Some(Value::Null) => None,
-            Some(id) => {
-                let list = Value::Array(vec![id.clone()]);
-                let id = ids(Some(&list), || "anchor.char".to_owned())?
-                    .first()
-                    .map(|&(agent, seq)| EventId::new(agent, seq));
-                if let Some(EventId { agent, .. }) = &id {
-                    check_agent_name(agent)
-                        .map_err(|error| DecodeError::shape("anchor.char", error.to_string()))?;
-                }
-                id
+            Some(value) => {
+                let (agent, seq) = id(value, || "anchor.char".to_owned())?;
+                check_agent_name(agent)
+                    .map_err(|error| DecodeError::shape("anchor.char", error.to_string()))?;
+                Some(EventId::new(agent, seq))
             }
             None => {
                 let reason = "expected [agent, seq] or null";

@@ -17,13 +17,13 @@ use std::fmt::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
-use serde_json::Value;
-
-use super::json_version::{write_ids, write_string};
+use super::json_value::{Value, write_string};
+use super::json_version::write_ids;
 use crate::error::DecodeError;
 use crate::history::History;
 use crate::merge::{Batch, Origin};
 use crate::op_log::{Kind, MAX_RUN, Run, push_greedy};
+use crate::sorting::{sort, sort_by};
 use crate::version::{Lv, MAX_CHARS};
 
 /// A chain of events of one agent, as it stands in the history: in one or more stretches.
@@ -64,7 +64,7 @@ fn chains(history: &History, ranges: &[Range<Lv>]) -> Vec<Chain> {
             );
         }
     }
-    stretches.sort_unstable_by(|a, b| {
+    sort_by(&mut stretches, |a, b| {
         let name = |s: &(u32, u32, Range<Lv>)| agents.name(s.0).as_bytes();
         name(a).cmp(name(b)).then(a.1.cmp(&b.1))
     });
@@ -107,7 +107,7 @@ fn in_canonical_order<'a>(
         .enumerate()
         .flat_map(|(i, c)| c.stretches.iter().map(move |s| (s.start, s.end, i)))
         .collect();
-    by_lv.sort_unstable();
+    sort(&mut by_lv);
     let chain_of = |lv: Lv| {
         let at = by_lv
             .partition_point(|&(start, ..)| start <= lv)
@@ -186,8 +186,8 @@ fn write_txn(out: &mut String, history: &History, chain: &Chain) {
 
 /// Reads operations. Fields that are not known are ignored, so that later versions may add some.
 pub(crate) fn decode(text: &str) -> Result<Batch, DecodeError> {
-    let value = parse(text)?;
-    let version = value.get("v").and_then(Value::as_u64);
+    let value = Value::parse(text)?;
+    let version = value.get("v").and_then(Value::as_whole);
     match version {
         Some(1) => {}
         Some(found) => return Err(DecodeError::Version { found, known: 1 }),
@@ -210,18 +210,10 @@ fn place<'a>(batch: &mut Batch, names: &mut HashMap<&'a str, u32>, name: &'a str
     })
 }
 
-pub(super) fn parse(text: &str) -> Result<Value, DecodeError> {
-    serde_json::from_str(text).map_err(|e| DecodeError::Json {
-        reason: e.to_string(),
-        line: e.line(),
-        column: e.column(),
-    })
-}
-
-pub(super) fn array(
-    value: Option<&Value>,
+pub(super) fn array<'v, 't>(
+    value: Option<&'v Value<'t>>,
     at: impl FnOnce() -> String,
-) -> Result<&Vec<Value>, DecodeError> {
+) -> Result<&'v [Value<'t>], DecodeError> {
     value
         .and_then(Value::as_array)
         .ok_or_else(|| DecodeError::shape(at(), "expected an array"))
@@ -229,43 +221,51 @@ pub(super) fn array(
 
 /// A number below 2^31, as sequence numbers, positions and lengths are.
 pub(super) fn number(
-    value: Option<&Value>,
+    value: Option<&Value<'_>>,
     at: impl FnOnce() -> String,
 ) -> Result<u32, DecodeError> {
     value
-        .and_then(Value::as_u64)
+        .and_then(Value::as_whole)
         .and_then(|n| u32::try_from(n).ok())
         .filter(|&n| n < 1 << 31)
         .ok_or_else(|| DecodeError::shape(at(), "expected a whole number from 0 to 2^31 - 1"))
 }
 
-fn string(value: Option<&Value>, at: impl FnOnce() -> String) -> Result<&str, DecodeError> {
+fn string<'v>(
+    value: Option<&'v Value<'_>>,
+    at: impl FnOnce() -> String,
+) -> Result<&'v str, DecodeError> {
     value
         .and_then(Value::as_str)
         .ok_or_else(|| DecodeError::shape(at(), "expected a string"))
 }
 
 /// A list of `[agent, seq]`.
-pub(super) fn ids(
-    value: Option<&Value>,
+pub(super) fn ids<'v>(
+    value: Option<&'v Value<'_>>,
     at: impl Fn() -> String,
-) -> Result<Vec<(&str, u32)>, DecodeError> {
+) -> Result<Vec<(&'v str, u32)>, DecodeError> {
     let list = array(value, &at)?;
     list.iter()
         .enumerate()
-        .map(|(i, id)| {
-            let place = || format!("{}[{i}]", at());
-            let pair = array(Some(id), place)?;
-            if pair.len() != 2 {
-                return Err(DecodeError::shape(place(), "expected [agent, seq]"));
-            }
-            Ok((string(pair.first(), place)?, number(pair.get(1), place)?))
-        })
+        .map(|(i, pair)| id(pair, || format!("{}[{i}]", at())))
         .collect()
 }
 
+/// `[agent, seq]`.
+pub(super) fn id<'v>(
+    value: &'v Value<'_>,
+    at: impl Fn() -> String,
+) -> Result<(&'v str, u32), DecodeError> {
+    let pair = array(Some(value), &at)?;
+    if pair.len() != 2 {
+        return Err(DecodeError::shape(at(), "expected [agent, seq]"));
+    }
+    Ok((string(pair.first(), &at)?, number(pair.get(1), &at)?))
+}
+
 fn decode_txn<'a>(
-    txn: &'a Value,
+    txn: &'a Value<'_>,
     i: usize,
     batch: &mut Batch,
     names: &mut HashMap<&'a str, u32>,

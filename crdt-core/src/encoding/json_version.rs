@@ -3,16 +3,10 @@
 
 use std::fmt::Write;
 
-use serde_json::Value;
-
-use super::json::{array, ids, number, parse};
+use super::json::{array, ids, number};
+use super::json_value::{Value, write_string};
 use crate::error::DecodeError;
 use crate::version::{EventId, Frontier, VersionSummary};
-
-pub(super) fn write_string(out: &mut String, text: &str) {
-    // A string is always representable.
-    out.push_str(&serde_json::to_string(text).unwrap_or_default());
-}
 
 pub(super) fn write_ids(out: &mut String, ids: &[EventId]) {
     out.push('[');
@@ -38,7 +32,7 @@ impl Frontier {
 
     /// Reads the JSON form, in any order.
     pub fn from_json(text: &str) -> Result<Frontier, DecodeError> {
-        let value = parse(text)?;
+        let value = Value::parse(text)?;
         let ids = ids(Some(&value), || "frontier".to_owned())?;
         Ok(ids
             .into_iter()
@@ -69,7 +63,7 @@ impl VersionSummary {
 
     /// Reads the JSON form.
     pub fn from_json(text: &str) -> Result<VersionSummary, DecodeError> {
-        let value = parse(text)?;
+        let value = Value::parse(text)?;
         let Value::Object(agents) = &value else {
             return Err(DecodeError::shape("summary", "expected an object"));
         };

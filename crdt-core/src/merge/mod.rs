@@ -14,6 +14,7 @@ use std::sync::Arc;
 use crate::causal_graph::{AgentIdx, Diff};
 use crate::error::MergeError;
 use crate::history::History;
+use crate::sorting::sort;
 use crate::version::{Lv, MAX_AGENTS, MAX_EVENTS, MAX_PARENTS, check_agent_name};
 
 /// What became of the pieces of one unit.
@@ -319,7 +320,7 @@ fn find_parents(
     if let Some(base) = graph.base().filter(|_| parents.is_empty())
         && (named.is_empty() || !trimmed.is_empty())
     {
-        trimmed.sort_unstable();
+        sort(&mut trimmed);
         if missing.is_some() || trimmed != base.frontier {
             return Err(NoParents::TooOld);
         }
@@ -329,7 +330,7 @@ fn find_parents(
     if !trimmed.is_empty() {
         return Err(NoParents::TooOld);
     }
-    parents.sort_unstable();
+    sort(parents);
     missing.map_or(Ok(()), |parent| Err(NoParents::Missing(parent)))
 }
 

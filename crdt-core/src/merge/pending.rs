@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::batch::Batch;
+use crate::sorting::sort;
 use crate::version::EventId;
 
 /// How much is held back at most: pieces, and bytes of memory. The oldest go first.
@@ -64,7 +65,7 @@ impl Pending {
             .iter()
             .flat_map(|(agent, seqs)| seqs.keys().map(|&seq| EventId::new(&**agent, seq)))
             .collect();
-        missing.sort_unstable();
+        sort(&mut missing);
         missing
     }
 
@@ -127,7 +128,7 @@ impl Pending {
             .range(range)
             .flat_map(|(_, t)| t.iter().copied())
             .collect();
-        tickets.sort_unstable();
+        sort(&mut tickets);
         tickets
             .into_iter()
             .filter_map(|ticket| self.take(ticket))

@@ -1,6 +1,7 @@
 //! The frontier: the events that nothing follows yet.
 
 use super::EventId;
+use crate::sorting::sort;
 
 /// A version of a document, as the events that have no children in it (paper, section 2.3).
 ///
@@ -13,7 +14,7 @@ impl Frontier {
     /// The frontier made of `ids`, in any order.
     pub fn new(ids: impl IntoIterator<Item = EventId>) -> Self {
         let mut ids: Vec<EventId> = ids.into_iter().collect();
-        ids.sort_unstable();
+        sort(&mut ids);
         ids.dedup();
         Frontier(ids)
     }

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use crate::causal_graph::Graph;
+use crate::sorting::{sort, sort_by};
 use crate::version::Lv;
 
 /// Below this many events the order of arrival is as good, and costs nothing to find. Few where the
@@ -43,7 +44,7 @@ impl Entries {
             let parents = parents.unwrap_or_default().iter();
             starts.extend(parents.map(|p| p + 1).filter(|&start| start > range.start));
         }
-        starts.sort_unstable();
+        sort(&mut starts);
         starts.dedup();
         let ends = starts[1..].iter().chain([&range.end]);
         let ranges: Vec<Range<Lv>> = starts
@@ -64,7 +65,7 @@ impl Entries {
                 }
             });
         }
-        pairs.sort_unstable();
+        sort(&mut pairs);
         let mut child_at = vec![0; ranges.len() + 1];
         for &(parent, _) in &pairs {
             child_at[parent as usize + 1] += 1;
@@ -108,7 +109,9 @@ impl Entries {
             .collect();
         // What is pushed last is walked first.
         let longest_first = |set: &mut [u32]| {
-            set.sort_by_key(|&i| std::cmp::Reverse((reach[i as usize], i)));
+            sort_by(set, |&a, &b| {
+                (reach[b as usize], b).cmp(&(reach[a as usize], a))
+            });
         };
         longest_first(&mut stack);
         let mut order: Vec<Range<Lv>> = Vec::new();
