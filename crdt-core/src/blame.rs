@@ -14,14 +14,14 @@ pub struct Authored {
     pub agent: String,
     /// The sequence numbers of the events that did, one a char, in order.
     pub seqs: Range<u32>,
+    /// When, if the agent said so: see [`Document::set_time`].
+    pub time: Option<u64>,
 }
 
 impl Document {
-    /// Who inserted the chars `range` of the text: pieces in order, as long as they can be.
+    /// Who inserted the chars `range` of the text, and when: pieces in order, as long as they can be.
     ///
-    /// The history does not store when something was done; who wants to know notes the time of
-    /// every [`Document::frontier`] or sequence number beside the document. What an undo or a
-    /// revert brought back counts as inserted by who did that.
+    /// What an undo or a revert brought back counts as inserted by who did that.
     ///
     /// What is older than the history of a shallow document is left out: nobody knows here who
     /// inserted it.
@@ -50,26 +50,32 @@ impl Document {
             let here = (run.len as usize).min(range.end - at) as u32;
             for (lvs, agent, seq) in agents.runs_in(run.lv..run.lv + here) {
                 let n = lvs.end - lvs.start;
-                let name = agents.name(agent);
-                let end = at + n as usize;
                 if lvs.start < history.graph.start() {
-                    at = end;
+                    at += n as usize;
                     continue;
                 }
-                match out.last_mut() {
-                    Some(last)
-                        if last.range.end == at && last.seqs.end == seq && last.agent == name =>
-                    {
-                        last.range.end = end;
-                        last.seqs.end += n;
+                let name = agents.name(agent);
+                for (seqs, time) in history.times.runs(agent, seq..seq + n) {
+                    let end = at + seqs.len();
+                    match out.last_mut() {
+                        Some(last)
+                            if last.range.end == at
+                                && last.seqs.end == seqs.start
+                                && last.agent == name
+                                && last.time == time =>
+                        {
+                            last.range.end = end;
+                            last.seqs.end = seqs.end;
+                        }
+                        _ => out.push(Authored {
+                            range: at..end,
+                            agent: name.to_owned(),
+                            seqs,
+                            time,
+                        }),
                     }
-                    _ => out.push(Authored {
-                        range: at..end,
-                        agent: name.to_owned(),
-                        seqs: seq..seq + n,
-                    }),
+                    at = end;
                 }
-                at = end;
             }
             if at == range.end {
                 break;

@@ -492,6 +492,10 @@ impl Document {
         (self.history, self.rope) = (history, rope);
     }
 
+    pub(crate) fn set_next_time(&mut self, time: u64) {
+        self.history.set_next_time(&self.agent, time);
+    }
+
     /// The sequence number of the next local edit.
     pub(crate) fn next_seq(&self) -> u32 {
         self.history.next_seq(&self.agent)
@@ -550,6 +554,11 @@ impl Document {
         });
         match unit {
             Ok(intake) => {
+                if let Some(history) = self.history.ready_mut() {
+                    for &(agent, seq, time) in &intake.times {
+                        history.times.add(agent, seq, time);
+                    }
+                }
                 self.edit_text(changed);
                 report.applied += intake.applied;
                 report.duplicate += intake.duplicate;

@@ -4,6 +4,7 @@ use crate::causal_graph::{AgentIdx, CausalGraph};
 use crate::error::EditError;
 use crate::op_log::{OpLog, Run};
 use crate::sorting::sort_by;
+use crate::times::Times;
 use crate::version::{EventId, Lv, MAX_EVENTS, VersionSummary, ranges_without};
 use std::ops::Range;
 
@@ -12,6 +13,7 @@ use std::ops::Range;
 pub(crate) struct History {
     pub(crate) graph: CausalGraph,
     pub(crate) ops: OpLog,
+    pub(crate) times: Times,
 }
 
 /// A length of the history to which it can go back.

@@ -50,6 +50,7 @@ mod rope;
 mod shallow;
 mod sorting;
 mod store;
+mod times;
 mod undo;
 mod version;
 mod versions;

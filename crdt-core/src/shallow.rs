@@ -165,7 +165,13 @@ impl History {
                         parents.iter().map(|parent| parent - cut + shift).collect()
                     }
                 });
+                let times = self.times.runs(agent, seq..seq + (lvs.end - lvs.start));
                 let agent = out.graph.agents.agent(ids.name(agent));
+                for (seqs, time) in times {
+                    if let Some(time) = time.filter(|_| out.times.at(agent, seqs.start) != time) {
+                        out.times.add(agent, seqs.start, time);
+                    }
+                }
                 let parts = self.ops.parts_in(lvs);
                 let runs = parts.map(|part| (part.run, self.ops.text_of(&part)));
                 out.append(agent, seq, &parents, runs);

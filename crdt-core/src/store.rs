@@ -46,6 +46,8 @@ pub(crate) struct Packed {
     /// opens none.
     unpack: fn(&Packed) -> Result<History, LoadError>,
     unpacked: OnceLock<Result<History, LoadError>>,
+    /// When local edits were made: from which sequence number on.
+    times: Vec<(u32, u64)>,
     /// What a corrupt file leaves.
     nothing: History,
 }
@@ -95,6 +97,7 @@ impl Store {
             next_seq,
             unpack: Packed::unpack,
             unpacked: OnceLock::new(),
+            times: Vec::new(),
             nothing: History::default(),
         };
         Ok((Store::Packed(Box::new(packed)), rope))
@@ -209,6 +212,21 @@ impl Store {
         Ok(())
     }
 
+    /// The next edits in the name of `own` are made at `time`.
+    pub(crate) fn set_next_time(&mut self, own: &str, time: u64) {
+        if let Some(history) = self.ready_mut() {
+            let agent = history.graph.agents.agent(own);
+            let next = history.graph.agents.next_seq(agent);
+            history.times.set_next(agent, next, time);
+        } else if let Store::Packed(packed) = self {
+            let next = packed.next_seq + packed.edits.len();
+            packed.times.retain(|&(seq, _)| seq < next);
+            if packed.times.last().is_none_or(|&(_, last)| last != time) {
+                packed.times.push((next, time));
+            }
+        }
+    }
+
     /// The length of all inserted text, in bytes.
     #[inline]
     pub(crate) fn text_len(&self) -> usize {
@@ -280,6 +298,10 @@ impl Packed {
                         reason: "there are more events than the head says",
                     })?;
             }
+        }
+        for &(seq, time) in &self.times {
+            let agent = history.graph.agents.agent(&self.agent);
+            history.times.set_next(agent, seq, time);
         }
         Ok(history)
     }

@@ -12,7 +12,8 @@
 //!            from the start, + 1 if the event before is one, too; then each other one: agent, seq
 //! operation  its length, if it has more than one event; its distance to the cursor, signed, if it
 //!            is away from it
-//! or several count, then each: length * 4 + kind, then its distance to the cursor, signed
+//! or several when the first event was made, if the head has 8 there; count, then each operation:
+//!            length * 4 + kind, then its distance to the cursor, signed
 //! text       of all inserts: as many UTF-8 chars as they insert
 //! ```
 //!
@@ -62,8 +63,10 @@ const LOOK_BACK: Lv = 256;
 /// In a part of a patch, the most events of one piece.
 const LONGEST_IN_PART: Lv = 4096;
 
-/// The kind of a piece of several operations.
+/// The kind of a piece of several operations, and of one that says when its first event was made:
+/// that is what the bit for a single operation away from the cursor says then.
 const SEVERAL: u64 = 3;
+const TIMED: u64 = AWAY;
 
 /// The fewest bytes that a parent and one of several operations take.
 const PARENT_BYTES: usize = 2;
@@ -124,6 +127,9 @@ pub(crate) fn encode_part(
                         return Some(part);
                     }
                     let len = longest.min(lvs.end - at);
+                    // Each time is said by a piece that starts there.
+                    let one_time = history.times.runs(agent, seq..seq + len).next();
+                    let len = one_time.map_or(len, |(seqs, _)| seqs.end - seqs.start);
                     encode_piece(history, &mut names, out, (at..at + len, agent, seq));
                     written.push((agent, seq..seq + len));
                     at += len;
@@ -173,6 +179,8 @@ fn encode_piece(
     let (Some(first), more) = (ops.next(), ops.next()) else {
         return;
     };
+    let time = history.times.stamps(agent, seq..seq + 1).first();
+    let is_single = more.is_none() && time.is_none();
     graph.graph.with_parents(lvs.start, |parents| {
         let at_base = history.cursor_at_base(agent, seq, parents);
         let before = seq.checked_sub(1);
@@ -186,11 +194,13 @@ fn encode_piece(
         });
         let start = at_base.or(before.map(|before| history.ops.cursor_after(before)));
         let (kind, distance) = operation(&first, start.unwrap_or(0));
-        let mut head = if more.is_none() { kind } else { SEVERAL };
+        let mut head = if is_single { kind } else { SEVERAL };
         head |= if continues { 0 } else { PARENTS };
-        if more.is_none() {
+        if is_single {
             head |= if distance != 0 { AWAY } else { 0 };
             head |= if first.len > 1 { LONG } else { 0 };
+        } else {
+            head |= if time.is_some() { TIMED } else { 0 };
         }
         let (place, name) = names.place(history, agent);
         push(out, place << AGENT_SHIFT | head);
@@ -211,7 +221,7 @@ fn encode_piece(
                 push(out, at.into());
             }
         }
-        if more.is_none() {
+        if is_single {
             if head & LONG != 0 {
                 push(out, first.len.into());
             }
@@ -219,6 +229,9 @@ fn encode_piece(
                 push_signed(out, distance);
             }
             return;
+        }
+        if let Some(&(_, time)) = time {
+            push(out, time);
         }
         push(out, parts().count() as u64);
         let mut cursor = start.unwrap_or(0);
@@ -326,9 +339,13 @@ fn decode_piece(reader: &mut Reader<'_>, batch: &mut Batch) -> Result<(), Decode
         batch.runs.push(run);
         Ok(())
     };
+    let mut time = None;
     if head & KIND == SEVERAL {
-        if head & (AWAY | LONG) != 0 {
+        if head & LONG != 0 {
             return Err(reader.error("a piece of no known form"));
+        }
+        if head & TIMED != 0 {
+            time = Some(reader.varint()?);
         }
         for _ in 0..reader.count(OP_BYTES)? {
             let len_kind = reader.varint()?;
@@ -354,6 +371,7 @@ fn decode_piece(reader: &mut Reader<'_>, batch: &mut Batch) -> Result<(), Decode
         .ok()
         .filter(|&n| n > 0 && seq.checked_add(n) < Some(1 << 31));
     batch.push(mark, (agent, seq, len.ok_or(error)?), origin);
+    batch.set_time(time);
     Ok(())
 }
 

@@ -32,6 +32,7 @@ struct Head {
     seq: u32,
     len: u32,
     origin: Origin,
+    time: Option<u64>,
     parents: Range<u32>,
     runs: Range<u32>,
     text: Range<usize>,
@@ -62,10 +63,18 @@ impl Batch {
             seq,
             len,
             origin,
+            time: None,
             parents: mark.parents..end.parents,
             runs: mark.runs..end.runs,
             text: mark.text..end.text,
         });
+    }
+
+    /// Says when the first event of the last piece was made.
+    pub(crate) fn set_time(&mut self, time: Option<u64>) {
+        if let Some(head) = self.heads.last_mut() {
+            head.time = time;
+        }
     }
 
     /// The pieces, in the order in which they were decoded.
@@ -76,6 +85,7 @@ impl Batch {
             seq: head.seq,
             len: head.len,
             origin: head.origin,
+            time: head.time,
             cursor: None,
             parents: &self.parents[head.parents.start as usize..head.parents.end as usize],
             runs: &self.runs[head.runs.start as usize..head.runs.end as usize],
@@ -103,6 +113,8 @@ pub(crate) struct Piece<'a> {
     /// In events; the sum of the runs' lengths.
     pub(crate) len: u32,
     pub(crate) origin: Origin,
+    /// When its first event was made, if that is said there.
+    pub(crate) time: Option<u64>,
     /// Where the event before left the cursor, to whose positions count from there.
     cursor: Option<i64>,
     pub(crate) parents: &'a [(u32, u32)],
@@ -182,6 +194,7 @@ impl<'a> Piece<'a> {
             batch.text.push_str(text);
         }
         batch.push(mark, (0, self.seq + from, len), self.origin);
+        batch.set_time(self.time.filter(|_| from == 0));
         batch
     }
 

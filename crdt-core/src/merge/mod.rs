@@ -29,6 +29,8 @@ pub(crate) struct Intake {
     /// The runs of events that were appended, as far as somebody may wait for them: agent, first
     /// seq, length.
     pub(crate) appended: Vec<(Arc<str>, u32, u32)>,
+    /// When events were made that came in: agent, sequence number, time.
+    pub(crate) times: Vec<(AgentIdx, u32, u64)>,
     /// Whether events that were held back before may wait for the ones that come in now.
     awaited: bool,
     /// The parents of the piece at hand.
@@ -394,6 +396,9 @@ fn append(
     };
     let seq = piece.seq + from;
     history.append(agent, seq, &parents, piece.runs_in(from, len));
+    if let Some(time) = piece.time.filter(|_| from == 0) {
+        intake.times.push((agent, seq, time));
+    }
     intake.parents = parents;
     intake.applied += len as usize;
     if intake.awaited || !intake.waiting.is_empty() {

@@ -166,7 +166,7 @@ impl Parts {
         out
     }
 
-    fn body(&mut self, kind: u8) -> &mut Vec<u8> {
+    pub(crate) fn body(&mut self, kind: u8) -> &mut Vec<u8> {
         let section = self.sections.iter_mut().find(|section| section.0 == kind);
         &mut section.unwrap().2
     }

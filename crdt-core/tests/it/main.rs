@@ -9,6 +9,7 @@ mod histories;
 mod oracle;
 mod patches;
 mod shallow;
+mod times;
 mod trace_files;
 mod traces;
 mod undo;

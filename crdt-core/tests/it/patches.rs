@@ -228,7 +228,8 @@ fn the_form_is_checked() {
     assert_eq!(offset(&[4, 0, 0]), 2, "from the event before event 0");
     assert_eq!(offset(&[4, 1, 3]), 2, "from the start and the event before");
     assert_eq!(offset(&[4, 0, 2]), 3, "without its text");
-    assert_eq!(offset(&[15, 0, 2, 0]), 3, "several, and away");
+    assert_eq!(offset(&[23, 0, 2, 0]), 3, "several, and long");
+    assert_eq!(offset(&[15, 0, 2, 0xff]), 4, "a time that is cut");
     assert_eq!(offset(&[20, 0, 2, 0]), 4, "of no length");
     assert_eq!(offset(&[12, 0, 2, 1, b'a']), 4, "before the start");
     assert_eq!(offset(&[7, 0, 2, 0]), 4, "no operations");

@@ -197,9 +197,11 @@ fn blame_names_who_inserted_each_char() {
                 range: piece,
                 agent,
                 seqs,
+                time,
             } in &blame
             {
                 assert_eq!((piece.start, piece.len()), (at, seqs.len()));
+                assert_eq!(*time, None);
                 at = piece.end;
                 ids.extend(seqs.clone().map(|seq| EventId::new(agent, seq)));
             }

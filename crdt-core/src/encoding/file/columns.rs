@@ -404,7 +404,7 @@ fn take_ops(
     head: &Head,
     history: &mut History,
 ) -> Result<(), DecodeError> {
-    let History { graph, ops } = history;
+    let History { graph, ops, .. } = history;
     if let Some(base) = graph.base().filter(|base| base.chars > 0) {
         ops.push_row(Run::new(Kind::Insert, 0, base.chars));
     }

@@ -5,6 +5,7 @@ mod base;
 mod columns;
 mod numbers;
 mod sections;
+mod times;
 
 use std::ops::Range;
 
@@ -183,6 +184,10 @@ pub(crate) fn write(
         let base = base::write(&graph.agents, base, &ids, &agents);
         out.bytes(Type::Base, &base, false);
     }
+    let times = times::write(history, &agents);
+    if !times.is_empty() {
+        out.bytes(Type::Times, &times, true);
+    }
     out.finish()
 }
 
@@ -301,6 +306,7 @@ impl File {
     pub(crate) fn unpack(&self) -> Result<Unpacked, LoadError> {
         let mut history = columns::read_graph(&self.sections, &self.bytes, &self.head)?;
         columns::read_ops(&self.sections, &self.bytes, &self.head, &mut history)?;
+        history.times = times::read(&self.sections, &self.bytes, &self.head, &self.limits)?;
         let dedup = self.sections.has(Type::Deleted);
         let kind = if dedup { Type::Deleted } else { Type::Inserted };
         let mut model = None;

@@ -28,9 +28,34 @@ pub(super) enum Type {
     Inserted = 5,
     Deleted = 6,
     Base = 7,
+    Times = 0x81,
 }
 
-const TYPES: usize = 7;
+impl Type {
+    fn of(kind: u8) -> Option<Type> {
+        let all = [
+            Type::Head,
+            Type::Text,
+            Type::Graph,
+            Type::Ops,
+            Type::Inserted,
+            Type::Deleted,
+            Type::Base,
+            Type::Times,
+        ];
+        all.into_iter().find(|&known| known as u8 == kind)
+    }
+
+    /// Its place among all types that are known here.
+    fn place(self) -> usize {
+        match self {
+            Type::Times => TYPES - 1,
+            other => other as usize - 1,
+        }
+    }
+}
+
+const TYPES: usize = 8;
 
 /// How the body of a section is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +133,7 @@ fn checksum(bytes: &[u8]) -> u32 {
 /// Where the sections of a file lie.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sections {
-    bodies: [Option<(u8, Range<usize>)>; TYPES + 1],
+    bodies: [Option<(u8, Range<usize>)>; TYPES],
     end: usize,
 }
 
@@ -154,8 +179,8 @@ impl Sections {
             if sum != checksum(&bytes[start..end]).to_le_bytes() {
                 return Err(LoadError::Checksum { offset: start });
             }
-            match sections.bodies.get_mut(kind as usize) {
-                Some(place) => *place = Some((codec, body..end)),
+            match Type::of(kind) {
+                Some(kind) => sections.bodies[kind.place()] = Some((codec, body..end)),
                 None if kind >= OPTIONAL => {}
                 None => return Err(unknown.into()),
             }
@@ -176,7 +201,7 @@ impl Sections {
     }
 
     pub(super) fn has(&self, kind: Type) -> bool {
-        self.bodies[kind as usize].is_some()
+        self.bodies[kind.place()].is_some()
     }
 
     /// How a section is packed, and a reader of its body.
@@ -185,7 +210,7 @@ impl Sections {
         bytes: &'a [u8],
         kind: Type,
     ) -> Result<(Codec, Reader<'a>), DecodeError> {
-        let Some((codec, body)) = &self.bodies[kind as usize] else {
+        let Some((codec, body)) = &self.bodies[kind.place()] else {
             return Err(DecodeError::Bytes {
                 offset: self.end,
                 reason: "a section is missing",

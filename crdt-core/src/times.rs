@@ -1,0 +1,125 @@
+//! When events were made, as far as their authors said.
+//!
+//! A stamp names an event and a time; it holds for that event and for all later ones of its agent, up
+//! to the next stamp. So who types on adds nothing to what a keystroke takes.
+
+use std::ops::Range;
+
+use crate::causal_graph::AgentIdx;
+use crate::document::Document;
+use crate::version::EventId;
+
+/// The stamps of all agents.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Times {
+    /// By agent: sequence numbers, ascending, and times.
+    stamps: Vec<Vec<(u32, u64)>>,
+}
+
+impl Times {
+    /// The stamps of one agent at the events `seqs`.
+    pub(crate) fn stamps(&self, agent: AgentIdx, seqs: Range<u32>) -> &[(u32, u64)] {
+        let stamps = self
+            .stamps
+            .get(agent as usize)
+            .map_or(&[][..], Vec::as_slice);
+        let from = stamps.partition_point(|&(seq, _)| seq < seqs.start);
+        let to = stamps.partition_point(|&(seq, _)| seq < seqs.end);
+        stamps.get(from..to).unwrap_or_default()
+    }
+
+    /// When an event was made.
+    pub(crate) fn at(&self, agent: AgentIdx, seq: u32) -> Option<u64> {
+        let until = self.stamps(agent, 0..seq.saturating_add(1));
+        until.last().map(|&(_, time)| time)
+    }
+
+    /// The events `seqs` in ranges of one time each.
+    pub(crate) fn runs(
+        &self,
+        agent: AgentIdx,
+        seqs: Range<u32>,
+    ) -> impl Iterator<Item = (Range<u32>, Option<u64>)> + use<'_> {
+        let mut at = seqs.start;
+        std::iter::from_fn(move || {
+            if at >= seqs.end {
+                return None;
+            }
+            let next = self.stamps(agent, at + 1..seqs.end).first();
+            let run = at..next.map_or(seqs.end, |&(seq, _)| seq);
+            at = run.end;
+            Some((run.clone(), self.at(agent, run.start)))
+        })
+    }
+
+    /// Adds a stamp that came from elsewhere. Of two for one event the earlier one holds, so that the
+    /// order in which they come does not matter.
+    pub(crate) fn add(&mut self, agent: AgentIdx, seq: u32, time: u64) {
+        let stamps = self.of(agent);
+        match stamps.binary_search_by_key(&seq, |&(seq, _)| seq) {
+            Ok(at) => stamps[at].1 = stamps[at].1.min(time),
+            Err(at) => stamps.insert(at, (seq, time)),
+        }
+    }
+
+    /// The events of an agent from `next` on, which are not made yet, are made at `time`.
+    pub(crate) fn set_next(&mut self, agent: AgentIdx, next: u32, time: u64) {
+        let stamps = self.of(agent);
+        stamps.truncate(stamps.partition_point(|&(seq, _)| seq < next));
+        if stamps.last().is_none_or(|&(_, last)| last != time) {
+            stamps.push((next, time));
+        }
+    }
+
+    fn of(&mut self, agent: AgentIdx) -> &mut Vec<(u32, u64)> {
+        let agent = agent as usize;
+        if self.stamps.len() <= agent {
+            self.stamps.resize(agent + 1, Vec::new());
+        }
+        &mut self.stamps[agent]
+    }
+}
+
+impl Document {
+    /// Says when the local edits are made that follow, until this is called again: in any unit, by
+    /// convention in milliseconds since 1970 (UTC). The document has no clock of its own.
+    ///
+    /// Times are part of patches and files, not of the JSON form. They are what authors say, and
+    /// nothing depends on them. Each call that brings another time makes the next patch some ten
+    /// bytes longer, so a coarse clock may do.
+    pub fn set_time(&mut self, time: u64) {
+        self.set_next_time(time);
+    }
+
+    /// When an event was made, if its author said so. It opens a history that is still packed.
+    pub fn time_of(&self, id: &EventId) -> Option<u64> {
+        let history = self.whole_history();
+        let agent = history.graph.agents.find_agent(&id.agent)?;
+        let known = history.graph.knows(id);
+        history.times.at(agent, id.seq).filter(|_| known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_holds_until_the_next() {
+        let mut times = Times::default();
+        assert_eq!(times.at(3, 0), None);
+        times.add(3, 5, 100);
+        times.add(3, 9, 90);
+        times.add(3, 5, 120);
+        times.set_next(3, 12, 90);
+        times.set_next(3, 12, 130);
+        times.set_next(3, 12, 140);
+        let at = [4, 5, 8, 9, 11, 12, 13].map(|seq| times.at(3, seq));
+        let expected = [None, Some(100), Some(100), Some(90), Some(90), Some(140)];
+        assert_eq!(at[..6], expected);
+        let runs: Vec<_> = times.runs(3, 3..10).collect();
+        assert_eq!(runs, [(3..5, None), (5..9, Some(100)), (9..10, Some(90))]);
+        assert_eq!(times.runs(0, 0..4).collect::<Vec<_>>(), [(0..4, None)]);
+        assert_eq!(times.stamps(3, 5..9), [(5, 100)]);
+    }
+}
