@@ -144,6 +144,9 @@ impl Engine {
         state.known = Arc::new(hello.summary.clone());
         state.in_flight = crdt_core::VersionSummary::new();
         state.mark(now, &self.config);
+        // Who looks at the status wants to see the round trip soon.
+        let first = now.saturating_add(self.config.settle);
+        state.check_at = state.check_at.min(first);
         let unknown_own_edits = !state.claimed.ranges(&self.agent).is_empty();
         let (agent, session) = (hello.agent.clone(), Some(hello.session));
         self.outputs.push_back(Output::PeerUp {

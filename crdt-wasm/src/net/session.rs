@@ -252,16 +252,22 @@ impl Session {
         if self.running.get() {
             return;
         }
-        self.unsettled.set(true);
-        self.turn(|_| {});
+        self.work(|_| {});
+        self.conclude();
+    }
+
+    /// Calls who is to hear of what was done, and draws the consequences for the whole.
+    fn conclude(&self) {
+        self.listeners.deliver();
         // Who waits for a change of the text has it now; the rest may take longer.
-        if self.unsettled.replace(false) {
-            self.turn(|core| core.settle(self));
+        while self.unsettled.replace(false) {
+            self.work(|core| core.settle(self));
+            self.listeners.deliver();
         }
     }
 
-    /// Does a piece of work with the state borrowed, and all that waits; then calls who is to hear.
-    fn turn(&self, act: impl FnOnce(&mut Core)) {
+    /// Does a piece of work with the state borrowed, and all that waits.
+    fn work(&self, act: impl FnOnce(&mut Core)) {
         self.running.set(true);
         {
             let mut core = self.core.borrow_mut();
@@ -272,28 +278,34 @@ impl Session {
                     break;
                 };
                 core.handle(self, event);
+                self.unsettled.set(true);
             }
         }
         self.running.set(false);
-        self.listeners.deliver();
     }
 }
 
 impl Watcher for Session {
     /// The first edit of a task goes out at once; those that follow it in the same task go out
-    /// together, in a microtask after it.
+    /// together, in a microtask after it. Nobody is called before that: whoever edits may be in the
+    /// middle of something.
     fn edited(&self) {
         if self.flush_planned.replace(true) {
             self.edited_since.set(true);
             return;
         }
-        self.dispatch(Event::Edited);
+        self.inbox.borrow_mut().push_back(Event::Edited);
+        if !self.running.get() {
+            self.work(|_| {});
+        }
         let this = self.this.clone();
         wasm_bindgen_futures::spawn_local(async move {
             if let Some(session) = this.upgrade() {
                 session.flush_planned.set(false);
                 if session.edited_since.replace(false) {
                     session.dispatch(Event::Edited);
+                } else {
+                    session.conclude();
                 }
             }
         });

@@ -72,6 +72,14 @@ class FakeServer {
   }
 }
 
+/** How many sockets were ever opened. */
+export let opened = 0;
+
+/** What a page hears of itself: `pagehide`, `pageshow`, `online`. Node has no such target. */
+export const page = new EventTarget();
+globalThis.addEventListener = page.addEventListener.bind(page);
+globalThis.removeEventListener = page.removeEventListener.bind(page);
+
 class FakeWebSocket extends EventTarget {
   bufferedAmount = 0;
   #isOver = false;
@@ -79,6 +87,7 @@ class FakeWebSocket extends EventTarget {
 
   constructor(url) {
     super();
+    opened += 1;
     this.#server = server(url);
     setImmediate(() => {
       if (!this.#server.isUp) {

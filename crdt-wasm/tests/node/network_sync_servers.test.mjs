@@ -1,8 +1,8 @@
 // Several signaling servers at once.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { server } from './fake_signaling.mjs';
-import { pause, until, withReplicas } from './replica.mjs';
+import { opened, page, server } from './fake_signaling.mjs';
+import { cable, pause, until, withReplicas } from './replica.mjs';
 
 let count = 0;
 
@@ -14,6 +14,9 @@ function addresses(n) {
 
 const LOCAL = { links: ['broadcast'], room: 'servers' };
 const RELAYED = { links: ['relay'], room: 'servers', key: 'sixteen random bytes' };
+
+/** What is said of a server that was there: it was lost, or since then could not be reached again. */
+const AWAY = ['signaling_lost', 'signaling_unreachable'];
 
 const states = (replica) => replica.sync.getStatus().signaling.map(({ state }) => state);
 
@@ -62,7 +65,7 @@ test('a server that ends takes nobody away whom another one knows', () =>
     assert.equal(a.sync.getStatus().state, 'connected');
     assert.equal(a.sync.getStatus().url, urls[1]);
     assert.deepEqual(states(a), ['reconnecting', 'connected']);
-    assert.equal(a.sync.getStatus().signaling[0].error.code, 'signaling_lost');
+    assert.ok(AWAY.includes(a.sync.getStatus().signaling[0].error.code));
     first.up();
     await until(() => states(a).every((state) => state === 'connected'), 'it comes back');
     second.down();
@@ -119,7 +122,7 @@ test('all lost, it goes on trying, and the links that stand are kept', () =>
     await until(() => states(a).every((state) => state === 'connected'));
     urls.forEach((url) => server(url).down());
     await until(() => a.sync.getStatus().state === 'reconnecting');
-    assert.equal(a.sync.getStatus().error.code, 'signaling_lost');
+    assert.ok(AWAY.includes(a.sync.getStatus().error.code));
     a.type('by the bus');
     await until(() => b.text === 'by the bus');
     urls.forEach((url) => server(url).up());
@@ -133,15 +136,54 @@ test('the page that the network comes back to tries at once', () =>
   withReplicas(['alice'], LOCAL, async (a) => {
     const [url] = addresses(1);
     await a.sync.connect(url);
+    const { random } = Math;
+    // Full jitter at its fullest: each wait is as long as it may be.
+    Math.random = () => 1;
+    try {
+      server(url).down();
+      const before = opened;
+      await until(() => opened > before, 'the first attempt fails, and a longer wait begins');
+      await pause();
+      server(url).up();
+      const attempts = opened;
+      page.dispatchEvent(new Event('online'));
+      assert.equal(opened, attempts + 1, 'in the same task');
+      await until(() => a.sync.getStatus().state === 'connected');
+    } finally {
+      Math.random = random;
+    }
+    const states = a.told('status').map(({ state }) => state);
+    const steps = states.filter((state, i) => state !== states[i - 1]);
+    assert.deepEqual(steps, ['connecting', 'connected', 'reconnecting', 'connected']);
+  }));
+
+test('a page that is put away leaves at once, and is back when it is shown again', () =>
+  withReplicas(['alice', 'bob'], RELAYED, async (a, b) => {
+    const [url] = addresses(1);
+    const transports = cable();
+    a.sync.addTransport(transports.ends[0]);
+    b.sync.addTransport(transports.ends[1]);
+    await Promise.all([a.sync.connect(url), b.sync.connect(url)]);
+    a.sync.setPresence('name', 'Alice');
+    a.type('seen ');
+    await until(() => b.text === 'seen ' && b.told('presence').length > 0);
+    // Both are pages of this process, so both are put away and come back.
+    page.dispatchEvent(new Event('pagehide'));
+    assert.deepEqual([a.peers, b.peers], [[], []]);
+    assert.equal(transports.ends[0].stops, 1);
+    a.type('hidden ');
+    b.doc.insert(0, 'hidden too ');
     server(url).down();
-    await until(() => a.sync.getStatus().state === 'reconnecting');
+    page.dispatchEvent(new Event('pageshow'));
+    assert.equal(a.sync.getStatus().state, 'reconnecting');
+    await until(() => a.text === b.text && a.text === 'hidden too seen hidden ');
     server(url).up();
-    globalThis.dispatchEvent?.(new Event('online'));
-    await until(() => a.sync.getStatus().state === 'connected');
-    assert.deepEqual(
-      a.told('status').map(({ state }) => state),
-      ['connecting', 'connected', 'reconnecting', 'connected'],
-    );
+    await until(() => a.sync.getStatus().state === 'connected', 'though the server was away');
+    await until(() => b.told('presence').at(-1).fields.name === 'Alice', 'presence is shown anew');
+    page.dispatchEvent(new Event('pageshow'));
+    a.type('!');
+    await until(() => b.text.endsWith('!'));
+    assert.deepEqual([...a.codes(), ...b.codes()], []);
   }));
 
 test('the option names the servers where connect does not', async () => {
