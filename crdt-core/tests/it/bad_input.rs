@@ -286,3 +286,38 @@ fn what_is_held_back_is_bounded_reported_and_judged_alone() {
     assert_eq!((report.applied, report.pending, report.dropped), (3, 0, 1));
     assert_eq!(doc.len_chars(), text.chars().count() + 3);
 }
+
+/// Events that wait for each other never come in. They are counted, go when there is no room, and
+/// harm nobody.
+#[test]
+fn a_cycle_is_held_back_and_goes_first() {
+    let wait = |agent: &str, seq: u32, on: &str, on_seq: u32| {
+        let txn = format!(
+            "{{\"agent\":\"{agent}\",\"seq\":{seq},\"parents\":[[\"{on}\",{on_seq}]],\"ops\":[[\"i\",0,\"x\"]]}}"
+        );
+        operations(&txn)
+    };
+    let mut doc = sample();
+    let before = doc.text();
+    doc.set_pending_limits(PendingLimits {
+        pieces: 3,
+        bytes: 1 << 20,
+    });
+    for (agent, on) in [("yan", "zoe"), ("zoe", "xin"), ("xin", "yan")] {
+        doc.merge_json(&wait(agent, 0, on, 0)).unwrap();
+    }
+    assert_eq!((doc.pending_events(), doc.text()), (3, before.clone()));
+    let waited: Vec<String> = doc.missing().into_iter().map(|id| id.agent).collect();
+    assert_eq!(waited, ["xin", "yan", "zoe"]);
+    // The same again is the same; something newer takes the place of the oldest.
+    assert_eq!(
+        doc.merge_json(&wait("xin", 0, "yan", 0)).unwrap().pending,
+        3
+    );
+    let report = doc.merge_json(&wait("wu", 1, "wu", 0)).unwrap();
+    assert_eq!((report.pending, report.dropped), (3, 1));
+    let first = "{\"agent\":\"wu\",\"seq\":0,\"parents\":[],\"ops\":[[\"i\",0,\"w\"]]}";
+    let report = doc.merge_json(&operations(first)).unwrap();
+    assert_eq!((report.applied, report.pending), (2, 2));
+    assert_eq!(doc.len_chars(), before.chars().count() + 2);
+}
