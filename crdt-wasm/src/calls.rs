@@ -113,13 +113,18 @@ extern "C" fn crdt_text(handle: u32) -> i32 {
 #[unsafe(no_mangle)]
 extern "C" fn crdt_insert_char(handle: u32, position: usize, scalar: u32) -> i32 {
     let char = char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER);
-    insert(handle, position, char.encode_utf8(&mut [0; 4]))
+    edit(handle, (position, 0), |document| {
+        edit::insert(document, position, char.encode_utf8(&mut [0; 4]))
+    })
 }
 
 /// Inserts the text on the desk.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_insert(handle: u32, position: usize, bytes: usize) -> i32 {
-    with_text(bytes, |text| insert(handle, position, text))
+    // Whoever hears of the edit may use the desk: the text is put back before.
+    edit(handle, (position, 0), |document| {
+        with_text(bytes, |text| edit::insert(document, position, text))
+    })
 }
 
 #[unsafe(no_mangle)]
@@ -170,12 +175,6 @@ extern "C" fn crdt_merge(handle: u32, operations: usize, frontier: usize) -> i32
 
 fn read(handle: u32, read: impl FnOnce(&Document) -> String) -> Result<String, BindingError> {
     registry::get(handle)?.read(|document| Ok(read(document)))
-}
-
-fn insert(handle: u32, position: usize, text: &str) -> i32 {
-    edit(handle, (position, 0), |document| {
-        edit::insert(document, position, text)
-    })
 }
 
 /// Makes an edit, and compares it with what was asked for.

@@ -441,3 +441,24 @@ test('disconnect stops the transports, and connect starts them again', () =>
     c.end();
     assert.deepEqual([...a.codes(), ...b.codes()], []);
   }));
+
+test('a transport that edits another document while it sends finds its text in place', () =>
+  withReplicas(['alice', 'bob'], {}, async (a, b) => {
+    const other = new crdt.Document('aside');
+    let edits = 0;
+    const [one, two] = cable().ends;
+    const send = one.send.bind(one);
+    one.send = (message) => {
+      other.insert(0, 'several chars, ');
+      edits += 1;
+      send(message);
+    };
+    a.sync.addTransport(one);
+    b.sync.addTransport(two);
+    await Promise.all([a.sync.connect(), b.sync.connect()]);
+    await until(() => a.told('synced').length > 0, 'the first exchange');
+    a.type('a text longer than that of the other document');
+    await until(() => b.text === a.text, 'the edit');
+    assert.equal(other.getText(), 'several chars, '.repeat(edits));
+    other.free();
+  }));
