@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { server } from './fake_signaling.mjs';
+import { crdt } from './package.mjs';
 import { Replica, cable, pause, until, withReplicas } from './replica.mjs';
 
 const URL = 'ws://localhost:1';
