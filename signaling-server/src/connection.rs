@@ -83,7 +83,7 @@ pub(crate) async fn serve<S, C>(
         WebSocketStream::from_partially_read(io, already_read, Role::Server, Some(config)).await;
     let outbox = hub.new_outbox();
     let client = begin(hub.clone(), outbox.clone());
-    let connection = Connection {
+    let mut connection = Connection {
         socket,
         client,
         outbox,
@@ -93,7 +93,8 @@ pub(crate) async fn serve<S, C>(
         ping_interval: hub.config.ping_interval(),
         client_timeout: hub.config.client_timeout(),
     };
-    connection.run(&hub).await;
+    let ended = connection.run(&hub).await;
+    connection.end(ended).await;
     drop(admission);
 }
 
@@ -121,42 +122,49 @@ enum Event {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin, C: Session> Connection<S, C> {
-    async fn run(mut self, hub: &Hub) {
-        let ended = {
-            let alarm = sleep(self.ping_interval);
-            let ending = hub.ending.cancelled();
-            tokio::pin!(alarm, ending);
-            loop {
-                match poll_fn(|cx| self.poll_event(cx, alarm.as_mut(), ending.as_mut())).await {
-                    Event::Frame(Ok(frame)) => self.receive(frame),
-                    Event::Frame(Err(error)) => break self.broken(error),
-                    Event::Note(note) => self.client.noted(note),
-                    Event::End(ended) => break ended,
-                    Event::Alarm if self.client.has_expired() => {
-                        break Ended::Server(CloseCode::TokenExpired);
+    /// Serves the client until the connection is to end.
+    async fn run(&mut self, hub: &Hub) -> Ended {
+        let alarm = sleep(self.ping_interval);
+        let ending = hub.ending.cancelled();
+        tokio::pin!(alarm, ending);
+        loop {
+            match poll_fn(|cx| self.poll_event(cx, alarm.as_mut(), ending.as_mut())).await {
+                Event::Frame(Ok(frame)) => self.receive(frame),
+                Event::Frame(Err(error)) => break self.broken(error),
+                Event::Note(note) => self.client.noted(note),
+                Event::End(ended) => break ended,
+                Event::Alarm if self.client.has_expired() => {
+                    break Ended::Server(CloseCode::TokenExpired);
+                }
+                Event::Alarm => {
+                    if !self.still_there() {
+                        break Ended::Server(CloseCode::IdleTimeout);
                     }
-                    Event::Alarm => {
-                        if !self.still_there() {
-                            break Ended::Server(CloseCode::IdleTimeout);
-                        }
-                        alarm.as_mut().reset(Instant::now() + self.ping_interval);
-                    }
+                    alarm.as_mut().reset(Instant::now() + self.ping_interval);
                 }
             }
-        };
+        }
+    }
+
+    /// Takes the client out of its room, and closes the socket where that is the server's to do.
+    ///
+    /// The future is made before it is awaited and does not hold the connection, so an open
+    /// connection has no room for what closing it takes.
+    fn end(self, ended: Ended) -> impl Future<Output = ()> {
         // The others are told before the close is shaken hands on, which a client may draw out.
         if ended == Ended::Server(CloseCode::GoingAway) {
             self.client.going_away();
         }
         drop(self.client);
         self.metrics.ended(ended);
-        if let Ended::Server(code) = ended {
-            // Boxed, so that an open connection holds no room for what closing it takes.
-            let _ = timeout(
-                CLOSE_TIMEOUT,
-                Box::pin(close(self.socket, self.outbox, code)),
-            )
-            .await;
+        let closing = match ended {
+            Ended::Server(code) => Some(Box::pin(close(self.socket, self.outbox, code))),
+            _ => None,
+        };
+        async move {
+            if let Some(closing) = closing {
+                let _ = timeout(CLOSE_TIMEOUT, closing).await;
+            }
         }
     }
 

@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::metrics::{Kind, Metrics};
 
 /// A queue that grew beyond this gives its memory back once it is empty.
-const KEPT_CAPACITY: usize = 16;
+const KEPT_CAPACITY: usize = 4;
 
 /// The queue of one client.
 pub(crate) struct Outbox {
