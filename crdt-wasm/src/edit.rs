@@ -66,7 +66,7 @@ pub(crate) fn delete(
 }
 
 /// The character that holds the unit at `position`, and the unit where it starts.
-fn floor(
+pub(crate) fn floor(
     document: &Document,
     name: &'static str,
     position: usize,

@@ -1,6 +1,8 @@
 //! What can go wrong at the border to JavaScript, and how it looks there: a real `Error` object
 //! with a stable `code`.
 
+#[cfg(feature = "network")]
+use crdt_core::AnchorError;
 use crdt_core::{AgentNameError, DecodeError, EditError, MergeError};
 use thiserror::Error;
 
@@ -33,6 +35,9 @@ pub(crate) enum BindingError {
     Edit(#[from] EditError),
     #[error(transparent)]
     Merge(#[from] MergeError),
+    #[cfg(feature = "network")]
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
     #[error("the frontier is not valid: {0}")]
     Frontier(#[from] DecodeError),
     #[cfg(feature = "network")]
@@ -52,6 +57,8 @@ impl BindingError {
             BindingError::AgentName(error) => error.code(),
             BindingError::Edit(error) => error.code(),
             BindingError::Merge(error) => error.code(),
+            #[cfg(feature = "network")]
+            BindingError::Anchor(error) => error.code(),
             BindingError::Frontier(error) => error.code(),
             #[cfg(feature = "network")]
             BindingError::Network(error) => error.code(),

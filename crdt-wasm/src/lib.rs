@@ -25,6 +25,8 @@
 //! * Nothing is borrowed while JavaScript runs, so a callback may call anything.
 
 #[cfg(feature = "network")]
+mod anchor;
+#[cfg(feature = "network")]
 mod argument;
 mod calls;
 mod delta;
@@ -39,5 +41,7 @@ mod object;
 mod registry;
 mod types;
 
+#[cfg(feature = "network")]
+pub use anchor::{anchor_at, anchor_position};
 #[cfg(feature = "network")]
 pub use net::NetworkSync;

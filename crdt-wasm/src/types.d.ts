@@ -50,6 +50,7 @@ export type CrdtErrorCode =
   | "parents_not_reduced"
   | "cyclic_event"
   | "too_old"
+  | "corrupt_history"
   // The network: this environment.
   | "webrtc_unavailable"
   | "websocket_unavailable"
@@ -270,7 +271,10 @@ export interface NetworkSyncEvents {
   synced: { peer: string };
   /** The text changed by a merge, from a peer or through `merge_operations`. */
   change: TextChange[];
-  /** A peer's fields changed (`null`: gone), or it left and all are gone. A page has one `session`. */
+  /**
+   * A peer's fields changed (`null`: gone), or it left and all are gone. A page has one `session`;
+   * `peer` is the agent id, as in the status.
+   */
   presence: { session: string; peer: string; fields: Record<string, unknown>; left: boolean };
   /** A peer's protocol version does not go with ours. `side` says who has to be updated: with `here`, reload this page. */
   outdated: { peer: string; side: "here" | "peer"; ours: number; theirs: number };

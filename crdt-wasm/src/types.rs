@@ -9,7 +9,10 @@ const TYPES: &'static str = include_str!("types.d.ts");
 mod tests {
     use std::collections::BTreeSet;
 
-    use crdt_core::{AgentNameError, DecodeError, Document, EditError, Frontier, MergeError};
+    use crdt_core::{
+        AgentNameError, AnchorError, DecodeError, Document, EditError, Frontier, LoadError,
+        MergeError,
+    };
     use signaling_protocol::{AgentId, ErrorCode};
 
     use crate::error::BindingError;
@@ -58,6 +61,10 @@ mod tests {
                     agent: agent(),
                     seq: 0,
                 },
+                MergeError::TooOld {
+                    agent: agent(),
+                    seq: 0,
+                },
             ]
         };
         let decode = [
@@ -89,6 +96,8 @@ mod tests {
             }),
             BindingError::from(Document::new("").expect_err("no name")),
             BindingError::from(AgentNameError { len: 0 }),
+            // An unknown char is no error of the package, and no char at all a bad argument.
+            BindingError::from(AnchorError::from(LoadError::Inconsistent { reason: "" })),
         ];
         let mut codes: BTreeSet<&str> = BTreeSet::new();
         codes.extend(merge().iter().map(MergeError::code));

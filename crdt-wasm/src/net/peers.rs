@@ -105,6 +105,13 @@ impl Peers {
         self.all.remove(id);
     }
 
+    /// Who has this page load.
+    pub(super) fn with_page(&self, page: u64) -> Option<&AgentId> {
+        let mut all = self.all.iter();
+        all.find(|(_, peer)| peer.page == Some(page))
+            .map(|(id, _)| id)
+    }
+
     pub(super) fn ids(&self) -> impl Iterator<Item = &AgentId> {
         self.all.keys()
     }

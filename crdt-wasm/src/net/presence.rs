@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use js_sys::{JSON, Object, Reflect};
+use signaling_protocol::AgentId;
 use wasm_bindgen::JsValue;
 
 use super::core::Core;
@@ -74,7 +75,9 @@ impl Core {
         }
         let payload = Object::new();
         set(&payload, "session", &format!("{of:016x}").into());
-        set(&payload, "peer", &agent.into());
+        // The engine knows whose edits they make; the room knows them by their id.
+        let peer = self.peers.with_page(of).map_or(agent, AgentId::as_str);
+        set(&payload, "peer", &peer.into());
         set(&payload, "fields", &values);
         set(&payload, "left", &left.into());
         session
