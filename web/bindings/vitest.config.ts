@@ -5,5 +5,7 @@ export default defineConfig({
     environment: "happy-dom",
     include: ["test/**/*.test.ts"],
     setupFiles: ["test/load_package.ts"],
+    // The random histories take seconds, and more of them on a busy machine.
+    testTimeout: 60_000,
   },
 });

@@ -1,20 +1,33 @@
 import { EditorView, placeholder } from "@codemirror/view";
 import { CollabEditor } from "@crdt/codemirror";
 import type { NetworkStatus } from "crdt-wasm";
-import { agentIdFor, tidyName } from "./name.js";
+import { findings, showFindings } from "./doctor.js";
+import { agentIdFor, colorOf, tidyName } from "./name.js";
 import { page } from "./page.js";
-import { showPeople } from "./people.js";
+import { peopleIn, showPeople } from "./people.js";
 import { coded, type Problem, problemOf } from "./problem.js";
-import { linkTo, newRoom, roomIn, roomProblem, serverFor } from "./room.js";
+import {
+  fragmentOf,
+  keyIn,
+  linkTo,
+  newKey,
+  newRoom,
+  roomIn,
+  roomProblem,
+  serverFor,
+} from "./room.js";
 import { hintText, countText, statusLine } from "./status.js";
 
 const NAME_KEY = "name";
 const COUNT_DELAY_MS = 150;
 const COPIED_MS = 2000;
+const CHECK_EVERY_MS = 1000;
 
 const address = new URL(location.href);
 const room = enterRoom();
+const key = keyIn(address);
 let agentId = agentIdFor(rememberedName(), random);
+let editor: CollabEditor | null = null;
 
 page.room.textContent = room;
 document.title = `${room} · Write together`;
@@ -27,6 +40,7 @@ try {
     await CollabEditor.create(page.editor, {
       agentId: () => agentId,
       room,
+      ...(key === null ? {} : { key }),
       onStatus: showStatus,
       onError: (error, status) => {
         // What keeps this page from connecting is told when it gives up, and in the status till then.
@@ -56,39 +70,67 @@ try {
   });
 }
 
-function start(editor: CollabEditor): void {
+function start(created: CollabEditor): void {
+  editor = created;
   page.count.textContent = countText("");
+  showName(created);
+  created.presence.onChange(showWhoIsHere);
   page.form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (editor.getNetworkStatus() === null) void connect(editor);
-    else editor.disableNetworkSync();
+    if (created.getNetworkStatus() === null) void connect(created);
+    else created.disableNetworkSync();
   });
   page.name.addEventListener("change", () => {
     page.name.value = tidyName(page.name.value);
     remember(page.name.value);
-    agentId = agentIdFor(page.name.value, random);
-    showPeople(page.peers, agentId, editor.getNetworkStatus());
+    showName(created);
   });
   page.copyLink.addEventListener("click", () => void copyLink());
   page.problemClose.addEventListener("click", () => showProblem(null));
   window.addEventListener("beforeunload", (event) => {
-    const kept = editor.getNetworkStatus()?.links.some((link) => link.synced) ?? false;
-    if (!kept && editor.view.state.doc.length > 0) event.preventDefault();
+    const kept = created.getNetworkStatus()?.links.some((link) => link.synced) ?? false;
+    if (!kept && created.view.state.doc.length > 0) event.preventDefault();
   });
-  editor.view.focus();
+  // A link to the same room with another key loads no page by itself.
+  window.addEventListener("hashchange", () => location.reload());
+  page.doctor.addEventListener("toggle", showDoctor);
+  // Not every step of a connection is told as an event.
+  setInterval(() => {
+    if (page.doctor.open) showDoctor();
+  }, CHECK_EVERY_MS);
+  created.view.focus();
 }
 
-async function connect(editor: CollabEditor): Promise<void> {
+async function connect(created: CollabEditor): Promise<void> {
   showProblem(null);
   // The old id may still be held by the server for a connection that broke.
   agentId = agentIdFor(page.name.value, random);
-  const connected = editor.enableNetworkSync(page.server.value.trim());
-  showStatus(editor.getNetworkStatus());
+  showName(created);
+  const connected = created.enableNetworkSync(page.server.value.trim());
+  showStatus(created.getNetworkStatus());
   try {
     await connected;
   } catch (error) {
     showError(error);
   }
+  showDoctor();
+}
+
+/** Shows others the name, now and when connected; the id stays as long as the connection. */
+function showName(created: CollabEditor): void {
+  created.presence.setUser({ name: page.name.value, color: colorOf(agentId) });
+  showWhoIsHere();
+}
+
+function showWhoIsHere(): void {
+  const me = { agentId, name: page.name.value };
+  const status = editor?.getNetworkStatus() ?? null;
+  showPeople(page.peers, peopleIn(me, status, editor?.presence.participants ?? []));
+}
+
+function showDoctor(): void {
+  const status = editor?.getNetworkStatus() ?? null;
+  showFindings(page.doctor, findings(editor?.doctor() ?? null, status));
 }
 
 function showStatus(status: NetworkStatus | null): void {
@@ -104,10 +146,10 @@ function showStatus(status: NetworkStatus | null): void {
         ? "Cancel"
         : "Disconnect";
   page.connect.classList.toggle("primary", status === null);
-  page.name.readOnly = status !== null;
   page.server.readOnly = status !== null;
 
-  showPeople(page.peers, agentId, status);
+  showWhoIsHere();
+  showDoctor();
   const hint = hintText(status);
   if (page.hint.textContent !== hint) page.hint.textContent = hint;
   page.hint.hidden = hint === "";
@@ -136,6 +178,7 @@ function enterRoom(): string {
   if (asked !== null && problem === null) return asked;
   const fresh = newRoom(random);
   address.searchParams.set("room", fresh);
+  address.hash = fragmentOf(newKey(crypto.getRandomValues(new Uint8Array(16))));
   history.replaceState(null, "", address);
   if (problem !== null) {
     showProblem({
@@ -148,7 +191,7 @@ function enterRoom(): string {
 }
 
 async function copyLink(): Promise<void> {
-  const link = linkTo(room, address);
+  const link = linkTo(room, key, address);
   try {
     await navigator.clipboard.writeText(link);
   } catch {

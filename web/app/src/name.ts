@@ -27,11 +27,14 @@ export function nameIn(agentId: string): string {
   return agentId.replace(SUFFIX, "") || agentId;
 }
 
-/** A colour for whoever has this id, the same on every page: degrees on the colour wheel. */
-export function hueOf(agentId: string): number {
+/**
+ * A colour for whoever has this id, the same on every page. All are as bright as each other, and
+ * white can be read on them.
+ */
+export function colorOf(agentId: string): string {
   let hash = 0;
   for (const character of agentId) hash = (hash * 31 + (character.codePointAt(0) ?? 0)) >>> 0;
-  return (hash * 137) % 360;
+  return `oklch(0.55 0.17 ${(hash * 137) % 360})`;
 }
 
 /** The first letter, for a badge. */

@@ -24,6 +24,7 @@ export const page = {
   problemClose: element("problem-close", HTMLButtonElement),
   peers: element("peers", HTMLUListElement),
   hint: element("hint", HTMLElement),
+  doctor: element("doctor", HTMLDetailsElement),
 };
 
 export type Page = typeof page;

@@ -1,22 +1,64 @@
+import type { Participant } from "@crdt/codemirror";
 import type { NetworkStatus } from "crdt-wasm";
-import { hueOf, initialOf, nameIn } from "./name.js";
+import { colorOf, initialOf, nameIn } from "./name.js";
 import { linkText } from "./status.js";
 
-/** Shows who is in the room: this page first, then the others. */
-export function showPeople(list: HTMLUListElement, me: string, status: NetworkStatus | null): void {
-  const here = status !== null && (status.connected || status.links.length > 0);
-  const others = (status?.links ?? []).map((link) =>
-    row(link.peer, nameIn(link.peer), linkText(link), link.state !== "connecting"),
-  );
-  list.replaceChildren(row(me, nameIn(me), here ? "you" : "you, not connected", here), ...others);
+/** Someone in the list. */
+interface Person {
+  id: string;
+  name: string;
+  color: string;
+  note: string;
+  linked: boolean;
 }
 
-function row(id: string, name: string, note: string, linked: boolean): HTMLLIElement {
+/** Who is in the room: this page first, then the others as they show themselves. */
+export function peopleIn(
+  me: { agentId: string; name: string },
+  status: NetworkStatus | null,
+  participants: readonly Participant[],
+): Person[] {
+  const here = status !== null && (status.connected || status.links.length > 0);
+  const others = (status?.links ?? []).map((link) => {
+    const shown = participants.find(({ peer }) => peer === link.peer)?.user;
+    return {
+      id: link.peer,
+      name: shown?.name || nameIn(link.peer),
+      color: shown?.color ?? colorOf(link.peer),
+      note: linkText(link),
+      linked: link.state !== "connecting",
+    };
+  });
+  const own = {
+    id: me.agentId,
+    name: me.name,
+    color: colorOf(me.agentId),
+    note: here ? "you" : "you, not connected",
+    linked: here,
+  };
+  return [own, ...others];
+}
+
+/** Shows them; nothing is drawn again that is there already, however often others move. */
+export function showPeople(list: HTMLUListElement, people: readonly Person[]): void {
+  people.forEach((person, index) => {
+    const drawn = list.children[index];
+    const state = JSON.stringify(person);
+    if (drawn instanceof HTMLElement && drawn.dataset["state"] === state) return;
+    const item = row(person);
+    item.dataset["state"] = state;
+    if (drawn === undefined) list.append(item);
+    else drawn.replaceWith(item);
+  });
+  while (list.children.length > people.length) list.lastElementChild?.remove();
+}
+
+function row({ id, name, color, note, linked }: Person): HTMLLIElement {
   const badge = document.createElement("span");
   badge.className = "badge";
   badge.ariaHidden = "true";
   badge.textContent = initialOf(name);
-  badge.style.setProperty("--hue", String(hueOf(id)));
+  badge.style.setProperty("--person", color);
 
   const who = document.createElement("span");
   who.className = "who";

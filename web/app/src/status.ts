@@ -27,7 +27,7 @@ export function statusLine(status: NetworkStatus | null): StatusLine {
 }
 
 /** How the link to one peer stands, in words. */
-export function linkText({ state, synced, problem }: PeerLink): string {
+export function linkText({ link, state, synced, problem }: PeerLink): string {
   switch (state) {
     case "connecting":
       return problem === null ? "connecting…" : "not reached yet, trying again…";
@@ -36,7 +36,7 @@ export function linkText({ state, synced, problem }: PeerLink): string {
     case "interrupted":
       return "interrupted, trying again…";
     case "open":
-      return synced ? "up to date" : "catching up…";
+      return (synced ? "up to date" : "catching up…") + (link === "relay" ? ", through the server" : "");
   }
 }
 

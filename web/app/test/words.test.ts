@@ -1,8 +1,20 @@
-import type { NetworkStatus, PeerLink } from "crdt-wasm";
+import type { Participant } from "@crdt/codemirror";
+import type { Diagnosis, DoctorStage, NetworkStatus, PeerLink } from "crdt-wasm";
 import { describe, expect, test } from "vitest";
-import { agentIdFor, hueOf, initialOf, nameIn, tidyName } from "../src/name.js";
+import { findings } from "../src/doctor.js";
+import { agentIdFor, colorOf, initialOf, nameIn, tidyName } from "../src/name.js";
+import { peopleIn } from "../src/people.js";
 import { problemOf } from "../src/problem.js";
-import { linkTo, newRoom, roomIn, roomProblem, serverFor } from "../src/room.js";
+import {
+  fragmentOf,
+  keyIn,
+  linkTo,
+  newKey,
+  newRoom,
+  roomIn,
+  roomProblem,
+  serverFor,
+} from "../src/room.js";
 import { hintText, countText, linkText, statusLine } from "../src/status.js";
 
 const bytes = (text: string) => new TextEncoder().encode(text).length;
@@ -63,6 +75,7 @@ describe("the status", () => {
     expect(linkText(link({ state: "indirect" }))).toMatch(/through others/);
     expect(linkText(link({ synced: false }))).toBe("catching up…");
     expect(linkText(link({}))).toBe("up to date");
+    expect(linkText(link({ link: "relay" }))).toBe("up to date, through the server");
     expect(linkText(link({ state: "interrupted" }))).toMatch(/interrupted/);
   });
 
@@ -123,8 +136,95 @@ describe("names", () => {
     expect(initialOf("ada")).toBe("A");
     expect(initialOf("👩‍👧 two")).toBe("👩‍👧");
     expect(initialOf("")).toBe("?");
-    expect(hueOf("Ada~1")).toBe(hueOf("Ada~1"));
-    expect(hueOf("Ada~1")).not.toBe(hueOf("Ada~2"));
+    expect(colorOf("Ada~1")).toBe(colorOf("Ada~1"));
+    expect(colorOf("Ada~1")).not.toBe(colorOf("Ada~2"));
+  });
+});
+
+describe("people", () => {
+  const me = { agentId: "Me~000000", name: "Me" };
+  const shown = (peer: string, name: string): Participant => ({
+    session: "1",
+    peer,
+    user: { name, color: "teal" },
+    selection: null,
+  });
+
+  test("this page comes first, and others are called what they call themselves", () => {
+    const people = peopleIn(me, status("connected", ["Ada~123456", "Ben~123456"]), [
+      shown("Ben~123456", "Benjamin"),
+      shown("Gone~123456", "Gone"),
+    ]);
+    expect(people.map(({ name, note }) => [name, note])).toEqual([
+      ["Me", "you"],
+      ["Ada", "up to date"],
+      ["Benjamin", "up to date"],
+    ]);
+    expect(people.map(({ color }) => color)).toEqual([
+      colorOf(me.agentId),
+      colorOf("Ada~123456"),
+      "teal",
+    ]);
+  });
+
+  test("alone and not connected, this page is there all the same", () => {
+    expect(peopleIn(me, null, [])).toMatchObject([{ name: "Me", note: "you, not connected" }]);
+  });
+});
+
+describe("the doctor's findings", () => {
+  const STAGES: DoctorStage[] = [
+    "environment",
+    "signaling",
+    "room",
+    "offer",
+    "ice",
+    "channel",
+    "sync",
+  ];
+
+  /** All is well before the stage, and nothing after it was reached. */
+  function diagnosis(failing: DoctorStage | null): Diagnosis {
+    const at = failing === null ? STAGES.length : STAGES.indexOf(failing);
+    const checks = STAGES.map((stage, index) => ({
+      stage,
+      ok: index === at ? false : index < at ? true : null,
+      detail: index === at ? "Ada~123456: it failed" : index < at ? "fine" : "not reached",
+    }));
+    const message = failing === null ? "all is well" : "Ada~123456: it failed";
+    return { stage: failing, message, advice: failing === null ? null : "do that", checks };
+  }
+
+  test("nothing is found where nothing was tried", () => {
+    expect(findings(null, null)).toMatchObject({ look: "off", stages: [] });
+  });
+
+  test("all is well", () => {
+    const found = findings(diagnosis(null), status("connected", ["Ada~123456"]));
+    expect(found).toMatchObject({ verdict: "All is well", look: "good", advice: null });
+    expect(found.stages.map(({ outcome }) => outcome)).toEqual(STAGES.map(() => "works"));
+  });
+
+  test.each(STAGES)("a failure has its stage, and what to do about it: %s", (failing) => {
+    const found = findings(diagnosis(failing), status("connected", ["Ada~123456"]));
+    expect(found.look).toBe("bad");
+    expect(found.advice).toMatch(/\.$/);
+    const at = STAGES.indexOf(failing);
+    expect(found.stages.map(({ outcome }) => outcome)).toEqual(
+      STAGES.map((_, index) => (index === at ? "fails" : index < at ? "works" : "not reached")),
+    );
+    expect(found.stages[at]?.detail).toBe("Ada: it failed");
+  });
+
+  test("no two stages fail with the same words", () => {
+    const verdicts = STAGES.map((stage) => findings(diagnosis(stage), null).verdict);
+    expect(new Set(verdicts).size).toBe(STAGES.length);
+  });
+
+  test("what is under way is no failure", () => {
+    const waiting = diagnosis(null);
+    waiting.checks[1] = { stage: "signaling", ok: null, detail: "waiting for the server" };
+    expect(findings(waiting, status("connecting"))).toMatchObject({ look: "busy", advice: null });
   });
 });
 
@@ -133,11 +233,28 @@ describe("rooms", () => {
     const address = new URL("http://localhost:8080/?room=a%20b%26c&server=wss%3A%2F%2Fx.example#y");
     expect(roomIn(address)).toBe("a b&c");
     expect(serverFor(address)).toBe("wss://x.example");
-    const sent = new URL(linkTo("a b&c", address));
+    const sent = new URL(linkTo("a b&c", null, address));
     expect(roomIn(sent)).toBe("a b&c");
     expect(sent.hash).toBe("");
     expect(serverFor(sent)).toBe("ws://localhost:8080/ws");
   });
+
+  test("the key of a room goes with its link, in the part that no server sees", () => {
+    const address = new URL("http://localhost:8080/");
+    const key = newKey(new Uint8Array([...Array(15).keys(), 255]));
+    expect(key).toBe("AAECAwQFBgcICQoLDA0O_w");
+    const sent = new URL(linkTo("room", key, address));
+    expect(sent.hash).toBe(fragmentOf(key));
+    expect(keyIn(sent)).toBe(key);
+    expect(sent.href.split("#")[0]).not.toContain(key);
+  });
+
+  test.each(["", "#", "#editor", "#key=", "#key=short", `#key=${"x".repeat(30)}%20`])(
+    "an address that ends with %j has no key",
+    (fragment) => {
+      expect(keyIn(new URL(`http://localhost/?room=x${fragment}`))).toBeNull();
+    },
+  );
 
   test("a page served safely uses a safe socket", () => {
     expect(serverFor(new URL("https://example.org/?room=x"))).toBe("wss://example.org/ws");

@@ -3,13 +3,17 @@ import { EditorState, type Extension } from "@codemirror/state";
 import { drawSelection, EditorView, keymap } from "@codemirror/view";
 import init, {
   type CrdtError,
+  type Diagnosis,
   Document,
   type IceServer,
   NetworkSync,
   type NetworkStatus,
   type NetworkSyncEvents,
+  type NetworkSyncOptions,
 } from "crdt-wasm";
 import { collaboration } from "./codemirror.js";
+import { remoteCursors } from "./cursors.js";
+import { Presence, type User } from "./presence.js";
 import { SharedText } from "./shared_text.js";
 
 export interface CollabEditorOptions {
@@ -22,6 +26,14 @@ export interface CollabEditorOptions {
   room?: string | (() => string);
   /** STUN and TURN servers. The default is none, which is enough on one machine or local network. */
   iceServers?: IceServer[];
+  /** The ways to a peer that may be used; all by default. */
+  links?: NonNullable<NetworkSyncOptions["links"]>;
+  /** The secret that the members of the room share, for the encrypted relay; off without it. */
+  key?: string;
+  /** What lets this page into the room, where the server asks for a token. */
+  token?: string;
+  /** How the others see whoever writes here. Left out, nobody sees where that is. */
+  user?: User;
   /** The document to edit, which stays the caller's to free. Left out, the editor makes one. */
   document?: Document;
   /** More extensions for CodeMirror; they come before the editor's own. */
@@ -44,9 +56,12 @@ export class CollabEditor {
   readonly shared: SharedText;
   /** The document, for the whole API of crdt-wasm. */
   readonly document: Document;
+  /** Who else is here and where they are; `presence.setUser` changes the name shown to them. */
+  readonly presence = new Presence();
 
   readonly #options: CollabEditorOptions;
   #network: NetworkSync | null = null;
+  #lastDiagnosis: Diagnosis | null = null;
 
   /** Loads the WebAssembly module if need be, and makes an editor in `parent`. */
   static async create(parent: Element, options: CollabEditorOptions = {}): Promise<CollabEditor> {
@@ -62,6 +77,7 @@ export class CollabEditor {
     this.#options = options;
     this.document = options.document ?? new Document(crypto.randomUUID());
     this.shared = new SharedText(this.document);
+    if (options.user !== undefined) this.presence.setUser(options.user);
     this.view = new EditorView({
       parent,
       state: EditorState.create({
@@ -69,6 +85,7 @@ export class CollabEditor {
         extensions: [
           options.extensions ?? [],
           collaboration(this.shared),
+          remoteCursors(this.shared, this.presence),
           history(),
           drawSelection(),
           EditorView.lineWrapping,
@@ -79,25 +96,28 @@ export class CollabEditor {
   }
 
   /**
-   * Shares the text through the signaling server at `wsUrl`, in place of any server before.
+   * Shares the text through the signaling server at `wsUrl`, or several of them, in place of any
+   * server before.
    *
    * Fulfilled when the server has let this page in; peers are linked after that. Rejected with a
    * `CrdtError` that says what to do; the editor is then not connected, and keeps its text.
    */
-  async enableNetworkSync(wsUrl: string): Promise<void> {
+  async enableNetworkSync(wsUrl: string | string[]): Promise<void> {
     this.disableNetworkSync();
-    const { agentId = crypto.randomUUID(), room, iceServers = [] } = this.#options;
-    const network = new NetworkSync(this.document.handle, valueOf(agentId), {
-      iceServers,
-      ...(room === undefined ? {} : { room: valueOf(room) }),
-    });
+    const { agentId = crypto.randomUUID() } = this.#options;
+    const network = new NetworkSync(this.document.handle, valueOf(agentId), this.#networkOptions());
     this.#network = network;
+    this.#lastDiagnosis = null;
     this.shared.follow(network);
+    this.presence.follow(network);
     this.#listen(network);
     try {
       await network.connect(wsUrl);
     } catch (error) {
-      if (this.#network === network) this.disableNetworkSync();
+      if (this.#network === network) {
+        this.#lastDiagnosis = network.doctor();
+        this.disableNetworkSync();
+      }
       throw error;
     }
   }
@@ -106,6 +126,7 @@ export class CollabEditor {
   disableNetworkSync(): void {
     if (this.#network === null) return;
     this.shared.follow(null);
+    this.presence.follow(null);
     this.#network.destroy();
     this.#network = null;
     this.#options.onStatus?.(null);
@@ -116,11 +137,30 @@ export class CollabEditor {
     return this.#network?.getStatus() ?? null;
   }
 
+  /**
+   * Names the stage at which the connection fails, and what to do about it. After a failed
+   * `enableNetworkSync`, that is what it failed at; `null` where nothing was tried.
+   */
+  doctor(): Diagnosis | null {
+    return this.#network?.doctor() ?? this.#lastDiagnosis;
+  }
+
   /** Leaves the room and takes the editor off the page. Frees the document if it made it. */
   destroy(): void {
     this.disableNetworkSync();
     this.view.destroy();
     if (this.#options.document === undefined) this.document.free();
+  }
+
+  #networkOptions(): NetworkSyncOptions {
+    const { room, iceServers = [], links, key, token } = this.#options;
+    return {
+      iceServers,
+      ...(room === undefined ? {} : { room: valueOf(room) }),
+      ...(links === undefined ? {} : { links }),
+      ...(key === undefined ? {} : { key }),
+      ...(token === undefined ? {} : { token }),
+    };
   }
 
   #listen(network: NetworkSync): void {

@@ -1,5 +1,13 @@
 export { CollabEditor, type CollabEditorOptions } from "./editor.js";
 export { collaboration, fromDocument } from "./codemirror.js";
+export { remoteCursors, remoteSelections, type RemoteSelection } from "./cursors.js";
+export {
+  Presence,
+  type AnchoredSelection,
+  type Participant,
+  type PresenceSource,
+  type User,
+} from "./presence.js";
 export { bindTextarea } from "./textarea.js";
 export {
   SharedText,

@@ -1,7 +1,10 @@
-import type { MergeReport, TextChange } from "crdt-wasm";
+import { anchor_at, anchor_position, type MergeReport, type TextChange } from "crdt-wasm";
+import type { AnchoredSelection } from "./presence.js";
 
 /** What a `SharedText` needs of a document; `Document` of crdt-wasm is one. */
 export interface TextDocument {
+  /** For anchors. */
+  readonly handle: number;
   getText(): string;
   insert(position: number, text: string): TextChange;
   deleteRange(position: number, length: number): TextChange;
@@ -92,6 +95,28 @@ export class SharedText {
     // A source tells of every merge into the document, this one too.
     if (this.#source === null) this.receive(report.changes);
     return report;
+  }
+
+  /**
+   * The ends of a selection as anchors. What is inserted at its ends does not become part of it, and
+   * a mere caret (where both are equal) stays before the character that it is before.
+   */
+  anchorSelection(anchor: number, head: number): AnchoredSelection {
+    const at = (end: number, other: number) =>
+      anchor_at(this.#document.handle, end, end > other ? "left" : "right");
+    return { anchor: at(anchor, head), head: at(head, anchor) };
+  }
+
+  /**
+   * Where an anchor is now; `null` for one in text that has not arrived here, or that is none, as
+   * others may send anything.
+   */
+  positionOf(anchor: string): number | null {
+    try {
+      return anchor_position(this.#document.handle, anchor);
+    } catch {
+      return null;
+    }
   }
 
   /** Shows changes that a merge made in the document. */

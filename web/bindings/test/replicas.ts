@@ -14,6 +14,10 @@ export class RecordingDocument implements TextDocument {
     this.inner = new Document(agent);
   }
 
+  get handle(): number {
+    return this.inner.handle;
+  }
+
   getText(): string {
     return this.inner.getText();
   }
@@ -39,13 +43,14 @@ export class Replica {
   readonly shared: SharedText;
   readonly view: EditorView;
 
-  constructor(agent: string, extensions: Extension = []) {
+  constructor(agent: string, extensions: Extension | ((shared: SharedText) => Extension) = []) {
     this.document = new RecordingDocument(agent);
     this.shared = new SharedText(this.document);
+    const more = typeof extensions === "function" ? extensions(this.shared) : extensions;
     this.view = new EditorView({
       state: EditorState.create({
         doc: this.shared.text,
-        extensions: [extensions, collaboration(this.shared), history()],
+        extensions: [more, collaboration(this.shared), history()],
       }),
     });
   }

@@ -12,20 +12,29 @@ const FLAGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
+  // Pages that a test makes up count as foreign, and may reach the server all the same.
+  "--disable-features=LocalNetworkAccessChecks",
   // Peers meet on this machine, and nowhere else.
   "--allow-loopback-in-peer-connection",
 ];
+
+/** With this, a browser sends nothing by UDP, as if a firewall forbade it. */
+const NO_UDP = "--webrtc-ip-handling-policy=disable_non_proxied_udp";
 
 export interface TabOptions {
   height?: number;
   /** Another tab of the same browser; left out, it is another person's. */
   beside?: Tab;
+  /** The firewall lets nothing through but what goes to servers. */
+  firewall?: boolean;
 }
 
 /** A server and some people's browsers. */
 export class Stage {
   server: Server;
   readonly #browser: Browser;
+  /** A second browser, started when it is needed first. */
+  #behindFirewall: Promise<Browser> | null = null;
   #tabs: Tab[] = [];
   #rooms = 0;
 
@@ -36,14 +45,18 @@ export class Stage {
 
   static async open(): Promise<Stage> {
     const server = await Server.start();
-    const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
-    return new Stage(server, browser);
+    return new Stage(server, await launch());
   }
 
-  /** A link to a room that nobody has been in. */
+  /** A link to a room that nobody has been in, without a key. */
   newRoom(): string {
     this.#rooms += 1;
     return `${this.server.url}/?room=${encodeURIComponent(`room ${this.#rooms}`)}`;
+  }
+
+  /** A link to a room that nobody has been in, with a key for the relay, as new visitors get it. */
+  newSecretRoom(): string {
+    return `${this.newRoom()}#key=${"k".repeat(22)}`;
   }
 
   /** A tab in the room, not connected. Tall, so that the editor draws all of a text. */
@@ -54,11 +67,12 @@ export class Stage {
   }
 
   /** A tab with nothing in it. */
-  async emptyTab({ height = 3000, beside }: TabOptions = {}): Promise<Tab> {
+  async emptyTab({ height = 3000, beside, firewall = false }: TabOptions = {}): Promise<Tab> {
+    const browser = firewall ? await (this.#behindFirewall ??= launch(NO_UDP)) : this.#browser;
     // A context is to the pages in it what a browser with a profile of its own is.
     const context =
       beside?.page.context() ??
-      (await this.#browser.newContext({ permissions: ["clipboard-read", "clipboard-write"] }));
+      (await browser.newContext({ permissions: ["clipboard-read", "clipboard-write"] }));
     const page = await context.newPage();
     await page.setViewportSize({ width: 1000, height });
     const tab = new Tab(page);
@@ -79,15 +93,27 @@ export class Stage {
   async clear(): Promise<void> {
     const tabs = this.#tabs;
     this.#tabs = [];
-    for (const context of this.#browser.contexts()) await context.close();
+    for (const browser of await this.#browsers()) {
+      for (const context of browser.contexts()) await context.close();
+    }
     expect(tabs.flatMap((tab) => tab.complaints)).toEqual([]);
   }
 
   /** Ends everything. */
   async close(): Promise<void> {
-    await this.#browser.close();
+    for (const browser of await this.#browsers()) await browser.close();
     expect(await this.server.stop()).toBe(0);
   }
+
+  async #browsers(): Promise<Browser[]> {
+    return this.#behindFirewall === null
+      ? [this.#browser]
+      : [this.#browser, await this.#behindFirewall];
+  }
+}
+
+function launch(...flags: string[]): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS, ...flags] });
 }
 
 /** `test` with a stage: one a file, cleared after each test. */

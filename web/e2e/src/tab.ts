@@ -1,4 +1,4 @@
-import type { Locator, Page } from "playwright-core";
+import type { CDPSession, Locator, Page } from "playwright-core";
 import { expect } from "vitest";
 
 /** How long something may take that takes moments on an idle machine. */
@@ -9,6 +9,8 @@ export class Tab {
   readonly page: Page;
   /** What the page complained of: errors nobody caught, and what it wrote to the console as one. */
   readonly complaints: string[] = [];
+
+  #devtools: Promise<CDPSession> | null = null;
 
   constructor(page: Page) {
     this.page = page;
@@ -47,6 +49,38 @@ export class Tab {
   /** What the status line says. */
   async status(): Promise<string> {
     return (await this.page.getByRole("status").textContent()) ?? "";
+  }
+
+  /** Takes the network away, or gives it back, as the developer tools do. */
+  async setNetwork(network: "there" | "gone"): Promise<void> {
+    this.#devtools ??= this.page.context().newCDPSession(this.page);
+    const devtools = await this.#devtools;
+    await devtools.send("Network.enable");
+    await devtools.send("Network.emulateNetworkConditions", {
+      offline: network === "gone",
+      // Without a delay the tools leave WebRTC alone, and so they do with connections made before.
+      latency: 1,
+      downloadThroughput: -1,
+      uploadThroughput: -1,
+    });
+  }
+
+  /** Kills the page's process. */
+  async crash(): Promise<void> {
+    const devtools = await this.page.context().newCDPSession(this.page);
+    const crashed = this.page.waitForEvent("crash");
+    // Nobody is left to answer.
+    void devtools.send("Page.crash").catch(() => {});
+    await crashed;
+  }
+
+  /** What the connection check says: its verdict, and the stages that fail. */
+  async diagnosis(): Promise<{ verdict: string; failing: string[] }> {
+    const panel = this.page.locator("#doctor");
+    const verdict = (await panel.locator(".verdict").textContent()) ?? "";
+    const failing = panel.locator("li[data-outcome=fails]");
+    const stages = await failing.evaluateAll((all) => all.map((one) => one.dataset["stage"] ?? ""));
+    return { verdict, failing: stages };
   }
 
   /** The names in the list of who is here, this tab's first. */

@@ -1,23 +1,7 @@
 import { readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
-import type { Page } from "playwright-core";
 import { expect } from "vitest";
-import { type Stage, test } from "../src/stage.js";
-
-type Package = typeof import("crdt-wasm");
-
-declare global {
-  // Set by the page below.
-  var crdt: Package;
-}
-
-const repository = new URL("../../../", import.meta.url);
-const PACKAGE = "/package/";
-const PAGE = `<!doctype html><script type="module">
-  import init, * as crdt from "./crdt_wasm.js";
-  await init();
-  globalThis.crdt = crdt;
-</script>`;
+import { openPackagePage, repository } from "../src/package_page.js";
+import { test } from "../src/stage.js";
 
 /** The snippet, as it stands in the README. */
 async function snippet(): Promise<string> {
@@ -27,23 +11,6 @@ async function snippet(): Promise<string> {
   expect(others).toEqual([]);
   if (found === undefined) throw new Error("README.md has no code block with myTransport");
   return found;
-}
-
-/** A page that has the package and nothing else of this project. */
-async function openPackagePage(stage: Stage): Promise<Page> {
-  const { page } = await stage.emptyTab();
-  await page.route(`${stage.server.url}${PACKAGE}**`, async (route) => {
-    const name = new URL(route.request().url()).pathname.slice(PACKAGE.length);
-    if (name === "") {
-      await route.fulfill({ contentType: "text/html", body: PAGE });
-    } else {
-      const path = fileURLToPath(new URL(`crdt-wasm/pkg/${name}`, repository));
-      await route.fulfill({ path });
-    }
-  });
-  await page.goto(`${stage.server.url}${PACKAGE}`);
-  await page.waitForFunction(() => "crdt" in globalThis);
-  return page;
 }
 
 test("the custom network layer of the README runs as written", async ({ stage }) => {
