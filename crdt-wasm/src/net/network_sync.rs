@@ -100,7 +100,8 @@ impl NetworkSync {
         self.session.disconnect();
     }
 
-    /// Sends edits to the peers now, rather than at the end of the current task.
+    /// Sends the edits of this task to the peers now: all of them, while by itself the first goes at
+    /// once and the rest at the end of the task.
     #[wasm_bindgen(js_name = broadcastOperations)]
     pub fn broadcast_operations(&self) {
         self.session.flush_edits();

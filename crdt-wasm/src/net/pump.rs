@@ -269,14 +269,14 @@ impl Core {
                     .queue(EventName::Outdated, plain(&payload));
             }
             Output::Diverged {
+                link,
                 agent,
                 frontier,
                 ours,
                 theirs,
-                ..
             } => {
                 let payload = Diverged {
-                    peer: agent,
+                    peer: self.peer_of(link).unwrap_or(agent),
                     frontier: frontier.to_json(),
                     ours: format!("{ours:016x}"),
                     theirs: format!("{theirs:016x}"),
