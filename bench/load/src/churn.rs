@@ -88,6 +88,7 @@ pub(crate) async fn load(
         server: server.address,
         clients,
         per_room: PER_ROOM,
+        crowd: 0,
     };
     let tally = Rc::new(Tally::default());
     let came = Rc::new(Cell::new(0));

@@ -31,6 +31,9 @@ pub(crate) struct Plan {
     pub(crate) server: SocketAddr,
     pub(crate) clients: usize,
     pub(crate) per_room: usize,
+    /// Tells the names of clients from those of others on the same server. A server may not have
+    /// seen yet that those are gone.
+    pub(crate) crowd: usize,
 }
 
 /// A client that is in.
@@ -81,7 +84,7 @@ impl Tally {
 impl Plan {
     pub(crate) fn identity(&self, number: usize) -> Identity {
         let room = format!("room{}", number / self.per_room);
-        let name = format!("c{number}");
+        let name = format!("c{}-{number}", self.crowd);
         // In pairs clients write to one peer, in larger rooms to all.
         let topic = if self.per_room > 2 { &room } else { &name }.clone();
         Identity { room, name, topic }
@@ -228,6 +231,7 @@ mod tests {
             server: SocketAddr::from(([127, 0, 0, 1], 1)),
             clients: 8,
             per_room: 3,
+            crowd: 0,
         };
         let peers: Vec<_> = (0..8).map(|number| plan.peer_of(number)).collect();
         assert_eq!(peers, [1, 2, 0, 4, 5, 3, 7, 6]);

@@ -74,9 +74,11 @@ pub(crate) async fn load(
         server: server.address,
         clients,
         per_room: clients.div_ceil(rooms.max(1)).max(2),
+        crowd: 1,
     };
     let first = Plan {
         clients: WARM_UP_CLIENTS,
+        crowd: 0,
         ..plan
     };
     drop(first.storm().await);

@@ -30,7 +30,7 @@ const LONGEST: u64 = 60_000_000_000;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) pairs: usize,
-    /// How many messages of one client are on their way at a time in bursts; one else.
+    /// How many messages of one client are on their way at a time in bursts; one before that.
     pub(crate) burst: usize,
     /// How long the load lasts before anything is counted, so that compilers and buffers settle.
     pub(crate) warm_up: Duration,
@@ -46,14 +46,20 @@ pub(crate) struct Settings {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Relay {
     pub(crate) clients: usize,
-    /// The runs in which each client waits for an answer before it writes again, the slowest first.
+    /// One message at a time, and in bursts.
+    pub(crate) shapes: Vec<Shape>,
+    pub(crate) failures: Failures,
+}
+
+/// A shape of the load: so many messages of each client are on their way at a time, or are sent at
+/// once.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Shape {
+    pub(crate) window: usize,
+    /// The runs at saturation, the slowest first.
     pub(crate) saturated: Vec<Run>,
-    /// The runs in which so many messages of each client are on their way at a time.
-    pub(crate) burst: usize,
-    pub(crate) bursts: Vec<Run>,
     /// At half of the median rate.
     pub(crate) half: Run,
-    pub(crate) failures: Failures,
 }
 
 /// A span of time under load.
@@ -73,18 +79,15 @@ pub(crate) struct Run {
 }
 
 impl Relay {
+    pub(crate) fn failed(&self) -> u64 {
+        self.failures.values().sum()
+    }
+}
+
+impl Shape {
     /// The median run at saturation.
     pub(crate) fn saturation(&self) -> Option<&Run> {
         median(&self.saturated)
-    }
-
-    /// The median run at saturation in bursts.
-    pub(crate) fn bursting(&self) -> Option<&Run> {
-        median(&self.bursts)
-    }
-
-    pub(crate) fn failed(&self) -> u64 {
-        self.failures.values().sum()
     }
 }
 
@@ -144,26 +147,37 @@ pub(crate) async fn load(
     settings: Settings,
     scratch: Option<&Path>,
 ) -> io::Result<(Relay, Option<Profile>)> {
-    let plan = Plan {
-        dialect: subject.dialect,
-        server: server.address,
-        clients: settings.pairs * 2,
-        per_room: 2,
+    let mut crowd = 0;
+    let mut plan = || {
+        crowd += 1;
+        Plan {
+            dialect: subject.dialect,
+            server: server.address,
+            clients: settings.pairs * 2,
+            per_room: 2,
+            crowd,
+        }
     };
     let mut failures = Failures::new();
-    let bursts = saturate(plan, server, settings, settings.burst, None, &mut failures).await?;
-    let saturated = saturate(plan, server, settings, 1, scratch, &mut failures).await?;
-    let rate = median(&saturated.runs).map_or(0.0, Run::per_second);
-    let half = pace(plan, server, rate / 2.0, settings, &mut failures).await?;
+    let mut shapes = Vec::new();
+    let mut profile = None;
+    for (window, scratch) in [(1, scratch), (settings.burst, None)] {
+        let saturated = saturate(plan(), server, settings, window, scratch, &mut failures).await?;
+        let rate = median(&saturated.runs).map_or(0.0, Run::per_second);
+        let half = pace(plan(), server, settings, window, rate / 2.0, &mut failures).await?;
+        shapes.push(Shape {
+            window,
+            saturated: saturated.runs,
+            half,
+        });
+        profile = profile.or(saturated.profile);
+    }
     let relay = Relay {
-        clients: plan.clients,
-        saturated: saturated.runs,
-        burst: settings.burst,
-        bursts: bursts.runs,
-        half,
+        clients: settings.pairs * 2,
+        shapes,
         failures,
     };
-    Ok((relay, saturated.profile))
+    Ok((relay, profile))
 }
 
 /// Runs at saturation, the slowest first, and where the server's time went.
@@ -248,12 +262,13 @@ async fn saturate(
     Ok(Saturation { runs, profile })
 }
 
-/// The clients write in turn, so many messages a second in all.
+/// The clients write in turn, each a whole window at once, so many messages a second in all.
 async fn pace(
     plan: Plan,
     server: &Server,
-    per_second: f64,
     settings: Settings,
+    window: usize,
+    per_second: f64,
     failures: &mut Failures,
 ) -> io::Result<Run> {
     let crowd = plan.storm().await;
@@ -286,6 +301,7 @@ async fn pace(
             let (start, base) = (Instant::now(), since_start());
             let mut beats = 0;
             let mut turns = (0..senders.len()).cycle();
+            let mut bytes = Vec::new();
             loop {
                 beats += 1;
                 let due_at = BEAT * beats;
@@ -297,10 +313,14 @@ async fn pace(
                     let Some((writer, message)) = turn else {
                         return;
                     };
-                    if let Err(error) = writer.send(message.stamped(stamp)).await {
+                    bytes.clear();
+                    for _ in 0..window {
+                        bytes.extend_from_slice(message.stamped(stamp));
+                    }
+                    if let Err(error) = writer.send(&bytes).await {
                         tally.failed(error);
                     }
-                    sent.set(sent.get() + 1);
+                    sent.set(sent.get() + window as u64);
                 }
             }
         }

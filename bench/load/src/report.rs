@@ -10,7 +10,7 @@ use crate::dialect::{Dialect, PAYLOAD_BYTES};
 use crate::idle::Idle;
 use crate::process::Subject;
 use crate::profile::Profile;
-use crate::relay::{Relay, Run};
+use crate::relay::{Relay, Run, Shape};
 use crate::results::{Kept, Results, first_line};
 
 /// What was aimed at.
@@ -110,7 +110,7 @@ type Row<'a> = (String, &'a str, Box<dyn Fn(&Measured) -> String>);
 fn table(measured: &[Measured]) -> Page {
     let first = measured.first().ok_or("nothing was measured")?;
     let (clients, rooms) = (first.idle.clients, first.idle.rooms);
-    let rows: Vec<Row<'_>> = vec![
+    let mut rows: Vec<Row<'_>> = vec![
         (
             format!(
                 "{} clients at once in {} rooms: still connected, reached by a peer, failures",
@@ -136,46 +136,16 @@ fn table(measured: &[Measured]) -> Page {
             Box::new(|server| format!("{:.1}", server.idle.bytes_per_client() / 1024.0)),
         ),
         (
-            "messages relayed at saturation, a second".to_owned(),
-            "≥ 100,000",
-            Box::new(|server| of(server.relay.saturation(), |run| whole(run.per_second()))),
-        ),
-        (
-            "– processor time of the server for one, µs".to_owned(),
-            "",
-            Box::new(|server| of(server.relay.saturation(), cost)),
-        ),
-        (
-            format!("the same in bursts of {}", first.relay.burst),
-            "",
-            Box::new(|server| of(server.relay.bursting(), |run| whole(run.per_second()))),
-        ),
-        (
-            "– processor time of the server for one, µs".to_owned(),
-            "",
-            Box::new(|server| of(server.relay.bursting(), cost)),
-        ),
-        (
-            "at half of its own saturation, without bursts: messages a second".to_owned(),
-            "",
-            Box::new(|server| whole(server.relay.half.per_second())),
-        ),
-        (
-            "– latency p50, ms".to_owned(),
-            "",
-            Box::new(|server| format!("{:.2}", server.relay.half.p50)),
-        ),
-        (
-            "– latency p99, ms".to_owned(),
-            "< 5",
-            Box::new(|server| format!("{:.2}", server.relay.half.p99)),
-        ),
-        (
             "failures while relaying".to_owned(),
             "0",
             Box::new(|server| server.relay.failed().to_string()),
         ),
     ];
+    let failures = rows.pop();
+    for (index, shape) in first.relay.shapes.iter().enumerate() {
+        rows.extend(rows_of(index, shape));
+    }
+    rows.extend(failures);
     let mut text = String::from("\n| | aim |");
     for server in measured {
         write!(text, " {} |", server.name)?;
@@ -191,6 +161,64 @@ fn table(measured: &[Measured]) -> Page {
     Ok(text)
 }
 
+/// The rows of one shape of the load.
+fn rows_of(index: usize, shape: &Shape) -> Vec<Row<'static>> {
+    let of = move |show: fn(&Shape) -> String| -> Box<dyn Fn(&Measured) -> String> {
+        Box::new(move |server| {
+            server
+                .relay
+                .shapes
+                .get(index)
+                .map_or_else(String::new, show)
+        })
+    };
+    vec![
+        (
+            format!("messages relayed a second, {}, at saturation", named(shape)),
+            "≥ 100,000",
+            of(|shape| saturated(shape, |run| whole(run.per_second()))),
+        ),
+        (
+            "– processor time of the server for one, µs".to_owned(),
+            "",
+            of(|shape| saturated(shape, |run| format!("{:.1}", run.server_cost()))),
+        ),
+        (
+            "– at half of that: messages a second".to_owned(),
+            "",
+            of(|shape| whole(shape.half.per_second())),
+        ),
+        (
+            "– at half of that: latency p50, ms".to_owned(),
+            "",
+            of(|shape| format!("{:.2}", shape.half.p50)),
+        ),
+        (
+            "– at half of that: latency p99, ms".to_owned(),
+            "< 5",
+            of(|shape| format!("{:.2}", shape.half.p99)),
+        ),
+    ]
+}
+
+fn named(shape: &Shape) -> String {
+    match shape.window {
+        1 => "one at a time".to_owned(),
+        window => format!("in bursts of {window}"),
+    }
+}
+
+fn saturated(shape: &Shape, show: impl Fn(&Run) -> String) -> String {
+    shape.saturation().map_or_else(String::new, show)
+}
+
+fn rate(server: &Measured, index: usize) -> f64 {
+    let shape = server.relay.shapes.get(index);
+    shape
+        .and_then(Shape::saturation)
+        .map_or(0.0, Run::per_second)
+}
+
 /// Which aims are met and which are not, in words.
 fn verdicts(ours: &Measured, peers: &[Measured], churn: Option<&Churn>) -> String {
     let kib = ours.idle.bytes_per_client() / 1024.0;
@@ -198,10 +226,7 @@ fn verdicts(ours: &Measured, peers: &[Measured], churn: Option<&Churn>) -> Strin
         .iter()
         .map(|peer| peer.idle.bytes_per_client() / 1024.0)
         .fold(f64::INFINITY, f64::min);
-    let rate = |server: &Measured| server.relay.saturation().map_or(0.0, Run::per_second);
-    let fastest = peers.iter().map(rate).fold(0.0, f64::max);
-    let times = rate(ours) / fastest.max(1.0);
-    let (idle, p99) = (&ours.idle, ours.relay.half.p99);
+    let idle = &ours.idle;
     let everybody = idle.connected == idle.clients && idle.reached == idle.clients as u64;
     let mut aims = vec![
         (
@@ -222,21 +247,29 @@ fn verdicts(ours: &Measured, peers: &[Measured], churn: Option<&Churn>) -> Strin
                 kib / least
             ),
         ),
-        (
-            rate(ours) >= MESSAGES_PER_SECOND,
-            format!("{} messages a second", whole(rate(ours))),
-        ),
-        (
-            times >= TIMES_THE_PEERS,
-            format!(
-                "{times:.1} times as many as the faster of the others, {TIMES_THE_PEERS} aimed at"
-            ),
-        ),
-        (
-            p99 < P99_MS,
-            format!("p99 {p99:.2} ms at half of that load"),
-        ),
     ];
+    for (index, shape) in ours.relay.shapes.iter().enumerate() {
+        let (own, name, p99) = (rate(ours, index), named(shape), shape.half.p99);
+        let fastest = peers
+            .iter()
+            .map(|peer| rate(peer, index))
+            .fold(0.0, f64::max);
+        let times = own / fastest.max(1.0);
+        aims.extend([
+            (
+                own >= MESSAGES_PER_SECOND,
+                format!("{} messages a second {name}", whole(own)),
+            ),
+            (
+                times >= TIMES_THE_PEERS,
+                format!("{times:.1} times as many {name} as the faster of the others"),
+            ),
+            (
+                p99 < P99_MS,
+                format!("p99 {p99:.2} ms at half of the load {name}"),
+            ),
+        ]);
+    }
     if let Some(churn) = churn {
         let growth = churn.growth();
         aims.push((
@@ -271,15 +304,19 @@ fn bounds(ours: &Measured, peers: &[Measured], profile: Option<&Profile>) -> Pag
          Cores busy at saturation, of those that the machine has; a Node server has one thread.\n\n\
          | | the server | its share in the kernel | the clients |\n|---|---|---|---|\n",
     );
-    for server in std::iter::once(ours).chain(peers) {
-        let Some(run) = server.relay.saturation() else {
+    let servers = || std::iter::once(ours).chain(peers);
+    let runs =
+        servers().flat_map(|server| server.relay.shapes.iter().map(move |shape| (server, shape)));
+    for (server, shape) in runs {
+        let Some(run) = shape.saturation() else {
             continue;
         };
         let busy = run.server_user + run.server_kernel;
         writeln!(
             text,
-            "| {} | {:.2} | {:.0} % | {:.2} |",
+            "| {}, {} | {:.2} | {:.0} % | {:.2} |",
             server.name,
+            named(shape),
             busy / run.seconds,
             100.0 * run.server_kernel / busy.max(f64::EPSILON),
             (run.tool_user + run.tool_kernel) / run.seconds,
@@ -288,7 +325,7 @@ fn bounds(ours: &Measured, peers: &[Measured], profile: Option<&Profile>) -> Pag
     if let Some(profile) = profile {
         writeln!(
             text,
-            "\nOf the samples that `perf` took of {} at saturation, {:.0} % fell into the kernel. The\n\
+            "\nOf the samples that `perf` took of {} at saturation, one message at a time, {:.0} % fell into the kernel. The\n\
              functions with the largest shares:\n\n| function | % |\n|---|---|",
             ours.name, profile.kernel
         )?;
@@ -336,7 +373,8 @@ fn comings_and_goings(kept: &Kept<Churn>) -> Page {
 
 fn method(ours: &Measured) -> String {
     let (idle, relay) = (&ours.idle, &ours.relay);
-    let run = relay.saturation();
+    let shape = relay.shapes.last();
+    let run = shape.and_then(Shape::saturation);
     format!(
         "\n## How it is measured\n\n\
          - The clients run on one thread, on the same cores as the server, over the loopback network, from\n\
@@ -349,25 +387,18 @@ fn method(ours: &Measured) -> String {
          each client subscribes to one of its own there, which is the least work that it can do.\n\
          - Saturation: {clients} clients in pairs; each answers a message with one, so that one of every\n\
          client is on its way at any time, or {burst} in bursts. The median of {runs} runs of {seconds:.0} s.\n\
-         - At half: the same clients write in turn, a batch each millisecond. A latency counts from when its\n\
-         batch was due, so that a late clock or client counts as the server's latency.\n\
+         - At half: the same clients write in turn, one message or a burst at once; what is due is sent each\n\
+         millisecond. A latency counts from that millisecond on, so that a late clock or client counts as\n\
+         the server's latency.\n\
          - The limit of relay messages for each client was raised to 10,000 a second here; the others have\n\
          none. PeerServer's limit of 5,000 clients was raised, and its heartbeats were spared. All other\n\
          settings are those that the servers come with.\n",
         hold = idle.hold_seconds,
         clients = whole(relay.clients as f64),
-        burst = relay.burst,
-        runs = relay.saturated.len(),
+        burst = shape.map_or(0, |shape| shape.window),
+        runs = shape.map_or(0, |shape| shape.saturated.len()),
         seconds = run.map_or(0.0, |run| run.seconds),
     )
-}
-
-fn of(run: Option<&Run>, show: impl Fn(&Run) -> String) -> String {
-    run.map_or_else(String::new, show)
-}
-
-fn cost(run: &Run) -> String {
-    format!("{:.1}", run.server_cost())
 }
 
 /// A version as the program or its package tells it.

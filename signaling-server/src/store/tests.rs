@@ -252,8 +252,8 @@ impl StorageBackend for SmallDisk {
     }
 }
 
-#[test]
-fn a_full_disk_refuses_writes_and_loses_nothing_acknowledged() {
+/// A database on a disk that gets full, and unlimited otherwise.
+fn on_a_small_disk() -> Database {
     let size = Arc::new(AtomicU64::new(u64::MAX));
     let disk = SmallDisk {
         disk: InMemoryBackend::new(),
@@ -266,6 +266,31 @@ fn a_full_disk_refuses_writes_and_loses_nothing_acknowledged() {
     };
     let database = Database::with(db, unlimited).unwrap();
     size.store(3 << 20, Ordering::Relaxed);
+    database
+}
+
+#[test]
+fn a_store_whose_disk_has_failed_says_so() {
+    let store = Store::start(on_a_small_disk()).unwrap();
+    let payload = "x".repeat(100_000);
+    let (tell, told) = mpsc::channel();
+    let write = || {
+        let reply = tell.clone();
+        store.write(append("r", &payload), move |result| {
+            reply.send(result).unwrap();
+        });
+        told.recv().unwrap()
+    };
+    assert_eq!(write(), Ok(1));
+    assert!(!store.has_failed());
+    while write().is_ok() {}
+    assert!(store.has_failed());
+    assert!(matches!(write(), Err(LogError::Unavailable { .. })));
+}
+
+#[test]
+fn a_full_disk_refuses_writes_and_loses_nothing_acknowledged() {
+    let database = on_a_small_disk();
 
     let payload = "x".repeat(100_000);
     let mut acknowledged = 0;
