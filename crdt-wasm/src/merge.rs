@@ -14,7 +14,7 @@ pub(crate) struct MergeReport {
     pub(crate) duplicate: usize,
     pub(crate) pending: usize,
     pub(crate) dropped: usize,
-    pub(crate) missing: Vec<(String, u32)>,
+    pub(crate) missing: Frontier,
     pub(crate) changes: Vec<TextChange>,
 }
 
@@ -33,7 +33,7 @@ impl MergeReport {
             push_number(&mut out, number);
         }
         out.push_str(",\"missing\":[");
-        for (i, (agent, seq)) in self.missing.iter().enumerate() {
+        for (i, EventId { agent, seq }) in self.missing.ids().iter().enumerate() {
             out.push_str(if i > 0 { ",[" } else { "[" });
             push_string(&mut out, agent);
             out.push(',');
@@ -95,20 +95,17 @@ pub(crate) fn merge(
     } else {
         delta.into_changes()
     };
-    let mut missing = report.missing;
     let not_led_to = frontier
         .iter()
         .flat_map(|frontier| frontier.ids())
         .filter(|id| !document.contains(id));
-    missing.extend(not_led_to.cloned());
-    missing.sort();
-    missing.dedup();
+    let missing = report.missing.iter().chain(not_led_to).cloned().collect();
     Ok(MergeReport {
         applied: report.applied,
         duplicate: report.duplicate,
         pending: report.pending,
         dropped: report.dropped,
-        missing: missing.into_iter().map(pair).collect(),
+        missing,
         changes,
     })
 }
@@ -124,8 +121,4 @@ pub(crate) fn whole_text(document: &Document) -> Vec<TextChange> {
         deleted: 0,
         inserted: text,
     }]
-}
-
-fn pair(id: EventId) -> (String, u32) {
-    (id.agent.to_string(), id.seq)
 }

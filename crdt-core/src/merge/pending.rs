@@ -1,11 +1,11 @@
 //! Events whose parents have not arrived yet, held back in a bounded buffer.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::batch::Batch;
-use crate::sorting::sort;
+use crate::sorting::{sort, sort_by};
 use crate::version::EventId;
 
 /// How much is held back at most: pieces, and bytes of memory. The oldest go first.
@@ -41,8 +41,10 @@ pub(crate) struct Held {
 /// Pieces, each under one parent that it waits for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pending {
-    pieces: BTreeMap<Ticket, Held>,
-    waiting: HashMap<Arc<str>, BTreeMap<u32, Vec<Ticket>>>,
+    pieces: HashMap<Ticket, Held>,
+    waiting: HashMap<(Arc<str>, u32), Vec<Ticket>>,
+    /// No piece that is held has a ticket before this one.
+    oldest: Ticket,
     next: Ticket,
     events: usize,
     bytes: usize,
@@ -60,10 +62,9 @@ impl Pending {
 
     /// The events that are waited for.
     pub(crate) fn missing(&self) -> Vec<EventId> {
-        let mut missing: Vec<EventId> = self
-            .waiting
-            .iter()
-            .flat_map(|(agent, seqs)| seqs.keys().map(|&seq| EventId::new(&**agent, seq)))
+        let parents = self.waiting.keys();
+        let mut missing: Vec<EventId> = parents
+            .map(|(agent, seq)| EventId::new(&**agent, *seq))
             .collect();
         sort(&mut missing);
         missing
@@ -71,13 +72,7 @@ impl Pending {
 
     /// Holds a piece back until its parent arrives. The same piece is held once.
     pub(crate) fn hold(&mut self, held: Held) {
-        let (agent, seq) = &held.parent;
-        let tickets = self
-            .waiting
-            .entry(agent.clone())
-            .or_default()
-            .entry(*seq)
-            .or_default();
+        let tickets = self.waiting.entry(held.parent.clone()).or_default();
         if tickets.iter().any(|t| self.pieces.get(t) == Some(&held)) {
             return;
         }
@@ -92,10 +87,11 @@ impl Pending {
     pub(crate) fn shrink(&mut self, limits: &PendingLimits) -> usize {
         let before = self.events;
         while self.pieces.len() > limits.pieces || self.bytes > limits.bytes {
-            let Some((&oldest, _)) = self.pieces.first_key_value() else {
+            if self.oldest == self.next {
                 break;
-            };
-            self.take(oldest);
+            }
+            self.take(self.oldest);
+            self.oldest += 1;
         }
         before - self.events
     }
@@ -104,16 +100,10 @@ impl Pending {
         let held = self.pieces.remove(&ticket)?;
         self.events -= held.len as usize;
         self.bytes -= held.piece.memory();
-        let (agent, seq) = &held.parent;
-        if let Some(seqs) = self.waiting.get_mut(agent) {
-            if let Some(tickets) = seqs.get_mut(seq) {
-                tickets.retain(|&t| t != ticket);
-                if tickets.is_empty() {
-                    seqs.remove(seq);
-                }
-            }
-            if seqs.is_empty() {
-                self.waiting.remove(agent);
+        if let Some(tickets) = self.waiting.get_mut(&held.parent) {
+            tickets.retain(|&t| t != ticket);
+            if tickets.is_empty() {
+                self.waiting.remove(&held.parent);
             }
         }
         Some(held)
@@ -121,13 +111,21 @@ impl Pending {
 
     /// Takes out the pieces that wait for one of the events `range` of `agent`, oldest first.
     pub(crate) fn wake(&mut self, agent: &str, range: Range<u32>) -> Vec<Held> {
-        let Some(seqs) = self.waiting.get(agent) else {
-            return Vec::new();
-        };
-        let mut tickets: Vec<Ticket> = seqs
-            .range(range)
-            .flat_map(|(_, t)| t.iter().copied())
-            .collect();
+        let mut tickets: Vec<Ticket> = Vec::new();
+        // Gone through is what is less: the events, or what waits.
+        if range.len() < self.waiting.len() {
+            let mut parent = (Arc::from(agent), 0);
+            for seq in range {
+                parent.1 = seq;
+                tickets.extend(self.waiting.get(&parent).into_iter().flatten());
+            }
+        } else {
+            for ((name, seq), waiting) in &self.waiting {
+                if range.contains(seq) && **name == *agent {
+                    tickets.extend(waiting);
+                }
+            }
+        }
         sort(&mut tickets);
         tickets
             .into_iter()
@@ -137,7 +135,10 @@ impl Pending {
 
     /// Takes everything out, oldest first.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Held> {
-        std::mem::take(self).pieces.into_values()
+        let pieces = std::mem::take(self).pieces;
+        let mut pieces: Vec<(Ticket, Held)> = pieces.into_iter().collect();
+        sort_by(&mut pieces, |(a, _), (b, _)| a.cmp(b));
+        pieces.into_iter().map(|(_, held)| held)
     }
 }
 
@@ -179,6 +180,9 @@ mod tests {
             pending.missing(),
             [1, 2, 3].map(|seq| EventId::new("b", seq))
         );
+        assert_eq!(pending.wake("a", 0..9), []);
+        assert_eq!(pending.wake("b", 2..3), [held(2)]);
+        pending.hold(held(2));
         assert_eq!(pending.wake("b", 0..3), [held(1), held(2)]);
         assert_eq!(pending.wake("b", 0..3), []);
         assert_eq!(pending.drain().collect::<Vec<_>>(), [held(3)]);
