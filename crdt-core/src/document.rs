@@ -351,8 +351,26 @@ impl Document {
     /// the same events. A shallow document has only those after its
     /// [start](Document::history_start).
     pub fn operations_json(&self) -> String {
-        let history = &self.history;
-        json::encode(history, &history.missing_from(&VersionSummary::new()))
+        json::encode(&self.history, &self.history.after(&[]))
+    }
+
+    /// The events that are not at or before those of `frontier`, in the canonical JSON form; ids that
+    /// are not known here count for nothing.
+    ///
+    /// # Errors
+    /// See [`Document::encode_since`].
+    pub fn operations_after_json(&self, frontier: &Frontier) -> Result<String, EncodeError> {
+        self.history.check()?;
+        let graph = &self.history.graph;
+        let ids = frontier.ids().iter();
+        let mut lvs: Vec<Lv> = ids.filter_map(|id| graph.find(id)).collect();
+        sort(&mut lvs);
+        // Every event that is here follows all that a shallow document has let go of.
+        if lvs.is_empty() && graph.base().is_some() && !graph.base_is_within(frontier) {
+            let EventId { agent, seq } = graph.begin_id();
+            return Err(EncodeError::TooOld { agent, seq });
+        }
+        Ok(json::encode(&self.history, &self.history.after(&lvs)))
     }
 
     /// The events that `have` does not hold, in the canonical JSON form.

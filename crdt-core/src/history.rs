@@ -119,6 +119,17 @@ impl History {
         })
     }
 
+    /// The events that are not at or before the version `frontier`, ascending.
+    pub(crate) fn after(&self, frontier: &[Lv]) -> Vec<Range<Lv>> {
+        let graph = &self.graph;
+        let mut after = graph.graph.diff(graph.frontier(), frontier).only_a;
+        for range in &mut after {
+            range.start = range.start.max(graph.start());
+        }
+        after.retain(|range| !range.is_empty());
+        after
+    }
+
     /// The events that `have` does not hold, ascending, as far as they were not let go.
     pub(crate) fn missing_from(&self, have: &VersionSummary) -> Vec<Range<Lv>> {
         let agents = &self.graph.agents;

@@ -42,6 +42,7 @@ mod document;
 mod edits;
 mod encoding;
 mod error;
+mod hashing;
 mod history;
 mod merge;
 mod op_log;

@@ -16,7 +16,6 @@ use crate::edit::{self, Edited};
 use crate::error::BindingError;
 use crate::{merge, registry};
 
-#[derive(Default)]
 struct Desk {
     /// What JavaScript passes in.
     input: Vec<u8>,
@@ -27,7 +26,16 @@ struct Desk {
 }
 
 thread_local! {
-    static DESK: RefCell<Desk> = RefCell::default();
+    static DESK: RefCell<Desk> = const {
+        RefCell::new(Desk {
+            input: Vec::new(),
+            reply: String::new(),
+            edited: Edited {
+                position: 0,
+                deleted: 0,
+            },
+        })
+    };
 }
 
 const DONE: i32 = 0;
@@ -144,8 +152,7 @@ extern "C" fn crdt_operations(handle: u32) -> i32 {
 extern "C" fn crdt_operations_since(handle: u32, frontier: usize) -> i32 {
     answer(with_text(frontier, |frontier| {
         registry::get(handle)?.read(|document| {
-            let known = document.summary_of(&Frontier::from_json(frontier)?);
-            let operations = document.operations_since_json(&known);
+            let operations = document.operations_after_json(&Frontier::from_json(frontier)?);
             Ok(operations.map_err(MergeError::from)?)
         })
     }))

@@ -18,13 +18,14 @@ pub(crate) struct TextChange {
 }
 
 /// What a local edit really changed, in UTF-16 units.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Edited {
     pub(crate) position: usize,
     pub(crate) deleted: usize,
 }
 
 /// Inserts `text` before the unit at `position`.
+#[inline(always)]
 pub(crate) fn insert(
     document: &mut Document,
     position: usize,
@@ -41,6 +42,7 @@ pub(crate) fn insert(
 }
 
 /// Deletes `length` units from `position` on.
+#[inline(always)]
 pub(crate) fn delete(
     document: &mut Document,
     position: usize,
@@ -66,6 +68,7 @@ pub(crate) fn delete(
 }
 
 /// The character that holds the unit at `position`, and the unit where it starts.
+#[inline(always)]
 pub(crate) fn floor(
     document: &Document,
     name: &'static str,

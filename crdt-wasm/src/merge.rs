@@ -22,32 +22,25 @@ impl MergeReport {
     /// As JSON, which `document.js` makes an object of.
     pub(crate) fn to_json(&self) -> String {
         let mut out = String::new();
-        let numbers = [
-            ("{\"applied\":", self.applied),
-            (",\"duplicate\":", self.duplicate),
-            (",\"pending\":", self.pending),
-            (",\"dropped\":", self.dropped),
-        ];
-        for (name, number) in numbers {
-            out.push_str(name);
-            push_number(&mut out, number);
-        }
-        out.push_str(",\"missing\":[");
+        // Writing to a string does not fail.
+        let _ = write!(
+            out,
+            "{{\"applied\":{},\"duplicate\":{},\"pending\":{},\"dropped\":{},\"missing\":[",
+            self.applied, self.duplicate, self.pending, self.dropped
+        );
         for (i, EventId { agent, seq }) in self.missing.ids().iter().enumerate() {
             out.push_str(if i > 0 { ",[" } else { "[" });
             push_string(&mut out, agent);
-            out.push(',');
-            push_number(&mut out, *seq as usize);
-            out.push(']');
+            let _ = write!(out, ",{seq}]");
         }
         out.push_str("],\"changes\":[");
         for (i, change) in self.changes.iter().enumerate() {
-            out.push_str(if i > 0 { "," } else { "" });
-            out.push_str("{\"position\":");
-            push_number(&mut out, change.position);
-            out.push_str(",\"deleted\":");
-            push_number(&mut out, change.deleted);
-            out.push_str(",\"inserted\":");
+            let comma = if i > 0 { "," } else { "" };
+            let (position, deleted) = (change.position, change.deleted);
+            let _ = write!(
+                out,
+                "{comma}{{\"position\":{position},\"deleted\":{deleted},\"inserted\":"
+            );
             push_string(&mut out, &change.inserted);
             out.push('}');
         }
@@ -56,21 +49,21 @@ impl MergeReport {
     }
 }
 
-fn push_number(out: &mut String, number: usize) {
-    // Writing to a string does not fail.
-    let _ = write!(out, "{number}");
-}
-
+#[inline(never)]
 fn push_string(out: &mut String, text: &str) {
     out.push('"');
-    let mut rest = text;
-    while let Some(at) = rest.find(|c| matches!(c, '"' | '\\' | '\0'..='\x1f')) {
-        let (plain, from) = rest.split_at(at);
-        out.push_str(plain);
-        let _ = write!(out, "\\u{:04x}", from.as_bytes()[0]);
-        rest = &from[1..];
+    for piece in text.split_inclusive(|c| matches!(c, '"' | '\\' | '\0'..='\x1f')) {
+        match piece.as_bytes().last() {
+            Some(&last @ (b'"' | b'\\' | 0..=0x1f)) => {
+                out.push_str(piece.get(..piece.len() - 1).unwrap_or_default());
+                out.push_str("\\u00");
+                for digit in [last >> 4, last & 15] {
+                    out.extend(char::from_digit(u32::from(digit), 16));
+                }
+            }
+            _ => out.push_str(piece),
+        }
     }
-    out.push_str(rest);
     out.push('"');
 }
 

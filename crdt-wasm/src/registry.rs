@@ -29,7 +29,6 @@ pub(crate) struct Entry {
     live: Cell<bool>,
 }
 
-#[derive(Default)]
 struct Registry {
     last_handle: u32,
     /// In the order of their handles.
@@ -44,7 +43,12 @@ impl Registry {
 }
 
 thread_local! {
-    static REGISTRY: RefCell<Registry> = RefCell::default();
+    static REGISTRY: RefCell<Registry> = const {
+        RefCell::new(Registry {
+            last_handle: 0,
+            entries: Vec::new(),
+        })
+    };
 }
 
 /// Takes the document in. Handles are never given out twice, so a stale one stays dead.
@@ -65,6 +69,7 @@ pub(crate) fn add(document: Document) -> u32 {
 }
 
 /// The document behind a live handle.
+#[inline(always)]
 pub(crate) fn get(handle: u32) -> Result<Rc<Entry>, BindingError> {
     REGISTRY
         .with_borrow(|registry| {
@@ -106,6 +111,7 @@ impl Entry {
     }
 
     /// Runs `write` on the document. It must not call into JavaScript.
+    #[inline(always)]
     pub(crate) fn write<T>(
         &self,
         write: impl FnOnce(&mut Document) -> Result<T, BindingError>,
@@ -123,6 +129,7 @@ impl Entry {
     }
 
     /// Calls `tell` for every watcher that lives; they may call back into this entry.
+    #[inline(always)]
     pub(crate) fn each_watcher(&self, tell: impl Fn(&dyn Watcher)) {
         let watchers: Vec<_> = self
             .watchers

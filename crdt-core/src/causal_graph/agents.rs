@@ -1,8 +1,8 @@
 //! Which agent made which event: the two-way map between local versions and `(agent, seq)`.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
+use crate::hashing::Map;
 use crate::version::{Lv, join_range};
 
 /// A local number of an agent: its place in the order in which names were first seen here.
@@ -46,7 +46,7 @@ struct Agent {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AgentAssignment {
     agents: Vec<Agent>,
-    by_name: HashMap<String, AgentIdx>,
+    by_name: Map<String, AgentIdx>,
     runs: Vec<LvRun>,
     len: u32,
 }

@@ -12,7 +12,7 @@
 //! of [`push_greedy`], from single events. Positions and lengths are in Unicode scalars.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::fmt::Write;
 use std::ops::Range;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use std::sync::Arc;
 use super::json_value::{Value, write_string};
 use super::json_version::write_ids;
 use crate::error::DecodeError;
+use crate::hashing::Map;
 use crate::history::History;
 use crate::merge::{Batch, Origin};
 use crate::op_log::{Kind, MAX_RUN, Run, push_greedy};
@@ -195,7 +196,7 @@ pub(crate) fn decode(text: &str) -> Result<Batch, DecodeError> {
     }
     let txns = array(value.get("txns"), || "txns".to_owned())?;
     let mut batch = Batch::default();
-    let mut names = HashMap::new();
+    let mut names = Map::default();
     for (i, txn) in txns.iter().enumerate() {
         decode_txn(txn, i, &mut batch, &mut names)?;
     }
@@ -203,11 +204,14 @@ pub(crate) fn decode(text: &str) -> Result<Batch, DecodeError> {
 }
 
 /// The place of a name in the batch's list.
-fn place<'a>(batch: &mut Batch, names: &mut HashMap<&'a str, u32>, name: &'a str) -> u32 {
-    *names.entry(name).or_insert_with(|| {
-        batch.names.push(Arc::from(name));
-        batch.names.len() as u32 - 1
-    })
+fn place(batch: &mut Batch, names: &mut Map<String, u32>, name: &str) -> u32 {
+    if let Some(&place) = names.get(name) {
+        return place;
+    }
+    let place = batch.names.len() as u32;
+    batch.names.push(Arc::from(name));
+    names.insert(name.to_owned(), place);
+    place
 }
 
 pub(super) fn array<'v, 't>(
@@ -264,11 +268,11 @@ pub(super) fn id<'v>(
     Ok((string(pair.first(), &at)?, number(pair.get(1), &at)?))
 }
 
-fn decode_txn<'a>(
-    txn: &'a Value<'_>,
+fn decode_txn(
+    txn: &Value<'_>,
     i: usize,
     batch: &mut Batch,
-    names: &mut HashMap<&'a str, u32>,
+    names: &mut Map<String, u32>,
 ) -> Result<(), DecodeError> {
     let at = |what: &str| format!("txns[{i}].{what}");
     let mark = batch.mark();

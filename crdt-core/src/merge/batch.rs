@@ -89,7 +89,7 @@ impl Batch {
             cursor: None,
             parents: &self.parents[head.parents.start as usize..head.parents.end as usize],
             runs: &self.runs[head.runs.start as usize..head.runs.end as usize],
-            text: &self.text[head.text.clone()],
+            text: self.text.get(head.text.clone()).unwrap_or_default(),
         })
     }
 
@@ -213,7 +213,7 @@ impl<'a> Piece<'a> {
             at += run.len;
             let mut own = "";
             if run.kind == Kind::Insert {
-                (own, text) = text.split_at(byte_of_char(text, run.len));
+                (own, text) = split_text(text, run.len);
             }
             let (low, high) = (from.max(start), end.min(at));
             if low >= high {
@@ -223,8 +223,8 @@ impl<'a> Piece<'a> {
             if high - low == run.len {
                 return Some((run, own));
             }
-            own = &own[byte_of_char(own, low - start)..];
-            own = &own[..byte_of_char(own, high - low)];
+            own = split_text(own, low - start).1;
+            own = split_text(own, high - low).0;
             Some((run.part(low - start, high - low), own))
         })
     }
@@ -238,11 +238,14 @@ fn counted_from(run: &Run, cursor: i64) -> Run {
     Run { pos, ..*run }
 }
 
-/// Where the char number `n` of `text` starts, in bytes; the end if there are no more than `n`.
-fn byte_of_char(text: &str, n: u32) -> usize {
-    let n = n as usize;
-    if text.as_bytes().get(..n).is_some_and(<[u8]>::is_ascii) {
-        return n;
-    }
-    text.char_indices().nth(n).map_or(text.len(), |(i, _)| i)
+/// The first `chars` chars of `text`, and the rest.
+pub(super) fn split_text(text: &str, chars: u32) -> (&str, &str) {
+    let chars = chars as usize;
+    let at = if text.as_bytes().get(..chars).is_some_and(<[u8]>::is_ascii) {
+        chars
+    } else {
+        let mut starts = text.char_indices().map(|(at, _)| at);
+        starts.nth(chars).unwrap_or(text.len())
+    };
+    text.split_at_checked(at).unwrap_or((text, ""))
 }

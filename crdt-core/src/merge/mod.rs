@@ -4,6 +4,7 @@
 mod batch;
 mod pending;
 
+use batch::split_text;
 pub(crate) use batch::{Batch, Origin, Piece};
 use pending::Held;
 pub(crate) use pending::Pending;
@@ -278,14 +279,6 @@ fn compare(
         }
     }
     Ok(())
-}
-
-fn split_text(text: &str, chars: u32) -> (&str, &str) {
-    let at = text
-        .char_indices()
-        .nth(chars as usize)
-        .map_or(text.len(), |(i, _)| i);
-    text.split_at(at)
 }
 
 /// Why parents cannot be given.

@@ -1,10 +1,10 @@
 //! Events whose parents have not arrived yet, held back in a bounded buffer.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::batch::Batch;
+use crate::hashing::Map;
 use crate::sorting::{sort, sort_by};
 use crate::version::EventId;
 
@@ -41,8 +41,8 @@ pub(crate) struct Held {
 /// Pieces, each under one parent that it waits for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pending {
-    pieces: HashMap<Ticket, Held>,
-    waiting: HashMap<(Arc<str>, u32), Vec<Ticket>>,
+    pieces: Map<Ticket, Held>,
+    waiting: Map<(Arc<str>, u32), Vec<Ticket>>,
     /// No piece that is held has a ticket before this one.
     oldest: Ticket,
     next: Ticket,

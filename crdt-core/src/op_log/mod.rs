@@ -184,7 +184,7 @@ impl OpLog {
             .rows
             .get(i + 1)
             .map_or(self.text.len(), |r| r.text as usize);
-        &self.text[from..to]
+        self.text.get(from..to).unwrap_or_default()
     }
 
     /// The length of the text of the events before `lv`, in bytes.
@@ -298,7 +298,8 @@ fn chars_of(text: &str, total: u32, from: u32, len: u32) -> &str {
         return text;
     }
     if text.len() == total as usize {
-        return &text[from as usize..(from + len) as usize];
+        let range = from as usize..(from + len) as usize;
+        return text.get(range).unwrap_or_default();
     }
     let mut at = text.char_indices().map(|(i, _)| i).chain([text.len()]);
     let start = at.nth(from as usize).unwrap_or(text.len());
@@ -307,7 +308,7 @@ fn chars_of(text: &str, total: u32, from: u32, len: u32) -> &str {
     } else {
         at.nth(len as usize - 1).unwrap_or(text.len())
     };
-    &text[start..end]
+    text.get(start..end).unwrap_or_default()
 }
 
 #[cfg(test)]

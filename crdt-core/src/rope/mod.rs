@@ -156,7 +156,7 @@ impl Rope {
             let size = Size::of(piece);
             self.insert_piece(pos, piece, size);
             pos += size.chars();
-            rest = &rest[end..];
+            rest = rest.get(end..).unwrap_or_default();
         }
     }
 
