@@ -116,7 +116,7 @@ fn web_rows(web: &WebResults) -> Vec<Compared> {
             let chosen = web
                 .subjects
                 .iter()
-                .filter(move |s| (s.name == OURS) == ours);
+                .filter(move |s| if ours { s.name == OURS } else { !s.is_ours() });
             chosen.filter_map(|s| Some((s.name.clone(), figure(s)?)))
         };
         Compared {
@@ -186,7 +186,7 @@ fn heading(out: &mut String, web: Option<&WebResults>, about: &About<'_>) -> Res
             .iter()
             .map(|(n, v)| format!("{n} {v}"))
             .collect();
-        let peers = web.subjects.iter().filter(|s| s.name != OURS);
+        let peers = web.subjects.iter().filter(|s| !s.is_ours());
         let peers: Vec<_> = peers.map(|s| format!("{} {}", s.name, s.version)).collect();
         writeln!(
             out,
@@ -241,7 +241,8 @@ fn against_the_aims(out: &mut String, compared: &[Compared]) -> Res<()> {
         out,
         "\n\\* What the newest diamond-types, which is not published, took on a machine of this kind; the\n\
          published one is what is measured here.\n\n\
-         The WebAssembly of diamond-types is a document alone, ours the whole package with its sync."
+         The WebAssembly of both diamond-types and ours is a document alone: the entry\n\
+         `crdt-wasm/document`."
     )?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::plan::OURS;
 use crate::trace::Res;
 
 #[derive(Debug, Deserialize)]
@@ -33,6 +34,13 @@ pub(crate) enum Replay {
     Ms(f64),
     CutOff(f64),
     Failed(String),
+}
+
+impl WebSubject {
+    /// Whether it is a build of ours: `ours` is the document alone, the others have more.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.name.starts_with(OURS)
+    }
 }
 
 impl WebResults {

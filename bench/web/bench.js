@@ -21,7 +21,9 @@ const modules = path.join(HERE, "node_modules");
 const dist = path.join(HERE, "dist");
 
 const SUBJECTS = [
-  { name: "ours", file: "ours", folder: crdtWasm, wasm: "crdt_wasm_bg.wasm" },
+  // The entry crdt-wasm/document, a document alone, as the peers are; and all of the package.
+  ours("ours", "document/"),
+  ours("ours, with the network", ""),
   subject("diamond-types-web", "dt_bg.wasm"),
   subject("yjs", null),
   subject("ywasm", "ywasm_bg.wasm"),
@@ -31,6 +33,17 @@ const SUBJECTS = [
 
 function subject(name, wasm, file = name) {
   return { name, file, folder: path.join(modules, name), wasm };
+}
+
+function ours(name, entry) {
+  return {
+    name,
+    file: name.replaceAll(/\W+/g, "-"),
+    replays: "ours",
+    folder: crdtWasm,
+    module: path.join(crdtWasm, `${entry}crdt_wasm.js`),
+    wasm: `${entry}crdt_wasm_bg.wasm`,
+  };
 }
 
 function say(text) {
@@ -53,11 +66,11 @@ const forNode = {
 };
 
 /** Bundles a library with its replay; returns the path. */
-async function bundled({ file }) {
+async function bundled({ file, replays = file, module }) {
   const outfile = path.join(dist, `${file}.js`);
   await build({
     stdin: {
-      contents: `export { load } from "./subjects/${file}.js"; export { replay } from "./replay.js";`,
+      contents: `export { load } from "./subjects/${replays}.js"; export { replay } from "./replay.js";`,
       resolveDir: HERE,
     },
     outfile,
@@ -65,7 +78,7 @@ async function bundled({ file }) {
     minify: true,
     format: "esm",
     target: "es2022",
-    alias: { "crdt-wasm": path.join(crdtWasm, "crdt_wasm.js") },
+    alias: module ? { "crdt-wasm": module } : {},
     define: { __dirname: '""' },
     plugins: [forNode],
     logLevel: "error",
