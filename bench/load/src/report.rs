@@ -97,7 +97,7 @@ fn introduction(measured: &[Measured], taken: &[crate::results::Taken]) -> Strin
         taken.join(", "),
         names.join(", "),
         processor(),
-        std::thread::available_parallelism().map_or(1, usize::from),
+        cores(),
         first_line("uname", &["-srm"]),
         first_line("rustc", &["--version"]),
         first_line("node", &["--version"]),
@@ -299,34 +299,50 @@ fn verdicts(ours: &Measured, peers: &[Measured], churn: Option<&Churn>) -> Strin
 }
 
 fn bounds(ours: &Measured, peers: &[Measured], profile: Option<&Profile>) -> Page {
-    let mut text = String::from(
+    let mut text = format!(
         "\n## What bounds the rates\n\n\
-         Cores busy at saturation, of those that the machine has; a Node server has one thread.\n\n\
+         Cores kept busy, of the {} that server and clients share; a Node server has one thread.\n\n\
          | | the server | its share in the kernel | the clients |\n|---|---|---|---|\n",
+        cores()
     );
-    let servers = || std::iter::once(ours).chain(peers);
-    let runs =
-        servers().flat_map(|server| server.relay.shapes.iter().map(move |shape| (server, shape)));
-    for (server, shape) in runs {
-        let Some(run) = shape.saturation() else {
-            continue;
-        };
-        let busy = run.server_user + run.server_kernel;
-        writeln!(
-            text,
-            "| {}, {} | {:.2} | {:.0} % | {:.2} |",
-            server.name,
-            named(shape),
-            busy / run.seconds,
-            100.0 * run.server_kernel / busy.max(f64::EPSILON),
-            (run.tool_user + run.tool_kernel) / run.seconds,
-        )?;
+    for server in std::iter::once(ours).chain(peers) {
+        for shape in &server.relay.shapes {
+            let runs = [
+                ("saturated", shape.saturation()),
+                ("at half", Some(&shape.half)),
+            ];
+            for (load, run) in runs {
+                let Some(run) = run else { continue };
+                let busy = run.server_user + run.server_kernel;
+                writeln!(
+                    text,
+                    "| {}, {}, {load} | {:.2} | {:.0} % | {:.2} |",
+                    server.name,
+                    named(shape),
+                    busy / run.seconds,
+                    100.0 * run.server_kernel / busy.max(f64::EPSILON),
+                    (run.tool_user + run.tool_kernel) / run.seconds,
+                )?;
+            }
+        }
+    }
+    let late: Vec<_> = ours
+        .relay
+        .shapes
+        .iter()
+        .filter(|shape| shape.half.p99 >= P99_MS)
+        .collect();
+    if !late.is_empty() {
+        text += "\nOf a p99 above the aim: the server's threads, one for each core, and the clients' one share the\n\
+                 cores. ";
+        let busy: Vec<_> = late.iter().map(|shape| busy_at_half(shape)).collect();
+        writeln!(text, "{}.", busy.join(". "))?;
     }
     if let Some(profile) = profile {
         writeln!(
             text,
-            "\nOf the samples that `perf` took of {} at saturation, one message at a time, {:.0} % fell into the kernel. The\n\
-             functions with the largest shares:\n\n| function | % |\n|---|---|",
+            "\nOf the samples that `perf` took of {} at saturation, one message at a time, {:.0} %\n\
+             fell into the kernel. The functions with the largest shares:\n\n| function | % |\n|---|---|",
             ours.name, profile.kernel
         )?;
         for (name, share) in profile.functions.iter().take(15) {
@@ -336,13 +352,37 @@ fn bounds(ours: &Measured, peers: &[Measured], profile: Option<&Profile>) -> Pag
     Ok(text)
 }
 
+/// How busy the machine is at half of a load, in words.
+fn busy_at_half(shape: &Shape) -> String {
+    let run = &shape.half;
+    let kernel = run.server_kernel + run.tool_kernel;
+    let busy = run.server_user + run.tool_user + kernel;
+    format!(
+        "{}, they keep {:.2} of {}\ncores busy at half, {:.0} % of that in the kernel",
+        capitalized(&named(shape)),
+        busy / run.seconds,
+        cores(),
+        100.0 * kernel / busy,
+    )
+}
+
+fn capitalized(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + chars.as_str()
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 fn comings_and_goings(kept: &Kept<Churn>) -> Page {
     let churn = &kept.result;
     let mut text = format!(
         "\n## Coming and going\n\n\
-         {} ({}, commit {}): {} clients at a time in rooms of ten, {} came and went in {:.0} minutes, half\n\
-         of them without a goodbye, and sent each other {} messages; {} failures. The server's memory,\n\
-         as means over tenths of that time:\n\n| tenth |",
+         {} ({}, commit {}): {} clients at a time in rooms of ten,\n\
+         {} came and went in {:.0} minutes, half of them without a goodbye, and sent each other\n\
+         {} messages; {} failures. The server's memory, as means over tenths of that time:\n\n| tenth |",
         "On the same machine",
         kept.taken.date,
         kept.taken.commit,
