@@ -6,8 +6,10 @@
 //! another leaf is changed.
 
 mod effect;
+mod sums;
 
 use crate::version::{Lv, NONE};
+use sums::{Sums, SumsOf, descend, sum};
 
 /// Items a leaf holds. Small where the checks run, so that a test of a few edits reaches splits.
 pub(super) const LEAF: usize = if cfg!(debug_assertions) { 4 } else { 32 };
@@ -54,39 +56,6 @@ pub(super) fn in_prepare(state: u32) -> bool {
 /// Whether an item with this state is inserted in the prepare version, deleted or not.
 pub(super) fn is_inserted(state: u32) -> bool {
     state & !DELETED != 0
-}
-
-/// The sums of a subtree, in chars.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Sums {
-    pub(super) prepare: u32,
-    pub(super) effect: u32,
-    pub(super) base: u32,
-}
-
-impl Sums {
-    /// What an item counts for, beside the base text.
-    fn of(state: u32, len: u32) -> Sums {
-        Sums {
-            prepare: if in_prepare(state) { len } else { 0 },
-            effect: if state & DELETED == 0 { len } else { 0 },
-            base: 0,
-        }
-    }
-
-    fn add(&mut self, other: Sums) {
-        self.prepare = self.prepare.wrapping_add(other.prepare);
-        self.effect = self.effect.wrapping_add(other.effect);
-        self.base = self.base.wrapping_add(other.base);
-    }
-
-    fn minus(self, other: Sums) -> Sums {
-        Sums {
-            prepare: self.prepare.wrapping_sub(other.prepare),
-            effect: self.effect.wrapping_sub(other.effect),
-            base: self.base.wrapping_sub(other.base),
-        }
-    }
 }
 
 #[derive(Debug, Clone)]
@@ -178,75 +147,6 @@ impl Leaf {
         }
         0
     }
-}
-
-/// The sums of a node's children, each kind in a row: a search looks at one kind only.
-#[derive(Debug, Clone)]
-struct SumsOf<const N: usize> {
-    prepare: [u32; N],
-    effect: [u32; N],
-    base: [u32; N],
-}
-
-impl<const N: usize> SumsOf<N> {
-    fn new() -> Self {
-        SumsOf {
-            prepare: [0; N],
-            effect: [0; N],
-            base: [0; N],
-        }
-    }
-
-    fn get(&self, i: usize) -> Sums {
-        Sums {
-            prepare: self.prepare[i],
-            effect: self.effect[i],
-            base: self.base[i],
-        }
-    }
-
-    fn set(&mut self, i: usize, sums: Sums) {
-        self.prepare[i] = sums.prepare;
-        self.effect[i] = sums.effect;
-        self.base[i] = sums.base;
-    }
-
-    fn add(&mut self, i: usize, sums: Sums) {
-        let mut all = self.get(i);
-        all.add(sums);
-        self.set(i, all);
-    }
-
-    /// Makes a place at `i`, before those up to `len`.
-    fn open(&mut self, i: usize, len: usize) {
-        self.prepare.copy_within(i..len, i + 1);
-        self.effect.copy_within(i..len, i + 1);
-        self.base.copy_within(i..len, i + 1);
-    }
-
-    fn total(&self, len: usize) -> Sums {
-        Sums {
-            prepare: sum(&self.prepare[..len]),
-            effect: sum(&self.effect[..len]),
-            base: sum(&self.base[..len]),
-        }
-    }
-}
-
-fn sum(counts: &[u32]) -> u32 {
-    counts.iter().fold(0, |all, &n| all.wrapping_add(n))
-}
-
-/// The first of `counts` that reaches beyond `left`, or the last; what comes before it is taken off
-/// `left`.
-#[inline]
-fn descend(counts: &[u32], left: &mut u32) -> usize {
-    let mut i = 0;
-    while i + 1 < counts.len() && counts[i] <= *left {
-        *left -= counts[i];
-        i += 1;
-    }
-    i
 }
 
 #[derive(Debug, Clone)]

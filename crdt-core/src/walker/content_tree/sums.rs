@@ -1,0 +1,105 @@
+//! How many chars of each kind a subtree holds, and the search by them.
+
+use super::{DELETED, in_prepare};
+
+/// The sums of a subtree, in chars.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::walker) struct Sums {
+    pub(in crate::walker) prepare: u32,
+    pub(in crate::walker) effect: u32,
+    pub(in crate::walker) base: u32,
+}
+
+impl Sums {
+    /// What an item counts for, beside the base text.
+    pub(super) fn of(state: u32, len: u32) -> Sums {
+        Sums {
+            prepare: if in_prepare(state) { len } else { 0 },
+            effect: if state & DELETED == 0 { len } else { 0 },
+            base: 0,
+        }
+    }
+
+    pub(super) fn add(&mut self, other: Sums) {
+        self.prepare = self.prepare.wrapping_add(other.prepare);
+        self.effect = self.effect.wrapping_add(other.effect);
+        self.base = self.base.wrapping_add(other.base);
+    }
+
+    pub(super) fn minus(self, other: Sums) -> Sums {
+        Sums {
+            prepare: self.prepare.wrapping_sub(other.prepare),
+            effect: self.effect.wrapping_sub(other.effect),
+            base: self.base.wrapping_sub(other.base),
+        }
+    }
+}
+
+/// The sums of a node's children, each kind in a row: a search looks at one kind only.
+#[derive(Debug, Clone)]
+pub(in crate::walker) struct SumsOf<const N: usize> {
+    pub(super) prepare: [u32; N],
+    pub(super) effect: [u32; N],
+    pub(super) base: [u32; N],
+}
+
+impl<const N: usize> SumsOf<N> {
+    pub(super) fn new() -> Self {
+        SumsOf {
+            prepare: [0; N],
+            effect: [0; N],
+            base: [0; N],
+        }
+    }
+
+    pub(super) fn get(&self, i: usize) -> Sums {
+        Sums {
+            prepare: self.prepare[i],
+            effect: self.effect[i],
+            base: self.base[i],
+        }
+    }
+
+    pub(super) fn set(&mut self, i: usize, sums: Sums) {
+        self.prepare[i] = sums.prepare;
+        self.effect[i] = sums.effect;
+        self.base[i] = sums.base;
+    }
+
+    pub(super) fn add(&mut self, i: usize, sums: Sums) {
+        let mut all = self.get(i);
+        all.add(sums);
+        self.set(i, all);
+    }
+
+    /// Makes a place at `i`, before those up to `len`.
+    pub(super) fn open(&mut self, i: usize, len: usize) {
+        self.prepare.copy_within(i..len, i + 1);
+        self.effect.copy_within(i..len, i + 1);
+        self.base.copy_within(i..len, i + 1);
+    }
+
+    pub(super) fn total(&self, len: usize) -> Sums {
+        Sums {
+            prepare: sum(&self.prepare[..len]),
+            effect: sum(&self.effect[..len]),
+            base: sum(&self.base[..len]),
+        }
+    }
+}
+
+pub(super) fn sum(counts: &[u32]) -> u32 {
+    counts.iter().fold(0, |all, &n| all.wrapping_add(n))
+}
+
+/// The first of `counts` that reaches beyond `left`, or the last; what comes before it is taken off
+/// `left`.
+#[inline]
+pub(super) fn descend(counts: &[u32], left: &mut u32) -> usize {
+    let mut i = 0;
+    while i + 1 < counts.len() && counts[i] <= *left {
+        *left -= counts[i];
+        i += 1;
+    }
+    i
+}
