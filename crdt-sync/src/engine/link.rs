@@ -78,6 +78,8 @@ pub(super) struct Link {
     pub(super) busy_at: Millis,
     pub(super) check_at: Millis,
     pub(super) asked: Option<(u64, Millis)>,
+    /// Bytes that the transport has yet to get rid of before the question `asked` is out.
+    pub(super) ahead_of_question: usize,
     pub(super) nonce: u64,
     pub(super) rtt: Option<Millis>,
     /// Checks in a row that found another version, or other presence, at the other end.
@@ -143,6 +145,7 @@ impl Link {
             busy_at: now,
             check_at: now.saturating_add(config.heartbeat),
             asked: None,
+            ahead_of_question: 0,
             nonce: 0,
             rtt: None,
             mismatches: 0,

@@ -24,8 +24,8 @@ impl Engine {
         }
     }
 
-    /// When the link counts as dead, unless something comes. What the transport gets rid of counts
-    /// as a sign of life: on a slow link the answer to a heartbeat waits behind a long transfer.
+    /// When the link counts as dead, unless something comes. A long transfer that goes on counts as a
+    /// sign of life: on a slow link a heartbeat waits behind it.
     fn dead_at(&self, link: &Link) -> Option<Millis> {
         if link.speech == Speech::Unknown {
             let patience = self.config.dead_after.saturating_mul(UNHEARD);
@@ -83,16 +83,17 @@ impl Engine {
         let Some(state) = self.links.get_mut(&link) else {
             return Ok(());
         };
-        // The time of the first unanswered question counts.
-        if state.asked.is_none() {
-            state.asked = Some((nonce, now));
-        }
         state.send_now(
             &Message::Ping(check),
             Channel::Sync,
             &self.config,
             &mut self.outputs,
         );
+        // The time of the first unanswered question counts.
+        if state.asked.is_none() {
+            state.asked = Some((nonce, now));
+            state.ahead_of_question = state.buffered;
+        }
         Ok(())
     }
 

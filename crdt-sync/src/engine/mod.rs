@@ -185,9 +185,13 @@ impl Engine {
         };
         if bytes < state.buffered {
             state.full_since = None;
-            // Only a long transfer that goes on speaks for the peer: a heartbeat gets rid of its
-            // bytes on many transports whether anybody hears it or not.
-            if bytes > 0 || !state.queue.is_empty() {
+            // The answer to a heartbeat takes its time while the heartbeat waits behind other bytes,
+            // and a long transfer that goes on speaks for the peer. Small messages do not: many
+            // transports get rid of some bytes whether anybody hears them or not.
+            let drained = state.buffered - bytes;
+            let waits = state.ahead_of_question > 0;
+            state.ahead_of_question = state.ahead_of_question.saturating_sub(drained);
+            if waits || bytes >= self.config.max_frame || !state.queue.is_empty() {
                 state.drained_at = now;
             }
         }

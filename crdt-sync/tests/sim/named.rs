@@ -387,6 +387,30 @@ fn a_dead_peer_is_noticed_and_its_cursor_goes() {
 }
 
 #[test]
+fn small_messages_to_a_dead_peer_do_not_keep_it_alive() {
+    let mut world = World::with(1, 2);
+    let slow = Quality {
+        bandwidth: Some(1),
+        ..Quality::default()
+    };
+    world.connect(0, 1, slow);
+    world.run(2_000);
+    world.part(0, 1, false);
+    world.replicas[1].alive = false;
+    // On this link one message still waits for another when the next moves on.
+    for i in 0..180 {
+        world.show(0, "cursor", Some(&i.to_string()));
+        world.show(0, "name", Some(&i.to_string()));
+        world.run(100);
+    }
+    assert!(
+        matches!(world.closed(0)[..], [CloseReason::Dead { .. }]),
+        "{:?}",
+        world.closed(0)
+    );
+}
+
+#[test]
 fn a_peer_that_never_says_a_word_is_given_up() {
     let mut world = World::with(1, 2);
     let deaf = Quality {
