@@ -106,7 +106,8 @@ impl CriticalCuts {
         let mut at = self.last_until(from);
         let first = self.0.partition_point(|cut| cut.hi() <= at);
         for cut in &self.0[first..] {
-            if cut.lo() > at {
+            // A single event between two cuts has nothing beside it.
+            if cut.lo() > at + 1 {
                 out.push(Segment::Zone(at..cut.lo()));
                 at = cut.lo();
             }

@@ -7,6 +7,7 @@
 
 mod char_index;
 mod content_tree;
+mod in_flight;
 mod plan;
 mod tracker;
 
@@ -16,6 +17,7 @@ use crate::causal_graph::{CausalGraph, Diff, Segment};
 use crate::op_log::{OpLog, Part};
 use crate::version::{Lv, MAX_CHARS};
 pub(crate) use char_index::{CharIndex, CharRun};
+use in_flight::InFlight;
 use plan::plan;
 use tracker::Tracker;
 
@@ -44,6 +46,7 @@ const KEPT_MEMORY: usize = 8 << 20;
 /// Transforms events, and keeps the tracker of the last zone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Walker {
+    in_flight: InFlight,
     live: Option<Live>,
     diff: Diff,
     parents: Vec<Lv>,
@@ -121,6 +124,9 @@ impl Walker {
         if !keep {
             self.live = None;
         }
+        if len.is_err() {
+            self.in_flight.forget();
+        }
         len
     }
 
@@ -164,6 +170,10 @@ impl Walker {
     ) -> Result<u32, WalkError> {
         let (graph, _) = history;
         let from = from.max(zone.start);
+        let (from, len) = self.in_flight.transform(history, &zone, from, len, out);
+        if from == zone.end {
+            return Ok(len);
+        }
         let mut live = match self.live.take() {
             Some(live) if live.base <= zone.start && zone.start <= live.applied => live,
             Some(mut live) => {
