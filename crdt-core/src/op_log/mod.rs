@@ -211,6 +211,16 @@ impl OpLog {
         event.map_or(0, |event| event.run.ends().1)
     }
 
+    /// How many rows lie in `range`, whole or in part.
+    pub(crate) fn row_count(&self, range: Range<Lv>) -> usize {
+        let row_of = |lv| last_until(&self.rows, lv, self.rows.len(), |row| row.lv);
+        if range.is_empty() {
+            0
+        } else {
+            row_of(range.end - 1) + 1 - row_of(range.start)
+        }
+    }
+
     /// The parts of rows that lie in `range`, ascending.
     pub(crate) fn parts_in(&self, range: Range<Lv>) -> impl Iterator<Item = Part> + use<'_> {
         self.parts_near(range, self.rows.len())

@@ -244,8 +244,13 @@ impl InFlight {
                         return Err(GaveUp);
                     }
                 }
+                if self.pieces.len() > MOST_PIECES {
+                    self.prune()?;
+                }
             }
-            self.prune()?;
+            if self.pieces.len() > PRUNE_AT {
+                self.prune()?;
+            }
         }
         Ok(())
     }
@@ -509,11 +514,8 @@ impl InFlight {
         Ok(text_len)
     }
 
-    /// Lets go of the pieces that all chains know of, when there are many.
+    /// Lets go of the pieces that all chains know of.
     fn prune(&mut self) -> Result<(), GaveUp> {
-        if self.pieces.len() <= PRUNE_AT {
-            return Ok(());
-        }
         // Who has not written yet may know nothing.
         if self.chains.len() > 1 {
             let mut all = self.chains[0].known;

@@ -7,6 +7,7 @@
 
 mod char_index;
 mod content_tree;
+mod fork;
 mod in_flight;
 mod plan;
 mod tracker;
@@ -148,6 +149,12 @@ impl Walker {
         Ok(len)
     }
 
+    /// Whether the tracker is there to go on from `from`.
+    fn is_live(&self, from: Lv) -> bool {
+        let live = self.live.as_ref();
+        live.is_some_and(|live| live.base < from && live.applied == from)
+    }
+
     fn memory(&self) -> usize {
         self.live.as_ref().map_or(0, |live| live.tracker.memory())
     }
@@ -168,8 +175,17 @@ impl Walker {
         len: u32,
         out: &mut Vec<Transformed>,
     ) -> Result<u32, WalkError> {
-        let (graph, _) = history;
+        let (graph, ops) = history;
         let from = from.max(zone.start);
+        if !self.is_live(from)
+            && let Some((left, right)) = fork::branches((&graph.graph, ops), &zone, from)
+        {
+            let len = match from == left.start {
+                true => linear(ops, left.clone(), len, out)?,
+                false => len,
+            };
+            return fork::transform(history, (left, right), len, out);
+        }
         let (from, len) = self.in_flight.transform(history, &zone, from, len, out);
         if from == zone.end {
             return Ok(len);

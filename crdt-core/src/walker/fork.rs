@@ -1,0 +1,148 @@
+//! Two branches from one version, each a single run of events: the merge of who was offline.
+//!
+//! What a branch does to the text that both begin with comes down to which of its chars go, and to
+//! what comes into each [gap](gaps) between them. Neither needs the tracker, and the edits of the
+//! text can be made gap by gap.
+//!
+//! In one gap all that a branch inserts stands together, before or behind all of the other branch.
+//! For the order among concurrent inserts (FugueMax, see [`super::tracker`]) compares what has the
+//! same left origin. What a branch inserts behind a char of its own has an origin that the other
+//! branch does not know; it stays there. Of what has the char before the gap as left origin, the
+//! first event has the char behind the gap as right origin, and each further one what was inserted
+//! before it. So the first events of both branches go by their names, and the others of each stand
+//! left of their first, on its side of the other branch.
+
+mod gaps;
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use super::{Transformed, WalkError};
+use crate::causal_graph::{CausalGraph, Graph};
+use crate::op_log::OpLog;
+use crate::version::{Lv, MAX_CHARS, NONE};
+use gaps::{Edit, Gaps, Spot};
+
+/// From how many rows of operations on it is worth it. Few where the checks run.
+const WORTH_IT: usize = if cfg!(debug_assertions) { 2 } else { 32 };
+
+/// The two branches that make a zone whose events from `from` on are new; `None` unless it is worth
+/// treating them as such. The first may be new, too.
+pub(super) fn branches(
+    (graph, ops): (&Graph, &OpLog),
+    zone: &Range<Lv>,
+    from: Lv,
+) -> Option<(Range<Lv>, Range<Lv>)> {
+    let mut runs = graph.runs_in(zone.clone());
+    let ((left, _), (right, parents)) = (runs.next()?, runs.next()?);
+    let fork = runs.next().is_none()
+        && (from == left.start || from == right.start)
+        && parents?.iter().all(|&p| p < zone.start)
+        && ops.row_count(right.clone()) >= WORTH_IT;
+    fork.then_some((left, right))
+}
+
+/// Transforms the events of the branch `right`, for a text of `len` chars that holds those of the
+/// branch `left`. Appends the edits to `out`, in the order of the text, and returns its new length.
+pub(super) fn transform(
+    (graph, ops): (&CausalGraph, &OpLog),
+    (left, right): (Range<Lv>, Range<Lv>),
+    len: u32,
+    out: &mut Vec<Transformed>,
+) -> Result<u32, WalkError> {
+    // More than any text has, as its length before the branches is only known behind one.
+    const ENOUGH: u32 = MAX_CHARS + 1;
+    let apply = |gaps: &mut Gaps, branch: Range<Lv>, keep_edits: bool| {
+        for part in ops.parts_in(branch) {
+            if gaps.apply(&part, keep_edits).is_none() {
+                return Err(WalkError::PastEnd {
+                    lv: part.lv,
+                    position: part.run.extent(),
+                    len: gaps.len(),
+                });
+            }
+        }
+        Ok(())
+    };
+    let mut ours = Gaps::new(ENOUGH);
+    apply(&mut ours, left, false)?;
+    let mut theirs = Gaps::new(len.wrapping_sub(ours.len().wrapping_sub(ENOUGH)));
+    apply(&mut theirs, right, true)?;
+
+    let mut edits = Edits { len, out };
+    let mut pos = 0;
+    let mut at = 0;
+    let mut our_spots = ours.spots();
+    let mut our = our_spots.next();
+    for their in theirs.spots() {
+        let mut ours_here = None;
+        while let Some(spot) = our {
+            let end = spot.end().min(their.end());
+            let gone = (spot.gone, their.gone);
+            match gone {
+                (false, false) => pos += end - at,
+                (false, true) if end > at => edits.delete(pos, end - at),
+                _ => {}
+            }
+            at = end;
+            if spot.end() > end {
+                break;
+            }
+            our = our_spots.next();
+            if spot.end() == their.end() {
+                ours_here = Some(spot);
+                break;
+            }
+            pos += spot.inserted;
+        }
+        let before = ours_here.map_or(0, |spot| match their.is_before(spot, graph) {
+            true => 0,
+            false => spot.inserted,
+        });
+        for edit in theirs.edits(their) {
+            match *edit {
+                Edit::Insert { offset, part } => {
+                    let pos = pos + before + offset;
+                    edits.insert(Transformed::Insert { pos, part }, part.run.len)?;
+                }
+                Edit::Delete { offset, len } => edits.delete(pos + before + offset, len),
+            }
+        }
+        pos += their.inserted + ours_here.map_or(0, |spot| spot.inserted);
+    }
+    Ok(edits.len)
+}
+
+impl Spot {
+    /// Whether what the branch inserts in this gap comes before what another does.
+    fn is_before(&self, other: &Spot, graph: &CausalGraph) -> bool {
+        self.first == NONE
+            || other.first == NONE
+            || graph.agents.compare(self.first, other.first) == Ordering::Less
+    }
+}
+
+/// Edits of a text, with its length.
+struct Edits<'a> {
+    len: u32,
+    out: &'a mut Vec<Transformed>,
+}
+
+impl Edits<'_> {
+    fn insert(&mut self, edit: Transformed, len: u32) -> Result<(), WalkError> {
+        self.len += len;
+        self.out.push(edit);
+        if self.len > MAX_CHARS {
+            return Err(WalkError::TooLong);
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, pos: u32, len: u32) {
+        self.len -= len;
+        match self.out.last_mut() {
+            Some(Transformed::Delete { pos: last, len: n }) if *last == pos => *n += len,
+            _ => self.out.push(Transformed::Delete { pos, len }),
+        }
+    }
+}
