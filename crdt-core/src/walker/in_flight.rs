@@ -9,17 +9,21 @@
 //! once, asks for the [tracker](super::tracker); where there are many chains; and where a version
 //! lacks what all chains had, or reaches past its end. Who gives up has changed nothing that counts.
 
+mod pieces;
+
 use std::ops::Range;
 
 use super::Transformed;
 use crate::causal_graph::{AgentIdx, CausalGraph};
-use crate::op_log::{Kind, OpLog, Run};
-use crate::version::{Lv, MAX_CHARS, NONE};
+use crate::op_log::OpLog;
+use crate::version::{Lv, MAX_CHARS};
+use pieces::Pieces;
 
 /// The most chains.
 const CHAINS: usize = 4;
-/// How many pieces there may be before those known to all are let go, and after.
-const PRUNE_AT: usize = 12;
+/// How many pieces there may be before those known to all are let go, and after. Few where the checks
+/// run.
+const PRUNE_AT: usize = if cfg!(debug_assertions) { 2 } else { 12 };
 const MOST_PIECES: usize = 40;
 /// The most stretches of chains that are remembered; of more, the older half is forgotten.
 const MOST_STRETCHES: usize = 512;
@@ -44,97 +48,6 @@ struct Chain {
     known: Known,
 }
 
-/// Events that did the same to neighbouring chars: one event a char, consecutive ones.
-#[derive(Debug, Clone, Copy)]
-struct Events {
-    /// [`NONE`] if there are none.
-    first: Lv,
-    chain: u8,
-    /// The first of them did it to the last char.
-    backwards: bool,
-}
-
-impl Events {
-    const NONE: Events = Events {
-        first: NONE,
-        chain: 0,
-        backwards: false,
-    };
-
-    fn is_none(&self) -> bool {
-        self.first == NONE
-    }
-
-    /// Whether `known` has the events; all or none of them.
-    fn within(&self, known: &Known) -> bool {
-        self.first < self.end_in(known)
-    }
-
-    /// Up to which event `known` has their chain.
-    fn end_in(&self, known: &Known) -> Lv {
-        known[usize::from(self.chain) % CHAINS]
-    }
-
-    /// How many of the first chars are on one side of what `known` has of `len` events, if not all
-    /// are.
-    fn cut(&self, len: u32, known: &Known) -> Option<u32> {
-        let had = self.end_in(known).wrapping_sub(self.first);
-        if self.first == NONE || had.wrapping_sub(1) >= len - 1 {
-            return None;
-        }
-        Some(if self.backwards { len - had } else { had })
-    }
-
-    /// Those of the first `at` of `len` chars, and those of the others.
-    fn split(self, len: u32, at: u32) -> (Events, Events) {
-        if self.is_none() {
-            return (self, self);
-        }
-        let (left, right) = match self.backwards {
-            false => (self.first, self.first + at),
-            true => (self.first + (len - at), self.first),
-        };
-        (
-            Events {
-                first: left,
-                ..self
-            },
-            Events {
-                first: right,
-                ..self
-            },
-        )
-    }
-}
-
-/// Neighbouring chars to which the same happened.
-#[derive(Debug, Clone, Copy)]
-struct Piece {
-    /// How many chars known to all stand between the piece before and this one.
-    gap: u32,
-    len: u32,
-    /// None if all know of it.
-    inserted: Events,
-    /// None if they are there.
-    deleted: Events,
-}
-
-impl Piece {
-    /// Whether the version knows of it, be it that it is deleted there.
-    fn is_known(&self, known: &Known) -> bool {
-        self.inserted.is_none() || self.inserted.within(known)
-    }
-
-    fn is_visible(&self, known: &Known) -> bool {
-        self.is_known(known) && !self.deleted.within(known)
-    }
-
-    /// How many chars of the text as it stands it is.
-    fn width(&self) -> u32 {
-        if self.deleted.is_none() { self.len } else { 0 }
-    }
-}
-
 /// It cannot be told without the tracker.
 struct GaveUp;
 
@@ -149,7 +62,7 @@ pub(super) struct InFlight {
     stretches: Vec<Stretch>,
     /// What is known to all as far as pieces are concerned that were let go.
     settled: Known,
-    pieces: Vec<Piece>,
+    pieces: Pieces,
 }
 
 impl InFlight {
@@ -227,13 +140,14 @@ impl InFlight {
                 row = part.row as usize;
                 let made = out.len();
                 let len = if part.run.is_insert() {
-                    let pos = self.insert(part.lv, part.run, chain as u8, &known, at.1);
+                    let pos = self.pieces.insert(part.lv, part.run, chain, &known, at.1);
                     pos.map(|pos| {
                         out.push(Transformed::Insert { pos, part });
                         at.1 + part.run.len
                     })
                 } else {
-                    self.delete(part.lv, part.run, chain as u8, &known, at.1, out)
+                    self.pieces
+                        .delete(part.lv, part.run, chain, &known, at.1, out)
                 };
                 match len {
                     Ok(len) if len <= MAX_CHARS || most < usize::MAX => {
@@ -314,204 +228,9 @@ impl InFlight {
         known[chain] = run.end;
         self.chains[chain].known = known;
         if self.chains.len() > 1 {
-            self.cut_pieces(&of_others);
+            self.pieces.cut(&of_others);
         }
         Ok((chain, known))
-    }
-
-    /// Cuts pieces of which a version knows a part, so that it knows all or nothing of each.
-    fn cut_pieces(&mut self, known: &Known) {
-        let mut i = 0;
-        while i < self.pieces.len() {
-            let piece = &self.pieces[i];
-            match piece
-                .inserted
-                .cut(piece.len, known)
-                .or_else(|| piece.deleted.cut(piece.len, known))
-            {
-                Some(at) => self.split(i, at),
-                None => i += 1,
-            }
-        }
-    }
-
-    /// Splits a piece behind its first `at` chars.
-    fn split(&mut self, i: usize, at: u32) {
-        let piece = self.pieces[i];
-        let inserted = piece.inserted.split(piece.len, at);
-        let deleted = piece.deleted.split(piece.len, at);
-        self.pieces[i] = Piece {
-            len: at,
-            inserted: inserted.0,
-            deleted: deleted.0,
-            ..piece
-        };
-        let right = Piece {
-            gap: 0,
-            len: piece.len - at,
-            inserted: inserted.1,
-            deleted: deleted.1,
-        };
-        self.pieces.insert(i + 1, right);
-    }
-
-    /// Inserts at a position of the version `known` of the text, which has `text_len` chars as it
-    /// stands; gives the position there.
-    fn insert(
-        &mut self,
-        lv: Lv,
-        run: Run,
-        chain: u8,
-        known: &Known,
-        text_len: u32,
-    ) -> Result<u32, GaveUp> {
-        let mut left = run.pos;
-        let mut before = 0;
-        let mut i = 0;
-        while let Some(piece) = self.pieces.get(i) {
-            if left < piece.gap {
-                break;
-            }
-            before += piece.gap;
-            left -= piece.gap;
-            if left == 0 {
-                // It goes right behind what is before it, unless the piece, concurrent to it, does.
-                if !piece.is_known(known) {
-                    return Err(GaveUp);
-                }
-                before -= piece.gap;
-                left = piece.gap;
-                break;
-            }
-            if piece.is_visible(known) {
-                if left < piece.len {
-                    before += left.min(piece.width());
-                    self.split(i, left);
-                    i += 1;
-                    left = 0;
-                    break;
-                }
-                left -= piece.len;
-            }
-            before += piece.width();
-            i += 1;
-        }
-        let pos = before.saturating_add(left);
-        if pos > text_len {
-            return Err(GaveUp);
-        }
-        if let Some(next) = self.pieces.get_mut(i) {
-            next.gap -= left;
-        }
-        let inserted = Events {
-            first: lv,
-            chain,
-            backwards: false,
-        };
-        if left == 0
-            && let Some(last) = i.checked_sub(1).map(|i| &mut self.pieces[i])
-            && last.inserted.first.wrapping_add(last.len) == lv
-            && last.inserted.chain == chain
-            && last.deleted.is_none()
-        {
-            last.len += run.len;
-            return Ok(pos);
-        }
-        let piece = Piece {
-            gap: left,
-            len: run.len,
-            inserted,
-            deleted: Events::NONE,
-        };
-        self.pieces.insert(i, piece);
-        Ok(pos)
-    }
-
-    /// Deletes at a position of the version `known`; gives the length of the text then.
-    fn delete(
-        &mut self,
-        lv: Lv,
-        run: Run,
-        chain: u8,
-        known: &Known,
-        text_len: u32,
-        out: &mut Vec<Transformed>,
-    ) -> Result<u32, GaveUp> {
-        let mut text_len = text_len;
-        let mut left = run.pos;
-        let mut before = 0;
-        let mut i = 0;
-        let mut done = 0;
-        let events = |done: u32, len: u32| {
-            let backwards = run.kind == Kind::Backspace;
-            let after = if backwards {
-                run.len - done - len
-            } else {
-                done
-            };
-            Events {
-                first: lv + after,
-                chain,
-                backwards,
-            }
-        };
-        while done < run.len {
-            let piece = self.pieces.get(i).copied();
-            let gap = match &piece {
-                Some(piece) => piece.gap,
-                None => text_len - before,
-            };
-            if left < gap {
-                let len = (run.len - done).min(gap - left);
-                let gone = Piece {
-                    gap: left,
-                    len,
-                    inserted: Events::NONE,
-                    deleted: events(done, len),
-                };
-                self.pieces.insert(i, gone);
-                if let Some(next) = self.pieces.get_mut(i + 1) {
-                    next.gap -= left + len;
-                }
-                before += left;
-                out.push(Transformed::Delete { pos: before, len });
-                text_len -= len;
-                left = 0;
-                done += len;
-                i += 1;
-                continue;
-            }
-            let piece = piece.ok_or(GaveUp)?;
-            before += gap;
-            left -= gap;
-            if piece.is_visible(known) {
-                if left < piece.len {
-                    if !piece.deleted.is_none() {
-                        return Err(GaveUp);
-                    }
-                    let len = (run.len - done).min(piece.len - left);
-                    if left > 0 {
-                        self.split(i, left);
-                        before += left;
-                        left = 0;
-                        i += 1;
-                    }
-                    if len < self.pieces[i].len {
-                        self.split(i, len);
-                    }
-                    self.pieces[i].deleted = events(done, len);
-                    out.push(Transformed::Delete { pos: before, len });
-                    text_len -= len;
-                    done += len;
-                    i += 1;
-                    continue;
-                }
-                left -= piece.len;
-            }
-            before += piece.width();
-            i += 1;
-        }
-        Ok(text_len)
     }
 
     /// Lets go of the pieces that all chains know of.
@@ -525,19 +244,7 @@ impl InFlight {
                 }
             }
             self.settled = all;
-            let settled = |events: &Events, len: u32| {
-                events.is_none() || events.first + len <= events.end_in(&all)
-            };
-            let mut gap = 0;
-            self.pieces.retain_mut(|piece| {
-                gap += piece.gap;
-                if settled(&piece.inserted, piece.len) && settled(&piece.deleted, piece.len) {
-                    gap += piece.width();
-                    return false;
-                }
-                piece.gap = std::mem::take(&mut gap);
-                true
-            });
+            self.pieces.let_go(&all);
         }
         if self.pieces.len() > MOST_PIECES {
             Err(GaveUp)

@@ -85,6 +85,133 @@ fn one_agent_on_concurrent_branches() {
     });
 }
 
+/// A few who type at the same time, each at a place of its own most of the time, and hear of each
+/// other somewhat later: what lacks little of what the others wrote is merged without a tracker.
+#[test]
+fn live_sessions_agree() {
+    for_each_seed(400, |seed| {
+        let mut rng = Rng::with_seed(seed);
+        let count = rng.usize(2..=4);
+        let mut base = Document::new("base").unwrap();
+        base.insert(0, &"a text to begin with. ".repeat(3)).unwrap();
+        let base = base.encode_since(&VersionSummary::new()).unwrap();
+        let new = |name: &str| {
+            let mut doc = Document::new(name).unwrap();
+            doc.merge_patch(&base).unwrap();
+            doc
+        };
+        let mut docs: Vec<Document> = AGENTS[..count].iter().map(|name| new(name)).collect();
+        let mut cursors: Vec<usize> = (0..count).map(|i| 60 * i / count).collect();
+        // From whom, and what.
+        let mut inboxes: Vec<Vec<Vec<u8>>> = vec![Vec::new(); count];
+        for _ in 0..rng.usize(5..40) {
+            let i = rng.usize(0..count);
+            let (doc, cursor) = (&mut docs[i], &mut cursors[i]);
+            let mut updates = Vec::new();
+            let kind = rng.u8(0..5);
+            if rng.u8(0..6) == 0 {
+                *cursor = rng.usize(0..=doc.len_chars());
+            }
+            // Every keystroke is an update.
+            for _ in 0..rng.usize(1..6) {
+                let before = doc.summary();
+                let len = doc.len_chars();
+                *cursor = (*cursor).min(len);
+                if kind < 3 {
+                    doc.insert(*cursor, "x").unwrap();
+                    *cursor += 1;
+                } else if kind == 3 && *cursor > 0 {
+                    *cursor -= 1;
+                    doc.delete(*cursor, 1).unwrap();
+                } else if *cursor < len {
+                    doc.delete(*cursor, 1).unwrap();
+                }
+                updates.push(doc.encode_since(&before).unwrap());
+            }
+            for (other, inbox) in inboxes.iter_mut().enumerate() {
+                if other != i {
+                    inbox.extend(updates.iter().cloned());
+                }
+            }
+            let reader = rng.usize(0..count);
+            let read = rng.usize(0..=inboxes[reader].len());
+            for update in inboxes[reader].drain(..read) {
+                docs[reader].merge_patch(&update).unwrap();
+            }
+        }
+        for (doc, inbox) in docs.iter_mut().zip(inboxes) {
+            for update in inbox {
+                doc.merge_patch(&update).unwrap();
+            }
+            assert_eq!(doc.pending_events(), 0);
+        }
+        let operations = docs[0].operations_json();
+        let text = oracle::replay(&events(&operations));
+        for doc in &docs {
+            assert_eq!(doc.text(), text);
+        }
+        let mut whole = Document::new("reader").unwrap();
+        whole.merge_json(&operations).unwrap();
+        assert_eq!(whole.text(), text);
+    });
+}
+
+/// Two who edit on and on without hearing of each other, in a text so short that they meet in every
+/// gap of it, and a third who hears of both.
+#[test]
+fn offline_branches_agree() {
+    for_each_seed(400, |seed| {
+        let mut rng = Rng::with_seed(seed);
+        let mut base = Document::new("base").unwrap();
+        base.insert(0, &"0123456789"[..rng.usize(0..=10)]).unwrap();
+        let start = base.summary();
+        let base = base.encode_since(&VersionSummary::new()).unwrap();
+        let mut names = AGENTS.to_vec();
+        rng.shuffle(&mut names);
+        let mut docs = names[..3].iter().map(|name| {
+            let mut doc = Document::new(name).unwrap();
+            doc.merge_patch(&base).unwrap();
+            doc
+        });
+        let (mut a, mut b, mut c) = (
+            docs.next().unwrap(),
+            docs.next().unwrap(),
+            docs.next().unwrap(),
+        );
+        for doc in [&mut a, &mut b] {
+            for _ in 0..rng.usize(1..60) {
+                random_edit(&mut rng, doc);
+            }
+        }
+        let (of_a, of_b) = (
+            a.encode_since(&start).unwrap(),
+            b.encode_since(&start).unwrap(),
+        );
+        a.merge_patch(&of_b).unwrap();
+        b.merge_patch(&of_a).unwrap();
+        let both = if rng.bool() {
+            [&of_a, &of_b]
+        } else {
+            [&of_b, &of_a]
+        };
+        for update in both {
+            c.merge_patch(update).unwrap();
+        }
+        let text = oracle::replay(&events(&a.operations_json()));
+        // They go on, and one of them lacks what the other just wrote.
+        for doc in [&a, &b, &c] {
+            assert_eq!(doc.text(), text);
+        }
+        random_edit(&mut rng, &mut a);
+        random_edit(&mut rng, &mut b);
+        let (from_a, from_b) = (a.clone(), b.clone());
+        sync(&mut rng, &from_b, &mut a);
+        sync(&mut rng, &from_a, &mut b);
+        let text = oracle::replay(&events(&a.operations_json()));
+        assert_eq!((a.text(), b.text()), (text.clone(), text));
+    });
+}
+
 /// The splices of a merge, made to the text before it, give the text after it.
 #[test]
 fn splices_lead_from_text_to_text() {
