@@ -37,17 +37,10 @@ impl Default for CriticalCuts {
 }
 
 impl CriticalCuts {
-    /// Takes note of an event more behind a run that was pushed last, with all of the frontier as its
-    /// parents.
+    /// Takes note of the run `start..end`, whose only parent is the event before it, as it is all of
+    /// the frontier.
     #[inline]
-    pub(crate) fn grow(&mut self) {
-        if let Some(Cut::Range { hi, .. }) = self.0.last_mut() {
-            *hi += 1;
-        }
-    }
-
-    /// Takes note of the run `start..end`, whose parents are all of the frontier.
-    fn push_linear(&mut self, start: Lv, end: Lv) {
+    pub(crate) fn grow(&mut self, start: Lv, end: Lv) {
         match self.0.last_mut() {
             Some(Cut::Range { hi, .. }) if *hi == start => *hi = end,
             _ => self.0.push(Cut::Range {
@@ -65,7 +58,7 @@ impl CriticalCuts {
                 let frontier = frontier.to_vec();
                 self.0.push(Cut::Multi { c: start, frontier });
             }
-            self.push_linear(start, end);
+            self.grow(start, end);
             return;
         }
         let lim = parents.first().map_or(0, |&p| p + 1);

@@ -7,7 +7,9 @@
 
 mod char_index;
 mod content_tree;
+#[cfg(feature = "fast-merge")]
 mod fork;
+#[cfg(feature = "fast-merge")]
 mod in_flight;
 mod plan;
 mod tracker;
@@ -18,6 +20,7 @@ use crate::causal_graph::{CausalGraph, Diff, Segment};
 use crate::op_log::{OpLog, Part};
 use crate::version::{Lv, MAX_CHARS};
 pub(crate) use char_index::{CharIndex, CharRun};
+#[cfg(feature = "fast-merge")]
 use in_flight::InFlight;
 use plan::plan;
 use tracker::Tracker;
@@ -44,17 +47,14 @@ pub(crate) enum WalkError {
 /// the length of the text.
 const KEPT_MEMORY: usize = 8 << 20;
 
-/// How many events without concurrent ones are handed on at once, where all are replayed.
-const LINEAR_STEP: usize = 1 << 12;
-
 /// Transforms events, and keeps the tracker of the last zone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Walker {
+    #[cfg(feature = "fast-merge")]
     in_flight: InFlight,
     live: Option<Live>,
     diff: Diff,
     parents: Vec<Lv>,
-    next_parents: Vec<Lv>,
 }
 
 /// A tracker that has applied exactly the events `base..applied`, in whatever order.
@@ -65,8 +65,6 @@ struct Live {
     applied: Lv,
     /// The prepare version, without what is before `base`. Sorted.
     prepare: Vec<Lv>,
-    /// How many of the applied events are not in the prepare version.
-    retreated: u32,
 }
 
 impl Live {
@@ -77,7 +75,6 @@ impl Live {
             base,
             applied: base,
             prepare: Vec::new(),
-            retreated: 0,
         }
     }
 
@@ -86,7 +83,6 @@ impl Live {
         self.base = base;
         self.applied = base;
         self.prepare.clear();
-        self.retreated = 0;
     }
 
     /// Makes `version` (sorted, without what is before the base) the prepare version.
@@ -98,11 +94,9 @@ impl Live {
             .graph
             .diff_into(&self.prepare, version, self.base, diff);
         for range in &diff.only_a {
-            self.retreated += range.end - range.start;
             self.tracker.retreat(ops, range.clone());
         }
         for range in &diff.only_b {
-            self.retreated -= range.end - range.start;
             self.tracker.advance(ops, range.clone());
         }
         self.prepare.clear();
@@ -120,7 +114,7 @@ impl Walker {
         text_len: u32,
         out: &mut Vec<Transformed>,
     ) -> Result<u32, WalkError> {
-        let len = self.segments(history, (from, text_len), out, &mut |_| {});
+        let len = self.segments(history, from, text_len, out);
         // What was applied of refused events is not in the document.
         let keep = len
             .as_ref()
@@ -128,57 +122,55 @@ impl Walker {
         if !keep {
             self.live = None;
         }
+        #[cfg(feature = "fast-merge")]
         if len.is_err() {
             self.in_flight.forget();
         }
         len
     }
 
-    /// Transforms all events, and hands the edits on as they come: there are never many of them in
-    /// memory where nothing was concurrent. Returns the length of the text.
-    pub(crate) fn replay_all(
-        &mut self,
-        history: (&CausalGraph, &OpLog),
-        edit: &mut dyn FnMut(&[Transformed]),
-    ) -> Result<u32, WalkError> {
-        self.segments(history, (0, 0), &mut Vec::new(), &mut |edits| {
-            edit(edits);
-            edits.clear();
-        })
-    }
-
-    /// Transforms the events from `from` on, for a text of `len` chars. Appends the edits to `out`,
-    /// and calls `step` every now and then.
     fn segments(
         &mut self,
         history: (&CausalGraph, &OpLog),
-        (from, mut len): (Lv, u32),
+        from: Lv,
+        text_len: u32,
         out: &mut Vec<Transformed>,
-        step: &mut dyn FnMut(&mut Vec<Transformed>),
     ) -> Result<u32, WalkError> {
         let (graph, ops) = history;
+        let mut len = text_len;
         for segment in graph.cuts.segments(from, graph.len()) {
-            match segment {
-                Segment::Linear(range) => {
-                    for start in range.clone().step_by(LINEAR_STEP) {
-                        let end = range.end.min(start + LINEAR_STEP as Lv);
-                        len = linear(ops, start..end, len, out)?;
-                        step(out);
-                    }
-                }
-                Segment::Zone(zone) => {
-                    len = self.zone(history, zone, from, len, out)?;
-                    step(out);
-                }
-            }
+            len = match segment {
+                Segment::Linear(range) => linear(ops, range, len, out)?,
+                Segment::Zone(zone) => self.zone(history, zone, from, len, out)?,
+            };
         }
         Ok(len)
     }
 
-    /// Whether the tracker is there to go on from `from`.
-    fn is_live(&self, from: Lv) -> bool {
-        let live = self.live.as_ref();
-        live.is_some_and(|live| live.base < from && live.applied == from)
+    /// Transforms the part of a zone from `from` on as far as that needs no tracker; returns up to
+    /// which event it came, and the length of the text there.
+    #[cfg(feature = "fast-merge")]
+    fn without_tracker(
+        &mut self,
+        history: (&CausalGraph, &OpLog),
+        zone: &Range<Lv>,
+        from: Lv,
+        len: u32,
+        out: &mut Vec<Transformed>,
+    ) -> Result<(Lv, u32), WalkError> {
+        let (graph, ops) = history;
+        let is_live = |live: &Live| live.base < from && live.applied == from;
+        let live = self.live.as_ref().is_some_and(is_live);
+        let fork = fork::branches((&graph.graph, ops), zone, from);
+        if let Some((left, right)) = fork.filter(|_| !live) {
+            let len = match from == left.start {
+                true => linear(ops, left.clone(), len, out)?,
+                false => len,
+            };
+            let len = fork::transform(history, (left, right), len, out)?;
+            return Ok((zone.end, len));
+        }
+        Ok(self.in_flight.transform(history, zone, from, len, out))
     }
 
     fn memory(&self) -> usize {
@@ -201,21 +193,13 @@ impl Walker {
         len: u32,
         out: &mut Vec<Transformed>,
     ) -> Result<u32, WalkError> {
-        let (graph, ops) = history;
+        let (graph, _) = history;
         let from = from.max(zone.start);
-        if !self.is_live(from)
-            && let Some((left, right)) = fork::branches((&graph.graph, ops), &zone, from)
-        {
-            let len = match from == left.start {
-                true => linear(ops, left.clone(), len, out)?,
-                false => len,
-            };
-            return fork::transform(history, (left, right), len, out);
-        }
-        let (from, len) = self.in_flight.transform(history, &zone, from, len, out);
-        if from == zone.end {
-            return Ok(len);
-        }
+        #[cfg(feature = "fast-merge")]
+        let (from, len) = match self.without_tracker(history, &zone, from, len, out)? {
+            (end, len) if end == zone.end => return Ok(len),
+            rest => rest,
+        };
         let mut live = match self.live.take() {
             Some(live) if live.base <= zone.start && zone.start <= live.applied => live,
             Some(mut live) => {
@@ -256,27 +240,18 @@ impl Walker {
         let (graph, ops) = history;
         let base = live.base;
         let mut row = usize::MAX;
-        let mut runs = order
+        let runs = order
             .into_iter()
             .flat_map(|range| graph.graph.runs_in(range));
-        // The parents of a run, as far as they are not before the base.
-        let within = |run: &(Range<Lv>, Option<&[Lv]>), parents: &mut Vec<Lv>| {
-            parents.clear();
-            match run {
-                (_, Some(given)) => parents.extend(given.iter().filter(|&&p| p >= base)),
-                (run, None) => parents.extend((run.start > base).then(|| run.start - 1)),
-            }
-        };
-        let mut next = runs.next();
-        if let Some(run) = &next {
-            within(run, &mut self.next_parents);
-        }
         let mut is_new = false;
-        while let Some((run, _)) = next {
-            std::mem::swap(&mut self.parents, &mut self.next_parents);
-            next = runs.next();
-            if let Some(run) = &next {
-                within(run, &mut self.next_parents);
+        for (run, parents) in runs {
+            // The parents, as far as they are not before the base.
+            self.parents.clear();
+            match parents {
+                Some(given) => self.parents.extend(given.iter().filter(|&&p| p >= base)),
+                None => self
+                    .parents
+                    .extend((run.start > base).then(|| run.start - 1)),
             }
             if let Some((from, len, _)) = &out
                 && !is_new
@@ -286,11 +261,6 @@ impl Walker {
                 live.tracker.know_length(*len);
             }
             live.prepare(history, &self.parents, &mut self.diff);
-            // What follows right away is either after this run or beside it. Beside it, and on top of
-            // everything else, the run need not enter the prepare version to leave it again.
-            let beside = live.retreated == 0
-                && next.is_some()
-                && !self.next_parents.iter().any(|p| run.contains(p));
             for part in ops.parts_near(run.clone(), row) {
                 row = part.row as usize;
                 let (lv, op) = (part.lv, part.run);
@@ -300,17 +270,15 @@ impl Walker {
                         out.push(Transformed::Delete { pos, len: n });
                     }
                 };
-                let applied = match (op.is_insert(), beside) {
-                    (true, false) => live.tracker.insert(&graph.agents, lv, op.len, op.pos),
-                    (true, true) => live.tracker.insert_beside(lv, op.len, op.pos),
-                    (false, false) => live.tracker.delete(lv, op, &mut deleted).map(|()| 0),
-                    (false, true) => live.tracker.delete_beside(lv, op, &mut deleted).map(|()| 0),
+                let applied = match op.is_insert() {
+                    true => live.tracker.insert(&graph.agents, lv, op.len, op.pos),
+                    false => live.tracker.delete(lv, op, &mut deleted).map(|()| 0),
                 };
                 let Ok(pos) = applied else {
                     return Err(WalkError::PastEnd {
                         lv,
                         position: op.extent(),
-                        len: live.tracker.len_of(beside),
+                        len: live.tracker.prepare_len(),
                     });
                 };
                 if let Some((_, len, out)) = out.as_mut().filter(|_| is_new) {
@@ -323,12 +291,8 @@ impl Walker {
                     }
                 }
             }
-            if beside {
-                live.retreated += run.end - run.start;
-            } else {
-                live.prepare.clear();
-                live.prepare.push(run.end - 1);
-            }
+            live.prepare.clear();
+            live.prepare.push(run.end - 1);
         }
         Ok(out.map_or(0, |(_, len, _)| len))
     }

@@ -61,11 +61,9 @@ impl Tracker {
         self.base_len = effect_len.wrapping_sub(grown);
     }
 
-    /// How long the text of the effect version is, or of the prepare version, in chars.
-    pub(super) fn len_of(&mut self, effect: bool) -> u32 {
-        let total = self.tree.total();
-        let len = if effect { total.effect } else { total.prepare };
-        len - (BASE_LEN - self.base_len)
+    /// How long the text of the prepare version is, in chars.
+    pub(super) fn prepare_len(&mut self) -> u32 {
+        self.tree.total().prepare - (BASE_LEN - self.base_len)
     }
 
     /// The end of the base text lies behind this item up to char `offset + len`.
@@ -136,64 +134,6 @@ impl Tracker {
             },
         );
         Ok(effect)
-    }
-
-    /// Applies the insert of `len` chars at `pos`, made on top of everything that was applied, without
-    /// putting it into the prepare version. Gives their position in the effect version, which is
-    /// `pos`.
-    ///
-    /// Nothing is concurrent to it, and what is left and right of it is what stands there.
-    pub(super) fn insert_beside(&mut self, lv: Lv, len: u32, pos: u32) -> Result<u32, PastEnd> {
-        let mut place = self.tree.start();
-        let mut origin_left = NONE;
-        let mut origin_right = None;
-        if let Some(before) = pos.checked_sub(1) {
-            place = self.tree.find_effect(before).ok_or(PastEnd)?;
-            let item = self.tree.item(place);
-            if !self.is_real(&item, place.offset, 1) {
-                return Err(PastEnd);
-            }
-            origin_left = item.id + place.offset;
-            place.offset += 1;
-            origin_right = (place.offset < item.len).then_some(origin_left + 1);
-        }
-        let origin_right = origin_right.unwrap_or_else(|| {
-            let next = place.index + usize::from(place.offset > 0);
-            let mut behind = self.items_from(place.leaf, next);
-            behind.next().map_or(NONE, |(_, item)| item.id)
-        });
-        let item = Item {
-            id: lv,
-            len,
-            state: 0,
-            origin_left,
-            origin_right,
-        };
-        self.tree.insert(place, item);
-        Ok(pos)
-    }
-
-    /// Applies a run of deletes, made on top of everything that was applied, without putting it into
-    /// the prepare version. Calls `deleted` with position and length of what goes, in order.
-    pub(super) fn delete_beside(
-        &mut self,
-        lv: Lv,
-        run: Run,
-        mut deleted: impl FnMut(u32, u32),
-    ) -> Result<(), PastEnd> {
-        let mut left = run.len;
-        while left > 0 {
-            let place = self.tree.find_effect(run.next_pos(left)).ok_or(PastEnd)?;
-            let piece = self.piece(place, &run, left).ok_or(PastEnd)?;
-            let pos = match run.kind {
-                Kind::Backspace => run.pos + left - piece.len,
-                _ => run.pos,
-            };
-            self.mark_deleted(lv + (run.len - left), &run, piece, |state| state | DELETED);
-            deleted(pos, piece.len);
-            left -= piece.len;
-        }
-        Ok(())
     }
 
     /// Where an insert goes among the items that its prepare version does not have, from item
@@ -300,9 +240,7 @@ impl Tracker {
             let (place, effect) = found.ok_or(PastEnd)?;
             let piece = self.piece(place, &run, left).ok_or(PastEnd)?;
             let visible = self.tree.item(place).state & DELETED == 0;
-            self.mark_deleted(lv + (run.len - left), &run, piece, |state| {
-                (state + 1) | DELETED
-            });
+            self.mark_deleted(lv + (run.len - left), &run, piece);
             if visible {
                 deleted(effect + piece.place.offset, piece.len);
             }
@@ -328,13 +266,13 @@ impl Tracker {
         })
     }
 
-    /// Changes the state of the chars that the events from `lv` on, of a run of deletes, delete.
-    fn mark_deleted(&mut self, lv: Lv, run: &Run, piece: Piece, state: impl Fn(u32) -> u32) {
+    /// Deletes chars by the events from `lv` on, of a run of deletes.
+    fn mark_deleted(&mut self, lv: Lv, run: &Run, piece: Piece) {
         let Piece { place, len } = piece;
         let target = self.tree.item(place).id + place.offset;
         let place = self.tree.isolate(place, len);
         let before = self.tree.item(place).state;
-        self.tree.set_state(place, state(before));
+        self.tree.set_state(place, (before + 1) | DELETED);
         if run.kind == Kind::Backspace {
             self.tree.set_slots(lv, (target..target + len).rev());
         } else {
