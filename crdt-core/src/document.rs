@@ -222,7 +222,36 @@ impl Document {
     /// # Errors
     /// [`EditError::OutOfBounds`] past the end, [`EditError::TooLarge`] from 2^30 chars of text on
     /// or 2^31 events.
+    #[inline]
     pub fn insert(&mut self, pos: usize, text: &str) -> Result<(), EditError> {
+        if let &[byte] = text.as_bytes()
+            && self.type_on(pos, byte, text)
+        {
+            return Ok(());
+        }
+        self.insert_text(pos, text)
+    }
+
+    /// Inserts a char of ASCII if it goes where the last edit in the rope was, behind local edits,
+    /// and no limit is near; says whether it did.
+    #[inline]
+    fn type_on(&mut self, pos: usize, byte: u8, text: &str) -> bool {
+        let Some(history) = self.history.growing_mut(self.agent_idx) else {
+            return false;
+        };
+        if pos >= MAX_CHARS as usize
+            || self.rope.size().chars() >= MAX_CHARS
+            || history.ops.text_len() >= u32::MAX as usize
+            || !self.rope.type_byte(pos as u32, byte)
+        {
+            return false;
+        }
+        history.grow(Run::new(Kind::Insert, pos as u32, 1), text);
+        true
+    }
+
+    #[inline(never)]
+    fn insert_text(&mut self, pos: usize, text: &str) -> Result<(), EditError> {
         let size = self.rope.size();
         if pos > size.chars() as usize {
             return Err(EditError::OutOfBounds {
@@ -230,11 +259,7 @@ impl Document {
                 len: size.chars() as usize,
             });
         }
-        let chars = if text.len() == 1 {
-            1
-        } else {
-            text.chars().count()
-        };
+        let chars = text.chars().count();
         if size.chars() as usize + chars > MAX_CHARS as usize {
             return Err(EditError::TooLarge {
                 what: "the text, in chars",
@@ -261,7 +286,30 @@ impl Document {
     /// # Errors
     /// [`EditError::OutOfBounds`] if the range reaches past the end, [`EditError::TooLarge`] beyond
     /// 2^31 events.
+    #[inline]
     pub fn delete(&mut self, pos: usize, len: usize) -> Result<(), EditError> {
+        if len == 1 && self.erase_on(pos) {
+            return Ok(());
+        }
+        self.delete_range(pos, len)
+    }
+
+    /// Deletes a char of ASCII if it stands where the last edit in the rope was, behind local edits,
+    /// and no limit is near; says whether it did.
+    #[inline]
+    fn erase_on(&mut self, pos: usize) -> bool {
+        let Some(history) = self.history.growing_mut(self.agent_idx) else {
+            return false;
+        };
+        if pos >= MAX_CHARS as usize || !self.rope.erase_byte(pos as u32) {
+            return false;
+        }
+        history.grow(Run::new(Kind::Delete, pos as u32, 1), "");
+        true
+    }
+
+    #[inline(never)]
+    fn delete_range(&mut self, pos: usize, len: usize) -> Result<(), EditError> {
         let chars = self.len_chars();
         let end = pos.saturating_add(len);
         if end > chars {
@@ -278,7 +326,6 @@ impl Document {
         Ok(())
     }
 
-    #[inline(always)]
     fn append_local(&mut self, run: Run, text: &str) -> Result<(), EditError> {
         let Some(history) = self.history.ready_mut() else {
             return self.history.defer(run, text);

@@ -47,24 +47,24 @@ impl History {
         self.graph.push(agent, seq, self.ops.len() - start, parents);
     }
 
+    /// Appends an event of the agent whose events are the last, and whose next can follow as it is.
+    #[inline(always)]
+    pub(crate) fn grow(&mut self, run: Run, text: &str) {
+        self.graph.grow();
+        self.ops.push_next(run, text);
+    }
+
     /// Appends an edit of the local agent behind everything that is known.
     ///
     /// # Errors
     /// [`EditError::TooLarge`] when there would be too many events.
-    #[inline(always)]
     pub(crate) fn append_local(
         &mut self,
         agent: AgentIdx,
         run: Run,
         text: &str,
     ) -> Result<(), EditError> {
-        let linear = self.graph.grow(agent, run.len) || self.append_next(agent, run.len)?;
-        self.ops.push(run, text, linear);
-        Ok(())
-    }
-
-    #[inline(never)]
-    fn append_next(&mut self, agent: AgentIdx, len: u32) -> Result<bool, EditError> {
+        let len = run.len;
         for (what, used) in [
             ("the number of events", self.len()),
             ("the events of one agent", self.graph.agents.next_seq(agent)),
@@ -76,7 +76,9 @@ impl History {
                 });
             }
         }
-        Ok(self.graph.push_next(agent, len))
+        let linear = self.graph.push_next(agent, len);
+        self.ops.push(run, text, linear);
+        Ok(())
     }
 
     pub(crate) fn savepoint(&self) -> Savepoint {

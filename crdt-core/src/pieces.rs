@@ -28,28 +28,32 @@ pub(crate) struct Pieces {
     before: u32,
 }
 
-impl Pieces {
-    /// The spans of the text that `edits` make of nothing.
-    pub(crate) fn of(edits: &[Transformed]) -> Pieces {
-        let mut pieces = Pieces {
+impl Default for Pieces {
+    fn default() -> Self {
+        Pieces {
             chunks: vec![Vec::new()],
             lens: vec![0],
             cached: 0,
             before: 0,
-        };
+        }
+    }
+}
+
+impl Pieces {
+    /// Makes edits to the text.
+    pub(crate) fn edit(&mut self, edits: &[Transformed]) {
         for edit in edits {
             match *edit {
-                Transformed::Insert { pos, part } => pieces.insert(
+                Transformed::Insert { pos, part } => self.insert(
                     pos,
                     Span {
                         lv: part.lv,
                         len: part.run.len,
                     },
                 ),
-                Transformed::Delete { pos, len } => pieces.delete(pos, len),
+                Transformed::Delete { pos, len } => self.delete(pos, len),
             }
         }
-        pieces
     }
 
     /// All spans, in text order.
@@ -181,7 +185,8 @@ mod tests {
                     lv += len;
                 }
             }
-            let pieces = Pieces::of(&edits);
+            let mut pieces = Pieces::default();
+            edits.chunks(7).for_each(|edits| pieces.edit(edits));
             let spans: Vec<Lv> = pieces.spans().flat_map(|s| s.lv..s.lv + s.len).collect();
             assert_eq!(spans, chars);
             assert!(pieces.spans().all(|span| span.len > 0));

@@ -7,13 +7,13 @@
 use std::ops::Deref;
 use std::sync::OnceLock;
 
-use crate::causal_graph::Diff;
+use crate::causal_graph::{AgentIdx, Diff};
 use crate::encoding::file::{self, File, Head, Inserted, LoadLimits, SaveOptions, Unpacked};
 use crate::error::{EditError, LoadError};
 use crate::history::History;
-use crate::op_log::{OpLog, Run};
+use crate::op_log::{OpLog, Run, prefix_len};
 use crate::pieces::{Pieces, Span};
-use crate::rope::Rope;
+use crate::rope::{Draft, Rope};
 use crate::sorting::sort_by;
 use crate::version::{EventId, Frontier, MAX_EVENTS, VersionSummary};
 use crate::walker::{Transformed, WalkError, Walker};
@@ -35,6 +35,7 @@ pub(crate) enum Store {
 /// A history in a file, and what was done since the file was opened.
 #[derive(Debug, Clone)]
 pub(crate) struct Packed {
+    bytes: Vec<u8>,
     file: File,
     /// In whose name local edits are made.
     agent: String,
@@ -77,8 +78,8 @@ impl Store {
         limits: &LoadLimits,
     ) -> Result<(Store, Rope), LoadError> {
         let file = File::parse(bytes, limits)?;
-        let Some(text) = file.text()? else {
-            return Store::completed(file.unpack()?, file.head());
+        let Some(text) = file.text(bytes)? else {
+            return Store::completed(file.unpack(bytes)?, file.head());
         };
         let rope = Rope::of(&text);
         if rope.size().chars() != file.head().chars {
@@ -91,6 +92,7 @@ impl Store {
             .and_then(|own| own.held.last())
             .map_or(0, |range| range.end);
         let packed = Packed {
+            bytes: bytes.to_vec(),
             file,
             agent: agent.to_owned(),
             edits: OpLog::default(),
@@ -110,8 +112,8 @@ impl Store {
         limits: &LoadLimits,
     ) -> Result<(Store, Rope), LoadError> {
         let file = File::parse(bytes, limits)?;
-        let (store, rope) = Store::completed(file.unpack()?, file.head())?;
-        match file.text()? {
+        let (store, rope) = Store::completed(file.unpack(bytes)?, file.head())?;
+        match file.text(bytes)? {
             Some(text) if text != rope.to_text() => Err(LoadError::Inconsistent {
                 reason: "the text is not the one that the history makes",
             }),
@@ -121,8 +123,8 @@ impl Store {
 
     /// Completes what was unpacked, and makes its text.
     fn completed(unpacked: Unpacked, head: &Head) -> Result<(Store, Rope), LoadError> {
-        let (history, edits) = complete(unpacked, head)?;
-        let rope = edited(&history, edits);
+        let mut rope = Rope::default();
+        let history = complete(unpacked, head, Some(&mut rope))?;
         Ok((Store::Ready(history), rope))
     }
 
@@ -146,8 +148,9 @@ impl Store {
                 options.preset,
             ));
         }
-        let edits = walk(history, chars)?;
-        let deleted = deleted_text(history, &Pieces::of(&edits));
+        let mut pieces = Pieces::default();
+        walk(history, chars, &mut |edits| pieces.edit(edits))?;
+        let deleted = deleted_text(history, &pieces);
         let deleted = Inserted::Deleted(&deleted);
         Ok(file::write(
             history,
@@ -178,6 +181,16 @@ impl Store {
         match self {
             Store::Ready(history) => Some(history),
             Store::Packed(_) => None,
+        }
+    }
+
+    /// The history if it is there, and ends with events of `agent` that another event can follow as
+    /// it is: see [`CausalGraph::grow`](crate::causal_graph::CausalGraph::grow).
+    #[inline]
+    pub(crate) fn growing_mut(&mut self, agent: Option<AgentIdx>) -> Option<&mut History> {
+        match self {
+            Store::Ready(history) if history.graph.can_grow(agent) => Some(history),
+            _ => None,
         }
     }
 
@@ -288,7 +301,8 @@ impl Packed {
     }
 
     fn unpack(&self) -> Result<History, LoadError> {
-        let (mut history, _) = complete(self.file.unpack()?, self.file.head())?;
+        let unpacked = self.file.unpack(&self.bytes)?;
+        let mut history = complete(unpacked, self.file.head(), None)?;
         if self.edits.len() > 0 {
             let agent = history.graph.agents.agent(&self.agent);
             for part in self.edits.parts_in(0..self.edits.len()) {
@@ -346,8 +360,12 @@ impl Packed {
 }
 
 /// Checks what was unpacked by replaying it, and puts the text of the inserts where it belongs.
-/// Returns the edits that make the text, too.
-fn complete(unpacked: Unpacked, head: &Head) -> Result<(History, Vec<Transformed>), LoadError> {
+/// Makes the text in `rope`, if it is wanted.
+fn complete(
+    unpacked: Unpacked,
+    head: &Head,
+    rope: Option<&mut Rope>,
+) -> Result<History, LoadError> {
     let Unpacked {
         mut history,
         inserted,
@@ -364,14 +382,44 @@ fn complete(unpacked: Unpacked, head: &Head) -> Result<(History, Vec<Transformed
             ));
         }
     }
-    let edits = walk(&history, head.chars)?;
-    fill_text(&mut history, &inserted, survivors.as_deref(), &edits)?;
-    if history.ops.text_len() != head.inserted as usize {
+    let Some(text) = survivors else {
+        set_text(&mut history, inserted, head)?;
+        match rope {
+            Some(rope) => {
+                let mut draft = Draft::with_capacity(head.chars.min(head.inserted) as usize);
+                walk(&history, head.chars, &mut |edits| {
+                    edit(&mut draft, &history.ops, edits);
+                })?;
+                *rope = draft.finish();
+            }
+            None => walk(&history, head.chars, &mut |_| {})?,
+        }
+        return Ok(history);
+    };
+    let mut pieces = Pieces::default();
+    walk(&history, head.chars, &mut |edits| pieces.edit(edits))?;
+    let inserted = with_survivors(&history, &inserted, &text, &pieces)?;
+    set_text(&mut history, inserted, head)?;
+    if let Some(rope) = rope {
+        // The inserts have their text from there.
+        *rope = Rope::of(&text);
+    }
+    Ok(history)
+}
+
+/// Sets the text of all inserts.
+fn set_text(history: &mut History, inserted: String, head: &Head) -> Result<(), LoadError> {
+    if inserted.len() != head.inserted as usize {
         return Err(LoadError::Inconsistent {
             reason: "the inserted text is not as long as the head says",
         });
     }
-    Ok((history, edits))
+    if !history.ops.set_text(inserted) {
+        return Err(LoadError::Inconsistent {
+            reason: "the inserted text is not as long as the inserts",
+        });
+    }
+    Ok(())
 }
 
 fn impossible(history: &History, lv: u32, reason: &'static str) -> LoadError {
@@ -381,32 +429,38 @@ fn impossible(history: &History, lv: u32, reason: &'static str) -> LoadError {
 
 /// The text that a history makes.
 pub(crate) fn replay(history: &History) -> Result<Rope, LoadError> {
-    let mut edits = Vec::new();
+    let mut draft = Draft::default();
     let columns = (&history.graph, &history.ops);
-    let walked = Walker::default().transform(columns, 0, 0, &mut edits);
+    let walked = Walker::default().replay_all(columns, &mut |edits| {
+        edit(&mut draft, &history.ops, edits);
+    });
     walked.map_err(|_| LoadError::Inconsistent {
         reason: "the history cannot be replayed",
     })?;
-    Ok(edited(history, edits))
+    Ok(draft.finish())
 }
 
-fn edited(history: &History, edits: Vec<Transformed>) -> Rope {
-    let mut rope = Rope::default();
+/// Makes edits to a text.
+fn edit(draft: &mut Draft, ops: &OpLog, edits: &[Transformed]) {
     for edit in edits {
         match edit {
-            Transformed::Insert { pos, part } => rope.insert(pos, history.ops.text_of(&part)),
-            Transformed::Delete { pos, len } => rope.delete(pos, len),
+            Transformed::Insert { pos, part } => {
+                draft.insert(*pos, ops.text_of(part), part.run.len);
+            }
+            Transformed::Delete { pos, len } => draft.delete(*pos, *len),
         }
     }
-    rope
 }
 
-/// Replays a history; it makes a text of `chars` chars.
-fn walk(history: &History, chars: u32) -> Result<Vec<Transformed>, LoadError> {
-    let mut edits = Vec::new();
+/// Replays a history, which makes a text of `chars` chars, and hands on the edits that make it.
+fn walk(
+    history: &History,
+    chars: u32,
+    edit: &mut dyn FnMut(&[Transformed]),
+) -> Result<(), LoadError> {
     let columns = (&history.graph, &history.ops);
-    match Walker::default().transform(columns, 0, 0, &mut edits) {
-        Ok(len) if len == chars => Ok(edits),
+    match Walker::default().replay_all(columns, edit) {
+        Ok(len) if len == chars => Ok(()),
         Ok(_) => Err(LoadError::Inconsistent {
             reason: "the text is not as long as the one that the history makes",
         }),
@@ -448,77 +502,69 @@ fn push_inserted(history: &History, lvs: std::ops::Range<u32>, out: &mut String)
 struct Front<'a>(&'a str);
 
 impl<'a> Front<'a> {
-    fn take(&mut self, chars: u32) -> Option<&'a str> {
-        let n = chars as usize;
-        let bytes = self.0.as_bytes();
-        let end = if bytes.get(..n).is_some_and(<[u8]>::is_ascii) {
-            n
-        } else {
-            let mut starts = self.0.char_indices().map(|(i, _)| i).chain([self.0.len()]);
-            starts.nth(n)?
+    fn take(&mut self, chars: u32) -> Result<&'a str, LoadError> {
+        let split = prefix_len(self.0, chars).and_then(|end| self.0.split_at_checked(end));
+        let Some((taken, rest)) = split else {
+            return Err(LoadError::Inconsistent {
+                reason: "the inserted text is shorter than the inserts",
+            });
         };
-        let (taken, rest) = self.0.split_at_checked(end)?;
         self.0 = rest;
-        Some(taken)
+        Ok(taken)
     }
 }
 
-/// Puts the text of the inserts into a history that `edits` replay.
-fn fill_text(
-    history: &mut History,
-    inserted: &str,
-    survivors: Option<&str>,
-    edits: &[Transformed],
-) -> Result<(), LoadError> {
-    let too_short = || LoadError::Inconsistent {
-        reason: "the inserted text is shorter than the inserts",
-    };
-    let capacity = inserted.len() + survivors.map_or(0, str::len);
-    let mut inserted = Front(inserted);
-    // Which chars are part of the text, and where they start there, in bytes.
-    let text = survivors.unwrap_or_default();
+/// The text of all inserts, of which `deleted` has what is not part of `text` any more, and `pieces`
+/// says which event inserted which char of `text`.
+fn with_survivors(
+    history: &History,
+    deleted: &str,
+    text: &str,
+    pieces: &Pieces,
+) -> Result<String, LoadError> {
+    let mut all = String::with_capacity(deleted.len() + text.len());
+    let mut deleted = Front(deleted);
+    // Where the spans start in the text, in bytes.
+    let mut rest = Front(text);
     let mut alive = Vec::new();
-    if survivors.is_some() {
-        let mut rest = Front(text);
-        for span in Pieces::of(edits).spans() {
-            alive.push((span, text.len() - rest.0.len()));
-            rest.take(span.len).ok_or_else(too_short)?;
-        }
+    for span in pieces.spans() {
+        alive.push((span, text.len() - rest.0.len()));
+        rest.take(span.len)?;
     }
+    let text_is_longer = !rest.0.is_empty();
     let mut alive = by_event(alive).into_iter().peekable();
-    history
-        .ops
-        .fill_text(capacity, |lvs, out| -> Result<(), LoadError> {
-            let mut at = lvs.start;
-            while at < lvs.end {
-                // A span ends with its row at the latest where the next row does not go on inserting
-                // behind it; else it is taken in parts.
-                let (span, from) = match alive.peek_mut() {
-                    Some(next) if next.0.lv < lvs.end => next,
-                    _ => break,
-                };
-                out.push_str(inserted.take(span.lv - at).ok_or_else(too_short)?);
-                let here = span.len.min(lvs.end - span.lv);
-                let mut front = Front(text.get(*from..).unwrap_or_default());
-                out.push_str(front.take(here).ok_or_else(too_short)?);
-                at = span.lv + here;
-                *from = text.len() - front.0.len();
-                *span = Span {
-                    lv: at,
-                    len: span.len - here,
-                };
-                if span.len == 0 {
-                    alive.next();
-                }
+    for part in history.ops.parts_in(0..history.len()) {
+        if !part.run.is_insert() {
+            continue;
+        }
+        let (mut at, end) = (part.lv, part.lv + part.run.len);
+        while at < end {
+            // A span ends with its row at the latest where the next row does not go on inserting
+            // behind it; else it is taken in parts.
+            let (span, from) = match alive.peek_mut() {
+                Some(next) if next.0.lv < end => next,
+                _ => break,
+            };
+            all.push_str(deleted.take(span.lv - at)?);
+            let here = span.len.min(end - span.lv);
+            let mut front = Front(text.get(*from..).unwrap_or_default());
+            all.push_str(front.take(here)?);
+            at = span.lv + here;
+            *from = text.len() - front.0.len();
+            *span = Span {
+                lv: at,
+                len: span.len - here,
+            };
+            if span.len == 0 {
+                alive.next();
             }
-            out.push_str(inserted.take(lvs.end - at).ok_or_else(too_short)?);
-            Ok(())
-        })?;
-    if inserted.0.is_empty() {
-        Ok(())
-    } else {
-        Err(LoadError::Inconsistent {
-            reason: "the inserted text is longer than the inserts",
-        })
+        }
+        all.push_str(deleted.take(end - at)?);
     }
+    if text_is_longer || !deleted.0.is_empty() {
+        return Err(LoadError::Inconsistent {
+            reason: "the inserted text is longer than the inserts",
+        });
+    }
+    Ok(all)
 }

@@ -183,16 +183,17 @@ impl AgentAssignment {
         (run.agent, run.seq + (lv - run.lv), end - lv)
     }
 
-    /// Names the next `len` local versions as the next events of `agent`, whose latest events are
-    /// the last of all.
+    /// Names the next local version as the next event of `agent`, whose latest event is the last of
+    /// all.
     #[inline]
-    pub(crate) fn grow(&mut self, agent: AgentIdx, len: u32) {
-        let Agent { runs, held, .. } = &mut self.agents[agent as usize];
-        debug_assert!(runs.last().is_some_and(|run| run.lv + run.len == self.len));
-        if let (Some(run), Some(held)) = (runs.last_mut(), held.last_mut()) {
-            run.len += len;
-            held.end += len;
-            self.len += len;
+    pub(crate) fn grow(&mut self, agent: AgentIdx) {
+        if let Some(Agent { runs, held, .. }) = self.agents.get_mut(agent as usize)
+            && let (Some(run), Some(held)) = (runs.last_mut(), held.last_mut())
+        {
+            debug_assert!(run.lv + run.len == self.len);
+            run.len += 1;
+            held.end += 1;
+            self.len += 1;
         }
     }
 

@@ -37,10 +37,17 @@ impl Default for CriticalCuts {
 }
 
 impl CriticalCuts {
-    /// Takes note of the run `start..end`, whose only parent is the event before it, as it is all of
-    /// the frontier.
+    /// Takes note of an event more behind a run that was pushed last, with all of the frontier as its
+    /// parents.
     #[inline]
-    pub(crate) fn grow(&mut self, start: Lv, end: Lv) {
+    pub(crate) fn grow(&mut self) {
+        if let Some(Cut::Range { hi, .. }) = self.0.last_mut() {
+            *hi += 1;
+        }
+    }
+
+    /// Takes note of the run `start..end`, whose parents are all of the frontier.
+    fn push_linear(&mut self, start: Lv, end: Lv) {
         match self.0.last_mut() {
             Some(Cut::Range { hi, .. }) if *hi == start => *hi = end,
             _ => self.0.push(Cut::Range {
@@ -58,7 +65,7 @@ impl CriticalCuts {
                 let frontier = frontier.to_vec();
                 self.0.push(Cut::Multi { c: start, frontier });
             }
-            self.grow(start, end);
+            self.push_linear(start, end);
             return;
         }
         let lim = parents.first().map_or(0, |&p| p + 1);

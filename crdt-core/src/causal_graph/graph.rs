@@ -47,11 +47,11 @@ impl Graph {
         self.len
     }
 
-    /// Appends `len` events, the first of which has the last event as its only parent.
+    /// Appends an event that has the last event as its only parent.
     #[inline]
-    pub(crate) fn grow(&mut self, len: u32) {
+    pub(crate) fn grow(&mut self) {
         debug_assert!(self.len > 0);
-        self.len += len;
+        self.len += 1;
     }
 
     /// Appends a run of `len` events whose first has the given parents (sorted, reduced, known).

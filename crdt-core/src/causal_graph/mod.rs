@@ -60,22 +60,24 @@ impl CausalGraph {
         Graph::advance_frontier(&mut self.frontier, parents, start + len - 1);
     }
 
-    /// Appends `len` events of an agent behind everything that is known, if their only parent is the
-    /// latest event of that agent, and says whether it did.
-    #[inline(always)]
-    pub(crate) fn grow(&mut self, agent: AgentIdx, len: u32) -> bool {
-        if self.growing.agent != agent || len > self.growing.room {
-            return false;
-        }
-        self.growing.room -= len;
+    /// Whether [`CausalGraph::grow`] would append an event of `agent`.
+    #[inline]
+    pub(crate) fn can_grow(&self, agent: Option<AgentIdx>) -> bool {
+        self.growing.room > 0 && agent == Some(self.growing.agent)
+    }
+
+    /// Appends an event of the agent whose latest event is the last of all, and its only parent.
+    #[inline]
+    pub(crate) fn grow(&mut self) {
+        debug_assert!(self.growing.room > 0);
+        self.growing.room -= 1;
         let start = self.len();
-        self.agents.grow(agent, len);
-        self.cuts.grow(start, start + len);
-        self.graph.grow(len);
+        self.agents.grow(self.growing.agent);
+        self.cuts.grow();
+        self.graph.grow();
         if let [last] = &mut self.frontier[..] {
-            *last += len;
+            *last = start;
         }
-        true
     }
 
     /// Appends a run of an agent behind everything that is known; there is room for it. Says whether

@@ -47,7 +47,7 @@ impl Row {
 
     /// Joins `next` if it goes on as this row does: typing, deleting or backspacing on, the most
     /// frequent of all. What else can be joined, [`Run::join`] knows.
-    #[inline]
+    #[inline(always)]
     fn continue_with(&mut self, next: &Run) -> bool {
         let len = self.len_kind >> 2;
         if next.len > MAX_RUN - len {
@@ -95,29 +95,33 @@ impl OpLog {
 
     /// Appends a run. `text` holds exactly the inserted chars. `linear` says that the first event's
     /// only parent is the event before it: only then may the run join the last row.
-    #[inline(always)]
     pub(crate) fn push(&mut self, run: Run, text: &str, linear: bool) {
         debug_assert_eq!(
             text.chars().count(),
             if run.is_insert() { run.len as usize } else { 0 }
         );
-        if linear
-            && let Some(row) = self.rows.last_mut()
+        self.push_runs(run, linear);
+        self.text.push_str(text);
+    }
+
+    /// The same for a single event whose only parent is the event before it.
+    #[inline(always)]
+    pub(crate) fn push_next(&mut self, run: Run, text: &str) {
+        if let Some(row) = self.rows.last_mut()
             && row.continue_with(&run)
         {
             self.len += run.len;
         } else {
-            self.push_runs(run, linear);
+            self.push_runs(run, true);
         }
-        match text.as_bytes() {
-            [] => {}
-            // A char is appended much faster than a string.
-            &[byte] => self.text.push(char::from(byte)),
-            _ => self.text.push_str(text),
+        // What is known to be one byte long is appended in a few steps.
+        if text.len() == 1 {
+            self.text.push_str(text.get(..1).unwrap_or_default());
+        } else {
+            self.text.push_str(text);
         }
     }
 
-    /// Appends a run that may join the last row only in part.
     #[inline(never)]
     fn push_runs(&mut self, run: Run, linear: bool) {
         let mut rest = Some(run);
@@ -140,27 +144,42 @@ impl OpLog {
         }
     }
 
-    /// Appends a row as it is. The text of all inserts comes later, by [`OpLog::fill_text`].
+    /// Makes room for `rows` more rows.
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        self.rows.reserve_exact(rows);
+    }
+
+    /// Appends a row as it is. The text of all inserts comes later, by [`OpLog::set_text`].
+    #[inline]
     pub(crate) fn push_row(&mut self, run: Run) {
         self.rows.push(Row::new(self.len, run, 0));
         self.len += run.len;
     }
 
-    /// Sets the text of all inserts, in their order: `push` appends that of some events.
-    pub(crate) fn fill_text<E>(
-        &mut self,
-        capacity: usize,
-        mut push: impl FnMut(Range<Lv>, &mut String) -> Result<(), E>,
-    ) -> Result<(), E> {
-        self.text = String::with_capacity(capacity);
+    /// Sets the text of all inserts, in their order. Returns whether it is as long as they are.
+    #[must_use]
+    pub(crate) fn set_text(&mut self, text: String) -> bool {
+        let is_ascii = text.is_ascii();
+        let mut at = 0;
         for row in &mut self.rows {
-            row.text = self.text.len() as u32;
+            row.text = at as u32;
             let run = row.run();
-            if run.is_insert() {
-                push(row.lv..row.lv + run.len, &mut self.text)?;
+            if !run.is_insert() {
+                continue;
+            }
+            let len = if is_ascii {
+                Some(run.len as usize)
+            } else {
+                text.get(at..).and_then(|rest| prefix_len(rest, run.len))
+            };
+            match len {
+                Some(len) if len <= text.len() - at => at += len,
+                _ => return false,
             }
         }
-        Ok(())
+        let is_all = at == text.len();
+        self.text = text;
+        is_all
     }
 
     /// Forgets all events from `lv` on; `text_len` is the length of the text before them, in bytes.
@@ -301,6 +320,16 @@ impl Part {
             from: 0,
         }
     }
+}
+
+/// How many bytes the first `chars` chars of `text` take, if it has so many.
+pub(crate) fn prefix_len(text: &str, chars: u32) -> Option<usize> {
+    let n = chars as usize;
+    if text.as_bytes().get(..n).is_some_and(<[u8]>::is_ascii) {
+        return Some(n);
+    }
+    let mut starts = text.char_indices().map(|(i, _)| i).chain([text.len()]);
+    starts.nth(n)
 }
 
 /// The chars `from..from + len` of `text`, which has `total` chars.

@@ -34,17 +34,29 @@ impl Size {
         }
     }
 
-    /// The size of a piece of a text that has the size `self`.
+    /// The size of ASCII text of which no line is counted.
+    #[inline]
+    pub(super) fn of_bytes(bytes: usize) -> Size {
+        Size {
+            bytes: bytes as u32,
+            ..Size::default()
+        }
+    }
+
+    /// The same size without its lines.
+    pub(super) fn without_lines(self) -> Size {
+        Size { lines: 0, ..self }
+    }
+
+    /// The size of a piece of a text that has the size `self`. Where that says that there are no line
+    /// feeds, none are looked for.
+    #[inline]
     fn of_piece(&self, piece: &[u8]) -> Size {
-        if !self.is_ascii() {
-            Size::of(piece)
-        } else if self.lines > 0 {
-            Size::of_ascii(piece)
-        } else {
-            Size {
-                bytes: piece.len() as u32,
-                ..Size::default()
-            }
+        match (self.is_ascii(), self.lines > 0) {
+            (true, false) => Size::of_bytes(piece.len()),
+            (true, true) => Size::of_ascii(piece),
+            (false, true) => Size::of(piece),
+            (false, false) => Size::of(piece).without_lines(),
         }
     }
 
@@ -155,67 +167,86 @@ pub(crate) const CAPACITY: usize = if cfg!(debug_assertions) { 16 } else { 1000 
 #[derive(Debug, Clone)]
 pub(crate) struct Leaf {
     pub(crate) parent: u32,
-    /// The text before the gap, at the start of `buf`.
-    left: Size,
-    /// The text behind the gap, at the end of `buf`.
-    right: Size,
+    size: Size,
+    /// The text before the gap, at the start of `buf`, in bytes; the rest is at the end of `buf`.
+    left: u32,
+    /// Those of the bytes before the gap that continue a char.
+    left_continued: u32,
     buf: [u8; CAPACITY],
 }
 
 impl Leaf {
-    pub(crate) fn new(parent: u32, text: &[u8]) -> Leaf {
+    /// A leaf with a text of this size.
+    pub(crate) fn new(parent: u32, text: &[u8], size: Size) -> Leaf {
         let mut buf = [0; CAPACITY];
         buf[..text.len()].copy_from_slice(text);
         Leaf {
             parent,
-            left: Size::of(text),
-            right: Size::default(),
+            size,
+            left: size.bytes,
+            left_continued: size.continued,
             buf,
         }
     }
 
     pub(crate) fn size(&self) -> Size {
-        self.left.plus(self.right)
+        self.size
     }
 
     pub(crate) fn free(&self) -> usize {
-        CAPACITY - self.left.bytes as usize - self.right.bytes as usize
+        CAPACITY - self.size.bytes as usize
+    }
+
+    /// Where the gap is, in chars.
+    #[inline]
+    fn gap(&self) -> u32 {
+        self.left - self.left_continued
+    }
+
+    /// Where the text behind the gap starts in `buf`.
+    #[inline]
+    fn right(&self) -> usize {
+        CAPACITY - (self.size.bytes - self.left) as usize
     }
 
     /// The text, in two pieces.
     pub(crate) fn text(&self) -> [&[u8]; 2] {
-        let right = CAPACITY - self.right.bytes as usize;
-        [&self.buf[..self.left.bytes as usize], &self.buf[right..]]
+        [&self.buf[..self.left as usize], &self.buf[self.right()..]]
+    }
+
+    /// The number of bytes of the last `chars` chars before the gap.
+    #[inline]
+    fn bytes_before(&self, chars: u32) -> usize {
+        if self.size.is_ascii() {
+            return chars as usize;
+        }
+        bytes_of_last(&self.buf[..self.left as usize], chars)
+    }
+
+    /// The number of bytes of the first `chars` chars behind the gap.
+    #[inline]
+    fn bytes_behind(&self, chars: u32) -> usize {
+        if self.size.is_ascii() {
+            return chars as usize;
+        }
+        bytes_of_first(&self.buf[self.right()..], chars)
     }
 
     /// Moves the gap behind the first `chars` chars.
     fn move_gap(&mut self, chars: u32) {
-        let left = self.left.bytes as usize;
-        let right = CAPACITY - self.right.bytes as usize;
-        if chars < self.left.chars() {
-            let k = self.left.chars() - chars;
-            let text = &self.buf[..left];
-            let bytes = if self.left.is_ascii() {
-                k as usize
-            } else {
-                bytes_of_last(text, k)
-            };
-            let moved = self.left.of_piece(&self.buf[left - bytes..left]);
+        let (gap, left, right) = (self.gap(), self.left as usize, self.right());
+        if chars < gap {
+            let moved = gap - chars;
+            let bytes = self.bytes_before(moved);
             self.buf.copy_within(left - bytes..left, right - bytes);
-            self.left.sub(moved);
-            self.right.add(moved);
-        } else if chars > self.left.chars() {
-            let k = chars - self.left.chars();
-            let text = &self.buf[right..];
-            let bytes = if self.right.is_ascii() {
-                k as usize
-            } else {
-                bytes_of_first(text, k)
-            };
-            let moved = self.right.of_piece(&self.buf[right..right + bytes]);
+            self.left -= bytes as u32;
+            self.left_continued -= bytes as u32 - moved;
+        } else if chars > gap {
+            let moved = chars - gap;
+            let bytes = self.bytes_behind(moved);
             self.buf.copy_within(right..right + bytes, left);
-            self.right.sub(moved);
-            self.left.add(moved);
+            self.left += bytes as u32;
+            self.left_continued += bytes as u32 - moved;
         }
     }
 
@@ -223,14 +254,14 @@ impl Leaf {
     /// whether it did.
     #[inline]
     pub(crate) fn type_byte(&mut self, chars: u32, byte: u8) -> bool {
-        let at = self.left.bytes as usize;
-        if chars != self.left.chars() || at + self.right.bytes as usize >= CAPACITY {
+        if chars != self.gap() || self.size.bytes as usize >= CAPACITY {
             return false;
         }
-        self.buf[at] = byte;
-        self.left.bytes += 1;
+        self.buf[self.left as usize] = byte;
+        self.left += 1;
+        self.size.bytes += 1;
         if byte == b'\n' {
-            self.left.lines += 1;
+            self.size.lines += 1;
         }
         true
     }
@@ -239,16 +270,15 @@ impl Leaf {
     /// and it can be done without looking far; says whether it did, and how many line feeds went.
     #[inline]
     pub(crate) fn erase_byte(&mut self, chars: u32) -> Option<u32> {
-        if (self.left.bytes + self.right.bytes) as usize <= CAPACITY / 4 {
+        if self.size.bytes as usize <= CAPACITY / 4 {
             return None;
         }
-        let gap = self.left.chars();
-        let (side, at) = if chars < gap && gap - chars == 1 {
-            let at = self.left.bytes as usize - 1;
-            (&mut self.left, at)
-        } else if chars == gap && self.right.bytes > 0 {
-            let at = CAPACITY - self.right.bytes as usize;
-            (&mut self.right, at)
+        let gap = self.gap();
+        let is_before = chars < gap && gap - chars == 1;
+        let at = if is_before {
+            self.left as usize - 1
+        } else if chars == gap && self.left < self.size.bytes {
+            self.right()
         } else {
             return None;
         };
@@ -256,60 +286,60 @@ impl Leaf {
         if !byte.is_ascii() {
             return None;
         }
-        side.bytes -= 1;
+        self.left -= u32::from(is_before);
+        self.size.bytes -= 1;
         let lines = u32::from(byte == b'\n');
-        side.lines -= lines;
+        self.size.lines -= lines;
         Some(lines)
     }
 
     /// Inserts `text` behind the first `chars` chars. There is room for it.
     pub(crate) fn insert(&mut self, chars: u32, text: &[u8], size: Size) {
         self.move_gap(chars);
-        let at = self.left.bytes as usize;
+        let at = self.left as usize;
         if let [b] = text {
             self.buf[at] = *b;
         } else {
             self.buf[at..at + text.len()].copy_from_slice(text);
         }
-        self.left.add(size);
+        self.left += size.bytes;
+        self.left_continued += size.continued;
+        self.size.add(size);
     }
 
     /// Deletes `len` chars behind the first `chars` chars; all of them are in this leaf.
     pub(crate) fn delete(&mut self, chars: u32, len: u32) {
-        if chars > self.left.chars() || chars + len < self.left.chars() {
+        // The gap goes to the nearer end of the range, if it is not inside.
+        if chars > self.gap() {
             self.move_gap(chars);
+        } else if chars + len < self.gap() {
+            self.move_gap(chars + len);
         }
-        let before = self.left.chars() - chars;
+        let before = self.gap() - chars;
         if before > 0 {
-            let end = self.left.bytes as usize;
-            let text = &self.buf[..end];
-            let bytes = if self.left.is_ascii() {
-                before as usize
-            } else {
-                bytes_of_last(text, before)
-            };
-            let gone = self.left.of_piece(&self.buf[end - bytes..end]);
-            self.left.sub(gone);
+            let end = self.left as usize;
+            let bytes = self.bytes_before(before);
+            let gone = self.size.of_piece(&self.buf[end - bytes..end]);
+            self.left -= bytes as u32;
+            self.left_continued -= gone.continued;
+            self.size.sub(gone);
         }
         let behind = len - before;
         if behind > 0 {
-            let start = CAPACITY - self.right.bytes as usize;
-            let text = &self.buf[start..];
-            let bytes = if self.right.is_ascii() {
-                behind as usize
-            } else {
-                bytes_of_first(text, behind)
-            };
-            let gone = self.right.of_piece(&self.buf[start..start + bytes]);
-            self.right.sub(gone);
+            let start = self.right();
+            let bytes = self.bytes_behind(behind);
+            let gone = self.size.of_piece(&self.buf[start..start + bytes]);
+            self.size.sub(gone);
         }
     }
 
     /// Takes away everything behind the first `chars` chars.
     pub(crate) fn split_off(&mut self, chars: u32) -> Leaf {
         self.move_gap(chars);
-        let tail = Leaf::new(self.parent, self.text()[1]);
-        self.right = Size::default();
+        let tail = self.text()[1];
+        let size = self.size.of_piece(tail);
+        let tail = Leaf::new(self.parent, tail, size);
+        self.size.sub(size);
         tail
     }
 
@@ -324,13 +354,22 @@ impl Leaf {
         bytes.filter(|&&b| !is_continuation(b)).count() as u32
     }
 
+    /// Counts the lines anew, and returns the size.
+    pub(super) fn count_lines(&mut self) -> Size {
+        let lines = self.text().map(|piece| count(piece, |b| b == b'\n'));
+        self.size.lines = lines[0] + lines[1];
+        self.size
+    }
+
     /// Appends the text of `other`. There is room for it.
     pub(crate) fn append(&mut self, other: &Leaf) {
-        self.move_gap(self.size().chars());
-        for (piece, size) in other.text().into_iter().zip([other.left, other.right]) {
-            let at = self.left.bytes as usize;
+        self.move_gap(self.size.chars());
+        self.size.add(other.size);
+        self.left_continued += other.size.continued;
+        for piece in other.text() {
+            let at = self.left as usize;
             self.buf[at..at + piece.len()].copy_from_slice(piece);
-            self.left.add(size);
+            self.left += piece.len() as u32;
         }
     }
 
@@ -340,8 +379,8 @@ impl Leaf {
     pub(crate) fn size_before(&self, n: u32, unit: Unit) -> Size {
         if unit != Unit::Lines && self.size().is_ascii() {
             // All ASCII: every unit but lines is one byte.
-            let left = self.left.bytes.min(n) as usize;
-            let start = CAPACITY - self.right.bytes as usize;
+            let left = self.left.min(n) as usize;
+            let start = self.right();
             return Size::of(&self.buf[..left])
                 .plus(Size::of(&self.buf[start..start + (n as usize - left)]));
         }

@@ -5,8 +5,10 @@
 //! remembered together with the text before it, and its ancestors hear of its changes only when
 //! another leaf is needed: edits close to each other touch a single leaf.
 
+mod draft;
 mod leaf;
 
+pub(crate) use draft::Draft;
 use leaf::{CAPACITY, Leaf};
 pub(crate) use leaf::{Size, Unit};
 
@@ -83,7 +85,7 @@ impl Default for Rope {
         let mut root = Node::new(NONE);
         root.insert(0, 0, Size::default());
         Rope {
-            leaves: vec![Leaf::new(0, b"")],
+            leaves: vec![Leaf::new(0, b"", Size::default())],
             nodes: vec![root],
             free_leaves: Vec::new(),
             free_nodes: Vec::new(),
@@ -139,12 +141,16 @@ impl Rope {
 
     /// Inserts `text` at `pos`, which is at most the length of the text.
     pub(crate) fn insert(&mut self, pos: u32, text: &str) {
-        if let [byte] = text.as_bytes()
-            && self.type_byte(pos, *byte)
+        if let &[byte] = text.as_bytes()
+            && self.type_byte(pos, byte)
         {
             return;
         }
-        // What fits into a leaf at all goes in at once, the rest piece by piece.
+        self.insert_pieces(pos, text, Size::of);
+    }
+
+    /// Inserts what fits into a leaf at all at once, the rest piece by piece.
+    fn insert_pieces(&mut self, pos: u32, text: &str, size: impl Fn(&[u8]) -> Size) {
         let mut pos = pos;
         let mut rest = text;
         while !rest.is_empty() {
@@ -153,7 +159,7 @@ impl Rope {
                 end -= 1;
             }
             let piece = &rest.as_bytes()[..end];
-            let size = Size::of(piece);
+            let size = size(piece);
             self.insert_piece(pos, piece, size);
             pos += size.chars();
             rest = rest.get(end..).unwrap_or_default();
@@ -163,7 +169,7 @@ impl Rope {
     /// Inserts a byte of ASCII at `pos` if the gap of the cached leaf is there, and says whether it
     /// did: typing on, the most frequent of all edits.
     #[inline]
-    fn type_byte(&mut self, pos: u32, byte: u8) -> bool {
+    pub(crate) fn type_byte(&mut self, pos: u32, byte: u8) -> bool {
         let at = pos.wrapping_sub(self.before.chars());
         let typed = self.leaves[self.cached as usize].type_byte(at, byte);
         if typed {
@@ -187,19 +193,25 @@ impl Rope {
         self.size.add(size);
     }
 
-    /// Deletes `len` chars from `pos` on; all of them exist.
+    /// Deletes the char at `pos` if it is ASCII and beside the gap of the cached leaf, and says whether
+    /// it did.
     #[inline]
-    pub(crate) fn delete(&mut self, pos: u32, len: u32) {
-        if len == 1 {
-            let at = pos.wrapping_sub(self.before.chars());
-            if let Some(lines) = self.leaves[self.cached as usize].erase_byte(at) {
-                self.dirty = true;
-                self.size.bytes -= 1;
-                self.size.lines -= lines;
-                return;
-            }
+    pub(crate) fn erase_byte(&mut self, pos: u32) -> bool {
+        let at = pos.wrapping_sub(self.before.chars());
+        let erased = self.leaves[self.cached as usize].erase_byte(at);
+        if let Some(lines) = erased {
+            self.dirty = true;
+            self.size.bytes -= 1;
+            self.size.lines -= lines;
         }
-        self.delete_range(pos, len);
+        erased.is_some()
+    }
+
+    /// Deletes `len` chars from `pos` on; all of them exist.
+    pub(crate) fn delete(&mut self, pos: u32, len: u32) {
+        if len != 1 || !self.erase_byte(pos) {
+            self.delete_range(pos, len);
+        }
     }
 
     fn delete_range(&mut self, pos: u32, len: u32) {
@@ -307,7 +319,11 @@ impl Rope {
         if tail_fits {
             self.cached = tail;
         } else {
-            self.cached = self.add_leaf_behind(self.cached, Leaf::new(NONE, b""), Size::default());
+            self.cached = self.add_leaf_behind(
+                self.cached,
+                Leaf::new(NONE, b"", Size::default()),
+                Size::default(),
+            );
         }
     }
 
@@ -551,6 +567,7 @@ mod tests {
         for seed in 1..60 {
             let mut shapes = Shapes(seed);
             let mut rope = Rope::default();
+            let mut draft = Draft::default();
             let mut text: Vec<char> = Vec::new();
             let mut at = 0;
             for step in 0..400 {
@@ -570,6 +587,7 @@ mod tests {
                         .map(|_| alphabet[shapes.below(range) as usize])
                         .collect();
                     rope.insert(at, &new.iter().collect::<String>());
+                    draft.insert(at, &new.iter().collect::<String>(), len);
                     text.splice(at as usize..at as usize, new);
                     at += len;
                 } else {
@@ -578,6 +596,7 @@ mod tests {
                     let from = at.saturating_sub(shapes.below(3));
                     let len = len.min(text.len() as u32 - from);
                     rope.delete(from, len);
+                    draft.delete(from, len);
                     text.drain(from as usize..(from + len) as usize);
                     at = from;
                 }
@@ -585,6 +604,12 @@ mod tests {
                 let expected: String = text.iter().collect();
                 assert_eq!(rope.to_text(), expected, "seed {seed} step {step}");
                 conversions_agree(&rope, &text, shapes.below(text.len() as u32 + 1) as usize);
+                if step % 40 == 0 {
+                    let rope = draft.clone().finish();
+                    rope.check();
+                    assert_eq!(rope.to_text(), expected, "seed {seed} step {step}");
+                    conversions_agree(&rope, &text, shapes.below(text.len() as u32 + 1) as usize);
+                }
             }
         }
     }

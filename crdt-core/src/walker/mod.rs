@@ -47,6 +47,9 @@ pub(crate) enum WalkError {
 /// the length of the text.
 const KEPT_MEMORY: usize = 8 << 20;
 
+/// How many events without concurrent ones are handed on at once, where all are replayed.
+const LINEAR_STEP: usize = 1 << 12;
+
 /// Transforms events, and keeps the tracker of the last zone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Walker {
@@ -114,7 +117,7 @@ impl Walker {
         text_len: u32,
         out: &mut Vec<Transformed>,
     ) -> Result<u32, WalkError> {
-        let len = self.segments(history, from, text_len, out);
+        let len = self.segments(history, (from, text_len), out, &mut |_| {});
         // What was applied of refused events is not in the document.
         let keep = len
             .as_ref()
@@ -129,20 +132,43 @@ impl Walker {
         len
     }
 
+    /// Transforms all events, and hands the edits on as they come: there are never many of them in
+    /// memory where nothing was concurrent. Returns the length of the text.
+    pub(crate) fn replay_all(
+        &mut self,
+        history: (&CausalGraph, &OpLog),
+        edit: &mut dyn FnMut(&[Transformed]),
+    ) -> Result<u32, WalkError> {
+        self.segments(history, (0, 0), &mut Vec::new(), &mut |edits| {
+            edit(edits);
+            edits.clear();
+        })
+    }
+
+    /// Transforms the events from `from` on, for a text of `len` chars. Appends the edits to `out`,
+    /// and calls `step` every now and then.
     fn segments(
         &mut self,
         history: (&CausalGraph, &OpLog),
-        from: Lv,
-        text_len: u32,
+        (from, mut len): (Lv, u32),
         out: &mut Vec<Transformed>,
+        step: &mut dyn FnMut(&mut Vec<Transformed>),
     ) -> Result<u32, WalkError> {
         let (graph, ops) = history;
-        let mut len = text_len;
         for segment in graph.cuts.segments(from, graph.len()) {
-            len = match segment {
-                Segment::Linear(range) => linear(ops, range, len, out)?,
-                Segment::Zone(zone) => self.zone(history, zone, from, len, out)?,
-            };
+            match segment {
+                Segment::Linear(range) => {
+                    for start in range.clone().step_by(LINEAR_STEP) {
+                        let end = range.end.min(start + LINEAR_STEP as Lv);
+                        len = linear(ops, start..end, len, out)?;
+                        step(out);
+                    }
+                }
+                Segment::Zone(zone) => {
+                    len = self.zone(history, zone, from, len, out)?;
+                    step(out);
+                }
+            }
         }
         Ok(len)
     }

@@ -128,6 +128,10 @@ impl<'a> NumberDecoder<'a> {
         self.coder.at()
     }
 
+    pub(crate) fn left(&self) -> usize {
+        self.coder.left()
+    }
+
     pub(crate) fn is_done(&self) -> bool {
         self.coder.is_done()
     }

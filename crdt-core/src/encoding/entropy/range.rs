@@ -164,6 +164,10 @@ impl<'a> Decoder<'a> {
         self.at
     }
 
+    pub(super) fn left(&self) -> usize {
+        self.bytes.len().saturating_sub(self.at)
+    }
+
     pub(super) fn ran_out(&self) -> bool {
         self.at > self.bytes.len()
     }

@@ -180,12 +180,12 @@ fn take_graph(numbers: &mut Source<'_>, head: &Head) -> Result<History, DecodeEr
     let (mut last_flags, mut last_agent) = (0, 0);
     for _ in 0..head.counts.pieces {
         let start = graph.len();
-        let flags = numbers.next(gc::FLAGS + last_flags as usize)?;
+        let flags = numbers.next(|| gc::FLAGS + last_flags as usize)?;
         if flags > PARENTS | JUMP {
             return Err(numbers.error("a piece of no known form"));
         }
-        let agent = numbers.next(gc::AGENT + last_agent as usize)?;
-        let len = numbers.next(gc::LEN + flags as usize)?;
+        let agent = numbers.next(|| gc::AGENT + last_agent as usize)?;
+        let len = numbers.next(|| gc::LEN + flags as usize)?;
         let Some(len) = len.checked_add(1).filter(|&n| n <= head.lvs() - start) else {
             return Err(numbers.error("more events than the head says"));
         };
@@ -194,7 +194,7 @@ fn take_graph(numbers: &mut Source<'_>, head: &Head) -> Result<History, DecodeEr
         };
         let mut seq = i64::from(*expected);
         if flags & JUMP != 0 {
-            seq += numbers.signed(gc::JUMP)?;
+            seq += numbers.signed(|| gc::JUMP)?;
         }
         let held = &head.agents[agent as usize];
         let Some(seq) = free_seqs(&graph.agents, (agent, held), seq, len) else {
@@ -260,14 +260,14 @@ fn read_parents(
     ends: &[Lv],
     parents: &mut Vec<Lv>,
 ) -> Result<(), DecodeError> {
-    let count = numbers.next(gc::PARENTS)?;
+    let count = numbers.next(|| gc::PARENTS)?;
     if count as usize > MAX_PARENTS {
         return Err(numbers.error("more parents than an event may have"));
     }
     let mut before = ends.len();
     for i in 0..count as usize {
-        let back = numbers.next(gc::BACK + i.min(2))?;
-        let off = numbers.next(gc::OFF)?;
+        let back = numbers.next(|| gc::BACK + i.min(2))?;
+        let off = numbers.next(|| gc::OFF)?;
         let piece = before.checked_sub(back as usize);
         let piece = piece.filter(|&piece| piece < ends.len());
         let parent = piece.and_then(|piece| {
@@ -411,8 +411,9 @@ fn take_ops(
     let mut agents = Agents::new(graph.agents.runs_in(graph.start()..head.lvs()));
     let mut cursors = vec![0_u32; head.agents.len()];
     let mut before = Before::default();
+    ops.reserve(numbers.left().min(head.counts.rows as usize));
     for _ in 0..head.counts.rows {
-        let number = numbers.next(before.kind())?;
+        let number = numbers.next(|| before.kind())?;
         let kind = match number {
             0 => Kind::Insert,
             1 => Kind::Delete,
@@ -420,8 +421,8 @@ fn take_ops(
             _ => return Err(numbers.error("an operation of no known kind")),
         };
         let number = number as usize;
-        let cursor_move = numbers.signed(before.cursor_move(number))?;
-        let len = numbers.next(before.len(number))?;
+        let cursor_move = numbers.signed(|| before.cursor_move(number))?;
+        let len = numbers.next(|| before.len(number))?;
         let Some(len) = len
             .checked_add(1)
             .filter(|&len| len <= head.lvs() - ops.len())

@@ -202,10 +202,10 @@ fn push_ranges(out: &mut Vec<u8>, ranges: &[Range<u32>]) {
     }
 }
 
-/// A file whose head was read and whose checksums are right.
+/// What is where in a file whose head was read and whose checksums are right. The bytes of the file
+/// are kept by who asks for more.
 #[derive(Debug, Clone)]
 pub(crate) struct File {
-    bytes: Vec<u8>,
     sections: Sections,
     head: Head,
     limits: LoadLimits,
@@ -248,7 +248,6 @@ impl File {
             });
         }
         Ok(File {
-            bytes: bytes.to_vec(),
             sections,
             head,
             limits: *limits,
@@ -260,17 +259,22 @@ impl File {
     }
 
     /// The text, if the file has it.
-    pub(crate) fn text(&self) -> Result<Option<String>, LoadError> {
+    pub(crate) fn text(&self, bytes: &[u8]) -> Result<Option<String>, LoadError> {
         match self.sections.has(Type::Text) {
-            true => self.text_of(Type::Text, &mut None).map(Some),
+            true => self.text_of(bytes, Type::Text, &mut None).map(Some),
             false => Ok(None),
         }
     }
 
     /// Unpacks a text. All that the full model packed goes through one `model`, in the order of the
     /// sections.
-    fn text_of(&self, kind: Type, model: &mut Option<FullModel>) -> Result<String, LoadError> {
-        let (codec, mut reader) = self.sections.body(&self.bytes, kind)?;
+    fn text_of(
+        &self,
+        bytes: &[u8],
+        kind: Type,
+        model: &mut Option<FullModel>,
+    ) -> Result<String, LoadError> {
+        let (codec, mut reader) = self.sections.body(bytes, kind)?;
         let not_text = reader.error("text is not UTF-8");
         let bytes = match codec {
             Codec::Raw => reader.rest().to_vec(),
@@ -303,19 +307,19 @@ impl File {
 
     /// Decodes the history. What it says was checked for its form, not for what it makes: neither
     /// that parents are reduced, nor positions, nor text.
-    pub(crate) fn unpack(&self) -> Result<Unpacked, LoadError> {
-        let mut history = columns::read_graph(&self.sections, &self.bytes, &self.head)?;
-        columns::read_ops(&self.sections, &self.bytes, &self.head, &mut history)?;
-        history.times = times::read(&self.sections, &self.bytes, &self.head, &self.limits)?;
+    pub(crate) fn unpack(&self, bytes: &[u8]) -> Result<Unpacked, LoadError> {
+        let mut history = columns::read_graph(&self.sections, bytes, &self.head)?;
+        columns::read_ops(&self.sections, bytes, &self.head, &mut history)?;
+        history.times = times::read(&self.sections, bytes, &self.head, &self.limits)?;
         let dedup = self.sections.has(Type::Deleted);
         let kind = if dedup { Type::Deleted } else { Type::Inserted };
         let mut model = None;
-        let (codec, _) = self.sections.body(&self.bytes, kind)?;
+        let (codec, _) = self.sections.body(bytes, kind)?;
         let text = match self.sections.has(Type::Text) && (dedup || codec == Codec::Model) {
-            true => Some(self.text_of(Type::Text, &mut model)?),
+            true => Some(self.text_of(bytes, Type::Text, &mut model)?),
             false => None,
         };
-        let inserted = self.text_of(kind, &mut model)?;
+        let inserted = self.text_of(bytes, kind, &mut model)?;
         Ok(Unpacked {
             history,
             inserted,

@@ -55,16 +55,26 @@ pub(super) enum Source<'a> {
 }
 
 impl Source<'_> {
+    /// How many bytes are left, packed.
+    pub(super) fn left(&self) -> usize {
+        match self {
+            Source::Plain { reader, .. } => reader.left(),
+            Source::Modelled { coder, .. } => coder.left(),
+        }
+    }
+
+    /// The next number. The context is only asked for where it is needed.
     #[inline]
-    pub(super) fn next(&mut self, context: usize) -> Result<u32, DecodeError> {
+    pub(super) fn next(&mut self, context: impl FnOnce() -> usize) -> Result<u32, DecodeError> {
         if let Source::Plain { reader, .. } = self
             && let Some(n) = reader.short()
         {
             return Ok(n.into());
         }
-        self.next_long(context)
+        self.next_long(context())
     }
 
+    #[inline(never)]
     fn next_long(&mut self, context: usize) -> Result<u32, DecodeError> {
         let n = match self {
             Source::Plain { reader, .. } => reader.varint().ok().and_then(|n| n.try_into().ok()),
@@ -76,7 +86,8 @@ impl Source<'_> {
         }
     }
 
-    pub(super) fn signed(&mut self, context: usize) -> Result<i64, DecodeError> {
+    #[inline]
+    pub(super) fn signed(&mut self, context: impl FnOnce() -> usize) -> Result<i64, DecodeError> {
         let n = self.next(context)?;
         Ok(i64::from(n >> 1) ^ -i64::from(n & 1))
     }
