@@ -12,5 +12,6 @@ mod shallow;
 mod times;
 mod trace_files;
 mod traces;
+mod typing;
 mod undo;
 mod versions;

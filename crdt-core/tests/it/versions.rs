@@ -98,6 +98,40 @@ fn older_texts_and_differences_are_the_oracles() {
 }
 
 #[test]
+fn operations_after_a_version_are_those_that_its_summary_lacks() {
+    for_each_seed(500, |seed| {
+        let mut rng = Rng::with_seed(seed);
+        let steps = rng.usize(5..40);
+        let docs = random_replicas(&mut rng, steps);
+        let operations = docs[0].operations_json();
+        let events = events(&operations);
+        let doc = &docs[0];
+        assert_eq!(
+            doc.operations_after_json(&Frontier::default()).as_ref(),
+            Ok(&operations)
+        );
+        if events.is_empty() {
+            return;
+        }
+        for _ in 0..5 {
+            let version = random_version(&mut rng, &events);
+            let after = doc.operations_after_json(&version).unwrap();
+            let have = doc.summary_of(&version);
+            assert_eq!(doc.operations_since_json(&have).as_ref(), Ok(&after));
+            // Who has the version has everything with them.
+            let mut behind = Document::new("reader").unwrap();
+            let before = doc.summary().difference(&have);
+            behind
+                .merge_json(&doc.operations_since_json(&before).unwrap())
+                .unwrap();
+            assert_eq!(behind.summary(), have);
+            behind.merge_json(&after).unwrap();
+            assert_eq!(behind.operations_json(), operations);
+        }
+    });
+}
+
+#[test]
 fn reverting_is_an_edit_that_others_get() {
     for_each_seed(300, |seed| {
         let mut rng = Rng::with_seed(seed);
