@@ -130,6 +130,10 @@ pub struct Config {
     #[arg(long, env = "RELAY_BYTES_PER_SECOND", default_value_t = 4 << 20, value_name = "BYTES")]
     pub relay_bytes_per_second: u32,
 
+    /// How many threads serve clients; as many as there are cores where nothing is said
+    #[arg(long, env = "THREADS", value_name = "N", value_parser = at_least_one)]
+    pub threads: Option<usize>,
+
     /// How long the end may take after SIGTERM
     #[arg(
         long,
@@ -230,6 +234,13 @@ impl Config {
             1 => "info,signaling_server=debug",
             _ => "debug,signaling_server=trace",
         }
+    }
+
+    /// How many threads serve clients.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.threads.unwrap_or_else(cores)
     }
 
     pub(crate) fn client_timeout(&self) -> Duration {
@@ -388,6 +399,12 @@ mod tests {
     }
 
     #[test]
+    fn there_is_always_a_thread() {
+        assert!(parse(&[]).unwrap().threads() >= 1);
+        assert_eq!(parse(&["--threads", "3"]).unwrap().threads(), 3);
+    }
+
+    #[test]
     fn the_address_is_one_that_can_be_bound() {
         let address = |host| parse(&["--host", host, "-p", "81"]).unwrap().address();
         assert_eq!(address("127.0.0.1"), "127.0.0.1:81");
@@ -410,6 +427,7 @@ mod tests {
             ("--token-secret-file", "/no/such/file"),
             ("--handshake-timeout-seconds", "0"),
             ("--max-queued-messages", "0"),
+            ("--threads", "0"),
             ("--store-room-bytes", "0"),
             ("--store-total-bytes", "1e9"),
             ("--turn-lifetime-seconds", "0"),

@@ -9,6 +9,7 @@ mod churn;
 mod crowd;
 mod dialect;
 mod idle;
+mod metronome;
 mod process;
 mod profile;
 mod progress;
@@ -94,11 +95,11 @@ struct Measure {
     /// How many messages of one client are on their way at a time in bursts
     #[arg(long, default_value_t = 8)]
     burst: usize,
-    /// How many runs there are at saturation
+    /// How many runs there are of each load; the median counts
     #[arg(long, default_value_t = 3)]
     runs: usize,
     /// For how many seconds each run is measured
-    #[arg(long, default_value_t = 8.0)]
+    #[arg(long, default_value_t = 5.0)]
     seconds: f64,
     /// Measure the servers with this in their names alone
     #[arg(long, default_value = "")]

@@ -42,6 +42,8 @@ pub(crate) struct Server {
 pub(crate) struct Cpu {
     pub(crate) user: f64,
     pub(crate) kernel: f64,
+    /// How long its threads were ready to run while others had the processors.
+    pub(crate) waited: f64,
 }
 
 impl Subject {
@@ -164,6 +166,7 @@ impl std::ops::Sub for Cpu {
         Cpu {
             user: self.user - earlier.user,
             kernel: self.kernel - earlier.kernel,
+            waited: self.waited - earlier.waited,
         }
     }
 }
@@ -177,9 +180,23 @@ fn cpu_of(process: &str) -> io::Result<Cpu> {
         (Some(Ok(user)), Some(Ok(kernel))) => Ok(Cpu {
             user: user / TICKS_PER_SECOND,
             kernel: kernel / TICKS_PER_SECOND,
+            waited: waited(process)?,
         }),
         _ => Err(io::Error::other("the processor time is not known")),
     }
+}
+
+/// What the scheduler says of the threads of a process: the second number is the time that a thread
+/// waited for a processor, in nanoseconds.
+fn waited(process: &str) -> io::Result<f64> {
+    let mut sum = 0.0;
+    for thread in fs::read_dir(format!("/proc/{process}/task"))? {
+        // A thread may end meanwhile; a kernel without these figures has no such file.
+        let text = fs::read_to_string(thread?.path().join("schedstat")).unwrap_or_default();
+        let waited = text.split_whitespace().nth(1).map(str::parse::<f64>);
+        sum += waited.and_then(Result::ok).unwrap_or(0.0);
+    }
+    Ok(sum / 1e9)
 }
 
 fn about(program: &Path, error: io::Error) -> io::Error {

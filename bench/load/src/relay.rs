@@ -10,14 +10,15 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
-use crate::crowd::{Failures, Plan, Tally, listen};
-use crate::dialect::stamp_of;
-use crate::process::{Cpu, Server, Subject, own_cpu};
+use crate::crowd::{Failures, Plan, Tally};
+use crate::dialect::{Dialect, Message, stamp_of};
+use crate::metronome::Metronome;
+use crate::process::{Server, Subject, own_cpu};
 use crate::profile::{self, Profile};
 use crate::progress::{say, since_start};
-use crate::websocket::{Frame, put_pong};
+use crate::websocket::{Frame, Reader, Writer, put_pong};
 
 /// How often the messages are sent that are due. Those of one beat count from when it was due, so
 /// that lateness of this tool counts as the server's.
@@ -25,6 +26,9 @@ const BEAT: Duration = Duration::from_millis(1);
 
 /// The longest latency that is told from longer ones.
 const LONGEST: u64 = 60_000_000_000;
+
+/// The loads that are the same for all servers, in messages a second.
+pub(crate) const STEADY: [u32; 2] = [25_000, 50_000];
 
 /// How the pairs are loaded.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +40,7 @@ pub(crate) struct Settings {
     pub(crate) warm_up: Duration,
     /// How long each of the runs is.
     pub(crate) run: Duration,
-    /// How many runs there are at saturation, each with and without bursts; the median counts.
+    /// How many runs there are of each load, with and without bursts; the median counts.
     pub(crate) runs: usize,
     /// How long the server's time is sampled after the runs that count.
     pub(crate) profile: Duration,
@@ -58,8 +62,10 @@ pub(crate) struct Shape {
     pub(crate) window: usize,
     /// The runs at saturation, the slowest first.
     pub(crate) saturated: Vec<Run>,
-    /// At half of the median rate.
-    pub(crate) half: Run,
+    /// The runs at half of the median rate, that with the least p99 first.
+    pub(crate) half: Vec<Run>,
+    /// The same at each of the [`STEADY`] rates; none where the server does not carry as much.
+    pub(crate) steady: Vec<Vec<Run>>,
 }
 
 /// A span of time under load.
@@ -76,6 +82,12 @@ pub(crate) struct Run {
     pub(crate) server_kernel: f64,
     pub(crate) tool_user: f64,
     pub(crate) tool_kernel: f64,
+    /// How long threads of the server and of this tool were ready to run and had no processor, in
+    /// seconds.
+    pub(crate) server_waited: f64,
+    pub(crate) tool_waited: f64,
+    /// Milliseconds from when a message was due to its being sent; nothing is due at saturation.
+    pub(crate) late_p99: f64,
 }
 
 impl Relay {
@@ -88,6 +100,16 @@ impl Shape {
     /// The median run at saturation.
     pub(crate) fn saturation(&self) -> Option<&Run> {
         median(&self.saturated)
+    }
+
+    /// The median run at half of the rate.
+    pub(crate) fn at_half(&self) -> Option<&Run> {
+        median(&self.half)
+    }
+
+    /// The median run at one of the [`STEADY`] rates.
+    pub(crate) fn at_steady(&self, index: usize) -> Option<&Run> {
+        median(self.steady.get(index)?)
     }
 }
 
@@ -165,10 +187,19 @@ pub(crate) async fn load(
         let saturated = saturate(plan(), server, settings, window, scratch, &mut failures).await?;
         let rate = median(&saturated.runs).map_or(0.0, Run::per_second);
         let half = pace(plan(), server, settings, window, rate / 2.0, &mut failures).await?;
+        let mut steady = Vec::new();
+        for wanted in STEADY.map(f64::from) {
+            steady.push(if wanted < rate {
+                pace(plan(), server, settings, window, wanted, &mut failures).await?
+            } else {
+                Vec::new()
+            });
+        }
         shapes.push(Shape {
             window,
             saturated: saturated.runs,
             half,
+            steady,
         });
         profile = profile.or(saturated.profile);
     }
@@ -178,6 +209,63 @@ pub(crate) async fn load(
         failures,
     };
     Ok((relay, profile))
+}
+
+/// A client that reads what comes, and perhaps answers.
+struct Player {
+    dialect: Dialect,
+    reader: Reader,
+    writer: Rc<Writer>,
+    /// What it answers to each message, if it does.
+    answer: Option<Message>,
+    /// How many messages it sends before it has read any.
+    owed: usize,
+}
+
+impl Player {
+    /// Plays until the socket ends; returns why that is.
+    async fn play(mut self, tally: &Tally, latencies: &Latencies) -> String {
+        let mut bytes = Vec::new();
+        loop {
+            if let Some(answer) = &mut self.answer {
+                let now = since_start();
+                for _ in 0..std::mem::take(&mut self.owed) {
+                    bytes.extend_from_slice(answer.stamped(now));
+                }
+            }
+            if !bytes.is_empty() {
+                if let Err(error) = self.writer.send(&bytes).await {
+                    return error.to_string();
+                }
+                bytes.clear();
+            }
+            let (mut closed, mut read_at, mut count) = (None, None, 0);
+            let read = self
+                .reader
+                .read(|frame| match frame {
+                    Frame::Text(text) => {
+                        if let Some(sent) = stamp_of(text) {
+                            latencies.record(sent, *read_at.get_or_insert_with(since_start));
+                            count += 1;
+                        } else if self.dialect.is_refusal(text) {
+                            tally.refused(text);
+                        }
+                    }
+                    Frame::Ping(payload) => put_pong(&mut bytes, payload),
+                    Frame::Pong => {}
+                    Frame::Close(code) => closed = Some(code),
+                })
+                .await;
+            tally.delivered.set(tally.delivered.get() + count as u64);
+            self.owed = count;
+            if let Some(code) = closed {
+                return format!("closed with {code}");
+            }
+            if let Err(error) = read {
+                return error.to_string();
+            }
+        }
+    }
 }
 
 /// Runs at saturation, the slowest first, and where the server's time went.
@@ -202,52 +290,24 @@ async fn saturate(
     let mut players = JoinSet::new();
     for (number, client) in crowd.clients.into_iter().enumerate() {
         let peer = plan.identity(plan.peer_of(number));
-        let mut message = plan.dialect.message(&client.me, &peer);
+        let message = plan.dialect.message(&client.me, &peer);
+        let player = Player {
+            dialect: plan.dialect,
+            reader: client.reader,
+            writer: Rc::new(client.writer),
+            answer: Some(message),
+            owed: window,
+        };
         let (tally, latencies) = (tally.clone(), latencies.clone());
-        let (mut reader, writer) = (client.reader, client.writer);
         players.spawn_local(async move {
-            let mut owed = window;
-            let mut bytes = Vec::new();
-            let why = loop {
-                let now = since_start();
-                for _ in 0..std::mem::take(&mut owed) {
-                    bytes.extend_from_slice(message.stamped(now));
-                }
-                if let Err(error) = writer.send(&bytes).await {
-                    break error.to_string();
-                }
-                bytes.clear();
-                let (mut closed, mut read_at) = (None, None);
-                let read = reader
-                    .read(|frame| match frame {
-                        Frame::Text(text) => {
-                            if let Some(sent) = stamp_of(text) {
-                                latencies.record(sent, *read_at.get_or_insert_with(since_start));
-                                owed += 1;
-                            } else if plan.dialect.is_refusal(text) {
-                                tally.refused(text);
-                            }
-                        }
-                        Frame::Ping(payload) => put_pong(&mut bytes, payload),
-                        Frame::Pong => {}
-                        Frame::Close(code) => closed = Some(code),
-                    })
-                    .await;
-                tally.delivered.set(tally.delivered.get() + owed as u64);
-                if let Some(code) = closed {
-                    break format!("closed with {code}");
-                }
-                if let Err(error) = read {
-                    break error.to_string();
-                }
-            };
+            let why = player.play(&tally, &latencies).await;
             tally.failed(why);
         });
     }
     sleep(settings.warm_up).await;
     let mut runs = Vec::new();
     for _ in 0..settings.runs.max(1) {
-        let run = watch(server, &tally, &latencies, settings.run).await?;
+        let run = watch(server, &tally, &latencies, None, settings.run).await?;
         say(format!("{window} on their way: {}", line(&run)));
         runs.push(run);
     }
@@ -262,7 +322,8 @@ async fn saturate(
     Ok(Saturation { runs, profile })
 }
 
-/// The clients write in turn, each a whole window at once, so many messages a second in all.
+/// One client of each pair writes in turn, a whole window at once, and the other one answers: so
+/// many messages a second in all. Returns the runs, that with the least p99 first.
 async fn pace(
     plan: Plan,
     server: &Server,
@@ -270,7 +331,7 @@ async fn pace(
     window: usize,
     per_second: f64,
     failures: &mut Failures,
-) -> io::Result<Run> {
+) -> io::Result<Vec<Run>> {
     let crowd = plan.storm().await;
     add(failures, crowd.failures);
     let tally = Rc::new(Tally::default());
@@ -281,33 +342,43 @@ async fn pace(
         let peer = plan.identity(plan.peer_of(number));
         let message = plan.dialect.message(&client.me, &peer);
         let writer = Rc::new(client.writer);
-        senders.push((writer.clone(), message));
-        let (tally, latencies, mut reader) = (tally.clone(), latencies.clone(), client.reader);
+        let begins = number % 2 == 0;
+        if begins {
+            senders.push((writer.clone(), message.clone()));
+        }
+        let player = Player {
+            dialect: plan.dialect,
+            reader: client.reader,
+            writer,
+            answer: (!begins).then_some(message),
+            owed: 0,
+        };
+        let (tally, latencies) = (tally.clone(), latencies.clone());
         tasks.spawn_local(async move {
-            let text = |text: &[u8]| {
-                let sent = stamp_of(text);
-                if let Some(sent) = sent {
-                    latencies.record(sent, since_start());
-                }
-                sent.is_some()
-            };
-            listen(plan.dialect, &mut reader, &writer, &tally, text).await;
+            let why = player.play(&tally, &latencies).await;
+            tally.failed(why);
         });
     }
     let sent = Rc::new(Cell::new(0));
+    let late = Rc::new(Latencies::new()?);
     tasks.spawn_local({
-        let (tally, sent) = (tally.clone(), sent.clone());
+        let (tally, sent, late) = (tally.clone(), sent.clone(), late.clone());
         async move {
-            let (start, base) = (Instant::now(), since_start());
-            let mut beats = 0;
+            let base = since_start();
+            let mut metronome = match Metronome::new(BEAT) {
+                Ok(metronome) => metronome,
+                Err(error) => return tally.failed(error),
+            };
             let mut turns = (0..senders.len()).cycle();
             let mut bytes = Vec::new();
             loop {
-                beats += 1;
+                let beats = match metronome.beat().await {
+                    Ok(beats) => beats,
+                    Err(error) => return tally.failed(error),
+                };
                 let due_at = BEAT * beats;
-                sleep_until(start + due_at).await;
                 let stamp = base + u64::try_from(due_at.as_nanos()).unwrap_or_default();
-                let due = (due_at.as_secs_f64() * per_second) as u64;
+                let due = (due_at.as_secs_f64() * per_second / 2.0) as u64;
                 while sent.get() < due {
                     let turn = turns.next().and_then(|turn| senders.get_mut(turn));
                     let Some((writer, message)) = turn else {
@@ -320,22 +391,28 @@ async fn pace(
                     if let Err(error) = writer.send(&bytes).await {
                         tally.failed(error);
                     }
+                    late.record(stamp, since_start());
                     sent.set(sent.get() + window as u64);
                 }
             }
         }
     });
     sleep(settings.warm_up).await;
-    let run = watch(server, &tally, &latencies, settings.run).await?;
-    say(format!("at half of that: {}", line(&run)));
-    let missing = sent.get().saturating_sub(tally.delivered.get());
+    let mut runs = Vec::new();
+    for _ in 0..settings.runs.max(1) {
+        let run = watch(server, &tally, &latencies, Some(&late), settings.run).await?;
+        say(format!("paced, {window} at once: {}", line(&run)));
+        runs.push(run);
+    }
+    let missing = (2 * sent.get()).saturating_sub(tally.delivered.get());
     if missing as f64 > per_second {
         tally.failed("more than a second's messages were on their way");
     }
     tally.over.set(true);
     tasks.shutdown().await;
     add(failures, tally.failures.borrow().clone());
-    Ok(run)
+    runs.sort_by(|a, b| a.p99.total_cmp(&b.p99));
+    Ok(runs)
 }
 
 /// What happens within a span of time.
@@ -343,13 +420,16 @@ async fn watch(
     server: &Server,
     tally: &Tally,
     latencies: &Latencies,
+    late: Option<&Latencies>,
     time: Duration,
 ) -> io::Result<Run> {
-    latencies.0.borrow_mut().reset();
+    for times in std::iter::once(latencies).chain(late) {
+        times.0.borrow_mut().reset();
+    }
     let (start, before) = (Instant::now(), tally.delivered.get());
     let (server_before, tool_before) = (server.cpu()?, own_cpu()?);
     sleep(time).await;
-    let Cpu { user, kernel } = server.cpu()? - server_before;
+    let own = server.cpu()? - server_before;
     let tool = own_cpu()? - tool_before;
     Ok(Run {
         seconds: start.elapsed().as_secs_f64(),
@@ -357,17 +437,20 @@ async fn watch(
         p50: latencies.milliseconds(0.5),
         p99: latencies.milliseconds(0.99),
         longest: latencies.milliseconds(1.0),
-        server_user: user,
-        server_kernel: kernel,
+        server_user: own.user,
+        server_kernel: own.kernel,
         tool_user: tool.user,
         tool_kernel: tool.kernel,
+        server_waited: own.waited,
+        tool_waited: tool.waited,
+        late_p99: late.map_or(0.0, |late| late.milliseconds(0.99)),
     })
 }
 
 fn line(run: &Run) -> String {
     format!(
         "{:.0} messages/s, p50 {:.2} ms, p99 {:.2} ms; processor s/s: server {:.2} + {:.2} kernel, \
-         clients {:.2} + {:.2} kernel",
+         clients {:.2} + {:.2} kernel; waited: server {:.2}, clients {:.2}; sent late, p99: {:.2} ms",
         run.per_second(),
         run.p50,
         run.p99,
@@ -375,6 +458,9 @@ fn line(run: &Run) -> String {
         run.server_kernel / run.seconds,
         run.tool_user / run.seconds,
         run.tool_kernel / run.seconds,
+        run.server_waited / run.seconds,
+        run.tool_waited / run.seconds,
+        run.late_p99,
     )
 }
 

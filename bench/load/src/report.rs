@@ -10,7 +10,7 @@ use crate::dialect::{Dialect, PAYLOAD_BYTES};
 use crate::idle::Idle;
 use crate::process::Subject;
 use crate::profile::Profile;
-use crate::relay::{Relay, Run, Shape};
+use crate::relay::{Relay, Run, STEADY, Shape};
 use crate::results::{Kept, Results, first_line};
 
 /// What was aimed at.
@@ -172,33 +172,56 @@ fn rows_of(index: usize, shape: &Shape) -> Vec<Row<'static>> {
                 .map_or_else(String::new, show)
         })
     };
-    vec![
+    let mut rows: Vec<Row<'static>> = vec![
         (
             format!("messages relayed a second, {}, at saturation", named(shape)),
             "≥ 100,000",
-            of(|shape| saturated(shape, |run| whole(run.per_second()))),
+            of(|shape| shown(shape.saturation(), |run| whole(run.per_second()))),
         ),
         (
             "– processor time of the server for one, µs".to_owned(),
             "",
-            of(|shape| saturated(shape, |run| format!("{:.1}", run.server_cost()))),
+            of(|shape| {
+                shown(shape.saturation(), |run| {
+                    format!("{:.1}", run.server_cost())
+                })
+            }),
         ),
         (
             "– at half of that: messages a second".to_owned(),
             "",
-            of(|shape| whole(shape.half.per_second())),
+            of(|shape| shown(shape.at_half(), |run| whole(run.per_second()))),
         ),
         (
-            "– at half of that: latency p50, ms".to_owned(),
-            "",
-            of(|shape| format!("{:.2}", shape.half.p50)),
+            "– at half of that: latency p50, p99, ms".to_owned(),
+            "p99 < 5",
+            of(|shape| shown(shape.at_half(), latencies)),
         ),
-        (
-            "– at half of that: latency p99, ms".to_owned(),
-            "< 5",
-            of(|shape| format!("{:.2}", shape.half.p99)),
-        ),
-    ]
+    ];
+    for (at, rate) in STEADY.into_iter().enumerate() {
+        rows.push((
+            format!("– at {} a second: latency p50, p99, ms", whole(rate.into())),
+            if f64::from(rate) * 2.0 >= MESSAGES_PER_SECOND {
+                "p99 < 5"
+            } else {
+                ""
+            },
+            Box::new(move |server| {
+                let shape = server.relay.shapes.get(index);
+                let run = shape.and_then(|shape| shape.at_steady(at));
+                run.map_or_else(|| "does not carry it".to_owned(), latencies)
+            }),
+        ));
+    }
+    rows
+}
+
+fn latencies(run: &Run) -> String {
+    format!("{:.2}, {:.2}", run.p50, run.p99)
+}
+
+fn shown(run: Option<&Run>, show: impl Fn(&Run) -> String) -> String {
+    run.map_or_else(String::new, show)
 }
 
 fn named(shape: &Shape) -> String {
@@ -206,10 +229,6 @@ fn named(shape: &Shape) -> String {
         1 => "one at a time".to_owned(),
         window => format!("in bursts of {window}"),
     }
-}
-
-fn saturated(shape: &Shape, show: impl Fn(&Run) -> String) -> String {
-    shape.saturation().map_or_else(String::new, show)
 }
 
 fn rate(server: &Measured, index: usize) -> f64 {
@@ -249,7 +268,7 @@ fn verdicts(ours: &Measured, peers: &[Measured], churn: Option<&Churn>) -> Strin
         ),
     ];
     for (index, shape) in ours.relay.shapes.iter().enumerate() {
-        let (own, name, p99) = (rate(ours, index), named(shape), shape.half.p99);
+        let (own, name) = (rate(ours, index), named(shape));
         let fastest = peers
             .iter()
             .map(|peer| rate(peer, index))
@@ -264,11 +283,16 @@ fn verdicts(ours: &Measured, peers: &[Measured], churn: Option<&Churn>) -> Strin
                 times >= TIMES_THE_PEERS,
                 format!("{times:.1} times as many {name} as the faster of the others"),
             ),
-            (
-                p99 < P99_MS,
-                format!("p99 {p99:.2} ms at half of the load {name}"),
-            ),
         ]);
+        for run in shape
+            .at_half()
+            .into_iter()
+            .chain(shape.at_steady(STEADY.len() - 1))
+        {
+            let (p99, rate) = (run.p99, whole(run.per_second()));
+            let what = format!("p99 {p99:.2} ms at {rate} messages a second {name}");
+            aims.push((p99 < P99_MS, what));
+        }
     }
     if let Some(churn) = churn {
         let growth = churn.growth();
@@ -301,42 +325,52 @@ fn verdicts(ours: &Measured, peers: &[Measured], churn: Option<&Churn>) -> Strin
 fn bounds(ours: &Measured, peers: &[Measured], profile: Option<&Profile>) -> Page {
     let mut text = format!(
         "\n## What bounds the rates\n\n\
-         Cores kept busy, of the {} that server and clients share; a Node server has one thread.\n\n\
-         | | the server | its share in the kernel | the clients |\n|---|---|---|---|\n",
+         Cores kept busy, of the {} that server and clients share; a Node server has one thread. *Waiting*\n\
+         is how long threads were ready to run and no core was free, in seconds for each second, as the\n\
+         scheduler counts it; *sent late* how long after they were due 99 % of the messages had been sent,\n\
+         which is the clients' part of a latency.\n\n\
+         | | the server | its share in the kernel | the clients | waiting: server | waiting: clients | sent late, p99 |\n\
+         |---|---|---|---|---|---|---|\n",
         cores()
     );
     for server in std::iter::once(ours).chain(peers) {
         for shape in &server.relay.shapes {
+            let steady = STEADY.into_iter().enumerate().map(|(at, rate)| {
+                let name = format!("at {} a second", whole(rate.into()));
+                (name, shape.at_steady(at))
+            });
             let runs = [
-                ("saturated", shape.saturation()),
-                ("at half", Some(&shape.half)),
+                ("saturated".to_owned(), shape.saturation()),
+                ("at half".to_owned(), shape.at_half()),
             ];
-            for (load, run) in runs {
+            for (load, run) in runs.into_iter().chain(steady) {
                 let Some(run) = run else { continue };
                 let busy = run.server_user + run.server_kernel;
+                let late = if run.late_p99 > 0.0 {
+                    format!("{:.2} ms", run.late_p99)
+                } else {
+                    String::new()
+                };
                 writeln!(
                     text,
-                    "| {}, {}, {load} | {:.2} | {:.0} % | {:.2} |",
+                    "| {}, {}, {load} | {:.2} | {:.0} % | {:.2} | {:.2} | {:.2} | {late} |",
                     server.name,
                     named(shape),
                     busy / run.seconds,
                     100.0 * run.server_kernel / busy.max(f64::EPSILON),
                     (run.tool_user + run.tool_kernel) / run.seconds,
+                    run.server_waited / run.seconds,
+                    run.tool_waited / run.seconds,
                 )?;
             }
         }
     }
-    let late: Vec<_> = ours
-        .relay
-        .shapes
-        .iter()
-        .filter(|shape| shape.half.p99 >= P99_MS)
-        .collect();
-    if !late.is_empty() {
-        text += "\nOf a p99 above the aim: the server's threads, one for each core, and the clients' one share the\n\
-                 cores. ";
-        let busy: Vec<_> = late.iter().map(|shape| busy_at_half(shape)).collect();
-        writeln!(text, "{}.", busy.join(". "))?;
+    for shape in &ours.relay.shapes {
+        if let (Some(full), Some(half)) = (shape.saturation(), shape.at_half())
+            && half.p99 >= P99_MS
+        {
+            text += &why_late(&named(shape), full, half);
+        }
     }
     if let Some(profile) = profile {
         writeln!(
@@ -352,24 +386,21 @@ fn bounds(ours: &Measured, peers: &[Measured], profile: Option<&Profile>) -> Pag
     Ok(text)
 }
 
-/// How busy the machine is at half of a load, in words.
-fn busy_at_half(shape: &Shape) -> String {
-    let run = &shape.half;
-    let kernel = run.server_kernel + run.tool_kernel;
-    let busy = run.server_user + run.tool_user + kernel;
+/// What a latency above the aim is made of, in words.
+fn why_late(name: &str, full: &Run, half: &Run) -> String {
+    let busy = |run: &Run| {
+        let server = run.server_user + run.server_kernel;
+        (server + run.tool_user + run.tool_kernel) / run.seconds
+    };
     format!(
-        "{}, they keep {:.2} of {}\ncores busy at half, {:.0} % of that in the kernel",
-        capitalized(&named(shape)),
-        busy / run.seconds,
-        cores(),
-        100.0 * kernel / busy,
+        "\nAt half of the messages {name} the machine is not at half of its work. Server and clients keep\n\
+         {:.2} cores busy, after {:.2} at saturation: what comes alone costs a system call, a wake-up and an\n\
+         acknowledgement of TCP each, which at saturation several share. The server's threads waited {:.2} s\n\
+         in each second for a core that another thread had, and what came to them meanwhile waited as well.\n",
+        busy(half),
+        busy(full),
+        half.server_waited / half.seconds,
     )
-}
-
-fn capitalized(text: &str) -> String {
-    let mut chars = text.chars();
-    let first = chars.next().map(|first| first.to_uppercase().to_string());
-    first.unwrap_or_default() + chars.as_str()
 }
 
 fn cores() -> usize {
@@ -426,10 +457,12 @@ fn method(ours: &Measured) -> String {
          an ICE candidate: `relay` here, `CANDIDATE` with PeerServer. y-webrtc's server knows topics only;\n\
          each client subscribes to one of its own there, which is the least work that it can do.\n\
          - Saturation: {clients} clients in pairs; each answers a message with one, so that one of every\n\
-         client is on its way at any time, or {burst} in bursts. The median of {runs} runs of {seconds:.0} s.\n\
-         - At half: the same clients write in turn, one message or a burst at once; what is due is sent each\n\
-         millisecond. A latency counts from that millisecond on, so that a late clock or client counts as\n\
-         the server's latency.\n\
+         client is on its way at any time, or {burst} in bursts.\n\
+         - At half, and at the other rates: one of each pair writes in turn, one message or a burst at once, and\n\
+         the other answers. What is due is sent each millisecond, and its latency counts from that\n\
+         millisecond on, so that a late client counts as the server's latency.\n\
+         - Each load has {runs} runs of {seconds:.0} s, of which the median is shown: by the rate at saturation,\n\
+         by p99 else.\n\
          - The limit of relay messages for each client was raised to 10,000 a second here; the others have\n\
          none. PeerServer's limit of 5,000 clients was raised, and its heartbeats were spared. All other\n\
          settings are those that the servers come with.\n",

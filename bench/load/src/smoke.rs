@@ -46,7 +46,10 @@ fn a_few_hundred_clients_come_in_are_heard_and_go_without_a_failure() {
         assert!(profile.is_none());
         assert_eq!(relay.shapes.len(), 2);
         for shape in &relay.shapes {
-            assert!(shape.saturation().unwrap().messages >= 100 && shape.half.messages > 0);
+            assert!(
+                shape.saturation().unwrap().messages >= 100
+                    && shape.at_half().unwrap().messages > 0
+            );
         }
 
         let time = Duration::from_secs(2);

@@ -4,12 +4,14 @@ use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio_tungstenite::client_async;
 
 use crate::support::{Folder, Peer, Server, soon};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_signaling-server");
 
 /// The payloads and numbers of a whole log, read page by page.
 async fn read(peer: &mut Peer) -> Vec<(u64, String)> {
@@ -156,10 +158,30 @@ async fn quotas_refuse_and_long_logs_come_in_pages() {
     assert_eq!(read(&mut alice).await.len(), 4);
 }
 
-/// Runs the binary with a store.
-async fn binary(store: &Path) -> (Child, Peer) {
-    let mut process = Command::new(env!("CARGO_BIN_EXE_signaling-server"))
-        .args(["--host", "127.0.0.1", "--port", "0", "--store"])
+/// Runs the binary with a store: the process, its address, and a peer.
+async fn binary(store: &Path) -> (Child, String, Peer) {
+    start(Command::new(BINARY), store).await
+}
+
+/// The same where no file may grow beyond 8 MiB, which is how a full disk looks to the server.
+async fn binary_on_a_small_disk(store: &Path) -> (Child, String, Peer) {
+    let mut shell = Command::new("sh");
+    let script = r#"trap "" XFSZ; ulimit -f 16384; exec "$0" "$@""#;
+    shell.args(["-c", script, BINARY]);
+    start(shell, store).await
+}
+
+async fn start(mut command: Command, store: &Path) -> (Child, String, Peer) {
+    let mut process = command
+        .args([
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--threads",
+            "1",
+            "--store",
+        ])
         .arg(store)
         .env("RUST_LOG", "info")
         .stderr(Stdio::piped())
@@ -184,7 +206,70 @@ async fn binary(store: &Path) -> (Child, Peer) {
     let mut peer = Peer { socket };
     peer.send(json!({"type":"join","agentId":"alice"})).await;
     peer.receive().await;
-    (process, peer)
+    (process, address, peer)
+}
+
+/// What the server says of its readiness: status line and body.
+async fn readiness(address: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = "GET /ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let read = stream.read_to_string(&mut answer);
+    soon("the answer", read).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_is_told_and_loses_nothing_that_was_acknowledged() {
+    let folder = Folder::new();
+    let store = folder.path().join("logs");
+    let (mut process, address, mut alice) = binary_on_a_small_disk(&store).await;
+    assert!(readiness(&address).await.starts_with("HTTP/1.1 200 "));
+    let payload = "A".repeat(64 * 1024);
+    let mut acknowledged = Vec::new();
+    let refusal = loop {
+        let id = acknowledged.len();
+        let append = json!({"type":"log_append","payload":payload,"id":id});
+        alice.send(append).await;
+        let answer = alice.receive().await;
+        assert_eq!(answer["id"], id);
+        if answer["type"] != "log_ack" {
+            break answer;
+        }
+        acknowledged.push(answer["seq"].as_u64().unwrap());
+        assert!(acknowledged.len() < 1_000, "the disk is never full");
+    };
+    assert_eq!(refusal["code"], "store_unavailable", "{refusal}");
+    assert!(!acknowledged.is_empty());
+    // An orchestrator hears of it, and so does whoever writes next; who only talks goes on.
+    let ready = readiness(&address).await;
+    assert!(
+        ready.starts_with("HTTP/1.1 503 ") && ready.contains("store"),
+        "{ready}"
+    );
+    alice
+        .send(json!({"type":"log_append","payload":"AA==","id":100_000}))
+        .await;
+    assert_eq!(alice.receive_error().await, "store_unavailable");
+    alice.send(json!({"type":"ping"})).await;
+    assert_eq!(alice.receive().await["type"], "pong");
+    process.kill().await.unwrap();
+
+    let (_process, address, mut bob) = binary(&store).await;
+    assert!(readiness(&address).await.starts_with("HTTP/1.1 200 "));
+    let kept: Vec<u64> = read(&mut bob)
+        .await
+        .into_iter()
+        .map(|(seq, kept)| {
+            assert_eq!(kept, payload);
+            seq
+        })
+        .collect();
+    assert!(
+        acknowledged.iter().all(|seq| kept.contains(seq)),
+        "{acknowledged:?} {kept:?}"
+    );
 }
 
 #[tokio::test]
@@ -193,7 +278,7 @@ async fn a_killed_server_has_lost_nothing_that_it_acknowledged() {
     let store = folder.path().join("logs");
     let mut acknowledged: Vec<u64> = Vec::new();
     for round in 0..3u64 {
-        let (mut process, mut alice) = binary(&store).await;
+        let (mut process, _, mut alice) = binary(&store).await;
         let kept: Vec<u64> = read(&mut alice)
             .await
             .into_iter()
