@@ -118,6 +118,21 @@ impl Leaf {
         self.len += k as u32;
     }
 
+    /// Keeps the items from `i` on only.
+    fn take_from(&mut self, i: usize) {
+        for column in [
+            &mut self.id,
+            &mut self.run,
+            &mut self.state,
+            &mut self.origin_left,
+            &mut self.origin_right,
+        ] {
+            column.copy_within(i.., 0);
+        }
+        self.run[LEAF - i..].fill(0);
+        self.len -= i as u32;
+    }
+
     fn sums(&self) -> Sums {
         let mut sums = Sums::default();
         for i in 0..LEAF {
@@ -323,8 +338,8 @@ impl ContentTree {
     fn find_in_leaf(&self, leaf: u32, pos: u32, effect: u32) -> Option<(Place, u32)> {
         let l = &self.leaves[leaf as usize];
         let (mut left, mut effect) = (pos, effect);
-        for index in 0..l.len() {
-            let (state, run) = (l.state[index], l.run[index]);
+        let items = l.state[..l.len()].iter().zip(&l.run[..l.len()]);
+        for (index, (&state, &run)) in items.enumerate() {
             if in_prepare(state) {
                 if left < run {
                     let place = Place {
@@ -539,19 +554,17 @@ impl ContentTree {
         let new = self.leaves.len() as u32;
         let left = &mut self.leaves[leaf as usize];
         let parent = left.parent;
-        let mut right = Leaf::new(parent);
+        let mut right = left.clone();
         let (len, half) = (left.len(), left.len() / 2);
-        right.len = (len - half) as u32;
-        for i in half..len {
-            let item = left.item(i);
-            right.set(i - half, item);
-            left.run[i] = 0;
-            if item.id < BASE {
-                let from = (item.id - self.first) as usize;
-                self.slots[from..from + item.len as usize].fill(new);
+        right.take_from(half);
+        left.run[half..].fill(0);
+        left.len = half as u32;
+        for (&id, &run) in left.id[half..len].iter().zip(&right.run) {
+            if id < BASE {
+                let from = (id - self.first) as usize;
+                self.slots[from..from + run as usize].fill(new);
             }
         }
-        left.len = half as u32;
         right.next = left.next;
         left.next = new;
         let (left_sums, right_sums) = (left.sums(), right.sums());
