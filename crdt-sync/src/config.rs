@@ -65,7 +65,7 @@ impl Default for Config {
             max_frame: 16 * 1024,
             window: 1024 * 1024,
             low_water: 256 * 1024,
-            part: 32 * 1024,
+            part: 64 * 1024,
             coalesce: 10,
             forward_delay: 15,
             heartbeat: 4_000,
