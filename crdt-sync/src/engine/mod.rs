@@ -280,17 +280,24 @@ impl Engine {
         self.links.get(&link).is_some_and(waits)
     }
 
+    /// Whether any transport buffers something, as far as was told, so that
+    /// [`Engine::buffered_amount`] should be told again.
+    pub fn has_buffered(&self) -> bool {
+        self.links.values().any(|link| link.buffered > 0)
+    }
+
     /// The next thing to do or to tell. Drain after every call.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// Takes leave on every link, and closes it.
+    /// Takes leave on every link, and closes it. Nobody else's presence is shown any more.
     pub fn goodbye(&mut self, now: Millis) {
         self.wake(now);
         while let Some((_, mut link)) = self.links.pop_first() {
             self.say_goodbye(&mut link);
         }
+        self.hide_everybody();
     }
 
     /// What is known of every link.

@@ -297,6 +297,24 @@ impl Engine {
         }
     }
 
+    /// This side leaves, and sees nobody from here on.
+    pub(super) fn hide_everybody(&mut self) {
+        let sessions: Vec<u64> = self
+            .presence
+            .counters()
+            .map(|(session, _)| session)
+            .collect();
+        for session in sessions
+            .into_iter()
+            .filter(|session| *session != self.session)
+        {
+            if let Some((_, Ended::Over { agent })) = self.presence.leave(session) {
+                self.outputs
+                    .push_back(Output::PresenceLeft { session, agent });
+            }
+        }
+    }
+
     /// Gives up sessions that nobody has heard of for too long.
     pub(super) fn tick_presence(&mut self, now: Millis) {
         for (session, agent) in self.presence.expire(self.config.presence_grace, now) {

@@ -343,14 +343,25 @@ fn goodbye_is_heard() {
             .set_presence("name", Some("\"Ann\""), now)
             .expect("short");
     });
+    world.with_engine(2, |engine, _, now| {
+        engine
+            .set_presence("name", Some("\"Cid\""), now)
+            .expect("short");
+    });
     world.run(1_000);
     assert_eq!(world.replicas[2].present.len(), 1);
+    assert_eq!(world.replicas[0].present.len(), 1);
     world.with_engine(0, |engine, _, now| engine.goodbye(now));
+    assert!(
+        world.replicas[0].present.is_empty(),
+        "who leaves sees nobody"
+    );
     world.run(200);
     assert!(
-        (1..3).all(|i| world.replicas[i].present.is_empty()),
+        world.replicas[2].present.is_empty(),
         "gone everywhere at once"
     );
+    assert_eq!(world.replicas[1].present.len(), 1, "the others stay");
     let told = &world.replicas[1].told;
     assert!(
         told.iter()
