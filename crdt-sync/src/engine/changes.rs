@@ -68,9 +68,22 @@ impl Engine {
         now: Millis,
         doc: &mut Document,
     ) -> Result<(), CloseReason> {
-        if first == kind::CHANGES {
-            return self.on_changes(link, body, now, doc);
+        match first {
+            kind::CHANGES => self.on_changes(link, body, now, doc),
+            _ => self.receive_other(link, first, body, now, doc),
         }
+    }
+
+    /// What does not come with every keystroke.
+    #[inline(never)]
+    fn receive_other(
+        &mut self,
+        link: LinkId,
+        first: u8,
+        body: &[u8],
+        now: Millis,
+        doc: &mut Document,
+    ) -> Result<(), CloseReason> {
         let message = Message::decode(first, body)?;
         match message {
             Message::Hello(hello) => return self.on_hello(link, hello, now, doc),

@@ -11,6 +11,7 @@ use crate::types::{LinkId, Millis, Output, Speech};
 use crate::wire::JsonMessage;
 
 impl Engine {
+    #[inline(never)]
     pub(super) fn receive_text(
         &mut self,
         link: LinkId,
@@ -148,6 +149,7 @@ impl Engine {
 
     /// Sends the events `missing`, in messages of a bounded length. The last one says at which
     /// version that leaves the peer.
+    #[inline(never)]
     pub(super) fn flush_json(
         &mut self,
         link: LinkId,

@@ -200,9 +200,11 @@ impl Negotiation {
                 self.set_remote_offer(asked, now);
             }
             Step::TakeOffer { asked } => {
-                self.use_candidates(&asked.from, asked.number);
+                let (from, number) = (asked.from.clone(), asked.number);
+                // The peer waits for the answer; the paths to it can be tried meanwhile.
                 let step = Step::CreateAnswer { asked };
                 self.call(step, now, |op| Action::CreateAnswer { op });
+                self.use_candidates(&from, number);
             }
             Step::SetAnswer { asked, sdp } => {
                 self.expect_connection(now);

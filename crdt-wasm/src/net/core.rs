@@ -10,6 +10,7 @@ use web_sys::EventTarget;
 
 use super::browser::{Deferred, Listener, Timer, now};
 use super::bus::Bus;
+use super::channel::ChannelEvent;
 use super::connection;
 use super::custom::Customs;
 use super::doctor::Host;
@@ -22,6 +23,7 @@ use super::relay::Relay;
 use super::session::{Event, Identity, Session, thrown};
 use super::signaling::Signaling;
 use super::status::{Phase, Problem, Status};
+use super::wire::WireEvent;
 use crate::argument;
 use crate::error::BindingError;
 use crate::object::plain;
@@ -42,6 +44,8 @@ pub(crate) struct Core {
     pub(super) bus: Option<Bus>,
     pub(super) customs: Customs,
     timer: Option<(u64, Timer)>,
+    /// Something came that may have changed who is linked, or what a status shows of it.
+    pub(super) stirred: bool,
     page_listeners: Vec<Listener>,
     /// The page was put away while connected, and connects again when it comes back.
     suspended: bool,
@@ -70,6 +74,7 @@ impl Core {
             bus: None,
             customs: Customs::default(),
             timer: None,
+            stirred: false,
             page_listeners: Vec::new(),
             suspended: false,
             destroyed: false,
@@ -77,8 +82,23 @@ impl Core {
         }
     }
 
-    /// Takes one event.
+    /// Takes one event. What a keystroke runs through, of either side, is kept apart from the rest:
+    /// browsers compile by the function, again and better once it is in use, and the larger it is the
+    /// longer that takes from the typist.
     pub(crate) fn handle(&mut self, session: &Session, event: Event) {
+        match event {
+            Event::Edited => self.local_edit(session),
+            Event::Wire {
+                link,
+                event: WireEvent::Channel(_, ChannelEvent::Binary(bytes)),
+            } => self.on_bytes(session, link, &bytes),
+            event => self.handle_other(session, event),
+        }
+    }
+
+    #[inline(never)]
+    fn handle_other(&mut self, session: &Session, event: Event) {
+        self.stirred |= !event.is_traffic();
         match event {
             Event::Connect { urls, done } => self.connect(session, urls, done),
             Event::Disconnect => {
@@ -111,12 +131,25 @@ impl Core {
         }
     }
 
-    /// What follows from the events just taken: the timer, and news for listeners.
+    /// What follows from the events just taken: the timer, and news for listeners. A keystroke, of
+    /// either side, comes by here, and where nothing but that came the rest is as it was.
     pub(crate) fn settle(&mut self, session: &Session) {
-        self.forget_the_gone(session);
-        self.plan_relay(session);
-        self.report_buffered(session);
+        if self.stirred {
+            self.forget_the_gone(session);
+            self.plan_relay(session);
+        } else {
+            self.seal_next(session);
+        }
+        if self.engine.as_ref().is_some_and(Engine::has_buffered) {
+            self.report_buffered(session);
+        }
         self.arm(session);
+        if std::mem::take(&mut self.stirred) {
+            self.tell_status(session);
+        }
+    }
+
+    fn tell_status(&mut self, session: &Session) {
         let status = self.status(session);
         if !status.differs_visibly(&self.shown) {
             return;
@@ -342,7 +375,9 @@ impl Core {
         }
     }
 
-    /// Sees to it that the one timer fires when the earliest of all deadlines comes.
+    /// Sees to it that the one timer fires when the earliest of all deadlines comes, or before: with
+    /// every message most deadlines move on, and to look at them once in vain costs less than to set
+    /// the timer anew each time.
     fn arm(&mut self, session: &Session) {
         let wanted = [
             self.engine.as_ref().and_then(Engine::next_timeout),
@@ -356,7 +391,7 @@ impl Core {
             self.timer = None;
             return;
         };
-        if self.timer.as_ref().is_some_and(|(armed, _)| *armed == at) {
+        if self.timer.as_ref().is_some_and(|(armed, _)| *armed <= at) {
             return;
         }
         let tell = session.teller(|()| Event::Timer);

@@ -358,6 +358,7 @@ impl Core {
             return run.link;
         }
         run.link = Some(next);
+        self.stirred = true;
         run.connected_at = now();
         run.buffered = 0;
         custom.problem = None;

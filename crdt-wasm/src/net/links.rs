@@ -148,6 +148,16 @@ impl Core {
         self.negotiate(session, &id, input);
     }
 
+    /// A message by a channel of a wire.
+    pub(super) fn on_bytes(&mut self, session: &Session, link: LinkId, bytes: &[u8]) {
+        match self.peers.wire(link) {
+            None => return,
+            Some((_, wire)) if wire.is_up => {}
+            Some((id, _)) => self.raise(session, &id),
+        }
+        self.receive_binary(session, link, bytes);
+    }
+
     pub(super) fn tick_peers(&mut self, session: &Session) {
         for id in self.peers.take_renewals(now()) {
             self.negotiate(session, &id, Input::State(ConnectionState::Failed));
@@ -302,6 +312,7 @@ impl Core {
                 self.drop_wire(session, id);
                 if let Some(peer) = self.peers.get_mut(id) {
                     peer.negotiation = None;
+                    peer.prepared = None;
                 }
             } else if wanted.contains(id.as_str()) && is_idle && is_direct_allowed {
                 self.begin(session, id);
@@ -317,6 +328,12 @@ impl Core {
             .negotiate_with(&identity.agent, identity.page(), id)
         {
             self.negotiate(session, id, Input::Start);
+            if !we_offer(&identity.agent, id) {
+                let prepared = self.make_wire(session, id);
+                if let Some(peer) = self.peers.get_mut(id) {
+                    peer.prepared = prepared;
+                }
+            }
         }
     }
 
@@ -390,7 +407,8 @@ impl Core {
         wire.step(step, tell);
     }
 
-    fn open_wire(&mut self, session: &Session, id: &AgentId) {
+    /// Makes a connection to a peer, without channels yet; that it fails is told.
+    fn make_wire(&mut self, session: &Session, id: &AgentId) -> Option<Wire> {
         let open = open_connections();
         let link = self.peers.next_link();
         let made = if open < MAX_CONNECTIONS {
@@ -413,14 +431,21 @@ impl Core {
                 open,
             })
         };
-        let connection = match made {
-            Ok(connection) => connection,
+        match made {
+            Ok(connection) => Some(Wire::new(link, connection, self.low_water())),
             Err(error) => {
                 self.tell_error(session, error);
-                return;
+                None
             }
+        }
+    }
+
+    fn open_wire(&mut self, session: &Session, id: &AgentId) {
+        let prepared = self.peers.get_mut(id).and_then(|peer| peer.prepared.take());
+        let Some(mut wire) = prepared.or_else(|| self.make_wire(session, id)) else {
+            return;
         };
-        let mut wire = Wire::new(link, connection, self.low_water());
+        let link = wire.link;
         if let Some(peer) = self.peers.get_mut(id) {
             if we_offer(&session.identity().agent, id) {
                 wire.open_channels(peer.page.is_some(), teller(session, link));
@@ -467,10 +492,7 @@ impl Core {
                 self.raise(session, id);
                 self.receive_text(session, link, &text);
             }
-            ChannelEvent::Binary(bytes) => {
-                self.raise(session, id);
-                self.receive_binary(session, link, &bytes);
-            }
+            ChannelEvent::Binary(bytes) => self.on_bytes(session, link, &bytes),
             ChannelEvent::Closed if is_document => {
                 self.drop_wire(session, id);
                 if let Some(peer) = self.peers.get_mut(id) {
@@ -489,6 +511,7 @@ impl Core {
         };
         wire.is_up = true;
         let link = wire.link;
+        self.stirred = true;
         self.link_up(session, link, DIRECT_RANK);
         self.plan(session);
     }

@@ -118,6 +118,12 @@ impl Listeners {
         self.text.borrow().is_some()
     }
 
+    /// Whether someone wants to hear what a merge changed.
+    pub(crate) fn wants_changes(&self) -> bool {
+        let is_it = |known: &(EventName, Function)| known.0 == EventName::Change;
+        self.changes.borrow().is_some() || self.by_event.borrow().iter().any(is_it)
+    }
+
     pub(crate) fn queue(&self, event: EventName, payload: JsValue) {
         let mut waiting = self.waiting.borrow_mut();
         if event == EventName::Change {

@@ -37,6 +37,8 @@ pub(crate) struct Peer {
     /// The mesh wants a link to it.
     pub(super) planned: bool,
     pub(super) wire: Option<Wire>,
+    /// Made already, for the offer that is to come: it takes a browser some time.
+    pub(super) prepared: Option<Wire>,
     pub(super) bus: Option<BusLink>,
     /// The direct connection is interrupted, and something else should carry the edits.
     pub(super) fallback: bool,
@@ -89,6 +91,7 @@ impl Peers {
             negotiation: None,
             planned: false,
             wire: None,
+            prepared: None,
             bus: None,
             fallback: false,
             relay: None,

@@ -162,9 +162,11 @@ impl Core {
         if changes.is_empty() {
             return;
         }
-        session
-            .listeners()
-            .queue(EventName::Change, plain(&changes));
+        if session.listeners().wants_changes() {
+            session
+                .listeners()
+                .queue(EventName::Change, plain(&changes));
+        }
         if session.listeners().wants_text() {
             let text = session.entry().read(|document| Ok(document.text()));
             if let Ok(text) = text {
@@ -236,9 +238,28 @@ impl Core {
             } => {
                 let sent = self.transport(link).map(|to| to.send(channel, message));
                 if let Some(Err(reason)) = sent {
+                    self.stirred = true;
                     self.link_lost(session, link, &reason);
                 }
             }
+            Output::Presence {
+                session: of,
+                agent,
+                fields,
+            } => {
+                self.tell_presence(session, of, &agent, fields, false);
+            }
+            other => {
+                self.stirred = true;
+                self.tell(session, other);
+            }
+        }
+    }
+
+    /// Carries out what comes rarely.
+    #[inline(never)]
+    fn tell(&mut self, session: &Session, output: Output) {
+        match output {
             Output::Close { link, reason } => self.on_close(session, link, &reason),
             Output::Synced { link } => {
                 if let Some(peer) = self.peer_of(link) {
@@ -296,18 +317,15 @@ impl Core {
                 };
                 self.tell_error(session, error);
             }
-            Output::Presence {
-                session: of,
-                agent,
-                fields,
-            } => {
-                self.tell_presence(session, of, &agent, fields, false);
-            }
             Output::PresenceLeft { session: of, agent } => {
                 self.tell_presence(session, of, &agent, Vec::new(), true);
             }
-            // Changes are taken before they come here; links come and go in `peers`.
-            Output::Changed { .. } | Output::PeerUp { .. } | Output::PeerDown { .. } => {}
+            // Links come and go in `peers`; the others were taken before they came here.
+            Output::PeerUp { .. }
+            | Output::PeerDown { .. }
+            | Output::Changed { .. }
+            | Output::Send { .. }
+            | Output::Presence { .. } => {}
         }
     }
 

@@ -361,7 +361,8 @@ impl Core {
         self.tell_error(session, NetworkError::Relay { peer, reason });
     }
 
-    fn seal_next(&mut self, session: &Session) {
+    /// Sends what waits for the relay, one message after the other.
+    pub(super) fn seal_next(&mut self, session: &Session) {
         let Some(key) = self.relay.key.clone() else {
             return;
         };

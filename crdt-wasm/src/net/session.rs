@@ -16,6 +16,7 @@ use wasm_bindgen::JsValue;
 
 use super::browser::{self, Deferred};
 use super::bus::BusMessage;
+use super::channel::ChannelEvent;
 use super::core::Core;
 use super::custom::CustomEvent;
 use super::error::NetworkError;
@@ -76,6 +77,25 @@ pub(crate) enum Event {
     PageShow,
     /// The browser has a network again.
     Online,
+}
+
+impl Event {
+    /// Whether it is one of those that come with every keystroke, and say nothing of who is linked
+    /// unless the engine does.
+    pub(crate) fn is_traffic(&self) -> bool {
+        match self {
+            Event::Edited | Event::Merged(_) | Event::Presence { .. } => true,
+            Event::Wire { event, .. } => matches!(
+                event,
+                WireEvent::Channel(_, ChannelEvent::Binary(_) | ChannelEvent::Drained)
+            ),
+            Event::Custom { event, .. } => matches!(
+                event,
+                CustomEvent::Receive(_) | CustomEvent::Buffered(_) | CustomEvent::Drained
+            ),
+            _ => false,
+        }
+    }
 }
 
 /// Who this page is in the room.
