@@ -261,6 +261,17 @@ pub(crate) fn needs_inputs(measure: &str) -> bool {
     matches!(measure, "load" | "open" | "remote" | "heap")
 }
 
+/// Whether a cell gives times for the table against the aims.
+pub(crate) fn is_against_aims((subject, measure, trace): (&str, &str, &str)) -> bool {
+    if matches!(measure, "prepare" | "heap") {
+        return false;
+    }
+    let mut rows = ROWS
+        .iter()
+        .filter(|row| (row.measure, row.trace) == (measure, trace));
+    rows.any(|row| row.subjects.contains(&subject))
+}
+
 /// All cells in the order of the tables, each once: subject, measure, trace.
 pub(crate) fn cells() -> Vec<(&'static str, &'static str, &'static str)> {
     let mut cells = Vec::new();
