@@ -393,12 +393,14 @@ fn why_late(name: &str, full: &Run, half: &Run) -> String {
         (server + run.tool_user + run.tool_kernel) / run.seconds
     };
     format!(
-        "\nAt half of the messages {name} the machine is not at half of its work. Server and clients keep\n\
-         {:.2} cores busy, after {:.2} at saturation: what comes alone costs a system call, a wake-up and an\n\
-         acknowledgement of TCP each, which at saturation several share. The server's threads waited {:.2} s\n\
-         in each second for a core that another thread had, and what came to them meanwhile waited as well.\n",
+        "\nAt half of the messages {name} the machine is not at half of its work: server and clients keep\n\
+         {:.2} cores busy, after {:.2} at saturation, and one message costs the server {:.1} µs, after {:.1}.\n\
+         The server's threads waited {:.2} s in each second for a core that another thread had, and what\n\
+         came to them meanwhile waited as well.\n",
         busy(half),
         busy(full),
+        half.server_cost(),
+        full.server_cost(),
         half.server_waited / half.seconds,
     )
 }
