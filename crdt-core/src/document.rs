@@ -8,7 +8,7 @@ use crate::encoding::{json, patch};
 use crate::error::{AgentNameError, EditError, EncodeError, LoadError, MergeError};
 use crate::history::History;
 use crate::history::Savepoint;
-use crate::merge::{Batch, Pending, PendingLimits, take_in};
+use crate::merge::{Batch, Cover, Pending, PendingLimits, Tell, make_edits, take_in};
 use crate::op_log::{Kind, Run};
 use crate::rope::{Rope, Unit};
 use crate::sorting::sort;
@@ -490,7 +490,7 @@ impl Document {
 
     /// Merges events in the JSON form. See [`Document::merge_patch`].
     pub fn merge_json(&mut self, operations: &str) -> Result<MergeReport, MergeError> {
-        self.merge_batch(&json::decode(operations)?, None)
+        self.merge_batch(&json::decode(operations)?, &mut Tell::Nobody)
     }
 
     /// Like [`Document::merge_json`], and calls `changed` with every change of the text.
@@ -499,7 +499,7 @@ impl Document {
         operations: &str,
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError> {
-        self.merge_batch(&json::decode(operations)?, Some(changed))
+        self.merge_batch(&json::decode(operations)?, &mut Tell::Each(changed))
     }
 
     /// Merges the events of a binary patch.
@@ -510,7 +510,7 @@ impl Document {
     /// # Errors
     /// Any [`MergeError`]; the document is as it was then.
     pub fn merge_patch(&mut self, patch: &[u8]) -> Result<MergeReport, MergeError> {
-        self.merge_batch(&patch::decode(patch)?, None)
+        self.merge_batch(&patch::decode(patch)?, &mut Tell::Nobody)
     }
 
     /// Like [`Document::merge_patch`], and calls `changed` with every change of the text.
@@ -519,7 +519,7 @@ impl Document {
         patch: &[u8],
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError> {
-        self.merge_batch(&patch::decode(patch)?, Some(changed))
+        self.merge_batch(&patch::decode(patch)?, &mut Tell::Each(changed))
     }
 
     /// Merges a patch that [`Document::encode_since_named`] made with the same names. See
@@ -529,7 +529,7 @@ impl Document {
         patch: &[u8],
         known: &[&str],
     ) -> Result<MergeReport, MergeError> {
-        self.merge_batch(&patch::decode_named(patch, known)?, None)
+        self.merge_batch(&patch::decode_named(patch, known)?, &mut Tell::Nobody)
     }
 
     /// Merges a patch that [`Document::encode_since_named`] made with the same names, and calls
@@ -540,7 +540,28 @@ impl Document {
         known: &[&str],
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError> {
-        self.merge_batch(&patch::decode_named(patch, known)?, Some(changed))
+        self.merge_batch(
+            &patch::decode_named(patch, known)?,
+            &mut Tell::Each(changed),
+        )
+    }
+
+    /// Like [`Document::merge_patch_named_with`], but tells of all changes together: calls `changed`
+    /// once, with one replacement that does the same, or not at all. For a text of which nobody has
+    /// much yet. O(length of the replacement) more than a merge.
+    pub fn merge_patch_named_as_one(
+        &mut self,
+        patch: &[u8],
+        known: &[&str],
+        changed: &mut dyn FnMut(Splice<'_>),
+    ) -> Result<MergeReport, MergeError> {
+        let batch = patch::decode_named(patch, known)?;
+        let mut tell = Tell::Together(Cover::new(&self.rope));
+        let report = self.merge_batch(&batch, &mut tell);
+        if let Tell::Together(cover) = tell {
+            cover.tell(&self.rope, changed);
+        }
+        report
     }
 
     /// The history; an empty one if it cannot be used.
@@ -579,15 +600,15 @@ impl Document {
     fn merge_batch(
         &mut self,
         batch: &Batch,
-        mut changed: Option<&mut dyn FnMut(Splice<'_>)>,
+        tell: &mut Tell<'_>,
     ) -> Result<MergeReport, MergeError> {
         let mut report = MergeReport::default();
-        let mut appended = self.merge_unit(batch, &mut changed, &mut report)?;
+        let mut appended = self.merge_unit(batch, tell, &mut report)?;
         // What was held back for these events is each a unit of its own: who sent it is long gone,
         // and must not spoil the merge of others.
         while let Some((agent, seq, len)) = appended.pop() {
             for held in self.pending.wake(&agent, seq..seq + len) {
-                match self.merge_unit(&held.piece, &mut changed, &mut report) {
+                match self.merge_unit(&held.piece, tell, &mut report) {
                     Ok(more) => appended.extend(more),
                     Err(_) => report.dropped += held.len as usize,
                 }
@@ -603,7 +624,7 @@ impl Document {
     fn merge_unit(
         &mut self,
         batch: &Batch,
-        changed: &mut Option<&mut dyn FnMut(Splice<'_>)>,
+        tell: &mut Tell<'_>,
         report: &mut MergeReport,
     ) -> Result<Vec<(std::sync::Arc<str>, u32, u32)>, MergeError> {
         let history = self.history.history_mut();
@@ -624,7 +645,8 @@ impl Document {
                         history.times.add(agent, seq, time);
                     }
                 }
-                self.edit_text(changed);
+                let edits = self.transformed.drain(..);
+                make_edits(&mut self.rope, &self.history.ops, edits, tell);
                 report.applied += intake.applied;
                 report.duplicate += intake.duplicate;
                 Ok(intake.appended)
@@ -663,51 +685,6 @@ impl Document {
                     position: position as usize,
                     len: len as usize,
                 })
-            }
-        }
-    }
-
-    /// Makes the transformed edits.
-    fn edit_text(&mut self, changed: &mut Option<&mut dyn FnMut(Splice<'_>)>) {
-        let Document {
-            rope,
-            history,
-            transformed,
-            ..
-        } = self;
-        let place = |rope: &Rope, pos: u32| TextLen {
-            chars: pos as usize,
-            utf16: rope.char_to_utf16(pos as usize).unwrap_or_default(),
-        };
-        for edit in transformed.drain(..) {
-            match edit {
-                Transformed::Insert { pos, part } => {
-                    let text = history.ops.text_of(&part);
-                    rope.insert(pos, text);
-                    if let Some(changed) = changed {
-                        changed(Splice {
-                            pos: place(rope, pos),
-                            deleted: TextLen::default(),
-                            inserted: text,
-                        });
-                    }
-                }
-                Transformed::Delete { pos, len } => {
-                    let before = rope.size().utf16();
-                    rope.delete(pos, len);
-                    if let Some(changed) = changed {
-                        let utf16 = (before - rope.size().utf16()) as usize;
-                        let deleted = TextLen {
-                            chars: len as usize,
-                            utf16,
-                        };
-                        changed(Splice {
-                            pos: place(rope, pos),
-                            deleted,
-                            inserted: "",
-                        });
-                    }
-                }
             }
         }
     }

@@ -4,7 +4,6 @@
 use std::ops::Range;
 
 use crate::document::{Document, Splice, TextLen};
-use crate::edits::text_len;
 use crate::error::{HistoryError, LoadError};
 use crate::op_log::{Kind, Texts};
 use crate::sorting::sort;
@@ -213,7 +212,7 @@ impl Document {
             texts.read(run.lv..run.lv + run.len, |text| {
                 match (was, run.in_version) {
                     (true, true) => out.keep(text),
-                    (true, false) => out.deleted = out.deleted.plus(text_len(text)),
+                    (true, false) => out.deleted = out.deleted.plus(TextLen::of(text)),
                     (false, true) => out.inserted.push_str(text),
                     (false, false) => {}
                 }
@@ -235,7 +234,7 @@ struct Splices<'a> {
 impl Splices<'_> {
     fn keep(&mut self, text: &str) {
         self.flush();
-        self.at = self.at.plus(text_len(text));
+        self.at = self.at.plus(TextLen::of(text));
     }
 
     fn flush(&mut self) {
@@ -247,7 +246,7 @@ impl Splices<'_> {
             deleted: std::mem::take(&mut self.deleted),
             inserted: &self.inserted,
         });
-        self.at = self.at.plus(text_len(&self.inserted));
+        self.at = self.at.plus(TextLen::of(&self.inserted));
         self.inserted.clear();
     }
 }

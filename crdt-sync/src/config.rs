@@ -16,6 +16,10 @@ pub struct Config {
     /// About how many bytes of changes go in one message: a long history goes in parts, so that what
     /// has arrived is merged while the rest is under way.
     pub part: usize,
+    /// The first part of a history of more than eight times as many events, in bytes; the next ones
+    /// double until they are of [`Config::part`]. So the first is soon made and merged, and what is
+    /// slow when it is done for the first time is done while the rest is under way.
+    pub first_part: usize,
     /// Changes that follow each other faster than this are coalesced. The first two go at once.
     pub coalesce: Millis,
     /// How long a change from one peer waits before it is passed on to others that may have it by
@@ -66,6 +70,7 @@ impl Default for Config {
             window: 1024 * 1024,
             low_water: 256 * 1024,
             part: 64 * 1024,
+            first_part: 2 * 1024,
             coalesce: 10,
             forward_delay: 15,
             heartbeat: 4_000,

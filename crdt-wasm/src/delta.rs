@@ -157,7 +157,7 @@ impl Delta {
         if inserted.is_empty() {
             return;
         }
-        let added = text_len(inserted);
+        let added = TextLen::of(inserted);
         self.at = plus(self.at, added);
         match self.left.last_mut() {
             Some(Segment::Insert { text, len }) if text.len() + inserted.len() <= PIECE => {
@@ -204,15 +204,6 @@ impl Segment {
     }
 }
 
-fn text_len(text: &str) -> TextLen {
-    let (mut chars, mut utf16) = (0, 0);
-    for char in text.chars() {
-        chars += 1;
-        utf16 += char.len_utf16();
-    }
-    TextLen { chars, utf16 }
-}
-
 fn plus(a: TextLen, b: TextLen) -> TextLen {
     TextLen {
         chars: a.chars + b.chars,
@@ -251,7 +242,7 @@ mod tests {
     }
 
     fn len_of(chars: &[char]) -> TextLen {
-        text_len(&chars.iter().collect::<String>())
+        TextLen::of(&chars.iter().collect::<String>())
     }
 
     fn run(seed: u64) {

@@ -40,7 +40,7 @@ use crate::causal_graph::AgentIdx;
 use crate::error::DecodeError;
 use crate::history::History;
 use crate::merge::{Batch, Origin};
-use crate::op_log::{Kind, Run};
+use crate::op_log::{Kind, OpLog, Run};
 use crate::version::{Lv, MAX_CHARS, VersionSummary};
 
 const VERSION: u8 = 2;
@@ -174,8 +174,7 @@ fn encode_piece(
     (lvs, agent, seq): (Range<Lv>, AgentIdx, u32),
 ) {
     let graph = &history.graph;
-    let parts = || history.ops.parts_in(lvs.clone());
-    let mut ops = parts().map(|part| part.run);
+    let mut ops = history.ops.parts_in(lvs.clone()).map(|part| part.run);
     let (Some(first), more) = (ops.next(), ops.next()) else {
         return;
     };
@@ -233,17 +232,28 @@ fn encode_piece(
         if let Some(&(_, time)) = time {
             push(out, time);
         }
-        push(out, parts().count() as u64);
-        let mut cursor = start.unwrap_or(0);
-        for part in parts() {
-            let (kind, distance) = operation(&part.run, cursor);
-            push(out, u64::from(part.run.len) << 2 | kind);
-            push_signed(out, distance);
-            cursor = part.run.ends().1;
-        }
+        push(out, history.ops.row_count(lvs.clone()) as u64);
+        push_several(&history.ops, lvs.clone(), start.unwrap_or(0), out);
     });
-    for part in parts() {
-        out.extend_from_slice(history.ops.text_of(&part).as_bytes());
+    push_text(&history.ops, lvs, out);
+}
+
+/// Writes one operation after the other. Apart, as [`read_several`] is.
+#[cfg_attr(target_family = "wasm", inline(never))]
+fn push_several(ops: &OpLog, lvs: Range<Lv>, cursor: u32, out: &mut Vec<u8>) {
+    let mut cursor = cursor;
+    for part in ops.parts_in(lvs) {
+        let (kind, distance) = operation(&part.run, cursor);
+        push(out, u64::from(part.run.len) << 2 | kind);
+        push_signed(out, distance);
+        cursor = part.run.ends().1;
+    }
+}
+
+#[cfg_attr(target_family = "wasm", inline(never))]
+fn push_text(ops: &OpLog, lvs: Range<Lv>, out: &mut Vec<u8>) {
+    for part in ops.parts_in(lvs) {
+        out.extend_from_slice(ops.text_of(&part).as_bytes());
     }
 }
 
@@ -298,6 +308,7 @@ fn name_at(reader: &mut Reader<'_>, batch: &mut Batch, place: u64) -> Result<u32
         .ok_or(error)
 }
 
+#[cfg_attr(target_family = "wasm", inline(never))]
 fn decode_piece(reader: &mut Reader<'_>, batch: &mut Batch) -> Result<(), DecodeError> {
     let mark = batch.mark();
     let head = reader.varint()?;
@@ -330,15 +341,6 @@ fn decode_piece(reader: &mut Reader<'_>, batch: &mut Batch) -> Result<(), Decode
             None => Origin::Start,
         }
     };
-    let (mut len, mut chars) = (0_u64, 0_u64);
-    let mut cursor = 0;
-    let mut take = |reader: &Reader<'_>, run: (u64, u64, i64)| -> Result<(), DecodeError> {
-        let run = read_run(run, origin, &mut cursor).map_err(|reason| reader.error(reason))?;
-        len += u64::from(run.len);
-        chars += if run.is_insert() { run.len.into() } else { 0 };
-        batch.runs.push(run);
-        Ok(())
-    };
     let mut time = None;
     if head & KIND == SEVERAL {
         if head & LONG != 0 {
@@ -347,11 +349,8 @@ fn decode_piece(reader: &mut Reader<'_>, batch: &mut Batch) -> Result<(), Decode
         if head & TIMED != 0 {
             time = Some(reader.varint()?);
         }
-        for _ in 0..reader.count(OP_BYTES)? {
-            let len_kind = reader.varint()?;
-            let distance = reader.signed()?;
-            take(reader, (len_kind & KIND, len_kind >> 2, distance))?;
-        }
+        let count = reader.count(OP_BYTES)?;
+        read_several(reader, count, origin, &mut batch.runs)?;
     } else {
         let len = if head & LONG != 0 {
             reader.varint()?
@@ -363,7 +362,13 @@ fn decode_piece(reader: &mut Reader<'_>, batch: &mut Batch) -> Result<(), Decode
         } else {
             0
         };
-        take(reader, (head & KIND, len, distance))?;
+        let run = read_run((head & KIND, len, distance), origin, &mut 0);
+        batch.runs.push(run.map_err(|reason| reader.error(reason))?);
+    }
+    let (mut len, mut chars) = (0_u64, 0_u64);
+    for run in batch.runs_since(&mark) {
+        len += u64::from(run.len);
+        chars += if run.is_insert() { run.len.into() } else { 0 };
     }
     batch.text.push_str(reader.chars(chars)?);
     let error = reader.error("a piece has no events, or more than there are sequence numbers");
@@ -372,6 +377,29 @@ fn decode_piece(reader: &mut Reader<'_>, batch: &mut Batch) -> Result<(), Decode
         .filter(|&n| n > 0 && seq.checked_add(n) < Some(1 << 31));
     batch.push(mark, (agent, seq, len.ok_or(error)?), origin);
     batch.set_time(time);
+    Ok(())
+}
+
+/// Reads one operation after the other. Apart from what a piece has once: browsers compile a function
+/// that loops much a second time, and well, and are soon done with a small one.
+#[cfg_attr(target_family = "wasm", inline(never))]
+fn read_several(
+    reader: &mut Reader<'_>,
+    count: usize,
+    origin: Origin,
+    runs: &mut Vec<Run>,
+) -> Result<(), DecodeError> {
+    let mut cursor = 0;
+    for _ in 0..count {
+        let len_kind = reader.varint()?;
+        let distance = reader.signed()?;
+        let run = read_run(
+            (len_kind & KIND, len_kind >> 2, distance),
+            origin,
+            &mut cursor,
+        );
+        runs.push(run.map_err(|reason| reader.error(reason))?);
+    }
     Ok(())
 }
 

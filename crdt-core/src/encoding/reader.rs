@@ -143,19 +143,11 @@ impl<'a> Reader<'a> {
         let Some(chars) = chars else {
             return Err(too_short);
         };
-        let mut len = chars;
-        if !rest[..chars].is_ascii() {
-            len = 0;
-            for _ in 0..chars {
-                len += match rest.get(len) {
-                    None => return Err(too_short),
-                    Some(0..0x80) => 1,
-                    Some(0x80..0xe0) => 2,
-                    Some(0xe0..0xf0) => 3,
-                    Some(0xf0..) => 4,
-                };
-            }
-        }
+        let len = if rest[..chars].is_ascii() {
+            chars
+        } else {
+            bytes_of_chars(rest, chars).ok_or(too_short)?
+        };
         std::str::from_utf8(self.take(len)?).map_err(|_| not_text)
     }
 
@@ -166,6 +158,21 @@ impl<'a> Reader<'a> {
             Err(self.error("bytes follow the end"))
         }
     }
+}
+
+/// How many of the bytes the first `chars` chars take, as far as can be seen at their first bytes.
+#[inline(never)]
+fn bytes_of_chars(bytes: &[u8], chars: usize) -> Option<usize> {
+    let mut len = 0;
+    for _ in 0..chars {
+        len += match bytes.get(len)? {
+            0..0x80 => 1,
+            0x80..0xe0 => 2,
+            0xe0..0xf0 => 3,
+            0xf0.. => 4,
+        };
+    }
+    Some(len)
 }
 
 #[cfg(test)]

@@ -55,6 +55,11 @@ impl Batch {
         }
     }
 
+    /// The runs that were added to the list since `mark`.
+    pub(crate) fn runs_since(&self, mark: &Mark) -> &[Run] {
+        &self.runs[mark.runs as usize..]
+    }
+
     /// Makes what was added to the lists since `mark` a piece: the events `seq..seq + len`.
     pub(crate) fn push(&mut self, mark: Mark, (agent, seq, len): (u32, u32, u32), origin: Origin) {
         let end = self.mark();

@@ -3,12 +3,14 @@
 
 mod batch;
 mod pending;
+mod telling;
 
 use batch::split_text;
 pub(crate) use batch::{Batch, Origin, Piece};
 use pending::Held;
 pub(crate) use pending::Pending;
 pub use pending::PendingLimits;
+pub(crate) use telling::{Cover, Tell, make_edits};
 
 use std::sync::Arc;
 

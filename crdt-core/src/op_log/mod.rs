@@ -231,7 +231,6 @@ impl OpLog {
     }
 
     /// How many rows lie in `range`, whole or in part.
-    #[cfg(feature = "fast-merge")]
     pub(crate) fn row_count(&self, range: Range<Lv>) -> usize {
         let row_of = |lv| last_until(&self.rows, lv, self.rows.len(), |row| row.lv);
         if range.is_empty() {

@@ -120,6 +120,26 @@ impl Rope {
         String::from_utf8(bytes).unwrap_or_default()
     }
 
+    /// The text of the chars `range`, all of which exist. O(length of the text).
+    pub(crate) fn text_in(&self, range: std::ops::Range<u32>) -> String {
+        let byte = |pos| {
+            let before = self.size_before(pos as usize, Unit::Chars);
+            before.map_or(0, |size| size.bytes as usize)
+        };
+        let (mut skip, mut left) = (byte(range.start), byte(range.end));
+        left = left.saturating_sub(skip);
+        let mut bytes = Vec::with_capacity(left);
+        self.for_each_piece(|piece| {
+            let from = skip.min(piece.len());
+            skip -= from;
+            let taken = &piece[from..][..left.min(piece.len() - from)];
+            left -= taken.len();
+            bytes.extend_from_slice(taken);
+        });
+        // It was cut between chars.
+        String::from_utf8(bytes).unwrap_or_default()
+    }
+
     /// Calls `f` with the bytes of the text, in order, in pieces that need not end between chars.
     pub(crate) fn for_each_piece(&self, mut f: impl FnMut(&[u8])) {
         self.walk(self.root, self.height, &mut f);
@@ -247,6 +267,12 @@ impl Rope {
                 return;
             }
         }
+        self.go_to(pos, insert);
+    }
+
+    /// The same for a place that is not in the cached leaf.
+    #[cfg_attr(target_family = "wasm", inline(never))]
+    fn go_to(&mut self, pos: u32, insert: bool) {
         self.flush();
         let (leaf, before) = self.find(pos, Unit::Chars, insert);
         self.cached = leaf;
@@ -396,6 +422,7 @@ impl Rope {
     }
 
     /// Gives back the cached leaf, which became small, if a neighbour can take what is left of it.
+    #[cfg_attr(target_family = "wasm", inline(never))]
     fn shrink(&mut self) {
         let cached = self.cached;
         let parent = self.leaves[cached as usize].parent;

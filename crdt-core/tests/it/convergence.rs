@@ -242,3 +242,46 @@ fn splices_lead_from_text_to_text() {
         }
     });
 }
+
+/// The one change that a merge may be told as, made to the text before it, gives the text after it.
+#[test]
+fn one_splice_leads_from_text_to_text() {
+    for_each_seed(500, |seed| {
+        let mut rng = Rng::with_seed(seed);
+        let docs = random_replicas(&mut rng, 30);
+        let mut doc = Document::new("reader").unwrap();
+        let mut text: Vec<u16> = Vec::new();
+        let mut chars: Vec<char> = Vec::new();
+        loop {
+            // A part of what is missing, sometimes edited in between.
+            let enough = rng.usize(1..60);
+            let part = docs[0].encode_part_named(&doc.summary(), &[], enough);
+            let (patch, rest) = part.unwrap();
+            let mut told = 0;
+            doc.merge_patch_named_as_one(&patch, &[], &mut |s| {
+                told += 1;
+                text.splice(
+                    s.pos.utf16..s.pos.utf16 + s.deleted.utf16,
+                    s.inserted.encode_utf16(),
+                );
+                chars.splice(
+                    s.pos.chars..s.pos.chars + s.deleted.chars,
+                    s.inserted.chars(),
+                );
+            })
+            .unwrap();
+            assert!(told <= 1, "told {told} times");
+            assert_eq!(String::from_utf16(&text).unwrap(), doc.text());
+            assert_eq!(chars.iter().collect::<String>(), doc.text());
+            if rest.is_none() {
+                break;
+            }
+            if rng.usize(0..4) == 0 {
+                doc.insert(0, "é🦀").unwrap();
+                text.splice(0..0, "é🦀".encode_utf16());
+                chars.splice(0..0, "é🦀".chars());
+            }
+        }
+        assert!(doc.summary().is_superset(&docs[0].summary()));
+    });
+}

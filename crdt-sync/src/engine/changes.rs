@@ -6,13 +6,16 @@ use crdt_core::{Document, MergeReport, Splice, VersionSummary};
 
 use super::Engine;
 use super::link::Link;
-use super::replacement::replacement;
 use crate::error::{CloseReason, WireError};
 use crate::types::{LinkId, Millis, Output, OwnedSplice, Speech};
 use crate::wire::{Message, kind};
 
 /// The longest message that is put together before the peer has said hello.
 const MAX_HELLO: usize = 4 * 1024 * 1024;
+
+/// More events than this times [`Config::first_part`](crate::Config::first_part) go in parts from the
+/// first on.
+const LONG_HISTORY: u64 = 8;
 
 impl Engine {
     pub(super) fn receive_binary(
@@ -131,14 +134,11 @@ impl Engine {
         let before = Arc::clone(&self.version(now, doc).summary);
         let mut splices = Vec::new();
         let names = [sender.as_str(), self.agent.as_str()];
+        let changed = &mut |splice: Splice<'_>| splices.push(splice.into());
         let report = if filling {
             // What came of a whole history is one replacement, however many edits it took.
-            let text = doc.text();
-            let report = doc.merge_patch_named(patch, &names)?;
-            splices.extend(replacement(&text, &doc.text()));
-            report
+            doc.merge_patch_named_as_one(patch, &names, changed)?
         } else {
-            let changed = &mut |splice: Splice<'_>| splices.push(splice.into());
             doc.merge_patch_named_with(patch, &names, changed)?
         };
         self.after_merge(link, &before, &report, splices, now, doc);
@@ -256,13 +256,21 @@ impl Engine {
         } else if let Some(peer) = &state.peer {
             // Both ends know both names, so nearly every patch can do without.
             let names = [self.agent.as_str(), peer.agent.as_str()];
-            let part = doc.encode_part_named(&state.known, &names, config.part);
+            let is_long = || missing.event_count() > LONG_HISTORY * config.first_part as u64;
+            let enough = match state.part.take() {
+                Some(next) => next,
+                None if is_long() => config.first_part,
+                None => config.part,
+            };
+            let enough = enough.min(config.part);
+            let part = doc.encode_part_named(&state.known, &names, enough);
             if let Ok((patch, part)) = part {
                 let message = [&[kind::CHANGES], &*patch].concat();
                 state.send(message, config, outputs);
                 if let Some(part) = part {
                     // The next one is made while this is under way, and merged there.
                     missing = part;
+                    state.part = Some(enough.saturating_mul(2));
                     state.due = Some(now);
                 }
             }

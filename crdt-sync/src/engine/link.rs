@@ -46,6 +46,8 @@ pub(super) struct Link {
     pub(super) due: Option<Millis>,
     /// When changes were sent last, and the time before that.
     pub(super) flushed_at: [Option<Millis>; 2],
+    /// How long the next part of a long history may be, in bytes, of which some was sent.
+    pub(super) part: Option<usize>,
     /// The peer has to say what it has before changes are sent.
     pub(super) held: bool,
     /// A summary is owed to the peer; whether one is asked for in return.
@@ -125,6 +127,7 @@ impl Link {
             filling: false,
             due: None,
             flushed_at: [None; 2],
+            part: None,
             held: false,
             owes_summary: None,
             repair_at: None,

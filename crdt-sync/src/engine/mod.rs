@@ -7,8 +7,7 @@
 //!
 //! `handshake` has hello, goodbye and the choice between several links to one peer; `changes` the
 //! events going out and coming in; `liveness` heartbeats and what they find; `json_peer` peers that
-//! speak the JSON form; `presence` the traffic of cursors and names; `replacement` how a text that
-//! fills up is told.
+//! speak the JSON form; `presence` the traffic of cursors and names.
 
 mod changes;
 mod handshake;
@@ -16,7 +15,6 @@ mod json_peer;
 mod link;
 mod liveness;
 mod presence;
-mod replacement;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

@@ -131,6 +131,7 @@ fn scenario(seed: u64, figures: &mut Figures) {
     let n = 2 + world.rng.below(4);
     world.config.max_frame = *world.rng.pick(&[600, 16 * 1024]);
     world.config.part = *world.rng.pick(&[1, 100, 32 * 1024]);
+    world.config.first_part = *world.rng.pick(&[1, 2 * 1024]);
     if world.rng.chance(30) {
         (world.config.window, world.config.low_water) = (4_000, 1_000);
     }

@@ -1,7 +1,7 @@
 //! Drives the sync engine: what arrives goes in, what it wants done is carried out.
 
 use crdt_core::Document;
-use crdt_sync::{Config, Engine, Incoming, LinkId, LinkOptions, OutdatedSide, Output};
+use crdt_sync::{Config, Engine, Incoming, LinkId, LinkOptions, OutdatedSide, Output, OwnedSplice};
 use serde::Serialize;
 
 use super::browser::now;
@@ -39,6 +39,23 @@ struct Diverged {
     frontier: String,
     ours: String,
     theirs: String,
+}
+
+/// What splices come to. One may be long, and is taken as it is.
+fn changes_of(splices: Vec<OwnedSplice>) -> Vec<TextChange> {
+    if let [_] = splices.as_slice() {
+        let one = splices.into_iter().map(|splice| TextChange {
+            position: splice.pos.utf16,
+            deleted: splice.deleted.utf16,
+            inserted: splice.inserted,
+        });
+        return one.collect();
+    }
+    let mut delta = Delta::default();
+    for splice in &splices {
+        delta.push_parts(splice.pos, splice.deleted, &splice.inserted);
+    }
+    delta.into_changes()
 }
 
 impl Core {
@@ -189,26 +206,19 @@ impl Core {
         let Ok(was_empty) = before else {
             return;
         };
-        let mut changed = false;
-        let mut delta = Delta::default();
+        let mut all = Vec::new();
         while let Some(output) = self.next_output(session) {
-            let Output::Changed { splices } = output else {
-                self.carry_out(session, output);
-                continue;
-            };
-            changed = true;
-            if !was_empty {
-                for splice in &splices {
-                    delta.push_parts(splice.pos, splice.deleted, &splice.inserted);
-                }
+            match output {
+                Output::Changed { splices } => all.extend(splices),
+                output => self.carry_out(session, output),
             }
         }
-        if changed {
+        if !all.is_empty() {
             let changes = if was_empty {
                 let whole = session.entry().read(|document| Ok(whole_text(document)));
                 whole.unwrap_or_default()
             } else {
-                delta.into_changes()
+                changes_of(all)
             };
             self.tell_changes(session, &changes);
         }

@@ -1,0 +1,148 @@
+//! The last step of a merge: its edits are made in the text, and told.
+
+use crate::document::{Splice, TextLen};
+use crate::op_log::OpLog;
+use crate::rope::Rope;
+use crate::walker::Transformed;
+
+/// Who is told of the changes of a merge.
+pub(crate) enum Tell<'a> {
+    Nobody,
+    /// Of every change, as the ones before it left the text.
+    Each(&'a mut dyn FnMut(Splice<'_>)),
+    /// Of all together, at the end.
+    Together(Cover),
+}
+
+/// What a number of edits leave as it was: so many chars at the start of the text, and at its end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cover {
+    /// How long the text was before the first of them.
+    before: TextLen,
+    start: u32,
+    end: u32,
+}
+
+/// Makes edits, in their order.
+pub(crate) fn make_edits(
+    rope: &mut Rope,
+    ops: &OpLog,
+    edits: impl Iterator<Item = Transformed>,
+    tell: &mut Tell<'_>,
+) {
+    match tell {
+        Tell::Nobody => make(rope, ops, edits),
+        Tell::Each(changed) => make_and_tell(rope, ops, edits, changed),
+        Tell::Together(cover) => make_and_cover(rope, ops, edits, cover),
+    }
+}
+
+// Each of these loops stands apart from what is done once in a merge: a browser compiles a function
+// that loops much a second time, and well, and is soon done with a small one.
+
+#[cfg_attr(target_family = "wasm", inline(never))]
+fn make(rope: &mut Rope, ops: &OpLog, edits: impl Iterator<Item = Transformed>) {
+    for edit in edits {
+        match edit {
+            Transformed::Insert { pos, part } => rope.insert(pos, ops.text_of(&part)),
+            Transformed::Delete { pos, len } => rope.delete(pos, len),
+        }
+    }
+}
+
+#[cfg_attr(target_family = "wasm", inline(never))]
+fn make_and_tell(
+    rope: &mut Rope,
+    ops: &OpLog,
+    edits: impl Iterator<Item = Transformed>,
+    changed: &mut dyn FnMut(Splice<'_>),
+) {
+    for edit in edits {
+        let mut splice = Splice {
+            pos: TextLen::default(),
+            deleted: TextLen::default(),
+            inserted: "",
+        };
+        let at = match edit {
+            Transformed::Insert { pos, part } => {
+                splice.inserted = ops.text_of(&part);
+                rope.insert(pos, splice.inserted);
+                pos
+            }
+            Transformed::Delete { pos, len } => {
+                let before = rope.size().utf16();
+                rope.delete(pos, len);
+                splice.deleted = TextLen {
+                    chars: len as usize,
+                    utf16: (before - rope.size().utf16()) as usize,
+                };
+                pos
+            }
+        };
+        splice.pos = place(rope, at);
+        changed(splice);
+    }
+}
+
+#[cfg_attr(target_family = "wasm", inline(never))]
+fn make_and_cover(
+    rope: &mut Rope,
+    ops: &OpLog,
+    edits: impl Iterator<Item = Transformed>,
+    cover: &mut Cover,
+) {
+    for edit in edits {
+        let behind = match edit {
+            Transformed::Insert { pos, part } => {
+                cover.start = cover.start.min(pos);
+                let behind = rope.size().chars() - pos;
+                rope.insert(pos, ops.text_of(&part));
+                behind
+            }
+            Transformed::Delete { pos, len } => {
+                cover.start = cover.start.min(pos);
+                rope.delete(pos, len);
+                rope.size().chars() - pos
+            }
+        };
+        cover.end = cover.end.min(behind);
+    }
+}
+
+impl Cover {
+    /// Of no edits, so far, of this text.
+    pub(crate) fn new(rope: &Rope) -> Cover {
+        Cover {
+            before: place(rope, rope.size().chars()),
+            start: u32::MAX,
+            end: u32::MAX,
+        }
+    }
+
+    /// Calls `changed` with the one replacement that has made the text what it is now; not if it has
+    /// not been edited. O(length of what came).
+    pub(crate) fn tell(&self, rope: &Rope, changed: &mut dyn FnMut(Splice<'_>)) {
+        if self.start == u32::MAX {
+            return;
+        }
+        let chars = rope.size().chars();
+        let (pos, end) = (place(rope, self.start), place(rope, chars - self.end));
+        let behind = place(rope, chars).minus(end);
+        let deleted = self.before.minus(behind).minus(pos);
+        let inserted = rope.text_in(self.start..chars - self.end);
+        if deleted != TextLen::default() || !inserted.is_empty() {
+            changed(Splice {
+                pos,
+                deleted,
+                inserted: &inserted,
+            });
+        }
+    }
+}
+
+/// A place that exists, in both units.
+fn place(rope: &Rope, pos: u32) -> TextLen {
+    let chars = pos as usize;
+    let utf16 = rope.char_to_utf16(chars).unwrap_or_default();
+    TextLen { chars, utf16 }
+}
