@@ -20,6 +20,8 @@ pub struct Config {
     /// double until they are of [`Config::part`]. So the first is soon made and merged, and what is
     /// slow when it is done for the first time is done while the rest is under way.
     pub first_part: usize,
+    /// Whether peers that can compress may send long changes compressed.
+    pub takes_packed: bool,
     /// Changes that follow each other faster than this are coalesced. The first two go at once.
     pub coalesce: Millis,
     /// How long a change from one peer waits before it is passed on to others that may have it by
@@ -71,6 +73,7 @@ impl Default for Config {
             low_water: 256 * 1024,
             part: 64 * 1024,
             first_part: 2 * 1024,
+            takes_packed: true,
             coalesce: 10,
             forward_delay: 15,
             heartbeat: 4_000,

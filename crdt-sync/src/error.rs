@@ -49,6 +49,12 @@ pub enum WireError {
     /// A version summary that cannot be read.
     #[error("a version summary cannot be read: {0}")]
     Summary(#[from] DecodeError),
+    /// Compressed changes that cannot be unpacked.
+    #[error("compressed changes cannot be unpacked: {reason}")]
+    Packed {
+        /// What is wrong with them.
+        reason: String,
+    },
     /// Bytes after the end of a message.
     #[error("{extra} bytes follow the end of the message")]
     Trailing {
@@ -67,6 +73,7 @@ impl WireError {
             WireError::TooLarge { .. } => "message_too_large",
             WireError::Json { .. } => "message_bad_json",
             WireError::Summary(_) => "message_bad_summary",
+            WireError::Packed { .. } => "message_bad_packing",
             WireError::Trailing { .. } => "message_trailing_bytes",
         }
     }

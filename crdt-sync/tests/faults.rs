@@ -332,6 +332,7 @@ fn claimed_lengths_reserve_nothing() {
         with(&[0x0b, 0]),
         with(&[0x10, 0]),
         with(&[0x10]),
+        with(&[0x11]),
         with(&[&[0x09][..], &[9; 8], &[2, 0]].concat()),
         with(&[&[0x01, 1, 1, 0, 0][..], &[9; 8]].concat()),
     ];

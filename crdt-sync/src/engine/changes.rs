@@ -8,7 +8,7 @@ use super::Engine;
 use super::link::Link;
 use crate::error::{CloseReason, WireError};
 use crate::types::{LinkId, Millis, Output, OwnedSplice, Speech};
-use crate::wire::{Message, kind};
+use crate::wire::{Message, changes, kind, unpack};
 
 /// The longest message that is put together before the peer has said hello.
 const MAX_HELLO: usize = 4 * 1024 * 1024;
@@ -87,6 +87,13 @@ impl Engine {
         now: Millis,
         doc: &mut Document,
     ) -> Result<(), CloseReason> {
+        if first == kind::PACKED_CHANGES {
+            if !self.is_met(link) {
+                return Ok(());
+            }
+            let patch = unpack(body, self.config.max_message)?;
+            return self.on_changes(link, &patch, now, doc);
+        }
         let message = Message::decode(first, body)?;
         match message {
             Message::Hello(hello) => return self.on_hello(link, hello, now, doc),
@@ -265,7 +272,7 @@ impl Engine {
             let enough = enough.min(config.part);
             let part = doc.encode_part_named(&state.known, &names, enough);
             if let Ok((patch, part)) = part {
-                let message = [&[kind::CHANGES], &*patch].concat();
+                let message = changes(&patch, peer.takes_packed);
                 state.send(message, config, outputs);
                 if let Some(part) = part {
                     // The next one is made while this is under way, and merged there.

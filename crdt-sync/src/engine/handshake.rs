@@ -9,7 +9,7 @@ use super::Engine;
 use super::link::{Link, Peer};
 use crate::error::CloseReason;
 use crate::types::{Channel, LinkId, Millis, OutdatedSide, Output, Speech};
-use crate::wire::{Hello, JsonMessage, Message, OLDEST, VERSION};
+use crate::wire::{Hello, JsonMessage, Message, OLDEST, TAKES_PACKED, VERSION};
 
 /// The longest wait between two hellos, in multiples of the first.
 const MAX_HELLO_WAIT: u64 = 30;
@@ -43,7 +43,11 @@ impl Engine {
         let hello = Message::Hello(Hello {
             version: VERSION,
             oldest: OLDEST,
-            capabilities: 0,
+            capabilities: if self.config.takes_packed {
+                TAKES_PACKED
+            } else {
+                0
+            },
             answer: state.session().is_some(),
             session: self.session,
             agent: self.agent.clone(),
@@ -139,6 +143,7 @@ impl Engine {
         state.peer = Some(Peer {
             agent: hello.agent.clone(),
             session: Some(hello.session),
+            takes_packed: hello.capabilities & TAKES_PACKED != 0,
         });
         state.claimed = hello.summary.difference(&version.summary);
         state.known = Arc::new(hello.summary.clone());

@@ -75,6 +75,7 @@ impl Engine {
         state.peer = Some(Peer {
             agent: agent.clone(),
             session: None,
+            takes_packed: false,
         });
         self.outputs.push_back(Output::PeerUp {
             link,

@@ -15,6 +15,8 @@ pub(super) struct Peer {
     pub(super) agent: String,
     /// `None` for a peer that speaks the JSON form.
     pub(super) session: Option<u64>,
+    /// Whether compressed changes may be sent to it.
+    pub(super) takes_packed: bool,
 }
 
 /// One link.

@@ -19,7 +19,7 @@ pub(crate) struct Hello {
     /// Protocol version spoken, and the oldest understood.
     pub(crate) version: u32,
     pub(crate) oldest: u32,
-    /// Bits for what goes beyond the version. None is defined yet.
+    /// Bits for what goes beyond the version; those that are not known mean nothing.
     pub(crate) capabilities: u64,
     /// Whether the sender has the receiver's hello already.
     pub(crate) answer: bool,

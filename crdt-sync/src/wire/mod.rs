@@ -3,17 +3,22 @@
 mod fragment;
 mod json;
 mod message;
+mod packed;
 mod reader;
 
 pub(crate) use fragment::{Reassembly, fragments};
 pub(crate) use json::JsonMessage;
 pub(crate) use message::{Check, Hello, Message, PresenceUpdate};
+pub(crate) use packed::{changes, unpack};
 pub(crate) use reader::{Reader, push_bytes, push_varint};
 
 /// The protocol version spoken here, and the oldest that can be understood.
 pub(crate) const VERSION: u32 = 1;
 /// See [`VERSION`].
 pub(crate) const OLDEST: u32 = 1;
+
+/// The capability of whoever takes compressed changes.
+pub(crate) const TAKES_PACKED: u64 = 1 << 0;
 
 /// First bytes of messages.
 pub(crate) mod kind {
@@ -30,6 +35,8 @@ pub(crate) mod kind {
     pub(crate) const PRESENCE_VECTOR: u8 = 0x0b;
     /// A patch of the core between two ends that know each other's names.
     pub(crate) const CHANGES: u8 = 0x10;
+    /// The same, compressed.
+    pub(crate) const PACKED_CHANGES: u8 = 0x11;
     /// From here on, an unknown message is passed over; below, it is an error.
     pub(crate) const OPTIONAL: u8 = 0x40;
 }

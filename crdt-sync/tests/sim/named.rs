@@ -183,7 +183,11 @@ fn after_a_reconnect_each_side_sends_what_the_other_lacks() {
 
 #[test]
 fn a_late_joiner_gets_everything_in_fragments() {
-    let mut world = World::with(1, 2);
+    let mut world = World::new(1);
+    world.add("r0");
+    // As one that cannot take it compressed.
+    world.config.takes_packed = false;
+    world.add("r1");
     let text: String = (0..40_000).map(|i| format!("line {i}\n")).collect();
     world.insert(0, 0, &text);
     world.join(
@@ -204,6 +208,18 @@ fn a_late_joiner_gets_everything_in_fragments() {
     world.converge(10_000);
     let overhead = world.traffic.bytes as f64 / text.len() as f64;
     assert!(overhead < 1.01, "{overhead} times the text");
+    world.assert_at_rest();
+}
+
+#[test]
+fn a_long_history_is_compressed() {
+    let mut world = World::with(1, 2);
+    let text: String = (0..40_000).map(|i| format!("line {i}\n")).collect();
+    world.insert(0, 0, &text);
+    world.join(0, 1, Quality::default());
+    world.converge(10_000);
+    let share = world.traffic.bytes as f64 / text.len() as f64;
+    assert!(share < 0.5, "{share} times the text");
     world.assert_at_rest();
 }
 

@@ -136,6 +136,7 @@ fn scenario(seed: u64, figures: &mut Figures) {
         (world.config.window, world.config.low_water) = (4_000, 1_000);
     }
     for i in 0..n {
+        world.config.takes_packed = world.rng.chance(70);
         let replica = world.add(&format!("r{i}"));
         let rate = *world.rng.pick(&[(1, 1), (19, 20), (21, 20)]);
         world.replicas[replica].clock = (world.rng.between(0, 1 << 40), rate);

@@ -1,0 +1,127 @@
+//! Changes that are compressed: most of a long history is text that somebody typed.
+//!
+//! LZ4, block format: next to what a data channel costs, packing and unpacking are nothing, and half of
+//! the bytes stay away. Done by the safe code of `lz4_flex`, since the bytes come from anybody.
+
+use super::{Reader, kind, push_varint};
+use crate::error::WireError;
+
+/// Shorter changes are sent as they are.
+const MIN_LEN: usize = 512;
+
+/// A byte of an LZ4 block stands for at most so many.
+const MAX_RATIO: u64 = 255;
+
+const WHAT: &str = "the length of compressed changes";
+
+/// The message that brings a patch, to a peer that `takes_packed` changes or does not.
+pub(crate) fn changes(patch: &[u8], takes_packed: bool) -> Vec<u8> {
+    if takes_packed && patch.len() >= MIN_LEN {
+        let packed = lz4_flex::block::compress(patch);
+        if packed.len() < patch.len() - patch.len() / 8 {
+            let mut message = vec![kind::PACKED_CHANGES];
+            push_varint(&mut message, patch.len() as u64);
+            message.extend(packed);
+            return message;
+        }
+    }
+    [&[kind::CHANGES], patch].concat()
+}
+
+/// The patch in the body of a message of packed changes, of at most `bound` bytes.
+///
+/// Apart from what handles messages: a browser compiles again what loops much, and soon is done with a
+/// small function.
+#[inline(never)]
+pub(crate) fn unpack(body: &[u8], bound: usize) -> Result<Vec<u8>, WireError> {
+    let mut reader = Reader::new(body);
+    let len = reader.bounded(WHAT, bound as u64)?;
+    let packed = reader.rest();
+    let most = (packed.len() as u64).saturating_mul(MAX_RATIO);
+    if len > most {
+        return Err(WireError::TooLarge {
+            what: WHAT,
+            claimed: len,
+            bound: most,
+        });
+    }
+    match lz4_flex::block::decompress(packed, len as usize) {
+        Ok(patch) if patch.len() as u64 == len => Ok(patch),
+        Ok(patch) => Err(WireError::Invalid {
+            what: WHAT,
+            found: patch.len() as u64,
+        }),
+        Err(error) => Err(WireError::Packed {
+            reason: error.to_string(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_worth_it_is_packed_and_comes_back() {
+        let long = b"one line, and one line, ".repeat(100);
+        let message = changes(&long, true);
+        assert_eq!(message[0], kind::PACKED_CHANGES);
+        assert!(message.len() < long.len() / 8, "{} bytes", message.len());
+        assert_eq!(unpack(&message[1..], long.len()), Ok(long.clone()));
+
+        assert_eq!(changes(&long, false)[1..], long);
+        assert_eq!(changes(&long[..MIN_LEN - 1], true)[0], kind::CHANGES);
+        // Nothing in here repeats.
+        let mut state = 1_u32;
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        })
+        .take(4096)
+        .collect();
+        assert_eq!(changes(&noise, true)[0], kind::CHANGES);
+    }
+
+    #[test]
+    fn lengths_that_are_claimed_are_checked_before_anything_is_reserved() {
+        let message = changes(&b"text ".repeat(1000), true);
+        let body = &message[1..];
+        assert_eq!(
+            unpack(body, 4999).map_err(|error| error.code()),
+            Err("message_too_large")
+        );
+        // As much as is allowed, from a handful of bytes.
+        let mut bomb = Vec::new();
+        push_varint(&mut bomb, 1 << 26);
+        bomb.extend([0x1f, b'x', 1, 0, 0xff]);
+        assert_eq!(
+            unpack(&bomb, 1 << 26).map_err(|error| error.code()),
+            Err("message_too_large")
+        );
+    }
+
+    #[test]
+    fn broken_blocks_are_refused() {
+        let text = b"text and more text, and more ".repeat(100);
+        let message = changes(&text, true);
+        let body = &message[1..];
+        for len in 0..body.len() {
+            let cut = unpack(&body[..len], 1 << 20).expect_err("cut short");
+            assert!(!cut.to_string().is_empty());
+        }
+        // Whatever a byte is changed to: something, or an error; never more than was claimed.
+        for at in 0..body.len() {
+            for flip in [0x01, 0x10, 0x80, 0xff] {
+                let mut broken = body.to_vec();
+                broken[at] ^= flip;
+                if let Ok(patch) = unpack(&broken, 1 << 20) {
+                    assert!(patch.len() <= 1 << 20);
+                }
+            }
+        }
+        assert_eq!(
+            unpack(&[4, 0x40, b'a', b'b', b'c', b'd', 9, 0], 100).map_err(|error| error.code()),
+            Err("message_bad_packing")
+        );
+    }
+}
