@@ -21,6 +21,7 @@ mod page;
 mod peers;
 mod presence;
 mod pump;
+mod rehearsal;
 mod relay;
 mod seal;
 mod session;

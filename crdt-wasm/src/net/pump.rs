@@ -42,7 +42,7 @@ struct Diverged {
 }
 
 /// What splices come to. One may be long, and is taken as it is.
-fn changes_of(splices: Vec<OwnedSplice>) -> Vec<TextChange> {
+pub(super) fn changes_of(splices: Vec<OwnedSplice>) -> Vec<TextChange> {
     if let [_] = splices.as_slice() {
         let one = splices.into_iter().map(|splice| TextChange {
             position: splice.pos.utf16,
