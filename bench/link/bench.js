@@ -29,7 +29,11 @@ const SHARED_TRACE = "rustcode";
 const GREETING = "Somebody was here before. ";
 const COUNTS = process.env["QUICK"]
   ? { connections: 3, rounds: 1, keys: 100, presses: 60, joins: 1 }
-  : { connections: 15, rounds: 3, keys: 400, presses: 200, joins: 5 };
+  : { connections: 15, rounds: 3, keys: 400, presses: 200, joins: 9 };
+/** Chromium is busy with itself for a while after a page has opened. */
+const REST_MS = process.env["QUICK"] ? 0 : 1500;
+/** What a keystroke of ours takes. */
+const KEY_BYTES = 5;
 const KEY_GAP_MS = 20;
 const PRESS_GAP_MS = 25;
 const PATIENCE_MS = 15_000;
@@ -180,6 +184,7 @@ class Stage {
       ([url, room, greeting]) => bench.open("ada", url, room, [[0, 0, greeting]]),
       [url, room, GREETING],
     );
+    await this.rest();
     const joined = await other.evaluate(
       ([url, room, length, patience]) => bench.join("ben", url, room, length, patience),
       [url, room, GREETING.length, PATIENCE_MS],
@@ -191,6 +196,10 @@ class Stage {
       if (link !== "webrtc") throw new Error(`${subject}: the link is ${link}`);
     }
     return { one, other, joined };
+  }
+
+  async rest() {
+    await new Promise((resolve) => setTimeout(resolve, REST_MS));
   }
 
   async close(...pages) {
@@ -207,6 +216,7 @@ class Stage {
       pages.push(page);
     }
     await this.#meet(pages);
+    await this.rest();
     return pages;
   }
 
@@ -257,6 +267,20 @@ async function typing(stage, subject) {
   };
 }
 
+/** Latencies of messages as short as keystrokes, over a bare channel. */
+async function signalling(stage) {
+  const [one, other] = await stage.raw();
+  const { ahead } = await one.evaluate(() => raw.clock(100));
+  await other.evaluate(() => raw.listen());
+  const sent = await one.evaluate(
+    ([keys, gap, bytes]) => raw.type(keys, gap, bytes),
+    [COUNTS.keys, KEY_GAP_MS, KEY_BYTES],
+  );
+  const arrivals = new Map(await other.evaluate(() => raw.arrivals()));
+  await stage.close(one, other);
+  return latenciesOf(sent, arrivals, ahead);
+}
+
 /** From each key to the first text there that had it. */
 function latenciesOf(presses, arrivals, ahead) {
   const lengths = [...arrivals.keys()].sort((one, other) => one - other);
@@ -300,12 +324,14 @@ async function editing(stage, subject) {
   return latenciesOf(presses, arrivals, ahead);
 }
 
-/** Somebody joins who lacks all of a history. */
-async function joining(stage, subject, trace) {
+/** Somebody joins who lacks all of a history; `plain`: and does not take it compressed. */
+async function joining(stage, subject, trace, plain = false) {
   const room = stage.newRoom();
   const [one, other] = [await stage.page(subject, trace.name), await stage.page(subject)];
   const url = stage.urls[subject];
   await one.evaluate(([url, room]) => bench.open("ada", url, room, globalThis.patches), [url, room]);
+  await other.evaluate((plain) => (channels.plain = plain), plain);
+  await stage.rest();
   const joined = await other.evaluate(
     ([url, room, length, patience]) => bench.join("ben", url, room, length, patience),
     [url, room, trace.text.length, PATIENCE_MS],
@@ -346,6 +372,7 @@ async function measure(stage, traces) {
     for (const name of SUBJECTS) results[name].connections.push(await connections(stage, name));
   }
   say(`connected ${COUNTS.connections} times each`);
+  const bare = [];
   for (let round = 0; round < COUNTS.rounds; round += 1) {
     for (const name of SUBJECTS) {
       const { latencies, bytes, messages } = await typing(stage, name);
@@ -354,11 +381,14 @@ async function measure(stage, traces) {
       results[name].messages.push(messages);
       results[name].editor.push(...(await editing(stage, name)));
     }
+    bare.push(...(await signalling(stage)));
     say(`typed, round ${round + 1} of ${COUNTS.rounds}`);
   }
   const raw = {};
   for (const trace of traces) {
     for (const name of SUBJECTS) results[name].joins[trace.name] = [];
+    const { bytes: plain } = await joining(stage, "ours", trace, true);
+    raw[trace.name] = { plain, packed: [], whole: [] };
     for (let count = 0; count < COUNTS.joins; count += 1) {
       for (const name of SUBJECTS) {
         const joins = results[name].joins[trace.name];
@@ -366,15 +396,13 @@ async function measure(stage, traces) {
         if (joins.includes(null)) continue;
         joins.push(await joining(stage, name, trace));
       }
-    }
-    const bytes = median(results.ours.joins[trace.name].map((join) => join.bytes));
-    raw[trace.name] = [];
-    for (let count = 0; count < COUNTS.joins; count += 1) {
-      raw[trace.name].push(await sending(stage, bytes));
+      const { bytes } = results.ours.joins[trace.name].at(-1);
+      raw[trace.name].whole.push(await sending(stage, plain));
+      raw[trace.name].packed.push(await sending(stage, bytes));
     }
     say(`joined, ${trace.name}`);
   }
-  return { results, raw };
+  return { results, raw, bare };
 }
 
 await mkdir(dist, { recursive: true });
@@ -406,16 +434,16 @@ try {
     yjs: `ws://127.0.0.1:${port}`,
   });
   say("measuring");
-  const { results, raw } = await measure(stage, all);
+  const { results, raw, bare } = await measure(stage, all);
   const versions = {
     chromium: browser.version(),
     yjs: await version("yjs"),
     yWebrtc: await version("y-webrtc"),
     yCodemirror: await version("y-codemirror.next"),
   };
-  await writeFile(path.join(dist, "results.json"), JSON.stringify({ results, raw }));
+  await writeFile(path.join(dist, "results.json"), JSON.stringify({ results, raw, bare }));
   const traceFacts = all.map(({ name, events, text }) => ({ name, events, length: text.length }));
-  await writeFile(out, report({ results, raw, versions, counts: COUNTS, traces: traceFacts }));
+  await writeFile(out, report({ results, raw, bare, versions, counts: COUNTS, traces: traceFacts }));
   say(`written: ${out}`);
 } finally {
   await browser.close();

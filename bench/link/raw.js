@@ -69,6 +69,32 @@ globalThis.raw = {
     return { ahead: pings[0].ahead, trip: pings[Math.floor(count / 2)].trip };
   },
 
+  /** Takes the time of every binary message that comes from now on, by its first four bytes. */
+  listen() {
+    globalThis.arrivals = [];
+    channel.addEventListener("message", ({ data }) => {
+      if (typeof data !== "string") arrivals.push([new DataView(data).getUint32(0), now()]);
+    });
+  },
+
+  arrivals: () => globalThis.arrivals,
+
+  /** Sends numbered messages of so many bytes, one each `gap` ms; returns when each was sent. */
+  async type(count, gap, bytes) {
+    const presses = [];
+    const message = new Uint8Array(bytes);
+    const begun = performance.now() + gap;
+    for (let key = 0; key < count; key += 1) {
+      const wait = begun + key * gap - performance.now();
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      new DataView(message.buffer).setUint32(0, key);
+      presses.push([key, now()]);
+      channel.send(message);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return presses;
+  },
+
   /** Waits for so many bytes; returns when the last was there. */
   receive(bytes) {
     let got = 0;
