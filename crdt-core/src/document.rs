@@ -548,7 +548,10 @@ impl Document {
 
     /// Like [`Document::merge_patch_named_with`], but tells of all changes together: calls `changed`
     /// once, with one replacement that does the same, or not at all. For a text of which nobody has
-    /// much yet. O(length of the replacement) more than a merge.
+    /// much yet. O(length of the text) more than a merge.
+    ///
+    /// # Errors
+    /// See [`Document::merge_patch`]; `changed` is not called then.
     pub fn merge_patch_named_as_one(
         &mut self,
         patch: &[u8],

@@ -120,7 +120,7 @@ impl Cover {
     }
 
     /// Calls `changed` with the one replacement that has made the text what it is now; not if it has
-    /// not been edited. O(length of what came).
+    /// not been edited. O(length of the text).
     pub(crate) fn tell(&self, rope: &Rope, changed: &mut dyn FnMut(Splice<'_>)) {
         if self.start == u32::MAX {
             return;

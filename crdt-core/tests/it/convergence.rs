@@ -2,7 +2,7 @@
 
 use crate::histories::*;
 use crate::oracle;
-use crdt_core::{Document, VersionSummary};
+use crdt_core::{Document, Splice, VersionSummary};
 use fastrand::Rng;
 
 /// Delivers events one at a time in a random order, some of them twice.
@@ -212,6 +212,27 @@ fn offline_branches_agree() {
     });
 }
 
+/// A text that is kept equal to a document's by what merges tell, in both units.
+#[derive(Default)]
+struct Mirror {
+    utf16: Vec<u16>,
+    chars: Vec<char>,
+}
+
+impl Mirror {
+    fn change(&mut self, s: Splice<'_>) {
+        let utf16 = s.pos.utf16..s.pos.utf16 + s.deleted.utf16;
+        self.utf16.splice(utf16, s.inserted.encode_utf16());
+        let chars = s.pos.chars..s.pos.chars + s.deleted.chars;
+        self.chars.splice(chars, s.inserted.chars());
+    }
+
+    fn check(&self, doc: &Document) {
+        assert_eq!(String::from_utf16(&self.utf16).unwrap(), doc.text());
+        assert_eq!(self.chars.iter().collect::<String>(), doc.text());
+    }
+}
+
 /// The splices of a merge, made to the text before it, give the text after it.
 #[test]
 fn splices_lead_from_text_to_text() {
@@ -220,25 +241,14 @@ fn splices_lead_from_text_to_text() {
         let docs = random_replicas(&mut rng, 30);
         let events = events(&docs[0].operations_json());
         let mut doc = Document::new("reader").unwrap();
-        let mut text: Vec<u16> = Vec::new();
-        let mut chars: Vec<char> = Vec::new();
+        let mut mirror = Mirror::default();
         let mut messages: Vec<String> = (0..events.len()).map(|i| event_json(&events, i)).collect();
         // Whole batches and single events.
         messages.insert(rng.usize(0..messages.len()), docs[0].operations_json());
         for message in &messages {
-            doc.merge_json_with(message, &mut |s| {
-                text.splice(
-                    s.pos.utf16..s.pos.utf16 + s.deleted.utf16,
-                    s.inserted.encode_utf16(),
-                );
-                chars.splice(
-                    s.pos.chars..s.pos.chars + s.deleted.chars,
-                    s.inserted.chars(),
-                );
-            })
-            .unwrap();
-            assert_eq!(String::from_utf16(&text).unwrap(), doc.text());
-            assert_eq!(chars.iter().collect::<String>(), doc.text());
+            doc.merge_json_with(message, &mut |s| mirror.change(s))
+                .unwrap();
+            mirror.check(&doc);
         }
     });
 }
@@ -250,8 +260,7 @@ fn one_splice_leads_from_text_to_text() {
         let mut rng = Rng::with_seed(seed);
         let docs = random_replicas(&mut rng, 30);
         let mut doc = Document::new("reader").unwrap();
-        let mut text: Vec<u16> = Vec::new();
-        let mut chars: Vec<char> = Vec::new();
+        let mut mirror = Mirror::default();
         loop {
             // A part of what is missing, sometimes edited in between.
             let enough = rng.usize(1..60);
@@ -260,26 +269,18 @@ fn one_splice_leads_from_text_to_text() {
             let mut told = 0;
             doc.merge_patch_named_as_one(&patch, &[], &mut |s| {
                 told += 1;
-                text.splice(
-                    s.pos.utf16..s.pos.utf16 + s.deleted.utf16,
-                    s.inserted.encode_utf16(),
-                );
-                chars.splice(
-                    s.pos.chars..s.pos.chars + s.deleted.chars,
-                    s.inserted.chars(),
-                );
+                mirror.change(s);
             })
             .unwrap();
             assert!(told <= 1, "told {told} times");
-            assert_eq!(String::from_utf16(&text).unwrap(), doc.text());
-            assert_eq!(chars.iter().collect::<String>(), doc.text());
+            mirror.check(&doc);
             if rest.is_none() {
                 break;
             }
             if rng.usize(0..4) == 0 {
                 doc.insert(0, "é🦀").unwrap();
-                text.splice(0..0, "é🦀".encode_utf16());
-                chars.splice(0..0, "é🦀".chars());
+                mirror.utf16.splice(0..0, "é🦀".encode_utf16());
+                mirror.chars.splice(0..0, "é🦀".chars());
             }
         }
         assert!(doc.summary().is_superset(&docs[0].summary()));

@@ -1,7 +1,7 @@
 //! A meeting of two replicas that nobody sees.
 //!
 //! A browser compiles a WebAssembly function when it is first called, so the first meeting of a page
-//! waits for that at every step: some 4 ms at either end. A page that has just been opened and has
+//! waits for that at every step: some 6 ms at both ends together. A page that has just been opened and has
 //! nothing to do rehearses one, with documents of its own. Where the browser does not say when that
 //! is, nothing is rehearsed.
 
