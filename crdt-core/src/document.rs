@@ -348,6 +348,13 @@ impl Document {
         self.history.summary()
     }
 
+    /// The events that have become part of the document since it consisted of `events` of them, as
+    /// [`Document::event_count`] counts. O(their runs), however many agents there are; for a number
+    /// that the document never had, which is less than it was loaded with, they are all of its events.
+    pub fn summary_since(&self, events: usize) -> VersionSummary {
+        self.history.summary_since(events)
+    }
+
     /// All events at or before those of `frontier`; ids that are not known here count for nothing.
     pub fn summary_of(&self, frontier: &Frontier) -> VersionSummary {
         let graph = &self.history.graph;
@@ -428,6 +435,15 @@ impl Document {
         Ok(json::encode(&self.history, &self.missing_from(have)?))
     }
 
+    /// The events `events`, as far as they are part of the document, in the canonical JSON form.
+    ///
+    /// # Errors
+    /// See [`Document::encode_part_named`].
+    pub fn operations_of_json(&self, events: &VersionSummary) -> Result<String, EncodeError> {
+        self.history.check()?;
+        Ok(json::encode(&self.history, &self.history.lvs_of(events)?))
+    }
+
     /// The events that `have` does not hold, as a binary patch. Held-back events are not part of it.
     ///
     /// # Errors
@@ -452,40 +468,36 @@ impl Document {
         Ok(out)
     }
 
-    /// Like [`Document::encode_since_named`], but no longer than `enough` bytes, or not much longer:
-    /// the first of them in an order in which nothing waits for what comes later. Returns which these
-    /// are, too, if they are not all.
+    /// The events `events`, as far as they are part of the document, for a reader that has the same
+    /// list of agent names `known` and all that these events depend on: no more than `enough` bytes,
+    /// or not many more, of the first of them in an order in which nothing waits for what comes later.
+    /// Returns which these are, too, if they are not all. O(events' ranges and what is written), however
+    /// many agents the document has.
     ///
     /// # Errors
-    /// See [`Document::encode_since`].
+    /// [`EncodeError::TooOld`] if a shallow document has let go of any of them,
+    /// [`EncodeError::CorruptHistory`].
     pub fn encode_part_named(
         &self,
-        have: &VersionSummary,
+        events: &VersionSummary,
         known: &[&str],
         enough: usize,
     ) -> Result<(Vec<u8>, Option<VersionSummary>), EncodeError> {
-        let mut out = Vec::new();
-        let missing = self.missing_from(have)?;
-        let part = patch::encode_part(&self.history, &missing, known, enough, &mut out);
-        Ok((out, part))
-    }
-
-    /// Whether who has the events `have` can be given all that it lacks.
-    ///
-    /// # Errors
-    /// See [`Document::encode_since`].
-    pub fn check_since(&self, have: &VersionSummary) -> Result<(), EncodeError> {
         self.history.check()?;
-        match self.history.trimmed_for(have) {
-            Some(EventId { agent, seq }) => Err(EncodeError::TooOld { agent, seq }),
-            None => Ok(()),
-        }
+        let lvs = self.history.lvs_of(events)?;
+        let mut out = Vec::new();
+        let end = patch::encode_part(&self.history, &lvs, known, enough, &mut out);
+        let part = end.map(|end| {
+            let written = lvs.iter().map(|range| range.start..range.end.min(end));
+            self.history.graph.summary_in(written)
+        });
+        Ok((out, part))
     }
 
     /// The events that `have` does not hold, ascending.
     fn missing_from(&self, have: &VersionSummary) -> Result<Vec<Range<Lv>>, EncodeError> {
-        self.check_since(have)?;
-        Ok(self.history.missing_from(have))
+        self.history.check()?;
+        self.history.missing_from(have)
     }
 
     /// Merges events in the JSON form. See [`Document::merge_patch`].

@@ -1,11 +1,11 @@
 //! The whole history of a document: who did what, after what.
 
 use crate::causal_graph::{AgentIdx, CausalGraph};
-use crate::error::EditError;
+use crate::error::{EditError, EncodeError};
 use crate::op_log::{OpLog, Run};
 use crate::sorting::sort_by;
 use crate::times::Times;
-use crate::version::{EventId, Lv, MAX_EVENTS, VersionSummary, ranges_without};
+use crate::version::{Lv, MAX_EVENTS, VersionSummary, ranges_without};
 use std::ops::Range;
 
 /// The event graph and the operations of its events.
@@ -110,17 +110,6 @@ impl History {
         follows.then(|| base.cursor_at(agent, seq))
     }
 
-    /// An event that `have` does not hold, and that was let go here.
-    pub(crate) fn trimmed_for(&self, have: &VersionSummary) -> Option<EventId> {
-        let agents = &self.graph.agents;
-        self.graph.base()?;
-        (0..agents.agent_count()).find_map(|agent| {
-            let name = agents.name(agent);
-            let lacking = ranges_without(agents.trimmed(agent), have.ranges(name));
-            lacking.first().map(|range| EventId::new(name, range.start))
-        })
-    }
-
     /// The events that are not at or before the version `frontier`, ascending.
     pub(crate) fn after(&self, frontier: &[Lv]) -> Vec<Range<Lv>> {
         let graph = &self.graph;
@@ -132,20 +121,52 @@ impl History {
         after
     }
 
-    /// The events that `have` does not hold, ascending, as far as they were not let go.
-    pub(crate) fn missing_from(&self, have: &VersionSummary) -> Vec<Range<Lv>> {
+    /// The events that `have` does not hold, ascending.
+    ///
+    /// # Errors
+    /// [`EncodeError::TooOld`] if any of them was let go here.
+    pub(crate) fn missing_from(
+        &self,
+        have: &VersionSummary,
+    ) -> Result<Vec<Range<Lv>>, EncodeError> {
+        let agents = &self.graph.agents;
+        self.lvs((0..agents.agent_count()).flat_map(|agent| {
+            let missing = ranges_without(agents.held(agent), have.ranges(agents.name(agent)));
+            missing.into_iter().map(move |seqs| (agent, seqs))
+        }))
+    }
+
+    /// Those of `events` that are here, ascending.
+    ///
+    /// # Errors
+    /// [`EncodeError::TooOld`] if any of them was let go here.
+    pub(crate) fn lvs_of(&self, events: &VersionSummary) -> Result<Vec<Range<Lv>>, EncodeError> {
+        let agents = &self.graph.agents;
+        self.lvs(events.iter().flat_map(|(name, ranges)| {
+            let agent = agents.find_agent(name);
+            let known = agent.map(|agent| ranges.iter().map(move |seqs| (agent, seqs.clone())));
+            known.into_iter().flatten()
+        }))
+    }
+
+    fn lvs(
+        &self,
+        events: impl Iterator<Item = (AgentIdx, Range<u32>)>,
+    ) -> Result<Vec<Range<Lv>>, EncodeError> {
         let agents = &self.graph.agents;
         let mut out = Vec::new();
-        for agent in 0..agents.agent_count() {
-            for seqs in ranges_without(agents.held(agent), have.ranges(agents.name(agent))) {
-                out.extend(
-                    agents
-                        .runs_of(agent, seqs)
-                        .map(|run| run.lv..run.lv + run.len),
-                );
+        for (agent, seqs) in events {
+            let trimmed = agents.next_trimmed(agent, seqs.start);
+            if let Some(trimmed) = trimmed.filter(|trimmed| trimmed.start < seqs.end) {
+                return Err(EncodeError::TooOld {
+                    agent: agents.name(agent).to_owned(),
+                    seq: trimmed.start.max(seqs.start),
+                });
             }
+            let runs = agents.runs_of(agent, seqs);
+            out.extend(runs.map(|run| run.lv..run.lv + run.len));
         }
         sort_by(&mut out, |a, b| a.start.cmp(&b.start));
-        out
+        Ok(out)
     }
 }

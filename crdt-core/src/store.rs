@@ -286,6 +286,33 @@ impl Store {
         }
     }
 
+    /// The events beyond the first `events`; all of them if that is less than there were at first.
+    pub(crate) fn summary_since(&self, events: usize) -> VersionSummary {
+        let later = self.event_count().saturating_sub(events) as u32;
+        match self {
+            Store::Ready(history) => {
+                let graph = &history.graph;
+                let start = graph.len().checked_sub(later);
+                match start.filter(|start| *start >= graph.start()) {
+                    Some(start) if start > 0 || graph.base().is_some() => {
+                        graph.summary_in(std::iter::once(start..graph.len()))
+                    }
+                    // All of them: by the agent, and not by the run.
+                    _ => graph.summary(),
+                }
+            }
+            Store::Packed(packed) => match packed.edits.len().checked_sub(later) {
+                Some(start) => {
+                    let mut summary = VersionSummary::new();
+                    let seqs = packed.next_seq + start..packed.next_seq + packed.edits.len();
+                    summary.insert(&packed.agent, seqs);
+                    summary
+                }
+                None => packed.summary(),
+            },
+        }
+    }
+
     pub(crate) fn contains(&self, id: &EventId) -> bool {
         match self {
             Store::Ready(history) => history.graph.knows(id),

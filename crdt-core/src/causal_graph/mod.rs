@@ -14,6 +14,8 @@ pub(crate) use graph::tests::{Sample, Shapes, sample};
 pub(crate) use graph::{Diff, Graph};
 pub(crate) use search::last_until;
 
+use std::ops::Range;
+
 use crate::version::{EventId, Frontier, Lv, MAX_EVENTS, VersionSummary};
 
 /// Ids and parents of all events, and what follows from them.
@@ -148,6 +150,16 @@ impl CausalGraph {
             for range in self.agents.held(agent) {
                 summary.insert(name, range.clone());
             }
+        }
+        summary
+    }
+
+    /// The events with these local versions, as ranges per agent.
+    pub(crate) fn summary_in(&self, lvs: impl Iterator<Item = Range<Lv>>) -> VersionSummary {
+        let mut summary = VersionSummary::new();
+        for (run, agent, seq) in lvs.flat_map(|lvs| self.agents.runs_in(lvs)) {
+            let len = run.end - run.start;
+            summary.insert(self.agents.name(agent), seq..seq + len);
         }
         summary
     }

@@ -41,7 +41,7 @@ use crate::error::DecodeError;
 use crate::history::History;
 use crate::merge::{Batch, Origin};
 use crate::op_log::{Kind, OpLog, Run};
-use crate::version::{Lv, MAX_CHARS, VersionSummary};
+use crate::version::{Lv, MAX_CHARS};
 
 const VERSION: u8 = 2;
 
@@ -89,15 +89,15 @@ pub(crate) fn encode_named(
     encode_part(history, ranges, known, usize::MAX, out);
 }
 
-/// Like [`encode_named`], but ends when `out` has `enough` bytes, or not many more. Returns what was
-/// written, if that is not all.
+/// Like [`encode_named`], but ends when `out` has `enough` bytes, or not many more. Returns where it
+/// ended, if not with the last: the local version before which all of `ranges` is written.
 pub(crate) fn encode_part(
     history: &History,
     ranges: &[Range<Lv>],
     known: &[&str],
     enough: usize,
     out: &mut Vec<u8>,
-) -> Option<VersionSummary> {
+) -> Option<Lv> {
     let longest = if enough < usize::MAX {
         LONGEST_IN_PART
     } else {
@@ -113,25 +113,19 @@ pub(crate) fn encode_part(
             names.index.entry(agent).or_insert(i as u64);
         }
     }
-    let mut written = Vec::new();
     for range in ranges {
         for (run, _) in graph.graph.runs_in(range.clone()) {
             for (lvs, agent, mut seq) in graph.agents.runs_in(run) {
                 let mut at = lvs.start;
                 while at < lvs.end {
                     if out.len() >= enough {
-                        let mut part = VersionSummary::new();
-                        for (agent, seqs) in written {
-                            part.insert(graph.agents.name(agent), seqs);
-                        }
-                        return Some(part);
+                        return Some(at);
                     }
                     let len = longest.min(lvs.end - at);
                     // Each time is said by a piece that starts there.
                     let one_time = history.times.runs(agent, seq..seq + len).next();
                     let len = one_time.map_or(len, |(seqs, _)| seqs.end - seqs.start);
                     encode_piece(history, &mut names, out, (at..at + len, agent, seq));
-                    written.push((agent, seq..seq + len));
                     at += len;
                     seq += len;
                 }

@@ -337,3 +337,46 @@ fn branches_begin_at_a_version_and_merge() {
     let nameless = doc.branch(&Frontier::default(), "");
     assert_eq!(nameless.unwrap_err().code(), "bad_agent_name");
 }
+
+/// What came since a number of events, of documents that were made, merged, loaded, and loaded
+/// without their beginning; and a patch of just these events, whole or in parts, is what was lacking.
+#[test]
+fn what_came_since_a_count_is_the_difference_of_the_summaries() {
+    for_each_seed(300, |seed| {
+        let mut rng = Rng::with_seed(seed);
+        let docs = random_replicas(&mut rng, 20);
+        let options = SaveOptions::default();
+        let file = match rng.u8(0..3) {
+            0 => None,
+            1 => Some(docs[0].save(&options).unwrap()),
+            _ => Some(docs[0].save_shallow(&docs[0].frontier(), &options).unwrap()),
+        };
+        let mut doc = match file {
+            Some(file) => Document::load("reader", &file).unwrap(),
+            None => docs[0].clone(),
+        };
+        let mut others = docs;
+        let mut stages = vec![(doc.event_count(), doc.summary(), doc.clone())];
+        for _ in 0..rng.usize(1..8) {
+            if rng.bool() {
+                random_edit(&mut rng, &mut doc);
+            } else {
+                let other = &mut others[1];
+                random_edit(&mut rng, other);
+                sync(&mut rng, other, &mut doc);
+            }
+            stages.push((doc.event_count(), doc.summary(), doc.clone()));
+        }
+        let now = doc.summary();
+        for (events, summary, mut then) in stages {
+            let since = doc.summary_since(events);
+            assert_eq!(since, now.difference(&summary));
+            let (patch, part) = doc.encode_part_named(&since, &[], usize::MAX).unwrap();
+            assert_eq!(part, None);
+            then.merge_patch_named_with(&patch, &[], &mut |_| {})
+                .unwrap();
+            assert_eq!((then.summary(), then.text()), (now.clone(), doc.text()));
+        }
+        assert_eq!(doc.summary_since(0), now);
+    });
+}

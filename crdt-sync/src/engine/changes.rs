@@ -1,10 +1,9 @@
 //! Events going out and coming in.
 
-use std::sync::Arc;
-
-use crdt_core::{Document, MergeReport, Splice, VersionSummary};
+use crdt_core::{Document, EncodeError, MergeReport, Splice, VersionSummary};
 
 use super::Engine;
+use super::known::Known;
 use super::link::Link;
 use crate::error::{CloseReason, WireError};
 use crate::types::{LinkId, Millis, Output, OwnedSplice, Speech};
@@ -137,10 +136,9 @@ impl Engine {
         else {
             return Ok(());
         };
-        let sender = peer.agent.clone();
-        let before = Arc::clone(&self.version(now, doc).summary);
+        let before = doc.event_count();
         let mut splices = Vec::new();
-        let names = [sender.as_str(), self.agent.as_str()];
+        let names = [peer.agent.as_str(), self.agent.as_str()];
         let changed = &mut |splice: Splice<'_>| splices.push(splice.into());
         let report = if filling {
             // What came of a whole history is one replacement, however many edits it took.
@@ -148,15 +146,15 @@ impl Engine {
         } else {
             doc.merge_patch_named_with(patch, &names, changed)?
         };
-        self.after_merge(link, &before, &report, splices, now, doc);
+        self.after_merge(link, before, &report, splices, now, doc);
         Ok(())
     }
 
-    /// Tells of what a merge brought, and passes it on.
+    /// Tells of what a merge brought to a document of `before` events, and passes it on.
     pub(super) fn after_merge(
         &mut self,
         link: LinkId,
-        before: &VersionSummary,
+        before: usize,
         report: &MergeReport,
         splices: Vec<OwnedSplice>,
         now: Millis,
@@ -176,23 +174,24 @@ impl Engine {
         if report.applied == 0 {
             return;
         }
-        let new = self.version(now, doc).summary.difference(before);
-        self.pass_on(link, &new, now, doc);
+        self.see(now, doc);
+        self.pass_on(link, before, now, doc);
     }
 
-    /// New events came by `from`: the other peers should have them too.
-    fn pass_on(&mut self, from: LinkId, new: &VersionSummary, now: Millis, doc: &Document) {
+    /// Events that a document of `before` events did not have came by `from`: the other peers should
+    /// have them too.
+    fn pass_on(&mut self, from: LinkId, before: usize, now: Millis, doc: &Document) {
         let (sender, neighbours) = match self.links.get_mut(&from) {
             Some(state) => {
-                state.learn(new);
-                (state.session(), state.neighbours.clone())
+                state.known.learn_since(before, doc);
+                (state.session(), std::mem::take(&mut state.neighbours))
             }
             None => Default::default(),
         };
         let mut caught_up = Vec::new();
         for link in self.links.values_mut() {
             if !link.claimed.is_empty() {
-                link.claimed = link.claimed.difference(new);
+                link.claimed = link.claimed.difference(&doc.summary_since(before));
                 caught_up.push(link.id);
             }
             if link.id == from {
@@ -202,19 +201,21 @@ impl Engine {
             if link.session().is_some_and(has_it) {
                 // It is another link to who sent it, or who sent it sends it there as well. Should
                 // that fail, the next comparison of versions finds it.
-                link.learn(new);
+                link.known.learn_since(before, doc);
             } else {
                 link.mark(now.saturating_add(self.config.forward_delay), &self.config);
             }
         }
+        if let Some(state) = self.links.get_mut(&from) {
+            state.neighbours = neighbours;
+        }
         for link in caught_up {
-            self.check_synced(link, now, doc);
+            self.check_synced(link, doc);
         }
     }
 
     /// Sends the peer of a link what it lacks, or a first part of it, if that is due and there is room.
     pub(super) fn flush(&mut self, link: LinkId, now: Millis, doc: &Document) {
-        let version = self.version(now, doc);
         let (config, outputs) = (&self.config, &mut self.outputs);
         let Some(state) = self
             .links
@@ -231,7 +232,7 @@ impl Engine {
             .filter(|_| state.speech == Speech::Binary)
         {
             state.owes_summary = None;
-            let summary = (*version.summary).clone();
+            let summary = doc.summary();
             state.send(
                 Message::Summary { reply, summary }.encode(),
                 config,
@@ -242,55 +243,72 @@ impl Engine {
             return;
         }
         state.due = None;
-        if Arc::ptr_eq(&state.known, &version.summary) {
+        if state.known.is_all(doc) {
             return;
         }
-        let mut missing = version.summary.difference(&state.known);
+        let missing = state.known.missing(doc);
         if missing.is_empty() {
             return;
         }
-        if let Err(error) = doc.check_since(&state.known) {
-            if !std::mem::replace(&mut state.told_too_old, true) {
-                let reason = error.into();
-                outputs.push_back(Output::Refused { link, reason });
-            }
-            return;
+        let sent = self.send_events(link, missing, now, doc);
+        if let (Err(error), Some(state)) = (sent, self.links.get_mut(&link))
+            && !std::mem::replace(&mut state.told_too_old, true)
+        {
+            let reason = error.into();
+            self.outputs.push_back(Output::Refused { link, reason });
         }
-        state.told_too_old = false;
-        state.flushed(now);
+    }
+
+    /// Sends events of the document to the peer of a link, or a first part of them.
+    fn send_events(
+        &mut self,
+        link: LinkId,
+        mut events: VersionSummary,
+        now: Millis,
+        doc: &Document,
+    ) -> Result<(), EncodeError> {
+        let Some(state) = self.links.get_mut(&link) else {
+            return Ok(());
+        };
         if state.speech == Speech::Json {
-            self.flush_json(link, &missing, &version, doc);
+            self.send_json(link, &events, doc)?;
         } else if let Some(peer) = &state.peer {
+            let config = &self.config;
             // Both ends know both names, so nearly every patch can do without.
             let names = [self.agent.as_str(), peer.agent.as_str()];
-            let is_long = || missing.event_count() > LONG_HISTORY * config.first_part as u64;
-            let enough = match state.part.take() {
+            let is_long = || events.event_count() > LONG_HISTORY * config.first_part as u64;
+            let enough = match state.part {
                 Some(next) => next,
                 None if is_long() => config.first_part,
                 None => config.part,
             };
             let enough = enough.min(config.part);
-            let part = doc.encode_part_named(&state.known, &names, enough);
-            if let Ok((patch, part)) = part {
-                let message = changes(&patch, peer.takes_packed);
-                state.send(message, config, outputs);
-                if let Some(part) = part {
-                    // The next one is made while this is under way, and merged there.
-                    missing = part;
-                    state.part = Some(enough.saturating_mul(2));
-                    state.due = Some(now);
-                }
+            let (patch, part) = doc.encode_part_named(&events, &names, enough)?;
+            let message = changes(&patch, peer.takes_packed);
+            state.send(message, config, &mut self.outputs);
+            state.part = part.is_some().then(|| enough.saturating_mul(2));
+            if let Some(part) = part {
+                // The next one is made while this is under way, and merged there.
+                events = part;
+                state.due = Some(now);
             }
         }
         let Some(state) = self.links.get_mut(&link) else {
-            return;
+            return Ok(());
         };
-        state.in_flight.union(&missing);
-        if state.due.is_none() && version.summary.is_superset(&state.known) {
-            state.known = Arc::clone(&version.summary);
+        state.told_too_old = false;
+        state.flushed(now);
+        if state.due.is_some() {
+            state.known.learn(&events);
         } else {
-            state.learn(&missing);
+            state.known.learn_all(doc);
         }
+        if state.in_flight.is_empty() {
+            state.in_flight = events;
+        } else {
+            state.in_flight.union(&events);
+        }
+        Ok(())
     }
 
     /// The peer said what it has.
@@ -302,33 +320,33 @@ impl Engine {
         now: Millis,
         doc: &Document,
     ) {
-        let version = self.version(now, doc);
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };
-        state.claimed = summary.difference(&version.summary);
+        state.claimed = summary.difference(&doc.summary());
         let mut known = summary;
         // What is still under way was not there yet when the peer wrote this.
         if state.buffered > 0 || !state.queue.is_empty() {
             known.union(&state.in_flight);
         }
-        state.known = Arc::new(known);
+        state.known = Known::exactly(known, doc);
         state.held = false;
         state.mark(now, &self.config);
         if reply {
             state.owes_summary = state.owes_summary.or(Some(false));
         }
-        self.check_synced(link, now, doc);
+        self.check_synced(link, doc);
         self.flush(link, now, doc);
     }
 
     /// Says `synced` once nothing is missing of what the peer said to have.
-    pub(super) fn check_synced(&mut self, link: LinkId, now: Millis, doc: &Document) {
-        let ours = Arc::clone(&self.version(now, doc).summary);
+    pub(super) fn check_synced(&mut self, link: LinkId, doc: &Document) {
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };
-        state.claimed = state.claimed.difference(&ours);
+        if !state.claimed.is_empty() {
+            state.claimed = state.claimed.difference(&doc.summary());
+        }
         let speaks = state.speech == Speech::Binary && state.peer.is_some();
         if state.said_synced || !speaks || !state.claimed.is_empty() {
             return;

@@ -1,11 +1,11 @@
 //! Hello, goodbye, and which of several links to one peer carries the changes.
 
 use std::cmp::Reverse;
-use std::sync::Arc;
 
 use crdt_core::Document;
 
 use super::Engine;
+use super::known::Known;
 use super::link::{Link, Peer};
 use crate::error::CloseReason;
 use crate::types::{Channel, LinkId, Millis, OutdatedSide, Output, Speech};
@@ -33,7 +33,6 @@ impl Engine {
     }
 
     fn say_hello(&mut self, link: LinkId, now: Millis, doc: &Document) {
-        let version = self.version(now, doc);
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };
@@ -51,7 +50,7 @@ impl Engine {
             answer: state.session().is_some(),
             session: self.session,
             agent: self.agent.clone(),
-            summary: (*version.summary).clone(),
+            summary: doc.summary(),
         });
         state.hello_said = now;
         state.send(hello.encode(), &self.config, &mut self.outputs);
@@ -125,14 +124,13 @@ impl Engine {
         }
         self.elect(hello.session, now, doc);
         self.tell_neighbours();
-        self.check_synced(link, now, doc);
+        self.check_synced(link, doc);
         self.greet_presence(link, now);
         self.flush(link, now, doc);
         Ok(())
     }
 
     fn meet(&mut self, link: LinkId, hello: &Hello, now: Millis, doc: &Document) {
-        let version = self.version(now, doc);
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };
@@ -145,8 +143,8 @@ impl Engine {
             session: Some(hello.session),
             takes_packed: hello.capabilities & TAKES_PACKED != 0,
         });
-        state.claimed = hello.summary.difference(&version.summary);
-        state.known = Arc::new(hello.summary.clone());
+        state.claimed = hello.summary.difference(&doc.summary());
+        state.known = Known::exactly(hello.summary.clone(), doc);
         state.in_flight = crdt_core::VersionSummary::new();
         state.mark(now, &self.config);
         // Who looks at the status wants to see the round trip soon.
@@ -205,7 +203,7 @@ impl Engine {
             .map(|link| {
                 link.active = false;
                 link.due = None;
-                Arc::clone(&link.known)
+                link.known.clone()
             });
         let Some(state) = self.links.get_mut(&best).filter(|link| !link.active) else {
             return;
@@ -213,7 +211,7 @@ impl Engine {
         state.active = true;
         match before {
             // What went out on a link that still stands will arrive.
-            Some(known) => state.learn(&known),
+            Some(known) => state.known.join(&known, doc),
             // What went out on a link that broke may be lost: ask before sending on. A link whose
             // hello has just come has been told.
             None if state.flushed_at[0].is_some() || state.said_synced => {

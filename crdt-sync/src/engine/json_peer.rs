@@ -1,11 +1,10 @@
 //! Peers that speak the JSON form.
 
-use std::sync::Arc;
+use crdt_core::{Document, EncodeError, Frontier, VersionSummary};
 
-use crdt_core::{Document, Frontier, VersionSummary};
-
+use super::Engine;
+use super::known::Known;
 use super::link::Peer;
-use super::{Engine, Version};
 use crate::error::CloseReason;
 use crate::types::{LinkId, Millis, Output, Speech};
 use crate::wire::JsonMessage;
@@ -44,11 +43,11 @@ impl Engine {
                 frontier,
             } => {
                 self.meet_json(link, sender);
-                let before = Arc::clone(&self.version(now, doc).summary);
+                let before = doc.event_count();
                 let mut splices = Vec::new();
                 match doc.merge_json_with(&ops, &mut |splice| splices.push(splice.into())) {
                     Ok(report) => {
-                        self.after_merge(link, &before, &report, splices, now, doc);
+                        self.after_merge(link, before, &report, splices, now, doc);
                         if let Some(frontier) = frontier {
                             self.on_json_version(link, &frontier, false, now, doc);
                         }
@@ -94,7 +93,6 @@ impl Engine {
         now: Millis,
         doc: &Document,
     ) {
-        let ours = self.version(now, doc);
         let theirs = doc.summary_of(frontier);
         let unknown = frontier.ids().iter().any(|id| !doc.contains(id));
         let config = &self.config;
@@ -105,14 +103,14 @@ impl Engine {
             && state.queue.is_empty()
             && now.saturating_sub(state.busy_at) >= config.settle;
         if all && settled {
-            state.known = Arc::new(theirs);
+            state.known = Known::exactly(theirs, doc);
         } else {
-            state.learn(&theirs);
+            state.known.join(&Known::exactly(theirs, doc), doc);
         }
         state.mark(now, config);
         if unknown && state.repair_at.is_none() {
             self.request_json(link, doc);
-        } else if *frontier == ours.frontier {
+        } else if *frontier == doc.frontier() {
             state.said_synced = true;
             state.heard_synced = true;
             state.repair_at = None;
@@ -148,24 +146,24 @@ impl Engine {
         }
     }
 
-    /// Sends the events `missing`, in messages of a bounded length. The last one says at which
+    /// Sends events of the document, in messages of a bounded length. The last one says at which
     /// version that leaves the peer.
     #[inline(never)]
-    pub(super) fn flush_json(
+    pub(super) fn send_json(
         &mut self,
         link: LinkId,
-        missing: &VersionSummary,
-        version: &Version,
+        events: &VersionSummary,
         doc: &Document,
-    ) {
+    ) -> Result<(), EncodeError> {
         let mut texts = Vec::new();
-        self.json_messages(missing, version, doc, &mut texts);
+        // Quotes in a string within a string are escaped twice.
+        json_texts(events, self.config.max_text_message / 2, doc, &mut texts)?;
         let Some(state) = self.links.get_mut(&link) else {
-            return;
+            return Ok(());
         };
         let last = texts.len().saturating_sub(1);
         for (i, ops) in texts.into_iter().enumerate() {
-            let frontier = (i == last).then(|| version.frontier.clone());
+            let frontier = (i == last).then(|| doc.frontier());
             let text = JsonMessage::Ops {
                 sender: self.agent.clone(),
                 ops,
@@ -174,26 +172,26 @@ impl Engine {
             .encode();
             state.send_text(text, &self.config, &mut self.outputs);
         }
+        Ok(())
     }
+}
 
-    fn json_messages(
-        &self,
-        part: &VersionSummary,
-        version: &Version,
-        doc: &Document,
-        texts: &mut Vec<String>,
-    ) {
-        let Ok(text) = doc.operations_since_json(&version.summary.difference(part)) else {
-            return;
-        };
-        // Quotes in a string within a string are escaped twice.
-        let longest = self.config.max_text_message / 2;
-        match (text.len() > longest).then(|| halves(part)).flatten() {
-            Some((first, second)) => {
-                self.json_messages(&first, version, doc, texts);
-                self.json_messages(&second, version, doc, texts);
-            }
-            None => texts.push(text),
+/// The events as JSON, in texts of at most `longest` bytes, unless a single event takes more.
+fn json_texts(
+    events: &VersionSummary,
+    longest: usize,
+    doc: &Document,
+    texts: &mut Vec<String>,
+) -> Result<(), EncodeError> {
+    let text = doc.operations_of_json(events)?;
+    match (text.len() > longest).then(|| halves(events)).flatten() {
+        Some((first, second)) => {
+            json_texts(&first, longest, doc, texts)?;
+            json_texts(&second, longest, doc, texts)
+        }
+        None => {
+            texts.push(text);
+            Ok(())
         }
     }
 }

@@ -1,10 +1,10 @@
 //! What is known of one link, and what waits to go out on it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use crdt_core::VersionSummary;
 
+use super::known::Known;
 use crate::config::Config;
 use crate::types::{Channel, LinkId, LinkOptions, Millis, Outgoing, Output, PeerStatus, Speech};
 use crate::wire::{Message, Reassembly, fragments};
@@ -36,8 +36,7 @@ pub(super) struct Link {
     /// When to try the JSON form.
     pub(super) compat_at: Option<Millis>,
 
-    /// What the peer has, as far as is known: what it said, sent, and was sent.
-    pub(super) known: Arc<VersionSummary>,
+    pub(super) known: Known,
     /// What was sent since the transport was last empty.
     pub(super) in_flight: VersionSummary,
     /// What the peer said to have and is missing here.
@@ -123,7 +122,7 @@ impl Link {
             hello_wait: config.hello_retry,
             hello_said: now,
             compat_at: None,
-            known: Arc::default(),
+            known: Known::default(),
             in_flight: VersionSummary::new(),
             claimed: VersionSummary::new(),
             filling: false,
@@ -209,20 +208,15 @@ impl Link {
         self.busy_at = now;
     }
 
-    /// The peer has these too.
-    pub(super) fn learn(&mut self, more: &VersionSummary) {
-        if !more.is_empty() {
-            Arc::make_mut(&mut self.known).union(more);
-        }
-    }
-
     /// Queues a message that may be long, and sends as much as there is room for.
     pub(super) fn send(&mut self, bytes: Vec<u8>, config: &Config, outputs: &mut VecDeque<Output>) {
-        if bytes.len() > config.max_frame {
+        if bytes.len() <= config.max_frame {
+            self.queue.push_back(Outgoing::Binary(bytes));
+        } else {
             self.message_number = self.message_number.wrapping_add(1);
+            let frames = fragments(&bytes, self.message_number, config.max_frame);
+            self.queue.extend(frames.map(Outgoing::Binary));
         }
-        let frames = fragments(bytes, self.message_number, config.max_frame);
-        self.queue.extend(frames.into_iter().map(Outgoing::Binary));
         self.pump(config, outputs);
     }
 
@@ -274,7 +268,9 @@ impl Link {
         });
     }
 
-    pub(super) fn status(&self, ours: Option<&VersionSummary>) -> PeerStatus {
+    /// How things stand, with a document of `events` events.
+    pub(super) fn status(&self, events: usize) -> PeerStatus {
+        let behind = self.claimed.event_count();
         PeerStatus {
             link: self.id,
             agent: self.peer.as_ref().map(|peer| peer.agent.clone()),
@@ -289,8 +285,8 @@ impl Link {
             messages_in: self.messages_in,
             bytes_held: self.queue.iter().map(Outgoing::len).sum::<usize>()
                 + self.reassembly.bytes(),
-            ahead: ours.map_or(0, |ours| ours.difference(&self.known).event_count()),
-            behind: self.claimed.event_count(),
+            ahead: self.known.lag(events, behind),
+            behind,
         }
     }
 }

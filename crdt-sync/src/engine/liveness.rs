@@ -1,10 +1,9 @@
 //! Heartbeats: is the peer there, and has it what we have?
 
-use std::sync::Arc;
-
 use crdt_core::Document;
 
 use super::Engine;
+use super::known::Known;
 use super::link::Link;
 use crate::error::CloseReason;
 use crate::types::{Channel, LinkId, Millis, Output, Speech};
@@ -100,7 +99,8 @@ impl Engine {
     fn check(&mut self, nonce: u64, now: Millis, doc: &Document) -> Check {
         let version = self.version(now, doc);
         // Hashing a text takes time in proportion to its length: not while it is being typed.
-        let at_rest = now.saturating_sub(version.since) >= self.config.settle;
+        let (_, since) = self.seen;
+        let at_rest = now.saturating_sub(since) >= self.config.settle;
         Check {
             nonce,
             version: version.digest,
@@ -131,13 +131,13 @@ impl Engine {
     fn compare(&mut self, link: LinkId, check: Check, now: Millis, doc: &Document) {
         let ours = self.check(check.nonce, now, doc);
         let version = self.version(now, doc);
-        let (config, session) = (&self.config, self.session);
+        let (config, session, (_, since)) = (&self.config, self.session, self.seen);
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };
         if check.version == ours.version {
             state.mismatches = 0;
-            state.known = Arc::clone(&version.summary);
+            state.known = Known::all(doc);
             state.due = None;
             // What is held back here waits for what this peer has not got either.
             state.repair_at = None;
@@ -159,7 +159,7 @@ impl Engine {
                     theirs,
                 });
             }
-            self.check_synced(link, now, doc);
+            self.check_synced(link, doc);
             self.tell_synced(link);
         } else {
             state.mismatches = state.mismatches.saturating_add(1);
@@ -170,7 +170,7 @@ impl Engine {
                 && state.buffered == 0
                 && state.reassembly.is_empty()
                 && now.saturating_sub(state.busy_at) >= settle
-                && now.saturating_sub(version.since) >= settle;
+                && now.saturating_sub(since) >= settle;
             // One side asks first, so that they do not both; while changes flow, a difference is
             // no news for long. A difference that stays is asked about ever more rarely.
             let first = state.session().is_some_and(|peer| session < peer);

@@ -2,7 +2,7 @@
 //!
 //! Every link goes through the same life: both ends say hello with a summary of what they have, each
 //! sends what the other lacks, and from then on new events as they come. The engine remembers per
-//! link what the peer has; changes are encoded only when there is room to send them, so a slow peer
+//! link what the peer has (`known`); changes are encoded only when there is room to send them, so a slow peer
 //! costs a summary, not a queue.
 //!
 //! `handshake` has hello, goodbye and the choice between several links to one peer; `changes` the
@@ -12,14 +12,16 @@
 mod changes;
 mod handshake;
 mod json_peer;
+mod known;
 mod link;
 mod liveness;
 mod presence;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 
-use crdt_core::{Document, Frontier, VersionSummary};
+use crdt_core::{Document, Frontier};
 
 use crate::config::Config;
 use crate::digest;
@@ -69,19 +71,18 @@ pub struct Engine {
     links: BTreeMap<LinkId, Link>,
     presence: Presence,
     version: Option<Arc<Version>>,
+    /// How many events the document was last seen to have, and since when.
+    seen: (usize, Millis),
     outputs: VecDeque<Output>,
 }
 
-/// A version of the document, computed once.
+/// A version of the document, computed once, when a heartbeat or a frontier is about it.
 #[derive(Debug)]
 struct Version {
     /// A document only ever grows, so the number of its events stands for its version.
     events: usize,
     frontier: Frontier,
     digest: u64,
-    summary: Arc<VersionSummary>,
-    /// When it was first seen.
-    since: Millis,
     /// Hash of the text, once it was needed.
     text: std::sync::OnceLock<u64>,
 }
@@ -98,6 +99,7 @@ impl Engine {
             links: BTreeMap::new(),
             presence: Presence::new(session, agent, sessions, bytes),
             version: None,
+            seen: (0, 0),
             outputs: VecDeque::new(),
         }
     }
@@ -167,6 +169,7 @@ impl Engine {
     /// The document grew, by edits or merges outside the engine. Cheap enough for every keystroke.
     pub fn local_edit(&mut self, now: Millis, doc: &Document) {
         self.wake(now);
+        self.see(now, doc);
         let config = &self.config;
         self.links
             .values_mut()
@@ -300,13 +303,22 @@ impl Engine {
 
     /// What is known of every link.
     pub fn peers(&self) -> impl Iterator<Item = PeerStatus> + '_ {
-        let ours = self.version.as_ref().map(|version| &*version.summary);
-        self.links.values().map(move |link| link.status(ours))
+        let (events, _) = self.seen;
+        self.links.values().map(move |link| link.status(events))
+    }
+
+    /// Takes note of when the document grew.
+    fn see(&mut self, now: Millis, doc: &Document) {
+        let events = doc.event_count();
+        if self.seen.0 != events {
+            self.seen = (events, now);
+        }
     }
 
     /// The version of the document.
     fn version(&mut self, now: Millis, doc: &Document) -> Arc<Version> {
-        let events = doc.event_count();
+        self.see(now, doc);
+        let (events, _) = self.seen;
         if let Some(version) = self
             .version
             .as_ref()
@@ -319,8 +331,6 @@ impl Engine {
             events,
             digest: digest::of_frontier(&frontier),
             frontier,
-            summary: Arc::new(doc.summary()),
-            since: now,
             text: std::sync::OnceLock::new(),
         });
         self.version = Some(Arc::clone(&version));
@@ -379,15 +389,16 @@ impl Engine {
     /// Sends changes on every link where some are due.
     fn flush_all(&mut self, now: Millis, doc: &Document) {
         let due = |link: &&Link| link.due.is_some_and(|due| due <= now) && link.is_ready();
-        let links: Vec<LinkId> = self
-            .links
-            .values()
-            .filter(due)
-            .map(|link| link.id)
-            .collect();
-        links
-            .into_iter()
-            .for_each(|link| self.flush(link, now, doc));
+        let mut from = Bound::Unbounded;
+        loop {
+            let mut rest = self.links.range((from, Bound::Unbounded));
+            let next = rest.find(|(_, link)| due(link)).map(|(link, _)| *link);
+            let Some(link) = next else {
+                return;
+            };
+            self.flush(link, now, doc);
+            from = Bound::Excluded(link);
+        }
     }
 
     /// Whether the peer of a link speaks the binary form and has said hello.

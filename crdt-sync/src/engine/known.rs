@@ -1,0 +1,194 @@
+//! What a peer has of the document, as far as is known.
+
+use crdt_core::{Document, VersionSummary};
+
+/// What a peer has: what it said, sent, and was sent.
+///
+/// Who is up to date has every event that is here, whoever made it, so a number says it all: with a
+/// keystroke no list of agents is gone through, however many have had a hand in the document.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Known {
+    /// It has as many events as the document here once consisted of: the first, as they came here.
+    first: usize,
+    /// And it has these, of which some may not be here. All else it is taken to lack.
+    more: VersionSummary,
+}
+
+impl Known {
+    /// Exactly these. O(agents).
+    pub(super) fn exactly(events: VersionSummary, doc: &Document) -> Known {
+        let ours = doc.summary();
+        let mut known = Known {
+            first: 0,
+            more: events,
+        };
+        if known.more.is_superset(&ours) {
+            known.more = known.more.difference(&ours);
+            known.first = doc.event_count();
+        }
+        known
+    }
+
+    /// All that is here.
+    pub(super) fn all(doc: &Document) -> Known {
+        Known {
+            first: doc.event_count(),
+            more: VersionSummary::new(),
+        }
+    }
+
+    /// Whether it is all that is here.
+    pub(super) fn is_all(&self, doc: &Document) -> bool {
+        self.first == doc.event_count()
+    }
+
+    /// What is here and not among it. O(runs of what came here after the peer was up to date).
+    pub(super) fn missing(&self, doc: &Document) -> VersionSummary {
+        let later = doc.summary_since(self.first);
+        if self.more.is_empty() {
+            return later;
+        }
+        later.difference(&self.more)
+    }
+
+    /// How many events of a document of `events` are not among it, of which `claimed` events are not
+    /// in that document.
+    pub(super) fn lag(&self, events: usize, claimed: u64) -> u64 {
+        let later = events.saturating_sub(self.first) as u64;
+        let here = self.more.event_count().saturating_sub(claimed);
+        later.saturating_sub(here)
+    }
+
+    /// The peer has these, too, which were [missing](Known::missing).
+    pub(super) fn learn(&mut self, events: &VersionSummary) {
+        self.more.union(events);
+    }
+
+    /// The peer has all that came here since the document consisted of `before` events, too.
+    pub(super) fn learn_since(&mut self, before: usize, doc: &Document) {
+        let new = || doc.summary_since(before);
+        if self.first < before {
+            self.more.union(&new());
+            return;
+        }
+        if !self.more.is_empty() {
+            self.more = self.more.difference(&new());
+        }
+        self.first = self.first.max(doc.event_count());
+    }
+
+    /// The peer has all that is here, too.
+    pub(super) fn learn_all(&mut self, doc: &Document) {
+        if !self.more.is_empty() {
+            self.more = self.more.difference(&doc.summary());
+        }
+        self.first = doc.event_count();
+    }
+
+    /// The peer has what is among `other`, too. O(agents).
+    pub(super) fn join(&mut self, other: &Known, doc: &Document) {
+        self.first = self.first.max(other.first);
+        self.more.union(&other.more);
+        if self.first > 0 && !self.more.is_empty() {
+            let later = doc.summary_since(self.first);
+            let first = doc.summary().difference(&later);
+            self.more = self.more.difference(&first);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Random numbers, the same on every run (Steele et al. 2014, SplitMix64).
+    struct Rng(u64);
+
+    impl Rng {
+        fn below(&mut self, bound: u64) -> u64 {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = self.0;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            (z ^ (z >> 31)) % bound
+        }
+    }
+
+    fn document(agent: &str) -> Document {
+        Document::new(agent).expect("a valid name")
+    }
+
+    /// `doc` gets what it lacks of `from`.
+    fn merge(doc: &mut Document, from: &Document) {
+        let patch = from.encode_since(&doc.summary()).expect("it has it all");
+        doc.merge_patch(&patch).expect("a whole history");
+    }
+
+    /// Some of a set: a prefix of what each agent has.
+    fn part_of(rng: &mut Rng, all: &VersionSummary) -> VersionSummary {
+        let mut part = VersionSummary::new();
+        for (agent, ranges) in all.iter() {
+            for range in ranges {
+                let len = rng.below(u64::from(range.end - range.start) + 1) as u32;
+                part.insert(agent, range.start..range.start + len);
+            }
+        }
+        part
+    }
+
+    /// Beside it, what the peer has is kept as the plain set that it stands for.
+    #[test]
+    fn it_is_the_set_that_it_stands_for() {
+        for seed in 0..3_000 {
+            let mut rng = Rng(seed);
+            let (mut doc, mut peer) = (document("here"), document("there"));
+            let (mut known, mut set) = (Known::default(), VersionSummary::new());
+            for _ in 0..12 {
+                match rng.below(8) {
+                    0 | 1 => drop(doc.insert(0, "ab")),
+                    2 => {
+                        // The peer says what it has, of which some is not here.
+                        drop(peer.insert(0, "xyz"));
+                        if rng.below(2) == 0 {
+                            merge(&mut peer, &doc);
+                        }
+                        set = peer.summary();
+                        known = Known::exactly(set.clone(), &doc);
+                    }
+                    3 => {
+                        let before = doc.event_count();
+                        drop(peer.insert(0, "c"));
+                        merge(&mut doc, &peer);
+                        set.union(&doc.summary_since(before));
+                        known.learn_since(before, &doc);
+                    }
+                    4 => {
+                        let part = part_of(&mut rng, &known.missing(&doc));
+                        set.union(&part);
+                        known.learn(&part);
+                    }
+                    5 => {
+                        set.union(&doc.summary());
+                        known.learn_all(&doc);
+                    }
+                    6 => {
+                        let other = part_of(&mut rng, &doc.summary());
+                        set.union(&other);
+                        known.join(&Known::exactly(other, &doc), &doc);
+                    }
+                    _ => {
+                        set = doc.summary();
+                        known = Known::all(&doc);
+                    }
+                }
+                let ours = doc.summary();
+                let missing = ours.difference(&set);
+                assert_eq!(known.missing(&doc), missing, "seed {seed}");
+                assert!(!known.is_all(&doc) || missing.is_empty(), "seed {seed}");
+                let claimed = set.difference(&ours).event_count();
+                let lag = known.lag(doc.event_count(), claimed);
+                assert_eq!(lag, missing.event_count(), "seed {seed}");
+            }
+        }
+    }
+}

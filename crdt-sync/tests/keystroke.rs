@@ -1,0 +1,122 @@
+//! What a keystroke costs, by the number of its allocations.
+//!
+//! A global allocator cannot be written without `unsafe`. This one hands every call on to the
+//! system's, unchanged.
+#![allow(unsafe_code, missing_docs)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use crdt_core::Document;
+use crdt_sync::{Config, Engine, Incoming, LinkId, LinkOptions, Outgoing, Output};
+
+const LINK: LinkId = LinkId(0);
+
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every method calls the system's of the same name with the arguments it got.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.fetch_add(1, Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(ptr, layout) }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        COUNT.fetch_add(1, Relaxed);
+        unsafe { System.realloc(ptr, layout, new_size) }
+    }
+}
+
+/// Two replicas of a document that so many agents have had a hand in, in sync.
+struct Pair {
+    docs: [Document; 2],
+    engines: [Engine; 2],
+    now: u64,
+}
+
+impl Pair {
+    fn new(agents: usize) -> Pair {
+        let mut docs = ["ann", "bob"].map(|name| Document::new(name).expect("a valid name"));
+        for agent in 0..agents {
+            let mut other = Document::new(&format!("agent {agent}")).expect("a valid name");
+            other.insert(0, "Hello").expect("position 0 exists");
+            let patch = other.encode_since(&docs[0].summary());
+            let merged = docs[0].merge_patch(&patch.expect("it is all here"));
+            merged.expect("a whole history");
+        }
+        let engines = [("ann", 1), ("bob", 2)]
+            .map(|(agent, session)| Engine::new(Config::default(), agent, session));
+        let mut pair = Pair {
+            docs,
+            engines,
+            now: 0,
+        };
+        for side in 0..2 {
+            let (engine, doc) = (&mut pair.engines[side], &pair.docs[side]);
+            engine.link_up(LINK, LinkOptions::default(), 0, doc);
+        }
+        while pair.pass(0) + pair.pass(1) > 0 {}
+        assert_eq!(pair.docs[1].text(), pair.docs[0].text());
+        pair
+    }
+
+    /// Takes what one side sends to the other; returns how many messages that were.
+    fn pass(&mut self, from: usize) -> usize {
+        let to = 1 - from;
+        let mut messages = 0;
+        loop {
+            match self.engines[from].poll_output() {
+                Some(Output::Send {
+                    message: Outgoing::Binary(bytes),
+                    ..
+                }) => {
+                    messages += 1;
+                    let (now, docs) = (self.now, &mut self.docs);
+                    self.engines[from].buffered_amount(LINK, 0, now, &docs[from]);
+                    let message = Incoming::Binary(&bytes);
+                    self.engines[to].receive(LINK, message, now, &mut docs[to]);
+                }
+                Some(_) => {}
+                None if self.engines[from].send_on(self.now, &self.docs[from]) => {}
+                None => return messages,
+            }
+        }
+    }
+
+    /// One types a character, and the other gets it: how many allocations that took.
+    fn keystroke(&mut self) -> usize {
+        self.now += 100;
+        let before = COUNT.load(Relaxed);
+        let end = self.docs[0].len_chars();
+        self.docs[0].insert(end, "a").expect("the end exists");
+        self.engines[0].local_edit(self.now, &self.docs[0]);
+        assert_eq!(self.pass(0), 1);
+        let count = COUNT.load(Relaxed) - before;
+        assert_eq!(self.pass(1), 0);
+        count
+    }
+}
+
+/// A page that is opened makes an agent, so a document that is used has many before long.
+#[test]
+fn a_keystroke_costs_the_same_however_many_agents_there_are() {
+    let costs = [2, 1_000].map(|agents| {
+        let mut pair = Pair::new(agents);
+        // What grows now and then is not what a keystroke costs.
+        let cost = (0..20).map(|_| pair.keystroke()).min();
+        assert_eq!(pair.docs[1].text(), pair.docs[0].text());
+        cost.unwrap_or_default()
+    });
+    println!("allocations a keystroke, both sides together: {costs:?}");
+    assert!(costs[0] > 0, "they are counted");
+    assert_eq!(costs[0], costs[1]);
+}
