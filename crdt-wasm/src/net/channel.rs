@@ -1,10 +1,11 @@
 //! One data channel, for as long as it is kept.
 
-use js_sys::{ArrayBuffer, Uint8Array};
+use crdt_sync::Outgoing;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{MessageEvent, RtcDataChannel, RtcDataChannelState, RtcDataChannelType};
 
 use super::browser::Listener;
+use super::crossing;
 
 /// What a channel tells.
 pub(crate) enum ChannelEvent {
@@ -48,10 +49,11 @@ impl Channel {
             Listener::new(&raw, "message", {
                 let tell = tell.clone();
                 move |event| {
-                    let data = event.unchecked_into::<MessageEvent>().data();
-                    if let Some(buffer) = data.dyn_ref::<ArrayBuffer>() {
-                        tell(ChannelEvent::Binary(Uint8Array::new(buffer).to_vec()));
-                    } else if let Some(text) = data.as_string() {
+                    if let Some(bytes) = crossing::bytes_of(&event) {
+                        tell(ChannelEvent::Binary(bytes));
+                    } else if let Some(text) =
+                        event.unchecked_into::<MessageEvent>().data().as_string()
+                    {
                         tell(ChannelEvent::Text(text));
                     }
                 }
@@ -73,12 +75,11 @@ impl Channel {
         self.raw.ready_state() == RtcDataChannelState::Open
     }
 
-    pub(crate) fn send_text(&self, text: &str) -> Result<(), JsValue> {
-        self.raw.send_with_str(text)
-    }
-
-    pub(crate) fn send_binary(&self, bytes: &[u8]) -> Result<(), JsValue> {
-        self.raw.send_with_u8_array(bytes)
+    pub(crate) fn send(&self, message: &Outgoing) -> Result<(), JsValue> {
+        match message {
+            Outgoing::Text(text) => self.raw.send_with_str(text),
+            Outgoing::Binary(bytes) => self.raw.send_with_u8_array(bytes),
+        }
     }
 
     /// How many bytes wait to be sent.

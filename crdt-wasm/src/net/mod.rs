@@ -8,6 +8,7 @@ mod bus;
 mod channel;
 mod connection;
 mod core;
+mod crossing;
 mod custom;
 mod doctor;
 mod envelope;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::browser::now;
 use super::core::Core;
+use super::crossing;
 use super::error::NetworkError;
 use super::listeners::EventName;
 use super::session::Session;
@@ -182,7 +183,7 @@ impl Core {
         if session.listeners().wants_changes() {
             session
                 .listeners()
-                .queue(EventName::Change, plain(&changes));
+                .queue(EventName::Change, crossing::list_of(changes));
         }
         if session.listeners().wants_text() {
             let text = session.entry().read(|document| Ok(document.text()));
@@ -214,7 +215,8 @@ impl Core {
             }
         }
         if !all.is_empty() {
-            let changes = if was_empty {
+            // Many edits of a text that was empty are one insertion.
+            let changes = if was_empty && all.len() > 1 {
                 let whole = session.entry().read(|document| Ok(whole_text(document)));
                 whole.unwrap_or_default()
             } else {

@@ -101,18 +101,19 @@ impl Wire {
 
     /// Sends a message by the first open channel for it.
     fn send_by_channel(&self, stream: Stream, message: &Outgoing) -> Result<(), JsValue> {
-        let for_presence = |channel: &&Channel| channel.is_for(PRESENCE_LABEL);
-        let mut open = self.channels.iter().filter(|channel| channel.is_open());
-        let own = match stream {
-            Stream::Presence => open.clone().find(for_presence),
-            Stream::Sync => None,
-        };
-        let channel = own.or_else(|| open.find(|channel| !for_presence(channel)));
-        match (channel, message) {
-            (Some(channel), Outgoing::Text(text)) => channel.send_text(text),
-            (Some(channel), Outgoing::Binary(bytes)) => channel.send_binary(bytes),
-            (None, _) => Err(js_sys::Error::new("the data channel is not open").into()),
+        let all = self.channels.iter();
+        let own = all
+            .clone()
+            .filter(|channel| stream == Stream::Presence && channel.is_for(PRESENCE_LABEL));
+        let document = all.filter(|channel| !channel.is_for(PRESENCE_LABEL));
+        for channel in own.chain(document) {
+            match channel.send(message) {
+                // Asked only when it did not go: that is a call out, before every keystroke.
+                Err(_) if !channel.is_open() => {}
+                sent => return sent,
+            }
         }
+        Err(js_sys::Error::new("the data channel is not open").into())
     }
 
     /// Has the browser carry out one step of the negotiation; its end is told.
