@@ -10,7 +10,6 @@ use crate::error::BindingError;
 /// One replacement in the text, in UTF-16 units: at `position`, `deleted` units give way to
 /// `inserted`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "network", derive(serde::Serialize))]
 pub(crate) struct TextChange {
     pub(crate) position: usize,
     pub(crate) deleted: usize,
