@@ -29,7 +29,7 @@ const SHARED_TRACE = "rustcode";
 const GREETING = "Somebody was here before. ";
 const COUNTS = process.env["QUICK"]
   ? { connections: 3, rounds: 1, keys: 100, presses: 60, joins: 1 }
-  : { connections: 15, rounds: 3, keys: 400, presses: 200, joins: 9 };
+  : { connections: 25, rounds: 6, keys: 400, presses: 200, joins: 9 };
 /** Chromium is busy with itself for a while after a page has opened. */
 const REST_MS = process.env["QUICK"] ? 0 : 1500;
 /** What a keystroke of ours takes. */
@@ -253,14 +253,17 @@ async function typing(stage, subject) {
   const { one, other } = await stage.pair(subject);
   const { ahead } = await stage.clock(one, other);
   await other.evaluate(() => bench.listen());
-  const { presses, bytes, messages } = await one.evaluate(
+  const { presses, sending, bytes, messages } = await one.evaluate(
     ([keys, gap]) => bench.type(keys, gap),
     [COUNTS.keys, KEY_GAP_MS],
   );
   const arrivals = new Map(await other.evaluate(() => bench.arrivals()));
+  const telling = await other.evaluate(() => bench.telling());
   await sameText(subject, one, other);
   await stage.close(one, other);
   return {
+    sending,
+    telling,
     latencies: latenciesOf(presses, arrivals, ahead),
     bytes: bytes / COUNTS.keys,
     messages: messages / COUNTS.keys,
@@ -364,7 +367,16 @@ async function measure(stage, traces) {
   const results = Object.fromEntries(
     SUBJECTS.map((name) => [
       name,
-      { connections: [], latencies: [], bytes: [], messages: [], editor: [], joins: {} },
+      {
+        connections: [],
+        latencies: [],
+        sending: [],
+        telling: [],
+        bytes: [],
+        messages: [],
+        editor: [],
+        joins: {},
+      },
     ]),
   );
   // In turns, so that what else the machine does meets both.
@@ -375,8 +387,10 @@ async function measure(stage, traces) {
   const bare = [];
   for (let round = 0; round < COUNTS.rounds; round += 1) {
     for (const name of SUBJECTS) {
-      const { latencies, bytes, messages } = await typing(stage, name);
+      const { latencies, sending, telling, bytes, messages } = await typing(stage, name);
       results[name].latencies.push(...latencies);
+      results[name].sending.push(...sending);
+      results[name].telling.push(...telling);
       results[name].bytes.push(bytes);
       results[name].messages.push(messages);
       results[name].editor.push(...(await editing(stage, name)));

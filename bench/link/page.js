@@ -18,6 +18,8 @@ function shownLength(content) {
 let subject;
 /** When the text had grown to a length, by that length. */
 let arrivals = new Map();
+/** How long it was from a message to being told of the change. */
+let telling = [];
 
 globalThis.bench = {
   async load(wasm) {
@@ -56,12 +58,20 @@ globalThis.bench = {
   /** Hears from now on when the text changes. */
   listen() {
     arrivals = new Map();
-    subject.onChange((length) => arrivals.set(length, now()));
+    telling = [];
+    subject.onChange((length) => {
+      arrivals.set(length, now());
+      telling.push(performance.now() - globalThis.channels.cameAt);
+    });
   },
 
-  /** Types at the end of the text, one key each `gap` ms; returns when each was pressed. */
+  /**
+   * Types at the end of the text, one key each `gap` ms; returns when each was pressed, and how long it
+   * was from there to sending it.
+   */
   async type(count, gap) {
     const presses = [];
+    const sending = [];
     const sent = { ...globalThis.channels };
     let position = subject.text.length;
     const begun = performance.now() + gap;
@@ -69,16 +79,21 @@ globalThis.bench = {
       const wait = begun + key * gap - performance.now();
       await new Promise((resolve) => setTimeout(resolve, wait));
       presses.push([position + 1, now()]);
+      const pressed = performance.now();
       subject.insert(position, KEYS[key % KEYS.length]);
+      // What is sent later was not held up by the library.
+      const { sentAt } = globalThis.channels;
+      if (sentAt >= pressed) sending.push(sentAt - pressed);
       position += 1;
     }
     // What is still on its way belongs to it.
     await new Promise((resolve) => setTimeout(resolve, 100));
     const { sent: bytes, messages } = globalThis.channels;
-    return { presses, bytes: bytes - sent.sent, messages: messages - sent.messages };
+    return { presses, sending, bytes: bytes - sent.sent, messages: messages - sent.messages };
   },
 
   arrivals: () => [...arrivals],
+  telling: () => telling,
 
   /** Opens an editor on the text, and takes the time of every key pressed and every text shown. */
   edit() {
