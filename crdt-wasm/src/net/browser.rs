@@ -7,6 +7,8 @@ use js_sys::{Function, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::EventTarget;
 
+use super::crossing;
+
 #[wasm_bindgen]
 extern "C" {
     // Bound by hand, since `web_sys` ties them to a window, and workers have them too.
@@ -15,9 +17,6 @@ extern "C" {
 
     #[wasm_bindgen(js_name = clearTimeout, catch)]
     fn clear_timeout(id: &JsValue) -> Result<(), JsValue>;
-
-    #[wasm_bindgen(js_namespace = performance, js_name = now, catch)]
-    fn performance_now() -> Result<f64, JsValue>;
 
     #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues, catch)]
     fn get_random_values(bytes: &Uint8Array) -> Result<JsValue, JsValue>;
@@ -85,7 +84,7 @@ impl Drop for Timer {
 
 /// Milliseconds on a clock that never goes back.
 pub(crate) fn now() -> u64 {
-    performance_now().unwrap_or_else(|_| js_sys::Date::now()) as u64
+    crossing::now() as u64
 }
 
 /// Random bytes of the quality that secrets need, or `None` where the host has no such source.

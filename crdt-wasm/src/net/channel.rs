@@ -1,11 +1,11 @@
 //! One data channel, for as long as it is kept.
 
 use crdt_sync::Outgoing;
-use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{MessageEvent, RtcDataChannel, RtcDataChannelState, RtcDataChannelType};
+use wasm_bindgen::JsValue;
+use web_sys::{RtcDataChannel, RtcDataChannelState, RtcDataChannelType};
 
 use super::browser::Listener;
-use super::crossing;
+use super::crossing::{self, Receiver};
 
 /// What a channel tells.
 pub(crate) enum ChannelEvent {
@@ -22,7 +22,8 @@ pub(crate) enum ChannelEvent {
 pub(crate) struct Channel {
     raw: RtcDataChannel,
     label: String,
-    _listeners: [Listener; 5],
+    _listeners: [Listener; 4],
+    _receiver: Receiver,
 }
 
 impl Channel {
@@ -46,23 +47,20 @@ impl Channel {
             on("bufferedamountlow", || ChannelEvent::Drained),
             on("close", || ChannelEvent::Closed),
             on("error", || ChannelEvent::Closed),
-            Listener::new(&raw, "message", {
-                let tell = tell.clone();
-                move |event| {
-                    if let Some(bytes) = crossing::bytes_of(&event) {
-                        tell(ChannelEvent::Binary(bytes));
-                    } else if let Some(text) =
-                        event.unchecked_into::<MessageEvent>().data().as_string()
-                    {
-                        tell(ChannelEvent::Text(text));
-                    }
-                }
-            }),
         ];
+        let receiver = {
+            let (bytes, text) = (tell.clone(), tell);
+            Receiver::new(
+                &raw,
+                move |message| bytes(ChannelEvent::Binary(message)),
+                move |message| text(ChannelEvent::Text(message)),
+            )
+        };
         Channel {
             label: raw.label(),
             raw,
             _listeners: listeners,
+            _receiver: receiver,
         }
     }
 
@@ -78,7 +76,7 @@ impl Channel {
     pub(crate) fn send(&self, message: &Outgoing) -> Result<(), JsValue> {
         match message {
             Outgoing::Text(text) => self.raw.send_with_str(text),
-            Outgoing::Binary(bytes) => self.raw.send_with_u8_array(bytes),
+            Outgoing::Binary(bytes) => crossing::send_bytes(&self.raw, bytes),
         }
     }
 

@@ -6,6 +6,8 @@ use std::collections::VecDeque;
 use js_sys::Function;
 use wasm_bindgen::JsValue;
 
+use super::crossing;
+
 /// The events of a `NetworkSync`; `NetworkSyncEvents` in the TypeScript types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventName {
@@ -160,9 +162,7 @@ impl Listeners {
                 None => break,
             };
             for callback in self.callbacks(audience) {
-                if let Err(thrown) = callback.call1(&JsValue::UNDEFINED, &payload) {
-                    report_uncaught(&thrown);
-                }
+                crossing::call(&callback, &payload);
             }
         }
         self.delivering.set(false);
@@ -181,18 +181,5 @@ impl Listeners {
             Audience::Changes => self.changes.borrow().iter().cloned().collect(),
             Audience::Text => self.text.borrow().iter().cloned().collect(),
         }
-    }
-}
-
-/// Shows what a callback threw as the browser shows any uncaught error.
-fn report_uncaught(thrown: &JsValue) {
-    let report = js_sys::Reflect::get(&js_sys::global(), &"reportError".into())
-        .ok()
-        .and_then(|found| wasm_bindgen::JsCast::dyn_into::<Function>(found).ok());
-    match report {
-        Some(report) => {
-            let _ = report.call1(&JsValue::UNDEFINED, thrown);
-        }
-        None => web_sys::console::error_1(thrown),
     }
 }
