@@ -8,7 +8,9 @@ use crate::encoding::{json, patch};
 use crate::error::{AgentNameError, EditError, EncodeError, LoadError, MergeError};
 use crate::history::History;
 use crate::history::Savepoint;
-use crate::merge::{Batch, Cover, Pending, PendingLimits, Tell, make_edits, take_in};
+use crate::merge::{
+    Batch, Cover, Pending, PendingLimits, Tell, append_keystroke, make_edits, take_in, telling,
+};
 use crate::op_log::{Kind, Run};
 use crate::rope::{Rope, Unit};
 use crate::sorting::sort;
@@ -552,10 +554,40 @@ impl Document {
         known: &[&str],
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError> {
+        if let Some(report) = self.merge_keystroke(patch, known, changed) {
+            return Ok(report);
+        }
         self.merge_batch(
             &patch::decode_named(patch, known)?,
             &mut Tell::Each(changed),
         )
+    }
+
+    /// Merges a patch of one event that follows all that is here; `None` for any other, with which
+    /// nothing is done.
+    fn merge_keystroke(
+        &mut self,
+        patch: &[u8],
+        known: &[&str],
+        changed: &mut dyn FnMut(Splice<'_>),
+    ) -> Option<MergeReport> {
+        let keystroke = patch::decode_keystroke(patch)?;
+        let name = known.get(keystroke.agent)?;
+        // Others may wait for this event.
+        let history = self
+            .history
+            .ready_mut()
+            .filter(|_| self.pending.is_empty())?;
+        let chars = self.rope.size().chars();
+        let run = append_keystroke(history, chars, name, &keystroke)?;
+        match run.kind {
+            Kind::Insert => telling::insert(&mut self.rope, run.pos, keystroke.text, changed),
+            _ => telling::delete(&mut self.rope, run.pos, run.len, changed),
+        }
+        Some(MergeReport {
+            applied: 1,
+            ..MergeReport::default()
+        })
     }
 
     /// Like [`Document::merge_patch_named_with`], but tells of all changes together: calls `changed`

@@ -39,7 +39,7 @@ use super::varint::{push, push_signed};
 use crate::causal_graph::AgentIdx;
 use crate::error::DecodeError;
 use crate::history::History;
-use crate::merge::{Batch, Origin};
+use crate::merge::{Batch, Keystroke, Origin};
 use crate::op_log::{Kind, OpLog, Run};
 use crate::version::{Lv, MAX_CHARS};
 
@@ -290,6 +290,28 @@ fn decode_pieces(mut reader: Reader<'_>, known: &[&str]) -> Result<Batch, Decode
     Ok(batch)
 }
 
+/// Reads a patch that is one keystroke. That it is not one does not say that it is invalid.
+pub(crate) fn decode_keystroke(bytes: &[u8]) -> Option<Keystroke<'_>> {
+    let mut reader = Reader::new(bytes);
+    let head = reader.varint().ok()?;
+    let kind = kind_of(head & KIND).filter(|_| head & (PARENTS | LONG) == 0)?;
+    let seq = reader.small().ok()?;
+    let distance = if head & AWAY != 0 {
+        reader.signed().ok()?
+    } else {
+        0
+    };
+    let text = std::str::from_utf8(reader.rest()).ok()?;
+    let chars = usize::from(kind == Kind::Insert);
+    (text.chars().take(2).count() == chars).then_some(Keystroke {
+        agent: usize::try_from(head >> AGENT_SHIFT).ok()?,
+        seq,
+        kind,
+        distance,
+        text,
+    })
+}
+
 /// Checks that `place` is in the list of names, or adds the name that follows.
 fn name_at(reader: &mut Reader<'_>, batch: &mut Batch, place: u64) -> Result<u32, DecodeError> {
     let error = reader.error("an agent that is not in the list of names");
@@ -397,6 +419,15 @@ fn read_several(
     Ok(())
 }
 
+fn kind_of(number: u64) -> Option<Kind> {
+    match number {
+        0 => Some(Kind::Insert),
+        1 => Some(Kind::Delete),
+        2 => Some(Kind::Backspace),
+        _ => None,
+    }
+}
+
 /// The run of the given kind and length that starts at a distance from the cursor, which it moves
 /// on.
 fn read_run(
@@ -405,12 +436,7 @@ fn read_run(
     cursor: &mut i64,
 ) -> Result<Run, &'static str> {
     const OUT_OF_RANGE: &str = "an operation is out of range";
-    let kind = match kind {
-        0 => Kind::Insert,
-        1 => Kind::Delete,
-        2 => Kind::Backspace,
-        _ => return Err("an operation of no known kind"),
-    };
+    let kind = kind_of(kind).ok_or("an operation of no known kind")?;
     let len = u32::try_from(len).map_err(|_| OUT_OF_RANGE)?;
     check_run(&Run { kind, pos: 0, len })?;
     let start = cursor.checked_add(distance).ok_or(OUT_OF_RANGE)?;

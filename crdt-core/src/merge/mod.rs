@@ -2,11 +2,13 @@
 //! held back, the rest is appended to the history as one unit, or not at all.
 
 mod batch;
+mod keystroke;
 mod pending;
-mod telling;
+pub(crate) mod telling;
 
 use batch::split_text;
 pub(crate) use batch::{Batch, Origin, Piece};
+pub(crate) use keystroke::{Keystroke, append_keystroke};
 use pending::Held;
 pub(crate) use pending::Pending;
 pub use pending::PendingLimits;

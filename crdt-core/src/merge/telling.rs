@@ -58,30 +58,40 @@ fn make_and_tell(
     changed: &mut dyn FnMut(Splice<'_>),
 ) {
     for edit in edits {
-        let mut splice = Splice {
-            pos: TextLen::default(),
-            deleted: TextLen::default(),
-            inserted: "",
-        };
-        let at = match edit {
-            Transformed::Insert { pos, part } => {
-                splice.inserted = ops.text_of(&part);
-                rope.insert(pos, splice.inserted);
-                pos
-            }
-            Transformed::Delete { pos, len } => {
-                let before = rope.size().utf16();
-                rope.delete(pos, len);
-                splice.deleted = TextLen {
-                    chars: len as usize,
-                    utf16: (before - rope.size().utf16()) as usize,
-                };
-                pos
-            }
-        };
-        splice.pos = place(rope, at);
-        changed(splice);
+        match edit {
+            Transformed::Insert { pos, part } => insert(rope, pos, ops.text_of(&part), changed),
+            Transformed::Delete { pos, len } => delete(rope, pos, len, changed),
+        }
     }
+}
+
+/// Inserts a text, and tells of it.
+pub(crate) fn insert(
+    rope: &mut Rope,
+    pos: u32,
+    inserted: &str,
+    changed: &mut dyn FnMut(Splice<'_>),
+) {
+    rope.insert(pos, inserted);
+    changed(Splice {
+        pos: place(rope, pos),
+        deleted: TextLen::default(),
+        inserted,
+    });
+}
+
+/// Deletes chars, and tells of it.
+pub(crate) fn delete(rope: &mut Rope, pos: u32, len: u32, changed: &mut dyn FnMut(Splice<'_>)) {
+    let before = rope.size().utf16();
+    rope.delete(pos, len);
+    changed(Splice {
+        pos: place(rope, pos),
+        deleted: TextLen {
+            chars: len as usize,
+            utf16: (before - rope.size().utf16()) as usize,
+        },
+        inserted: "",
+    });
 }
 
 #[cfg_attr(target_family = "wasm", inline(never))]

@@ -1,0 +1,107 @@
+//! A keystroke that follows all that is here. Nothing is concurrent to it, so it is made as an edit is
+//! that is made here: no batch, no transformation.
+
+use crate::history::History;
+use crate::op_log::{Kind, Run};
+use crate::version::MAX_CHARS;
+
+/// A patch of one event, whose only parent is the one before it: most of what comes while somebody
+/// types.
+pub(crate) struct Keystroke<'a> {
+    /// The place of its agent in the list of names.
+    pub(crate) agent: usize,
+    pub(crate) seq: u32,
+    pub(crate) kind: Kind,
+    /// From where the event before left the cursor, in chars.
+    pub(crate) distance: i64,
+    /// What it inserts.
+    pub(crate) text: &'a str,
+}
+
+impl Keystroke<'_> {
+    /// Its operation, if the event before left the cursor there.
+    fn run(&self, cursor: u32) -> Option<Run> {
+        let start = i64::from(cursor).checked_add(self.distance)?;
+        let pos = match self.kind {
+            Kind::Backspace => start.checked_sub(1)?,
+            Kind::Insert | Kind::Delete => start,
+        };
+        Some(Run::new(self.kind, u32::try_from(pos).ok()?, 1))
+    }
+}
+
+/// Appends the next event of the agent `name` to a history that makes a text of `chars` chars, if it
+/// follows all that is there, and returns what it does to that text. Otherwise, and if there is
+/// anything wrong with it, nothing is done.
+pub(crate) fn append_keystroke(
+    history: &mut History,
+    chars: u32,
+    name: &str,
+    keystroke: &Keystroke<'_>,
+) -> Option<Run> {
+    let agents = &history.graph.agents;
+    let agent = agents.find_agent(name)?;
+    let before = agents.lv_of(agent, keystroke.seq.checked_sub(1)?)?;
+    if history.graph.frontier() != [before] || agents.next_seq(agent) != keystroke.seq {
+        return None;
+    }
+    let run = keystroke.run(history.ops.cursor_after(before))?;
+    let fits = match run.kind {
+        Kind::Insert => run.pos <= chars && chars < MAX_CHARS,
+        Kind::Delete | Kind::Backspace => run.pos < chars,
+    };
+    if !fits || history.ops.text_len() + keystroke.text.len() > u32::MAX as usize {
+        return None;
+    }
+    history.append_local(agent, run, keystroke.text).ok()?;
+    Some(run)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoding::patch;
+    use crate::{Document, VersionSummary};
+
+    const NAMES: [&str; 2] = ["ann", "bob"];
+
+    /// What a keystroke does to a text of `chars` chars that the history of `doc` makes, if it has the
+    /// short way.
+    fn taken(doc: &Document, patch: &[u8]) -> Option<Run> {
+        let chars = doc.len_chars() as u32;
+        let keystroke = patch::decode_keystroke(patch)?;
+        let mut history = doc.whole_history().clone();
+        append_keystroke(&mut history, chars, NAMES[keystroke.agent], &keystroke)
+    }
+
+    #[test]
+    fn what_follows_all_is_taken_and_nothing_else() {
+        let mut ann = Document::new(NAMES[0]).expect("a valid name");
+        ann.insert(0, "Hello").expect("position 0 exists");
+        let mut bob = Document::new(NAMES[1]).expect("a valid name");
+        let all = ann
+            .encode_since(&VersionSummary::new())
+            .expect("it is all here");
+        bob.merge_patch(&all).expect("a whole history");
+        let mut edit = |edit: &dyn Fn(&mut Document)| {
+            let before = ann.summary();
+            edit(&mut ann);
+            ann.encode_since_named(&before, &NAMES)
+                .expect("it is all here")
+        };
+        let inserted = edit(&|ann| drop(ann.insert(5, "🦀")));
+        let deleted = edit(&|ann| drop(ann.delete(1, 1)));
+        assert_eq!(taken(&bob, &inserted), Some(Run::new(Kind::Insert, 5, 1)));
+        assert_eq!(taken(&bob, &deleted), None, "the one before it is missing");
+        bob.merge_patch_named(&inserted, &NAMES)
+            .expect("the next event");
+        assert_eq!(taken(&bob, &inserted), None, "it is known");
+        assert_eq!(taken(&bob, &deleted), Some(Run::new(Kind::Delete, 1, 1)));
+        for end in 0..deleted.len() {
+            assert_eq!(taken(&bob, &deleted[..end]), None, "cut off");
+        }
+        assert_eq!(taken(&bob, &[&deleted[..], b"x"].concat()), None, "more");
+        bob.insert(0, "!").expect("position 0 exists");
+        assert_eq!(taken(&bob, &deleted), None, "it is concurrent");
+    }
+}
