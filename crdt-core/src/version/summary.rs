@@ -82,6 +82,19 @@ impl VersionSummary {
         }
     }
 
+    /// Takes all events of `other` out. O(agents and ranges of `other`, and those ranges of its agents
+    /// that are here), however much else there is.
+    pub fn subtract(&mut self, other: &VersionSummary) {
+        for (agent, ranges) in other.iter() {
+            if let Some(mine) = self.0.get_mut(agent) {
+                *mine = ranges_without(mine, ranges);
+                if mine.is_empty() {
+                    self.0.remove(agent);
+                }
+            }
+        }
+    }
+
     /// Whether the event is in it. O(log of the number of ranges).
     pub fn contains(&self, id: &EventId) -> bool {
         let ranges = self.ranges(&id.agent);
@@ -182,6 +195,9 @@ mod tests {
                 let mut union = of(a);
                 union.union(&of(b));
                 assert_eq!(union, of(a | b));
+                let mut rest = of(a);
+                rest.subtract(&of(b));
+                assert_eq!(rest, of(a & !b), "{a:b} {b:b}");
                 assert_eq!(of(a).event_count(), u64::from(a.count_ones()));
             }
             for i in 0..8 {

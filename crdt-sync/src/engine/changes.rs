@@ -191,7 +191,7 @@ impl Engine {
         let mut caught_up = Vec::new();
         for link in self.links.values_mut() {
             if !link.claimed.is_empty() {
-                link.claimed = link.claimed.difference(&doc.summary_since(before));
+                link.claimed.subtract(&doc.summary_since(before));
                 caught_up.push(link.id);
             }
             if link.id == from {
@@ -345,7 +345,7 @@ impl Engine {
             return;
         };
         if !state.claimed.is_empty() {
-            state.claimed = state.claimed.difference(&doc.summary());
+            state.claimed.subtract(&doc.summary());
         }
         let speaks = state.speech == Speech::Binary && state.peer.is_some();
         if state.said_synced || !speaks || !state.claimed.is_empty() {

@@ -23,7 +23,7 @@ impl Known {
             more: events,
         };
         if known.more.is_superset(&ours) {
-            known.more = known.more.difference(&ours);
+            known.more.subtract(&ours);
             known.first = doc.event_count();
         }
         known
@@ -66,21 +66,17 @@ impl Known {
 
     /// The peer has all that came here since the document consisted of `before` events, too.
     pub(super) fn learn_since(&mut self, before: usize, doc: &Document) {
-        let new = || doc.summary_since(before);
         if self.first < before {
-            self.more.union(&new());
-            return;
+            self.more.union(&doc.summary_since(before));
+        } else {
+            self.learn_all(doc);
         }
-        if !self.more.is_empty() {
-            self.more = self.more.difference(&new());
-        }
-        self.first = self.first.max(doc.event_count());
     }
 
-    /// The peer has all that is here, too.
+    /// The peer has all that is here, too. O(runs of what came here after the peer was up to date).
     pub(super) fn learn_all(&mut self, doc: &Document) {
         if !self.more.is_empty() {
-            self.more = self.more.difference(&doc.summary());
+            self.more.subtract(&doc.summary_since(self.first));
         }
         self.first = doc.event_count();
     }
@@ -91,8 +87,7 @@ impl Known {
         self.more.union(&other.more);
         if self.first > 0 && !self.more.is_empty() {
             let later = doc.summary_since(self.first);
-            let first = doc.summary().difference(&later);
-            self.more = self.more.difference(&first);
+            self.more.subtract(&doc.summary().difference(&later));
         }
     }
 }
