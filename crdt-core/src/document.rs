@@ -351,8 +351,10 @@ impl Document {
     }
 
     /// The events that have become part of the document since it consisted of `events` of them, as
-    /// [`Document::event_count`] counts. O(their runs), however many agents there are; for a number
-    /// that the document never had, which is less than it was loaded with, they are all of its events.
+    /// [`Document::event_count`] counted then; all for 0. O(their runs), however many agents there are.
+    ///
+    /// A number between 0 and what it was loaded with is none that it ever had: which of its first events
+    /// are among them then is not defined.
     pub fn summary_since(&self, events: usize) -> VersionSummary {
         self.history.summary_since(events)
     }

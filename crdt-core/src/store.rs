@@ -286,7 +286,8 @@ impl Store {
         }
     }
 
-    /// The events beyond the first `events`; all of them if that is less than there were at first.
+    /// The events beyond the first `events`. Of a packed or shallow history that had more at first they
+    /// are all.
     pub(crate) fn summary_since(&self, events: usize) -> VersionSummary {
         let later = self.event_count().saturating_sub(events) as u32;
         match self {

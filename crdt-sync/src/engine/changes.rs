@@ -1,5 +1,7 @@
 //! Events going out and coming in.
 
+use std::cell::LazyCell;
+
 use crdt_core::{Document, EncodeError, MergeReport, Splice, VersionSummary};
 
 use super::Engine;
@@ -188,10 +190,11 @@ impl Engine {
             }
             None => Default::default(),
         };
+        let new = LazyCell::new(|| doc.summary_since(before));
         let mut caught_up = Vec::new();
         for link in self.links.values_mut() {
             if !link.claimed.is_empty() {
-                link.claimed.subtract(&doc.summary_since(before));
+                link.claimed.subtract(&new);
                 caught_up.push(link.id);
             }
             if link.id == from {
@@ -323,13 +326,14 @@ impl Engine {
         let Some(state) = self.links.get_mut(&link) else {
             return;
         };
-        state.claimed = summary.difference(&doc.summary());
+        let ours = doc.summary();
+        state.claimed = summary.difference(&ours);
         let mut known = summary;
         // What is still under way was not there yet when the peer wrote this.
         if state.buffered > 0 || !state.queue.is_empty() {
             known.union(&state.in_flight);
         }
-        state.known = Known::exactly(known, doc);
+        state.known = Known::exactly(known, &ours, doc);
         state.held = false;
         state.mark(now, &self.config);
         if reply {

@@ -143,8 +143,9 @@ impl Engine {
             session: Some(hello.session),
             takes_packed: hello.capabilities & TAKES_PACKED != 0,
         });
-        state.claimed = hello.summary.difference(&doc.summary());
-        state.known = Known::exactly(hello.summary.clone(), doc);
+        let ours = doc.summary();
+        state.claimed = hello.summary.difference(&ours);
+        state.known = Known::exactly(hello.summary.clone(), &ours, doc);
         state.in_flight = crdt_core::VersionSummary::new();
         state.mark(now, &self.config);
         // Who looks at the status wants to see the round trip soon.

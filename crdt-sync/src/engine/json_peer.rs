@@ -102,10 +102,11 @@ impl Engine {
         let settled = state.buffered == 0
             && state.queue.is_empty()
             && now.saturating_sub(state.busy_at) >= config.settle;
+        let theirs = Known::exactly(theirs, &doc.summary(), doc);
         if all && settled {
-            state.known = Known::exactly(theirs, doc);
+            state.known = theirs;
         } else {
-            state.known.join(&Known::exactly(theirs, doc), doc);
+            state.known.join(&theirs, doc);
         }
         state.mark(now, config);
         if unknown && state.repair_at.is_none() {

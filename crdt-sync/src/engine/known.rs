@@ -15,15 +15,14 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Exactly these. O(agents).
-    pub(super) fn exactly(events: VersionSummary, doc: &Document) -> Known {
-        let ours = doc.summary();
+    /// Exactly these; `ours` are those of the document. O(agents).
+    pub(super) fn exactly(events: VersionSummary, ours: &VersionSummary, doc: &Document) -> Known {
         let mut known = Known {
             first: 0,
             more: events,
         };
-        if known.more.is_superset(&ours) {
-            known.more.subtract(&ours);
+        if known.more.is_superset(ours) {
+            known.more.subtract(ours);
             known.first = doc.event_count();
         }
         known
@@ -95,19 +94,7 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Random numbers, the same on every run (Steele et al. 2014, SplitMix64).
-    struct Rng(u64);
-
-    impl Rng {
-        fn below(&mut self, bound: u64) -> u64 {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = self.0;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            (z ^ (z >> 31)) % bound
-        }
-    }
+    use fastrand::Rng;
 
     fn document(agent: &str) -> Document {
         Document::new(agent).expect("a valid name")
@@ -124,7 +111,7 @@ mod tests {
         let mut part = VersionSummary::new();
         for (agent, ranges) in all.iter() {
             for range in ranges {
-                let len = rng.below(u64::from(range.end - range.start) + 1) as u32;
+                let len = rng.u32(0..=range.end - range.start);
                 part.insert(agent, range.start..range.start + len);
             }
         }
@@ -135,20 +122,20 @@ mod tests {
     #[test]
     fn it_is_the_set_that_it_stands_for() {
         for seed in 0..3_000 {
-            let mut rng = Rng(seed);
+            let mut rng = Rng::with_seed(seed);
             let (mut doc, mut peer) = (document("here"), document("there"));
             let (mut known, mut set) = (Known::default(), VersionSummary::new());
             for _ in 0..12 {
-                match rng.below(8) {
+                match rng.u8(0..8) {
                     0 | 1 => drop(doc.insert(0, "ab")),
                     2 => {
                         // The peer says what it has, of which some is not here.
                         drop(peer.insert(0, "xyz"));
-                        if rng.below(2) == 0 {
+                        if rng.bool() {
                             merge(&mut peer, &doc);
                         }
                         set = peer.summary();
-                        known = Known::exactly(set.clone(), &doc);
+                        known = Known::exactly(set.clone(), &doc.summary(), &doc);
                     }
                     3 => {
                         let before = doc.event_count();
@@ -169,7 +156,7 @@ mod tests {
                     6 => {
                         let other = part_of(&mut rng, &doc.summary());
                         set.union(&other);
-                        known.join(&Known::exactly(other, &doc), &doc);
+                        known.join(&Known::exactly(other, &doc.summary(), &doc), &doc);
                     }
                     _ => {
                         set = doc.summary();

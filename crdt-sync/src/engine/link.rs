@@ -290,3 +290,33 @@ impl Link {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::kind;
+
+    #[test]
+    fn a_message_that_fits_a_frame_goes_as_it_is() {
+        let config = Config::default();
+        let sent = |len| {
+            let mut link = Link::new(LinkId(0), LinkOptions::default(), &config, 0);
+            let mut outputs = VecDeque::new();
+            link.send(vec![9; len], &config, &mut outputs);
+            let frames = outputs.into_iter().filter_map(|output| match output {
+                Output::Send {
+                    message: Outgoing::Binary(bytes),
+                    ..
+                } => Some(bytes),
+                _ => None,
+            });
+            frames.collect::<Vec<_>>()
+        };
+        let longest = config.max_frame;
+        assert_eq!(sent(longest), [vec![9; longest]]);
+        let cut = sent(longest + 1);
+        assert_eq!(cut.len(), 2);
+        assert!(cut.iter().all(|frame| frame[0] == kind::FRAGMENT));
+        assert!(cut.iter().all(|frame| frame.len() <= longest));
+    }
+}

@@ -3,6 +3,8 @@
 //! Each guard owns its closure and takes it away when dropped, so nothing of ours is called after
 //! its time and nothing is leaked.
 
+use std::any::Any;
+
 use js_sys::{Function, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use web_sys::EventTarget;
@@ -26,7 +28,8 @@ extern "C" {
 pub(crate) struct Listener {
     target: EventTarget,
     event: &'static str,
-    closure: Closure<dyn Fn(JsValue)>,
+    callback: Function,
+    _closures: Box<dyn Any>,
 }
 
 impl Listener {
@@ -36,22 +39,33 @@ impl Listener {
         callback: impl Fn(JsValue) + 'static,
     ) -> Listener {
         let closure = Closure::<dyn Fn(JsValue)>::new(callback);
+        let callback = closure.as_ref().unchecked_ref::<Function>().clone();
+        Listener::of(target, event, callback, closure)
+    }
+
+    /// A listener that is a function of JavaScript's, which calls `closures`.
+    pub(crate) fn of(
+        target: &EventTarget,
+        event: &'static str,
+        callback: Function,
+        closures: impl Any,
+    ) -> Listener {
         // Adding a listener fails only for a target that is none.
-        let _ = target.add_event_listener_with_callback(event, closure.as_ref().unchecked_ref());
+        let _ = target.add_event_listener_with_callback(event, &callback);
         Listener {
             target: target.clone(),
             event,
-            closure,
+            callback,
+            _closures: Box::new(closures),
         }
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        let callback = self.closure.as_ref().unchecked_ref();
         let _ = self
             .target
-            .remove_event_listener_with_callback(self.event, callback);
+            .remove_event_listener_with_callback(self.event, &self.callback);
     }
 }
 

@@ -1,11 +1,11 @@
 //! One data channel, for as long as it is kept.
 
 use crdt_sync::Outgoing;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::*;
 use web_sys::{RtcDataChannel, RtcDataChannelState, RtcDataChannelType};
 
 use super::browser::Listener;
-use super::crossing::{self, Receiver};
+use super::crossing;
 
 /// What a channel tells.
 pub(crate) enum ChannelEvent {
@@ -22,8 +22,7 @@ pub(crate) enum ChannelEvent {
 pub(crate) struct Channel {
     raw: RtcDataChannel,
     label: String,
-    _listeners: [Listener; 4],
-    _receiver: Receiver,
+    _listeners: [Listener; 5],
 }
 
 impl Channel {
@@ -47,20 +46,12 @@ impl Channel {
             on("bufferedamountlow", || ChannelEvent::Drained),
             on("close", || ChannelEvent::Closed),
             on("error", || ChannelEvent::Closed),
+            messages(&raw, tell.clone()),
         ];
-        let receiver = {
-            let (bytes, text) = (tell.clone(), tell);
-            Receiver::new(
-                &raw,
-                move |message| bytes(ChannelEvent::Binary(message)),
-                move |message| text(ChannelEvent::Text(message)),
-            )
-        };
         Channel {
             label: raw.label(),
             raw,
             _listeners: listeners,
-            _receiver: receiver,
         }
     }
 
@@ -90,4 +81,14 @@ impl Drop for Channel {
     fn drop(&mut self) {
         self.raw.close();
     }
+}
+
+/// Hears the messages of a channel, for as long as it is kept.
+fn messages(channel: &RtcDataChannel, tell: impl Fn(ChannelEvent) + Clone + 'static) -> Listener {
+    let binary = tell.clone();
+    let take_bytes =
+        Closure::<dyn Fn(Vec<u8>)>::new(move |bytes| binary(ChannelEvent::Binary(bytes)));
+    let take_text = Closure::<dyn Fn(String)>::new(move |text| tell(ChannelEvent::Text(text)));
+    let callback = crossing::receiver(&take_bytes, &take_text);
+    Listener::of(channel, "message", callback, (take_bytes, take_text))
 }

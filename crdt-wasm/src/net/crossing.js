@@ -45,12 +45,20 @@ export function call(listener, payload) {
   try {
     listener(payload);
   } catch (error) {
-    if (typeof reportError === "function") reportError(error);
-    else console.error(error);
+    report(error);
   }
 }
 
-/** Milliseconds on a clock that never goes back. */
+function report(error) {
+  try {
+    if (typeof reportError === "function") reportError(error);
+    else console.error(error);
+  } catch {
+    // A page may have put something of its own in their place. Nothing may be thrown into the module.
+  }
+}
+
+/** Milliseconds on a clock that never goes back, where the host has one. */
 export function now() {
-  return performance.now();
+  return (globalThis.performance ?? Date).now();
 }

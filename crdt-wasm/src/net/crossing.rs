@@ -6,9 +6,6 @@ use web_sys::RtcDataChannel;
 
 use crate::edit::TextChange;
 
-/// The event of a channel that something came.
-const MESSAGE: &str = "message";
-
 #[wasm_bindgen(module = "/src/net/crossing.js")]
 extern "C" {
     #[wasm_bindgen(js_name = withChange)]
@@ -17,7 +14,8 @@ extern "C" {
     #[wasm_bindgen(js_name = withCharacter)]
     fn with_character(list: JsValue, position: usize, deleted: usize, scalar: u32) -> JsValue;
 
-    fn receiver(
+    /// What hears the messages of a channel, and hands each to the one that takes it.
+    pub(super) fn receiver(
         take_bytes: &Closure<dyn Fn(Vec<u8>)>,
         take_text: &Closure<dyn Fn(String)>,
     ) -> Function;
@@ -30,7 +28,7 @@ extern "C" {
     /// Calls who listens. What is thrown there is shown as the browser shows any uncaught error.
     pub(super) fn call(listener: &Function, payload: &JsValue);
 
-    /// Milliseconds on a clock that never goes back.
+    /// Milliseconds on a clock that never goes back, where the host has one.
     pub(super) fn now() -> f64;
 }
 
@@ -44,42 +42,6 @@ pub(super) fn list_of(changes: &[TextChange]) -> JsValue {
             _ => with_change(list, position, deleted, &change.inserted),
         }
     })
-}
-
-/// Hears the messages of a channel, for as long as it is kept.
-pub(super) struct Receiver {
-    channel: RtcDataChannel,
-    listener: Function,
-    _take_bytes: Closure<dyn Fn(Vec<u8>)>,
-    _take_text: Closure<dyn Fn(String)>,
-}
-
-impl Receiver {
-    pub(super) fn new(
-        channel: &RtcDataChannel,
-        take_bytes: impl Fn(Vec<u8>) + 'static,
-        take_text: impl Fn(String) + 'static,
-    ) -> Receiver {
-        let take_bytes = Closure::<dyn Fn(Vec<u8>)>::new(take_bytes);
-        let take_text = Closure::<dyn Fn(String)>::new(take_text);
-        let listener = receiver(&take_bytes, &take_text);
-        // Adding a listener fails only for a target that is none.
-        let _ = channel.add_event_listener_with_callback(MESSAGE, &listener);
-        Receiver {
-            channel: channel.clone(),
-            listener,
-            _take_bytes: take_bytes,
-            _take_text: take_text,
-        }
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        let _ = self
-            .channel
-            .remove_event_listener_with_callback(MESSAGE, &self.listener);
-    }
 }
 
 /// Sends bytes by a channel; fails with what it threw.

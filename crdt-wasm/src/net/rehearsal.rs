@@ -6,8 +6,7 @@
 //! is, nothing is rehearsed.
 //!
 //! Once a function has been in use for a while, the browser compiles it a second time, better. The first
-//! to have its turn is the allocator, some hundred keystrokes after somebody began to type: it is put to
-//! use here until that is behind it.
+//! to have its turn is the allocator, while somebody types: it is put to use here until that is behind it.
 
 use std::hint::black_box;
 
@@ -24,8 +23,8 @@ const LINK: LinkId = LinkId(0);
 /// The most messages that the meeting takes.
 const MESSAGES: usize = 100;
 
-/// So many allocations have Chromium compile the allocator again; they go in turns, each of about a
-/// millisecond, so that nobody waits for them.
+/// So many allocations have Chromium compile the allocator again. They go in turns, which are shorter
+/// than all at once, so that nobody waits for them.
 const ALLOCATIONS: usize = 5_000;
 const TURNS: usize = 8;
 
