@@ -498,6 +498,15 @@ impl Document {
         Ok((out, part))
     }
 
+    /// Appends the event that became part of the document last to `out`, as
+    /// [`Document::encode_part_named`] writes it, if it is a keystroke that follows the one before of its
+    /// agent, which `known` names. Otherwise nothing is written. Returns whether it was.
+    pub fn encode_keystroke_named(&self, known: &[&str], out: &mut Vec<u8>) -> bool {
+        let history = self.history.ready();
+        let written = history.and_then(|history| patch::encode_keystroke(history, known, out));
+        written.is_some()
+    }
+
     /// The events that `have` does not hold, ascending.
     fn missing_from(&self, have: &VersionSummary) -> Result<Vec<Range<Lv>>, EncodeError> {
         self.history.check()?;

@@ -170,6 +170,14 @@ impl Store {
     }
 
     /// The history if it is there without unpacking.
+    pub(crate) fn ready(&self) -> Option<&History> {
+        match self {
+            Store::Ready(history) => Some(history),
+            Store::Packed(_) => None,
+        }
+    }
+
+    /// The same, to be changed.
     #[inline]
     pub(crate) fn ready_mut(&mut self) -> Option<&mut History> {
         if let Store::Packed(packed) = self

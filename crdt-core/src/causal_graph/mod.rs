@@ -68,6 +68,11 @@ impl CausalGraph {
         self.growing.room > 0 && agent == Some(self.growing.agent)
     }
 
+    /// The agent whose next event [`CausalGraph::grow`] would append, if there is one.
+    pub(crate) fn typist(&self) -> Option<AgentIdx> {
+        (self.growing.room > 0).then_some(self.growing.agent)
+    }
+
     /// Appends an event of the agent whose latest event is the last of all, and its only parent.
     #[inline]
     pub(crate) fn grow(&mut self) {

@@ -312,6 +312,40 @@ pub(crate) fn decode_keystroke(bytes: &[u8]) -> Option<Keystroke<'_>> {
     })
 }
 
+/// Appends the last event of a history as a patch that [`decode_keystroke`] reads, byte for byte as
+/// [`encode_named`] writes it, if its only parent is the one before it of its agent and a reader needs
+/// nothing else. Otherwise nothing is written.
+pub(crate) fn encode_keystroke(history: &History, known: &[&str], out: &mut Vec<u8>) -> Option<()> {
+    let graph = &history.graph;
+    let last = graph.len().checked_sub(1);
+    let last = last.filter(|&last| last >= graph.start())?;
+    let (agent, seq, _) = graph.agents.id_of(last);
+    let before = graph.agents.lv_of(agent, seq.checked_sub(1)?)?;
+    let follows = graph
+        .graph
+        .with_parents(last, |parents| parents == [before]);
+    if !follows || !history.times.stamps(agent, seq..seq + 1).is_empty() {
+        return None;
+    }
+    let name = graph.agents.name(agent);
+    let place = known.iter().position(|&known| known == name)? as u64;
+    let run = history.ops.parts_in(last..last + 1).next()?.run;
+    let (kind, distance) = operation(&run, history.ops.cursor_after(before));
+    let is_away = if distance == 0 { 0 } else { AWAY };
+    push(out, place << AGENT_SHIFT | is_away | kind);
+    push(out, seq.into());
+    if distance != 0 {
+        push_signed(out, distance);
+    }
+    if run.is_insert() {
+        // What was inserted last stands last.
+        let text = history.ops.text();
+        let (at, _) = text.char_indices().next_back()?;
+        out.extend_from_slice(&text.as_bytes()[at..]);
+    }
+    Some(())
+}
+
 /// Checks that `place` is in the list of names, or adds the name that follows.
 fn name_at(reader: &mut Reader<'_>, batch: &mut Batch, place: u64) -> Result<u32, DecodeError> {
     let error = reader.error("an agent that is not in the list of names");

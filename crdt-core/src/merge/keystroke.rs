@@ -39,10 +39,18 @@ pub(crate) fn append_keystroke(
     name: &str,
     keystroke: &Keystroke<'_>,
 ) -> Option<Run> {
-    let agents = &history.graph.agents;
-    let agent = agents.find_agent(name)?;
-    let before = agents.lv_of(agent, keystroke.seq.checked_sub(1)?)?;
-    if history.graph.frontier() != [before] || agents.next_seq(agent) != keystroke.seq {
+    let graph = &history.graph;
+    let agents = &graph.agents;
+    let typist = graph.typist().filter(|&agent| agents.name(agent) == name);
+    let agent = typist.or_else(|| agents.find_agent(name))?;
+    if agents.next_seq(agent) != keystroke.seq {
+        return None;
+    }
+    let before = match typist {
+        Some(_) => graph.len() - 1,
+        None => agents.lv_of(agent, keystroke.seq.checked_sub(1)?)?,
+    };
+    if graph.frontier() != [before] {
         return None;
     }
     let run = keystroke.run(history.ops.cursor_after(before))?;
@@ -53,7 +61,11 @@ pub(crate) fn append_keystroke(
     if !fits || history.ops.text_len() + keystroke.text.len() > u32::MAX as usize {
         return None;
     }
-    history.append_local(agent, run, keystroke.text).ok()?;
+    if typist.is_some() {
+        history.grow(run, keystroke.text);
+    } else {
+        history.append_local(agent, run, keystroke.text).ok()?;
+    }
     Some(run)
 }
 

@@ -317,6 +317,7 @@ fn the_short_way_of_a_keystroke_leads_where_the_long_one_does() {
         let mut typists = [typist, other];
         let mut cursor = 0;
         let mut patches: Vec<Vec<u8>> = Vec::new();
+        let mut ways_out = 0;
         for _ in 0..30 {
             let at = usize::from(rng.u8(0..4) == 0);
             if rng.u8(0..3) > 0 {
@@ -339,6 +340,12 @@ fn the_short_way_of_a_keystroke_leads_where_the_long_one_does() {
                 cursor = pos + 1;
             }
             let patch = typist.encode_since_named(&before, &NAMES).unwrap();
+            // And a short way out, which writes the same or nothing.
+            let mut written = b"before it".to_vec();
+            let taken = typist.encode_keystroke_named(&NAMES, &mut written);
+            let expected = if taken { &patch[..] } else { b"" };
+            assert_eq!(written.strip_prefix(b"before it"), Some(expected));
+            ways_out += u32::from(taken);
             patches.push(patch);
             let late = rng.u8(0..8) == 0;
             while let Some(patch) = (!late).then(|| patches.pop()).flatten() {
@@ -356,6 +363,7 @@ fn the_short_way_of_a_keystroke_leads_where_the_long_one_does() {
                 }
             }
         }
+        assert!(ways_out > 0, "who types on has the short way");
         assert_eq!(short.text(), long.text());
         assert_eq!(short.operations_json(), long.operations_json());
         // What they make of the rest is the same, too.
