@@ -14,6 +14,9 @@ use crate::wire::{Message, changes, kind, unpack};
 /// The longest message that is put together before the peer has said hello.
 const MAX_HELLO: usize = 4 * 1024 * 1024;
 
+/// The most bytes that a keystroke takes as a message.
+const KEYSTROKE: usize = 16;
+
 /// More events than this times [`Config::first_part`](crate::Config::first_part) go in parts from the
 /// first on.
 const LONG_HISTORY: u64 = 8;
@@ -228,7 +231,7 @@ impl Engine {
             return;
         };
         if state.buffered == 0 {
-            state.in_flight = VersionSummary::new();
+            state.in_flight.clear();
         }
         if let Some(reply) = state
             .owes_summary
@@ -246,9 +249,12 @@ impl Engine {
             return;
         }
         state.due = None;
-        if state.known.is_all(doc) {
+        if state.known.is_all(doc) || self.send_keystroke(link, now, doc) {
             return;
         }
+        let Some(state) = self.links.get_mut(&link) else {
+            return;
+        };
         let missing = state.known.missing(doc);
         if missing.is_empty() {
             return;
@@ -260,6 +266,34 @@ impl Engine {
             let reason = error.into();
             self.outputs.push_back(Output::Refused { link, reason });
         }
+    }
+
+    /// Sends the peer of a link the last event of the document, if that is a keystroke and all that it
+    /// lacks. Returns whether that was so.
+    fn send_keystroke(&mut self, link: LinkId, now: Millis, doc: &Document) -> bool {
+        let Some(state) = self.links.get_mut(&link) else {
+            return false;
+        };
+        let Some(peer) = state
+            .peer
+            .as_ref()
+            .filter(|_| state.speech == Speech::Binary && state.known.lacks_the_last(doc))
+        else {
+            return false;
+        };
+        let mut message = Vec::with_capacity(KEYSTROKE);
+        message.push(kind::CHANGES);
+        let names = [self.agent.as_str(), peer.agent.as_str()];
+        if !doc.encode_keystroke_named(&names, &mut message) {
+            return false;
+        }
+        state.send(message, &self.config, &mut self.outputs);
+        state.part = None;
+        state.told_too_old = false;
+        state.flushed(now);
+        state.known.learn_all(doc);
+        state.in_flight.add_last(doc);
+        true
     }
 
     /// Sends events of the document to the peer of a link, or a first part of them.
@@ -306,11 +340,7 @@ impl Engine {
         } else {
             state.known.learn_all(doc);
         }
-        if state.in_flight.is_empty() {
-            state.in_flight = events;
-        } else {
-            state.in_flight.union(&events);
-        }
+        state.in_flight.add(events);
         Ok(())
     }
 
@@ -331,7 +361,7 @@ impl Engine {
         let mut known = summary;
         // What is still under way was not there yet when the peer wrote this.
         if state.buffered > 0 || !state.queue.is_empty() {
-            known.union(&state.in_flight);
+            known.union(&state.in_flight.events(doc));
         }
         state.known = Known::exactly(known, &ours, doc);
         state.held = false;

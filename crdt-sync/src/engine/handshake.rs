@@ -146,7 +146,7 @@ impl Engine {
         let ours = doc.summary();
         state.claimed = hello.summary.difference(&ours);
         state.known = Known::exactly(hello.summary.clone(), &ours, doc);
-        state.in_flight = crdt_core::VersionSummary::new();
+        state.in_flight.clear();
         state.mark(now, &self.config);
         // Who looks at the status wants to see the round trip soon.
         let first = now.saturating_add(self.config.settle);

@@ -1,5 +1,7 @@
 //! What a peer has of the document, as far as is known.
 
+use std::ops::Range;
+
 use crdt_core::{Document, VersionSummary};
 
 /// What a peer has: what it said, sent, and was sent.
@@ -39,6 +41,11 @@ impl Known {
     /// Whether it is all that is here.
     pub(super) fn is_all(&self, doc: &Document) -> bool {
         self.first == doc.event_count()
+    }
+
+    /// Whether the last event here is all that is not among it.
+    pub(super) fn lacks_the_last(&self, doc: &Document) -> bool {
+        self.more.is_empty() && self.first + 1 == doc.event_count()
     }
 
     /// What is here and not among it. O(runs of what came here after the peer was up to date).
@@ -88,6 +95,52 @@ impl Known {
             let later = doc.summary_since(self.first);
             self.more.subtract(&doc.summary().difference(&later));
         }
+    }
+}
+
+/// What was sent to a peer and may still be under way.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Flight {
+    events: VersionSummary,
+    /// And these, one after the other, of the document as it came to be here: who types on sends such,
+    /// and is named when somebody asks.
+    last: Range<usize>,
+}
+
+impl Flight {
+    pub(super) fn clear(&mut self) {
+        if !self.events.is_empty() {
+            self.events = VersionSummary::new();
+        }
+        self.last = 0..0;
+    }
+
+    pub(super) fn add(&mut self, events: VersionSummary) {
+        if self.events.is_empty() {
+            self.events = events;
+        } else {
+            self.events.union(&events);
+        }
+    }
+
+    /// The last event of the document, too.
+    pub(super) fn add_last(&mut self, doc: &Document) {
+        let end = doc.event_count();
+        if self.last.end + 1 != end {
+            self.events = self.events(doc);
+            self.last.start = end - 1;
+        }
+        self.last.end = end;
+    }
+
+    pub(super) fn events(&self, doc: &Document) -> VersionSummary {
+        let mut events = self.events.clone();
+        if !self.last.is_empty() {
+            let mut last = doc.summary_since(self.last.start);
+            last.subtract(&doc.summary_since(self.last.end));
+            events.union(&last);
+        }
+        events
     }
 }
 
@@ -170,6 +223,41 @@ mod tests {
                 let claimed = set.difference(&ours).event_count();
                 let lag = known.lag(doc.event_count(), claimed);
                 assert_eq!(lag, missing.event_count(), "seed {seed}");
+            }
+        }
+    }
+
+    /// Beside it, what is under way is kept as the plain set that it stands for.
+    #[test]
+    fn what_is_under_way_is_what_was_sent() {
+        for seed in 0..3_000 {
+            let mut rng = Rng::with_seed(seed);
+            let (mut doc, mut peer) = (document("here"), document("there"));
+            let (mut flight, mut set) = (Flight::default(), VersionSummary::new());
+            for _ in 0..12 {
+                match rng.u8(0..8) {
+                    0 => {
+                        drop(peer.insert(0, "xyz"));
+                        merge(&mut doc, &peer);
+                    }
+                    1 => {
+                        let part = part_of(&mut rng, &doc.summary());
+                        set.union(&part);
+                        flight.add(part);
+                    }
+                    2 => {
+                        set = VersionSummary::new();
+                        flight.clear();
+                    }
+                    3 => drop(doc.insert(0, "a")),
+                    _ => {
+                        let before = doc.event_count();
+                        drop(doc.insert(0, "a"));
+                        set.union(&doc.summary_since(before));
+                        flight.add_last(&doc);
+                    }
+                }
+                assert_eq!(flight.events(&doc), set, "seed {seed}");
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crdt_core::VersionSummary;
 
-use super::known::Known;
+use super::known::{Flight, Known};
 use crate::config::Config;
 use crate::types::{Channel, LinkId, LinkOptions, Millis, Outgoing, Output, PeerStatus, Speech};
 use crate::wire::{Message, Reassembly, fragments};
@@ -38,7 +38,7 @@ pub(super) struct Link {
 
     pub(super) known: Known,
     /// What was sent since the transport was last empty.
-    pub(super) in_flight: VersionSummary,
+    pub(super) in_flight: Flight,
     /// What the peer said to have and is missing here.
     pub(super) claimed: VersionSummary,
     /// Its changes come into a document that was empty when the first of them came.
@@ -123,7 +123,7 @@ impl Link {
             hello_said: now,
             compat_at: None,
             known: Known::default(),
-            in_flight: VersionSummary::new(),
+            in_flight: Flight::default(),
             claimed: VersionSummary::new(),
             filling: false,
             due: None,

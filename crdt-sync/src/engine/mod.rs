@@ -17,6 +17,7 @@ mod link;
 mod liveness;
 mod presence;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -73,6 +74,8 @@ pub struct Engine {
     version: Option<Arc<Version>>,
     /// How many events the document was last seen to have, and since when.
     seen: (usize, Millis),
+    /// What [`Engine::next_timeout`] said last, if nothing was done since.
+    timeout: Cell<Option<Option<Millis>>>,
     outputs: VecDeque<Output>,
 }
 
@@ -100,6 +103,7 @@ impl Engine {
             presence: Presence::new(session, agent, sessions, bytes),
             version: None,
             seen: (0, 0),
+            timeout: Cell::new(None),
             outputs: VecDeque::new(),
         }
     }
@@ -239,13 +243,25 @@ impl Engine {
     /// Goes on with a long history, of which one part was sent. To be called when the outputs are
     /// drained, until it returns that there was nothing to do; [`Engine::tick`] does the same, later.
     pub fn send_on(&mut self, now: Millis, doc: &Document) -> bool {
+        self.wake(now);
         let before = self.outputs.len();
         self.flush_all(now, doc);
         self.outputs.len() > before
     }
 
+    /// Whether [`Engine::send_on`] may have something to do.
+    pub fn goes_on(&self) -> bool {
+        self.links.values().any(|link| link.due.is_some())
+    }
+
     /// When to call [`Engine::tick`]; a time that has passed means now. Ask after every call.
     pub fn next_timeout(&self) -> Option<Millis> {
+        let timeout = self.timeout.get().unwrap_or_else(|| self.find_timeout());
+        self.timeout.set(Some(timeout));
+        timeout
+    }
+
+    fn find_timeout(&self) -> Option<Millis> {
         let links = self.links.values().flat_map(|link| {
             let flush = link
                 .due
@@ -337,11 +353,14 @@ impl Engine {
         version
     }
 
-    /// Notices when this machine slept, or its timers were held back: then silence proves nothing
+    /// To be called first by all that changes something. Notices when this machine slept, or its timers were held back: then silence proves nothing
     /// about the peers, and they are asked afresh.
     fn wake(&mut self, now: Millis) {
         let late = |at: Millis| now.saturating_sub(at) > self.config.heartbeat;
-        let slept = self.next_timeout().is_some_and(late);
+        let timeout = self.timeout.take();
+        let slept = timeout
+            .unwrap_or_else(|| self.find_timeout())
+            .is_some_and(late);
         if !slept {
             return;
         }
