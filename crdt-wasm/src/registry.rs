@@ -25,7 +25,7 @@ pub(crate) trait Watcher {
 pub(crate) struct Entry {
     handle: u32,
     document: RefCell<Document>,
-    watchers: RefCell<Vec<Weak<dyn Watcher>>>,
+    watchers: RefCell<Rc<Vec<Weak<dyn Watcher>>>>,
     live: Cell<bool>,
 }
 
@@ -124,6 +124,7 @@ impl Entry {
     #[cfg(any(test, feature = "network"))]
     pub(crate) fn watch(&self, watcher: Weak<dyn Watcher>) {
         let mut watchers = self.watchers.borrow_mut();
+        let watchers = Rc::make_mut(&mut watchers);
         watchers.retain(|known| known.strong_count() > 0);
         watchers.push(watcher);
     }
@@ -131,13 +132,8 @@ impl Entry {
     /// Calls `tell` for every watcher that lives; they may call back into this entry.
     #[inline(always)]
     pub(crate) fn each_watcher(&self, tell: impl Fn(&dyn Watcher)) {
-        let watchers: Vec<_> = self
-            .watchers
-            .borrow()
-            .iter()
-            .filter_map(Weak::upgrade)
-            .collect();
-        for watcher in watchers {
+        let watchers = Rc::clone(&self.watchers.borrow());
+        for watcher in watchers.iter().filter_map(Weak::upgrade) {
             tell(&*watcher);
         }
     }

@@ -1,17 +1,22 @@
 //! One data channel, for as long as it is kept.
 
-use crdt_sync::Outgoing;
+use crdt_sync::{Channel as Stream, Outgoing};
 use wasm_bindgen::prelude::*;
 use web_sys::{RtcDataChannel, RtcDataChannelState, RtcDataChannelType};
 
 use super::browser::Listener;
-use super::crossing;
+use super::crossing::{self, Port};
+
+/// The label of the channel that carries the document.
+pub(super) const SYNC_LABEL: &str = "crdt-sync";
+
+/// The label of the channel for cursors and names, which must not wait behind a long transfer.
+pub(super) const PRESENCE_LABEL: &str = "crdt-presence";
 
 /// What a channel tells.
 pub(crate) enum ChannelEvent {
     Open,
     Text(String),
-    Binary(Vec<u8>),
     /// What waited to be sent has fallen below the mark.
     Drained,
     /// It closed, or failed.
@@ -21,19 +26,20 @@ pub(crate) enum ChannelEvent {
 /// The channel; dropped, it closes and is silent.
 pub(crate) struct Channel {
     raw: RtcDataChannel,
-    label: String,
+    stream: Stream,
     _listeners: [Listener; 5],
 }
 
 impl Channel {
     /// Takes a channel over. The listeners stand before any other code runs, so no message that
-    /// the browser holds back until then is lost.
+    /// the browser holds back until then is lost. Binary messages go to `take`.
     ///
     /// Below `low_water` waiting bytes it tells that it is [drained](ChannelEvent::Drained).
     pub(crate) fn adopt(
         raw: RtcDataChannel,
         low_water: u32,
         tell: impl Fn(ChannelEvent) + Clone + 'static,
+        take: impl Fn(&[u8]) + 'static,
     ) -> Channel {
         raw.set_binary_type(RtcDataChannelType::Arraybuffer);
         raw.set_buffered_amount_low_threshold(low_water);
@@ -46,18 +52,21 @@ impl Channel {
             on("bufferedamountlow", || ChannelEvent::Drained),
             on("close", || ChannelEvent::Closed),
             on("error", || ChannelEvent::Closed),
-            messages(&raw, tell.clone()),
+            messages(&raw, tell.clone(), take),
         ];
         Channel {
-            label: raw.label(),
+            stream: match raw.label().as_str() {
+                PRESENCE_LABEL => Stream::Presence,
+                _ => Stream::Sync,
+            },
             raw,
             _listeners: listeners,
         }
     }
 
-    /// Whether it has this label.
-    pub(crate) fn is_for(&self, label: &str) -> bool {
-        self.label == label
+    /// Which of the engine's streams it is for.
+    pub(crate) fn stream(&self) -> Stream {
+        self.stream
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -84,11 +93,11 @@ impl Drop for Channel {
 }
 
 /// Hears the messages of a channel, for as long as it is kept.
-fn messages(channel: &RtcDataChannel, tell: impl Fn(ChannelEvent) + Clone + 'static) -> Listener {
-    let binary = tell.clone();
-    let take_bytes =
-        Closure::<dyn Fn(Vec<u8>)>::new(move |bytes| binary(ChannelEvent::Binary(bytes)));
-    let take_text = Closure::<dyn Fn(String)>::new(move |text| tell(ChannelEvent::Text(text)));
-    let callback = crossing::receiver(&take_bytes, &take_text);
-    Listener::of(channel, "message", callback, (take_bytes, take_text))
+fn messages(
+    channel: &RtcDataChannel,
+    tell: impl Fn(ChannelEvent) + 'static,
+    take: impl Fn(&[u8]) + 'static,
+) -> Listener {
+    let port = Port::new(take, move |text| tell(ChannelEvent::Text(text)));
+    Listener::of(channel, "message", port.receiver.clone(), port)
 }

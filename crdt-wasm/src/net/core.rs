@@ -10,7 +10,6 @@ use web_sys::EventTarget;
 
 use super::browser::{Deferred, Listener, Timer, now};
 use super::bus::Bus;
-use super::channel::ChannelEvent;
 use super::connection;
 use super::custom::Customs;
 use super::doctor::Host;
@@ -23,7 +22,6 @@ use super::relay::Relay;
 use super::session::{Event, Identity, Session, thrown};
 use super::signaling::Signaling;
 use super::status::{Phase, Problem, Status};
-use super::wire::WireEvent;
 use crate::argument;
 use crate::error::BindingError;
 use crate::object::plain;
@@ -88,10 +86,6 @@ impl Core {
     pub(crate) fn handle(&mut self, session: &Session, event: Event) {
         match event {
             Event::Edited => self.local_edit(session),
-            Event::Wire {
-                link,
-                event: WireEvent::Channel(_, ChannelEvent::Binary(bytes)),
-            } => self.on_bytes(session, link, &bytes),
             event => self.handle_other(session, event),
         }
     }
@@ -108,9 +102,10 @@ impl Core {
             }
             Event::Destroy => self.destroy(session),
             Event::Edited => self.local_edit(session),
+            Event::Bytes { link, bytes } => self.on_bytes(session, link, &bytes),
             Event::Merged(changes) => {
                 self.local_edit(session);
-                self.tell_changes(session, &changes);
+                self.tell_changes(session, changes);
             }
             Event::Presence { field, value } => self.set_presence(session, field, value),
             Event::Freed => {

@@ -1,38 +1,65 @@
 // What crosses with every keystroke between the browser and the module. After the pause before it,
 // each call from one to the other takes longer than the merge: so there is one for each thing to be
-// done, and it does nothing that the next lines do not say.
+// done, it does nothing that the next lines do not say, and a short message is copied byte by byte,
+// which costs less than to ask the browser for a view of it.
 
-/** Adds a replacement to the list of what a merge changed; makes the list when there is none. */
-export function withChange(list, position, deleted, inserted) {
-  const change = { position, deleted, inserted };
-  if (list === undefined) return [change];
-  list.push(change);
-  return list;
+/** Up to this many bytes, a message is short: it lies on the module's tray as it crosses. */
+const SHORT = 64;
+
+/** The functions of the module. */
+let wasm;
+/** Its memory. */
+let memory = new Uint8Array();
+/** Where the tray is in it, and what lies there, by its length. */
+let tray = 0;
+let lying = [];
+
+/** Called by the module when it runs. */
+export function attach(exports) {
+  wasm = exports;
+  tray = wasm.crdt_tray() >>> 0;
 }
 
-/** The same, of one character: a number needs no decoder. */
-export function withCharacter(list, position, deleted, scalar) {
-  return withChange(list, position, deleted, String.fromCodePoint(scalar));
+/** Memory that has grown is another buffer. */
+function refresh() {
+  if (memory.length > 0) return;
+  memory = new Uint8Array(wasm.memory.buffer);
+  lying = Array.from({ length: SHORT + 1 }, (_, length) => memory.subarray(tray, tray + length));
 }
 
-/** What hears the messages of a channel, and hands each to the one of two functions that takes it. */
-export function receiver(takeBytes, takeText) {
+/**
+ * What hears the messages of a channel. Short ones it puts on the tray, for the channel's port,
+ * others it hands to one of the two functions.
+ */
+export function receiver(port, takeBytes, takeText) {
   return ({ data }) => {
-    if (typeof data === "string") takeText(data);
-    else takeBytes(new Uint8Array(data));
+    if (typeof data === "string") {
+      takeText(data);
+      return;
+    }
+    const bytes = new Uint8Array(data);
+    const { length } = bytes;
+    if (length > SHORT) {
+      takeBytes(bytes);
+      return;
+    }
+    refresh();
+    for (let at = 0; at < length; at++) memory[tray + at] = bytes[at];
+    wasm.crdt_received(port, length);
   };
 }
 
 let thrown;
 
-/** Sends bytes by a channel. Returns whether it took them; `whyNot` has what it threw. */
-export function send(channel, bytes) {
+/** Sends what lies on the tray. Returns 1 if the channel took it; `whyNot` has what it threw. */
+export function sendShort(channel, length) {
+  refresh();
   try {
-    channel.send(bytes);
-    return true;
+    channel.send(lying[length]);
+    return 1;
   } catch (error) {
     thrown = error;
-    return false;
+    return 0;
   }
 }
 
@@ -49,6 +76,22 @@ export function call(listener, payload) {
   }
 }
 
+/** What stands in at a rehearsal for a channel, a message of it, and who listens. */
+export function standIns() {
+  const message = new MessageEvent("message", { data: new ArrayBuffer(5) });
+  return [{ send() {} }, message, () => {}];
+}
+
+/** Tells who listens of one replacement, by one character or, where that is negative, by none. */
+export function tellCharacter(listener, position, deleted, scalar) {
+  call(listener, [{ position: position >>> 0, deleted: deleted >>> 0, inserted: scalar < 0 ? "" : String.fromCodePoint(scalar) }]);
+}
+
+/** Adds a replacement to the list of what a merge changed. */
+export function addChange(list, position, deleted, inserted) {
+  list.push({ position, deleted, inserted });
+}
+
 function report(error) {
   try {
     if (typeof reportError === "function") reportError(error);
@@ -58,7 +101,10 @@ function report(error) {
   }
 }
 
-/** Milliseconds on a clock that never goes back, where the host has one. */
+/** A clock that never goes back, where the host has one. */
+const clock = globalThis.performance ?? Date;
+
+/** What it says, in milliseconds. */
 export function now() {
-  return (globalThis.performance ?? Date).now();
+  return clock.now();
 }

@@ -132,7 +132,7 @@ impl Core {
                 Input::State(state)
             }
             WireEvent::Connection(ConnectionEvent::Channel(raw)) => {
-                if wire.adopt(raw, teller(session, link)) {
+                if wire.adopt(raw, teller(session, link), session.taker(link)) {
                     self.raise(session, &id);
                 }
                 return;
@@ -150,10 +150,11 @@ impl Core {
 
     /// A message by a channel of a wire.
     pub(super) fn on_bytes(&mut self, session: &Session, link: LinkId, bytes: &[u8]) {
-        match self.peers.wire(link) {
-            None => return,
-            Some((_, wire)) if wire.is_up => {}
-            Some((id, _)) => self.raise(session, &id),
+        if !self.peers.is_up(link) {
+            let Some((id, _)) = self.peers.wire(link) else {
+                return;
+            };
+            self.raise(session, &id);
         }
         self.receive_binary(session, link, bytes);
     }
@@ -402,7 +403,7 @@ impl Core {
         let tell = teller(session, wire.link);
         // An offer without channels would connect nothing; the peer has not opened any.
         if matches!(step, Action::CreateOffer { .. }) && !wire.has_channels() {
-            wire.open_channels(is_our_kind, tell.clone());
+            wire.open_channels(is_our_kind, tell.clone(), session.taker(wire.link));
         }
         wire.step(step, tell);
     }
@@ -448,7 +449,8 @@ impl Core {
         let link = wire.link;
         if let Some(peer) = self.peers.get_mut(id) {
             if we_offer(&session.identity().agent, id) {
-                wire.open_channels(peer.page.is_some(), teller(session, link));
+                let (tell, take) = (teller(session, link), session.taker(link));
+                wire.open_channels(peer.page.is_some(), tell, take);
             }
             peer.wire = Some(wire);
             peer.state = ConnectionState::New;
@@ -492,7 +494,6 @@ impl Core {
                 self.raise(session, id);
                 self.receive_text(session, link, &text);
             }
-            ChannelEvent::Binary(bytes) => self.on_bytes(session, link, &bytes),
             ChannelEvent::Closed if is_document => {
                 self.drop_wire(session, id);
                 if let Some(peer) = self.peers.get_mut(id) {

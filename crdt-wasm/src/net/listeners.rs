@@ -2,11 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use js_sys::Function;
 use wasm_bindgen::JsValue;
 
-use super::crossing;
+use super::crossing::{self, Telling};
+use crate::edit::TextChange;
 
 /// The events of a `NetworkSync`; `NetworkSyncEvents` in the TypeScript types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +59,6 @@ impl EventName {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Audience {
     Event(EventName),
-    /// The one `onChange` callback.
-    Changes,
     /// The one callback of `setTextChangeCallback`.
     Text,
 }
@@ -67,6 +67,8 @@ enum Audience {
 enum Call {
     /// Those who listen, with what they are told.
     Tell(Audience, JsValue),
+    /// Those who listen for changes of the text, with these.
+    Changed(Vec<TextChange>),
     /// A function of something that the user made, which has its own way to tell how it went.
     Run(Box<dyn FnOnce()>),
 }
@@ -74,9 +76,10 @@ enum Call {
 /// The callbacks of one `NetworkSync` and the calls that wait for them.
 #[derive(Default)]
 pub(crate) struct Listeners {
-    by_event: RefCell<Vec<(EventName, Function)>>,
-    changes: RefCell<Option<Function>>,
-    text: RefCell<Option<Function>>,
+    by_event: RefCell<Rc<Vec<(EventName, Function)>>>,
+    /// The one `onChange` callback.
+    changes: RefCell<Option<Rc<Function>>>,
+    text: RefCell<Option<Rc<Function>>>,
     waiting: RefCell<VecDeque<Call>>,
     delivering: Cell<bool>,
 }
@@ -88,22 +91,21 @@ impl Listeners {
             .iter()
             .any(|known| known.0 == event && known.1 == callback)
         {
-            listeners.push((event, callback));
+            Rc::make_mut(&mut listeners).push((event, callback));
         }
     }
 
     pub(crate) fn remove(&self, event: EventName, callback: &Function) {
-        self.by_event
-            .borrow_mut()
-            .retain(|known| known.0 != event || &known.1 != callback);
+        let mut listeners = self.by_event.borrow_mut();
+        Rc::make_mut(&mut listeners).retain(|known| known.0 != event || &known.1 != callback);
     }
 
     pub(crate) fn set_changes(&self, callback: Option<Function>) {
-        self.changes.replace(callback);
+        self.changes.replace(callback.map(Rc::new));
     }
 
     pub(crate) fn set_text(&self, callback: Option<Function>) {
-        self.text.replace(callback);
+        self.text.replace(callback.map(Rc::new));
     }
 
     /// Forgets every callback and all that they were still to be told.
@@ -127,11 +129,12 @@ impl Listeners {
     }
 
     pub(crate) fn queue(&self, event: EventName, payload: JsValue) {
-        let mut waiting = self.waiting.borrow_mut();
-        if event == EventName::Change {
-            waiting.push_back(Call::Tell(Audience::Changes, payload.clone()));
-        }
-        waiting.push_back(Call::Tell(Audience::Event(event), payload));
+        let call = Call::Tell(Audience::Event(event), payload);
+        self.waiting.borrow_mut().push_back(call);
+    }
+
+    pub(crate) fn queue_changes(&self, changes: Vec<TextChange>) {
+        self.waiting.borrow_mut().push_back(Call::Changed(changes));
     }
 
     /// Makes a call of another kind when its turn comes.
@@ -153,33 +156,34 @@ impl Listeners {
         }
         loop {
             let next = self.waiting.borrow_mut().pop_front();
-            let (audience, payload) = match next {
-                Some(Call::Tell(audience, payload)) => (audience, payload),
-                Some(Call::Run(run)) => {
-                    run();
-                    continue;
+            match next {
+                Some(Call::Tell(Audience::Event(event), payload)) => {
+                    self.each_of(event, |listener| crossing::call(listener, &payload));
                 }
+                Some(Call::Tell(Audience::Text, payload)) => {
+                    let listener = self.text.borrow().clone();
+                    listener.inspect(|listener| crossing::call(listener, &payload));
+                }
+                Some(Call::Changed(changes)) => self.tell_changes(&changes),
+                Some(Call::Run(run)) => run(),
                 None => break,
-            };
-            for callback in self.callbacks(audience) {
-                crossing::call(&callback, &payload);
             }
         }
         self.delivering.set(false);
     }
 
-    /// The callbacks as they are now; one may take itself or another away while they are called.
-    fn callbacks(&self, audience: Audience) -> Vec<Function> {
-        match audience {
-            Audience::Event(event) => self
-                .by_event
-                .borrow()
-                .iter()
-                .filter(|known| known.0 == event)
-                .map(|known| known.1.clone())
-                .collect(),
-            Audience::Changes => self.changes.borrow().iter().cloned().collect(),
-            Audience::Text => self.text.borrow().iter().cloned().collect(),
-        }
+    fn tell_changes(&self, changes: &[TextChange]) {
+        let mut telling = Telling::of(changes);
+        let listener = self.changes.borrow().clone();
+        listener.inspect(|listener| telling.tell(listener));
+        self.each_of(EventName::Change, |listener| telling.tell(listener));
+    }
+
+    /// Those who listen for an event as they are now; one may take itself or another away while they
+    /// are called.
+    fn each_of(&self, event: EventName, mut call: impl FnMut(&Function)) {
+        let all = Rc::clone(&self.by_event.borrow());
+        let those = all.iter().filter(|known| known.0 == event);
+        those.for_each(|(_, listener)| call(listener));
     }
 }

@@ -185,6 +185,13 @@ impl Peers {
         })
     }
 
+    /// Whether the wire of a link is in use, and open.
+    pub(super) fn is_up(&self, link: LinkId) -> bool {
+        let is_it = |wire: &Wire| wire.is_up && wire.link == link;
+        let mut wires = self.all.values().filter_map(|peer| peer.wire.as_ref());
+        wires.any(is_it)
+    }
+
     /// Whom a link within the browser leads to.
     pub(super) fn on_bus(&self, link: LinkId) -> Option<AgentId> {
         let found = self
@@ -210,10 +217,9 @@ impl Peers {
 
     /// The transport behind a link.
     pub(super) fn transport(&mut self, link: LinkId) -> Option<&mut dyn Transport> {
-        let peers = self.all.values_mut();
-        let mut all = peers.flat_map(Peer::transports_mut);
-        all.find(|(known, _)| *known == link)
-            .map(|(_, transport)| transport)
+        self.all
+            .values_mut()
+            .find_map(|peer| peer.transport_mut(link))
     }
 
     /// The transports that the engine knows of.
@@ -292,14 +298,18 @@ impl Peer {
         [bus, wire, relay].into_iter().flatten()
     }
 
-    fn transports_mut(&mut self) -> impl Iterator<Item = (LinkId, &mut dyn Transport)> {
-        let bus = self.bus.as_mut();
-        let bus = bus.and_then(|bus| Some((bus.link?, bus as &mut dyn Transport)));
-        let wire = self.wire.as_mut();
-        let wire = wire.map(|wire| (wire.link, wire as &mut dyn Transport));
-        let relay = self.relay.as_mut();
-        let relay = relay.map(|relay| (relay.link, relay as &mut dyn Transport));
-        [bus, wire, relay].into_iter().flatten()
+    fn transport_mut(&mut self, link: LinkId) -> Option<&mut dyn Transport> {
+        if let Some(wire) = &mut self.wire
+            && wire.is_up
+            && wire.link == link
+        {
+            return Some(wire);
+        }
+        match (&mut self.bus, &mut self.relay) {
+            (Some(bus), _) if bus.link == Some(link) => Some(bus),
+            (_, Some(relay)) if relay.link == link => Some(relay),
+            _ => None,
+        }
     }
 
     /// Whether there is an open channel to it.

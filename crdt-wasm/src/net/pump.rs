@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::browser::now;
 use super::core::Core;
-use super::crossing;
 use super::error::NetworkError;
 use super::listeners::EventName;
 use super::session::Session;
@@ -176,14 +175,12 @@ impl Core {
     }
 
     /// Lets listeners know what became of the text.
-    pub(super) fn tell_changes(&self, session: &Session, changes: &[TextChange]) {
+    pub(super) fn tell_changes(&self, session: &Session, changes: Vec<TextChange>) {
         if changes.is_empty() {
             return;
         }
         if session.listeners().wants_changes() {
-            session
-                .listeners()
-                .queue(EventName::Change, crossing::list_of(changes));
+            session.listeners().queue_changes(changes);
         }
         if session.listeners().wants_text() {
             let text = session.entry().read(|document| Ok(document.text()));
@@ -210,6 +207,7 @@ impl Core {
         let mut all = Vec::new();
         while let Some(output) = self.next_output(session) {
             match output {
+                Output::Changed { splices } if all.is_empty() => all = splices,
                 Output::Changed { splices } => all.extend(splices),
                 output => self.carry_out(session, output),
             }
@@ -222,7 +220,7 @@ impl Core {
             } else {
                 changes_of(all)
             };
-            self.tell_changes(session, &changes);
+            self.tell_changes(session, changes);
         }
     }
 
@@ -232,6 +230,9 @@ impl Core {
         let engine = self.engine.as_mut()?;
         if let Some(output) = engine.poll_output() {
             return Some(output);
+        }
+        if !engine.goes_on() {
+            return None;
         }
         let sent = session
             .entry()

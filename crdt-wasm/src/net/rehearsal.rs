@@ -5,8 +5,10 @@
 //! nothing to do rehearses one, with documents of its own. Where the browser does not say when that
 //! is, nothing is rehearsed.
 //!
-//! Once a function has been in use for a while, the browser compiles it a second time, better. The first
-//! to have its turn is the allocator, while somebody types: it is put to use here until that is behind it.
+//! Once a function has been in use for a while, the browser compiles it a second time, better: the
+//! allocator, first of all, and what a keystroke runs through in JavaScript and between that and
+//! WebAssembly. It would do so while somebody types, and each keystroke until then would take longer. So
+//! these are put to use here until that is behind them, in a document of their own.
 
 use std::hint::black_box;
 
@@ -17,23 +19,35 @@ use wasm_bindgen::prelude::*;
 
 use super::crossing;
 use super::pump::changes_of;
+use crate::registry;
 
 const LINK: LinkId = LinkId(0);
 
 /// The most messages that the meeting takes.
 const MESSAGES: usize = 100;
 
-/// So many allocations have Chromium compile the allocator again. They go in turns, which are shorter
-/// than all at once, so that nobody waits for them.
-const ALLOCATIONS: usize = 5_000;
+/// What comes after the meeting goes in turns, which are shorter than all at once, so that nobody waits
+/// for them.
 const TURNS: usize = 8;
+
+/// In all turns together, Chromium compiles the allocator again after so many allocations of each, and
+/// what is between JavaScript and the module after so many keystrokes.
+const ALLOCATIONS: usize = 5_000;
+const KEYSTROKES: u32 = 150;
+
+#[wasm_bindgen(module = "/src/document.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = insert)]
+    fn insert_by_page(handle: u32, position: u32, text: &str) -> JsValue;
+}
 
 /// When the module was loaded.
 #[wasm_bindgen(start)]
 fn loaded() {
+    crossing::open();
     when_idle(|| {
-        rehearse(&|splices| drop(crossing::list_of(&changes_of(splices))));
-        allocate(TURNS);
+        rehearse(&|splices| drop(black_box(changes_of(splices))));
+        go_on(TURNS);
     });
 }
 
@@ -46,16 +60,35 @@ fn when_idle(act: impl FnOnce() + 'static) {
     }
 }
 
-/// Takes memory and gives it back, in so many turns.
-fn allocate(turns: usize) {
+/// Takes so many turns.
+fn go_on(turns: usize) {
+    allocate();
+    type_by_page();
+    crossing::rehearse(KEYSTROKES);
+    if turns > 1 {
+        when_idle(move || go_on(turns - 1));
+    }
+}
+
+/// Takes memory and gives it back.
+fn allocate() {
     for at in 0..ALLOCATIONS {
         let bytes = 8 << (at % 4);
         // The compiler would leave out what nobody looks at.
         drop(black_box(Vec::<u8>::with_capacity(bytes)));
     }
-    if turns > 1 {
-        when_idle(move || allocate(turns - 1));
+}
+
+/// Types into a document as a page does.
+fn type_by_page() {
+    let Ok(document) = Document::new("alone") else {
+        return;
+    };
+    let handle = registry::add(document);
+    for at in 0..KEYSTROKES {
+        insert_by_page(handle, at, "a");
     }
+    let _ = registry::remove(handle);
 }
 
 /// Lets a replica with a text and an empty one meet, and type. `tell` hears of the changes. Returns

@@ -59,6 +59,11 @@ pub(crate) enum Event {
         link: LinkId,
         event: WireEvent,
     },
+    /// A binary message by a channel of that connection.
+    Bytes {
+        link: LinkId,
+        bytes: Vec<u8>,
+    },
     Relay(RelayEvent),
     Bus(BusMessage),
     /// A transport of the user's own is to be used, or no longer.
@@ -84,11 +89,10 @@ impl Event {
     /// unless the engine does.
     pub(crate) fn is_traffic(&self) -> bool {
         match self {
-            Event::Edited | Event::Merged(_) | Event::Presence { .. } => true,
-            Event::Wire { event, .. } => matches!(
-                event,
-                WireEvent::Channel(_, ChannelEvent::Binary(_) | ChannelEvent::Drained)
-            ),
+            Event::Edited | Event::Merged(_) | Event::Presence { .. } | Event::Bytes { .. } => true,
+            Event::Wire { event, .. } => {
+                matches!(event, WireEvent::Channel(_, ChannelEvent::Drained))
+            }
             Event::Custom { event, .. } => matches!(
                 event,
                 CustomEvent::Receive(_) | CustomEvent::Buffered(_) | CustomEvent::Drained
@@ -256,6 +260,25 @@ impl Session {
         }
     }
 
+    /// What takes the binary messages of a connection, for as long as the session is. They come with
+    /// every keystroke, and go past the inbox where nothing waits there.
+    pub(crate) fn taker(&self, link: LinkId) -> impl Fn(&[u8]) + Clone + 'static {
+        let this = self.this.clone();
+        move |bytes| {
+            let Some(session) = this.upgrade() else {
+                return;
+            };
+            if session.running.get() {
+                let bytes = bytes.to_vec();
+                session.dispatch(Event::Bytes { link, bytes });
+                return;
+            }
+            session.unsettled.set(true);
+            session.work(|core| core.on_bytes(&session, link, bytes));
+            session.conclude();
+        }
+    }
+
     /// What has a function called when nothing is borrowed, after what waits to be called already.
     pub(crate) fn later(&self) -> impl Fn(Box<dyn FnOnce()>) + 'static {
         let this = self.this.clone();
@@ -314,9 +337,11 @@ impl Watcher for Session {
             self.edited_since.set(true);
             return;
         }
-        self.inbox.borrow_mut().push_back(Event::Edited);
-        if !self.running.get() {
-            self.work(|_| {});
+        if self.running.get() {
+            self.inbox.borrow_mut().push_back(Event::Edited);
+        } else {
+            self.unsettled.set(true);
+            self.work(|core| core.local_edit(self));
         }
         let this = self.this.clone();
         wasm_bindgen_futures::spawn_local(async move {

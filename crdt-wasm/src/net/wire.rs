@@ -5,17 +5,11 @@ use crdt_sync::{Channel as Stream, LinkId, Outgoing};
 use futures_util::future::{AbortHandle, abortable};
 use wasm_bindgen::JsValue;
 
-use super::channel::{Channel, ChannelEvent};
+use super::channel::{Channel, ChannelEvent, PRESENCE_LABEL, SYNC_LABEL};
 use super::connection::{Connection, ConnectionEvent};
 use super::message_of;
 use super::options::LinkKind;
 use super::transport::Transport;
-
-/// The label of the channel that carries the document.
-const SYNC_LABEL: &str = "crdt-sync";
-
-/// The label of the channel for cursors and names, which must not wait behind a long transfer.
-const PRESENCE_LABEL: &str = "crdt-presence";
 
 /// What a wire tells the session.
 pub(crate) enum WireEvent {
@@ -66,6 +60,7 @@ impl Wire {
         &mut self,
         is_our_kind: bool,
         tell: impl Fn(WireEvent) + Clone + 'static,
+        take: impl Fn(&[u8]) + Clone + 'static,
     ) {
         let labels = if is_our_kind {
             &[SYNC_LABEL, PRESENCE_LABEL][..]
@@ -74,7 +69,7 @@ impl Wire {
         };
         for label in labels {
             let raw = self.connection.open_channel(label);
-            self.adopt(raw, tell.clone());
+            self.adopt(raw, tell.clone(), take.clone());
         }
     }
 
@@ -83,11 +78,12 @@ impl Wire {
         &mut self,
         raw: web_sys::RtcDataChannel,
         tell: impl Fn(WireEvent) + Clone + 'static,
+        take: impl Fn(&[u8]) + 'static,
     ) -> bool {
         let number = self.channels.len();
         let told = move |event| tell(WireEvent::Channel(number, event));
-        let channel = Channel::adopt(raw, self.low_water, told);
-        let opens = channel.is_open() && !channel.is_for(PRESENCE_LABEL);
+        let channel = Channel::adopt(raw, self.low_water, told, take);
+        let opens = channel.is_open() && channel.stream() == Stream::Sync;
         self.channels.push(channel);
         opens
     }
@@ -96,17 +92,17 @@ impl Wire {
     pub(super) fn carries_document(&self, number: usize) -> bool {
         self.channels
             .get(number)
-            .is_some_and(|channel| !channel.is_for(PRESENCE_LABEL))
+            .is_some_and(|channel| channel.stream() == Stream::Sync)
     }
 
     /// Sends a message by the first open channel for it.
     fn send_by_channel(&self, stream: Stream, message: &Outgoing) -> Result<(), JsValue> {
-        let all = self.channels.iter();
-        let own = all
-            .clone()
-            .filter(|channel| stream == Stream::Presence && channel.is_for(PRESENCE_LABEL));
-        let document = all.filter(|channel| !channel.is_for(PRESENCE_LABEL));
-        for channel in own.chain(document) {
+        let of = |stream| {
+            let all = self.channels.iter();
+            all.filter(move |channel| channel.stream() == stream)
+        };
+        let own = of(Stream::Presence).filter(|_| stream == Stream::Presence);
+        for channel in own.chain(of(Stream::Sync)) {
             match channel.send(message) {
                 // Asked only when it did not go: that is a call out, before every keystroke.
                 Err(_) if !channel.is_open() => {}
