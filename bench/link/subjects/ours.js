@@ -22,13 +22,18 @@ export class Subject {
     void this.sync.connect(url);
   }
 
-  /** Calls back with the length of the text whenever a peer has changed it. */
+  /**
+   * Calls back with the length of the text whenever a peer has changed it, until the function that it
+   * returns is called.
+   */
   onChange(listener) {
     let length = this.text.length;
-    this.sync.on("change", (changes) => {
+    const changed = (changes) => {
       for (const { deleted, inserted } of changes) length += inserted.length - deleted;
       listener(length);
-    });
+    };
+    this.sync.on("change", changed);
+    return () => this.sync.off("change", changed);
   }
 
   insert(position, text) {

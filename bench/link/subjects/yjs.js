@@ -17,11 +17,16 @@ export class Subject {
     this.provider = new WebrtcProvider(room, this.doc, { signaling: [url] });
   }
 
-  /** Calls back with the length of the text whenever a peer has changed it. */
+  /**
+   * Calls back with the length of the text whenever a peer has changed it, until the function that it
+   * returns is called.
+   */
   onChange(listener) {
-    this.shared.observe((event) => {
+    const changed = (event) => {
       if (!event.transaction.local) listener(this.shared.length);
-    });
+    };
+    this.shared.observe(changed);
+    return () => this.shared.unobserve(changed);
   }
 
   insert(position, text) {
