@@ -3,7 +3,8 @@
 //! Whatever happens (a frame, a timer, a call from JavaScript) becomes an [`Event`] in the inbox.
 //! [`Session::dispatch`] takes them in order, with the state borrowed; what is meant for JavaScript
 //! is queued meanwhile and called afterwards, when nothing is borrowed.
-//! An event that comes while the loop runs waits for its turn, so nothing here is re-entered.
+//! An event that comes while the loop runs waits for its turn, so nothing here is re-entered. What comes
+//! with every keystroke, an edit or a binary message, goes past the inbox when the loop is at rest.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
