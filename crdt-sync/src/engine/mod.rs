@@ -353,8 +353,8 @@ impl Engine {
         version
     }
 
-    /// To be called first by all that changes something. Notices when this machine slept, or its timers were held back: then silence proves nothing
-    /// about the peers, and they are asked afresh.
+    /// To be called first by all that changes something. Notices when this machine slept, or its timers
+    /// were held back: then silence proves nothing about the peers, and they are asked afresh.
     fn wake(&mut self, now: Millis) {
         let late = |at: Millis| now.saturating_sub(at) > self.config.heartbeat;
         let timeout = self.timeout.take();

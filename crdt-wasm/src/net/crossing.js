@@ -3,7 +3,10 @@
 // done, it does nothing that the next lines do not say, and a short message is copied byte by byte,
 // which costs less than to ask the browser for a view of it.
 
-/** Up to this many bytes, a message is short: it lies on the module's tray as it crosses. */
+/**
+ * Up to this many bytes, a message is short: it lies on the module's tray as it crosses. As in
+ * `crossing.rs`.
+ */
 const SHORT = 64;
 
 /** The functions of the module. */
@@ -24,7 +27,8 @@ export function attach(exports) {
 function refresh() {
   if (memory.length > 0) return;
   memory = new Uint8Array(wasm.memory.buffer);
-  lying = Array.from({ length: SHORT + 1 }, (_, length) => memory.subarray(tray, tray + length));
+  const lengths = Array.from({ length: SHORT + 1 }, (_, length) => length);
+  lying = lengths.map((length) => memory.subarray(tray, tray + length));
 }
 
 /**
@@ -84,7 +88,8 @@ export function standIns() {
 
 /** Tells who listens of one replacement, by one character or, where that is negative, by none. */
 export function tellCharacter(listener, position, deleted, scalar) {
-  call(listener, [{ position: position >>> 0, deleted: deleted >>> 0, inserted: scalar < 0 ? "" : String.fromCodePoint(scalar) }]);
+  const inserted = scalar < 0 ? "" : String.fromCodePoint(scalar);
+  call(listener, [{ position: position >>> 0, deleted: deleted >>> 0, inserted }]);
 }
 
 /** Adds a replacement to the list of what a merge changed. */
