@@ -80,18 +80,10 @@ impl Core {
         }
     }
 
-    /// Takes one event. What a keystroke runs through, of either side, is kept apart from the rest:
-    /// browsers compile by the function, again and better once it is in use, and the larger it is the
-    /// longer that takes from the typist.
-    pub(crate) fn handle(&mut self, session: &Session, event: Event) {
-        match event {
-            Event::Edited => self.local_edit(session),
-            event => self.handle_other(session, event),
-        }
-    }
-
+    /// Takes one event. A keystroke, of either side, comes past here: browsers compile by the function,
+    /// again and better once it is in use, and the larger it is the longer that takes from the typist.
     #[inline(never)]
-    fn handle_other(&mut self, session: &Session, event: Event) {
+    pub(crate) fn handle(&mut self, session: &Session, event: Event) {
         self.stirred |= !event.is_traffic();
         match event {
             Event::Connect { urls, done } => self.connect(session, urls, done),

@@ -3,31 +3,30 @@
 // done, it does nothing that the next lines do not say, and a short message is copied byte by byte,
 // which costs less than to ask the browser for a view of it.
 
-/**
- * Up to this many bytes, a message is short: it lies on the module's tray as it crosses. As in
- * `crossing.rs`.
- */
-const SHORT = 64;
-
 /** The functions of the module. */
 let wasm;
 /** Its memory. */
 let memory = new Uint8Array();
-/** Where the tray is in it, and what lies there, by its length. */
+/**
+ * Where its tray is, how many bytes that takes, and what lies there, by its length. A message that it
+ * takes is short: it lies there as it crosses.
+ */
 let tray = 0;
+let short = 0;
 let lying = [];
 
 /** Called by the module when it runs. */
-export function attach(exports) {
+export function attach(exports, trayLength) {
   wasm = exports;
   tray = wasm.crdt_tray() >>> 0;
+  short = trayLength;
 }
 
 /** Memory that has grown is another buffer. */
 function refresh() {
   if (memory.length > 0) return;
   memory = new Uint8Array(wasm.memory.buffer);
-  const lengths = Array.from({ length: SHORT + 1 }, (_, length) => length);
+  const lengths = Array.from({ length: short + 1 }, (_, length) => length);
   lying = lengths.map((length) => memory.subarray(tray, tray + length));
 }
 
@@ -43,7 +42,7 @@ export function receiver(port, takeBytes, takeText) {
     }
     const bytes = new Uint8Array(data);
     const { length } = bytes;
-    if (length > SHORT) {
+    if (length > short) {
       takeBytes(bytes);
       return;
     }

@@ -15,7 +15,7 @@ use crate::edit::TextChange;
 
 #[wasm_bindgen(module = "/src/net/crossing.js")]
 extern "C" {
-    fn attach(exports: &JsValue);
+    fn attach(exports: &JsValue, tray_length: usize);
 
     fn receiver(
         port: usize,
@@ -46,7 +46,7 @@ extern "C" {
     pub(super) fn now() -> f64;
 }
 
-/// As in `crossing.js`.
+/// How long a message is that lies on the tray as it crosses, at most, in bytes.
 const SHORT: usize = 64;
 
 /// What takes the binary messages of a channel.
@@ -60,7 +60,7 @@ thread_local! {
 
 /// To be called once, before all else here.
 pub(super) fn open() {
-    attach(&wasm_bindgen::exports());
+    attach(&wasm_bindgen::exports(), SHORT);
 }
 
 #[unsafe(no_mangle)]

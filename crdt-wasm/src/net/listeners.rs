@@ -162,7 +162,9 @@ impl Listeners {
                 }
                 Some(Call::Tell(Audience::Text, payload)) => {
                     let listener = self.text.borrow().clone();
-                    listener.inspect(|listener| crossing::call(listener, &payload));
+                    if let Some(listener) = listener {
+                        crossing::call(&listener, &payload);
+                    }
                 }
                 Some(Call::Changed(changes)) => self.tell_changes(&changes),
                 Some(Call::Run(run)) => run(),
@@ -175,7 +177,9 @@ impl Listeners {
     fn tell_changes(&self, changes: &[TextChange]) {
         let mut telling = Telling::of(changes);
         let listener = self.changes.borrow().clone();
-        listener.inspect(|listener| telling.tell(listener));
+        if let Some(listener) = listener {
+            telling.tell(&listener);
+        }
         self.each_of(EventName::Change, |listener| telling.tell(listener));
     }
 
