@@ -29,7 +29,7 @@ const SHARED_TRACE = "rustcode";
 const GREETING = "Somebody was here before. ";
 const COUNTS = process.env["QUICK"]
   ? { connections: 3, rounds: 1, keys: 100, presses: 60, joins: 1 }
-  : { connections: 25, rounds: 6, keys: 400, presses: 200, joins: 9 };
+  : { connections: 25, rounds: 12, keys: 400, presses: 200, joins: 9 };
 /** Chromium is busy with itself for a while after a page has opened. */
 const REST_MS = process.env["QUICK"] ? 0 : 1500;
 /** What a keystroke of ours takes. */

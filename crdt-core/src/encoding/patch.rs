@@ -329,7 +329,7 @@ pub(crate) fn encode_keystroke(history: &History, known: &[&str], out: &mut Vec<
     }
     let name = graph.agents.name(agent);
     let place = known.iter().position(|&known| known == name)? as u64;
-    let run = history.ops.parts_in(last..last + 1).next()?.run;
+    let run = history.ops.event(last)?;
     let (kind, distance) = operation(&run, history.ops.cursor_after(before));
     let is_away = if distance == 0 { 0 } else { AWAY };
     push(out, place << AGENT_SHIFT | is_away | kind);

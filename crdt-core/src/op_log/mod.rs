@@ -224,10 +224,17 @@ impl OpLog {
         parts.next().is_some_and(|part| part.run.is_insert())
     }
 
+    /// The event `lv` alone. Mostly it is one of the last row.
+    pub(crate) fn event(&self, lv: Lv) -> Option<Run> {
+        match self.rows.last() {
+            Some(row) if row.lv <= lv && lv < self.len => Some(row.run().part(lv - row.lv, 1)),
+            _ => self.parts_in(lv..lv + 1).next().map(|part| part.run),
+        }
+    }
+
     /// Where the event `lv` leaves the cursor of who made it, in chars.
     pub(crate) fn cursor_after(&self, lv: Lv) -> u32 {
-        let event = self.parts_in(lv..lv + 1).next();
-        event.map_or(0, |event| event.run.ends().1)
+        self.event(lv).map_or(0, |run| run.ends().1)
     }
 
     /// How many rows lie in `range`, whole or in part.

@@ -40,7 +40,7 @@ impl Engine {
             return self.receive_message(link, *first, body, now, doc);
         }
         let met = self.is_met(link);
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return Ok(());
         };
         let bound = if met {
@@ -129,7 +129,7 @@ impl Engine {
         now: Millis,
         doc: &mut Document,
     ) -> Result<(), CloseReason> {
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return Ok(());
         };
         state.filling = doc.is_empty() || state.filling && !state.claimed.is_empty();
@@ -168,7 +168,7 @@ impl Engine {
         if !splices.is_empty() {
             self.outputs.push_back(Output::Changed { splices });
         }
-        if let Some(state) = self.links.get_mut(&link) {
+        if let Some(state) = self.links.get_mut(link) {
             state.busy_at = now;
             if report.pending > 0 || report.dropped > 0 {
                 state.lost_some |= report.dropped > 0;
@@ -186,7 +186,7 @@ impl Engine {
     /// Events that a document of `before` events did not have came by `from`: the other peers should
     /// have them too.
     fn pass_on(&mut self, from: LinkId, before: usize, now: Millis, doc: &Document) {
-        let (sender, neighbours) = match self.links.get_mut(&from) {
+        let (sender, neighbours) = match self.links.get_mut(from) {
             Some(state) => {
                 state.known.learn_since(before, doc);
                 (state.session(), std::mem::take(&mut state.neighbours))
@@ -195,7 +195,7 @@ impl Engine {
         };
         let new = LazyCell::new(|| doc.summary_since(before));
         let mut caught_up = Vec::new();
-        for link in self.links.values_mut() {
+        for link in self.links.iter_mut() {
             if !link.claimed.is_empty() {
                 link.claimed.subtract(&new);
                 caught_up.push(link.id);
@@ -212,7 +212,7 @@ impl Engine {
                 link.mark(now.saturating_add(self.config.forward_delay), &self.config);
             }
         }
-        if let Some(state) = self.links.get_mut(&from) {
+        if let Some(state) = self.links.get_mut(from) {
             state.neighbours = neighbours;
         }
         for link in caught_up {
@@ -225,7 +225,7 @@ impl Engine {
         let (config, outputs) = (&self.config, &mut self.outputs);
         let Some(state) = self
             .links
-            .get_mut(&link)
+            .get_mut(link)
             .filter(|link| link.has_room(config))
         else {
             return;
@@ -252,7 +252,7 @@ impl Engine {
         if state.known.is_all(doc) || self.send_keystroke(link, now, doc) {
             return;
         }
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return;
         };
         let missing = state.known.missing(doc);
@@ -260,7 +260,7 @@ impl Engine {
             return;
         }
         let sent = self.send_events(link, missing, now, doc);
-        if let (Err(error), Some(state)) = (sent, self.links.get_mut(&link))
+        if let (Err(error), Some(state)) = (sent, self.links.get_mut(link))
             && !std::mem::replace(&mut state.told_too_old, true)
         {
             let reason = error.into();
@@ -271,7 +271,7 @@ impl Engine {
     /// Sends the peer of a link the last event of the document, if that is a keystroke and all that it
     /// lacks. Returns whether that was so.
     fn send_keystroke(&mut self, link: LinkId, now: Millis, doc: &Document) -> bool {
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return false;
         };
         let Some(peer) = state
@@ -304,7 +304,7 @@ impl Engine {
         now: Millis,
         doc: &Document,
     ) -> Result<(), EncodeError> {
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return Ok(());
         };
         if state.speech == Speech::Json {
@@ -330,7 +330,7 @@ impl Engine {
                 state.due = Some(now);
             }
         }
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return Ok(());
         };
         state.told_too_old = false;
@@ -353,7 +353,7 @@ impl Engine {
         now: Millis,
         doc: &Document,
     ) {
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return;
         };
         let ours = doc.summary();
@@ -375,7 +375,7 @@ impl Engine {
 
     /// Says `synced` once nothing is missing of what the peer said to have.
     pub(super) fn check_synced(&mut self, link: LinkId, doc: &Document) {
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return;
         };
         if !state.claimed.is_empty() {
@@ -391,7 +391,7 @@ impl Engine {
     }
 
     fn on_synced(&mut self, link: LinkId) {
-        if let Some(state) = self.links.get_mut(&link) {
+        if let Some(state) = self.links.get_mut(link) {
             state.heard_synced = true;
         }
         self.tell_synced(link);
@@ -399,7 +399,7 @@ impl Engine {
 
     pub(super) fn tell_synced(&mut self, link: LinkId) {
         let synced = |link: &&mut Link| link.said_synced && link.heard_synced && !link.told_synced;
-        if let Some(state) = self.links.get_mut(&link).filter(synced) {
+        if let Some(state) = self.links.get_mut(link).filter(synced) {
             state.told_synced = true;
             self.outputs.push_back(Output::Synced { link });
         }
@@ -408,7 +408,7 @@ impl Engine {
     /// Asks for what held-back events wait for, if it has not come by itself.
     pub(super) fn tick_repair(&mut self, link: LinkId, now: Millis, doc: &Document) {
         let config = &self.config;
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return;
         };
         if state.repair_at.is_none_or(|at| at > now) {

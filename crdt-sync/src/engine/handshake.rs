@@ -18,7 +18,7 @@ impl Engine {
     /// Says what there is to say on a new link.
     pub(super) fn greet(&mut self, link: LinkId, now: Millis, doc: &Document) {
         let config = &self.config;
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return;
         };
         if state.options.text_only {
@@ -33,7 +33,7 @@ impl Engine {
     }
 
     fn say_hello(&mut self, link: LinkId, now: Millis, doc: &Document) {
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return;
         };
         if !state.has_room(&self.config) {
@@ -58,7 +58,7 @@ impl Engine {
 
     /// Says hello again where no answer came, and tries the JSON form.
     pub(super) fn tick_hello(&mut self, link: LinkId, now: Millis, doc: &Document) {
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return;
         };
         if state.hello_at.is_some_and(|at| at <= now) {
@@ -70,7 +70,7 @@ impl Engine {
             state.hello_at = (!in_vain).then_some(next);
             self.say_hello(link, now, doc);
         }
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return;
         };
         if state.compat_at.is_some_and(|at| at <= now) {
@@ -94,7 +94,7 @@ impl Engine {
         if hello.session == self.session {
             return Err(CloseReason::OwnSession);
         }
-        let Some(state) = self.links.get(&link) else {
+        let Some(state) = self.links.get(link) else {
             return Ok(());
         };
         if state.session() == Some(hello.session) {
@@ -109,8 +109,7 @@ impl Engine {
             // The peer started anew behind the same transport.
             let options = state.options;
             self.remove(link, false, now, doc);
-            self.links
-                .insert(link, Link::new(link, options, &self.config, now));
+            self.links.add(Link::new(link, options, &self.config, now));
             self.meet(link, &hello, now, doc);
             self.say_hello(link, now, doc);
         } else {
@@ -131,7 +130,7 @@ impl Engine {
     }
 
     fn meet(&mut self, link: LinkId, hello: &Hello, now: Millis, doc: &Document) {
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return;
         };
         state.speech = Speech::Binary;
@@ -190,7 +189,7 @@ impl Engine {
     pub(super) fn elect(&mut self, session: u64, now: Millis, doc: &Document) {
         let links = self
             .links
-            .values()
+            .iter()
             .filter(|link| link.session() == Some(session));
         let Some(best) = links.min_by_key(|link| (link.options.rank, Reverse(link.id))) else {
             return;
@@ -198,7 +197,7 @@ impl Engine {
         let best = best.id;
         let before = self
             .links
-            .values_mut()
+            .iter_mut()
             .find(|link| link.active && link.session() == Some(session))
             .filter(|link| link.id != best)
             .map(|link| {
@@ -206,7 +205,7 @@ impl Engine {
                 link.due = None;
                 link.known.clone()
             });
-        let Some(state) = self.links.get_mut(&best).filter(|link| !link.active) else {
+        let Some(state) = self.links.get_mut(best).filter(|link| !link.active) else {
             return;
         };
         state.active = true;
@@ -233,12 +232,12 @@ impl Engine {
         let active = |link: &&Link| link.active && link.speech == Speech::Binary;
         let mut sessions: Vec<u64> = self
             .links
-            .values()
+            .iter()
             .filter(active)
             .filter_map(Link::session)
             .collect();
         sessions.sort_unstable();
-        for link in self.links.values_mut() {
+        for link in self.links.iter_mut() {
             let Some(peer) = link.session().filter(|_| link.active) else {
                 continue;
             };
@@ -255,7 +254,7 @@ impl Engine {
 
     /// The peer told with whom it exchanges changes.
     pub(super) fn on_neighbours(&mut self, link: LinkId, sessions: Vec<u64>, now: Millis) {
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return;
         };
         let before = std::mem::replace(&mut state.neighbours, sessions.into_iter().collect());
@@ -263,7 +262,7 @@ impl Engine {
         // What was left to that peer to pass on may not have been: compare versions now.
         let concerned = |link: &&mut Link| link.session().is_some_and(|s| lost.contains(&s));
         self.links
-            .values_mut()
+            .iter_mut()
             .filter(concerned)
             .for_each(|link| link.check_at = now);
     }

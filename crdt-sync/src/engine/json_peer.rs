@@ -63,7 +63,7 @@ impl Engine {
     }
 
     fn meet_json(&mut self, link: LinkId, agent: String) {
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return;
         };
         if state.speech == Speech::Binary || state.peer.is_some() {
@@ -96,7 +96,7 @@ impl Engine {
         let theirs = doc.summary_of(frontier);
         let unknown = frontier.ids().iter().any(|id| !doc.contains(id));
         let config = &self.config;
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return;
         };
         let settled = state.buffered == 0
@@ -121,7 +121,7 @@ impl Engine {
 
     /// Asks for everything that is missing here.
     pub(super) fn request_json(&mut self, link: LinkId, doc: &Document) {
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return;
         };
         let (sender, frontier) = (self.agent.clone(), Some(doc.frontier()));
@@ -134,7 +134,7 @@ impl Engine {
     /// Says at which version this replica is: the heartbeat of the JSON form.
     pub(super) fn say_frontier(&mut self, link: LinkId, now: Millis, doc: &Document) {
         let frontier = self.version(now, doc).frontier.clone();
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return;
         };
         let text = JsonMessage::Frontier {
@@ -159,7 +159,7 @@ impl Engine {
         let mut texts = Vec::new();
         // Quotes in a string within a string are escaped twice.
         json_texts(events, self.config.max_text_message / 2, doc, &mut texts)?;
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return Ok(());
         };
         let last = texts.len().saturating_sub(1);

@@ -44,14 +44,14 @@ impl Engine {
         now: Millis,
         doc: &Document,
     ) -> Result<(), CloseReason> {
-        let Some(state) = self.links.get(&link) else {
+        let Some(state) = self.links.get(link) else {
             return Ok(());
         };
         if self.dead_at(state).is_some_and(|at| at <= now) {
             let silent_for = now.saturating_sub(state.heard_at);
             return Err(CloseReason::Dead { silent_for });
         }
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return Ok(());
         };
         let patience = self.config.fragment_timeout;
@@ -79,7 +79,7 @@ impl Engine {
         state.nonce = state.nonce.wrapping_add(1);
         let nonce = state.nonce;
         let check = self.check(nonce, now, doc);
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return Ok(());
         };
         state.send_now(
@@ -111,14 +111,14 @@ impl Engine {
 
     pub(super) fn on_ping(&mut self, link: LinkId, check: Check, now: Millis, doc: &Document) {
         let answer = Message::Pong(self.check(check.nonce, now, doc));
-        if let Some(state) = self.links.get_mut(&link) {
+        if let Some(state) = self.links.get_mut(link) {
             state.send_now(&answer, Channel::Sync, &self.config, &mut self.outputs);
         }
         self.compare(link, check, now, doc);
     }
 
     pub(super) fn on_pong(&mut self, link: LinkId, check: Check, now: Millis, doc: &Document) {
-        if let Some(state) = self.links.get_mut(&link)
+        if let Some(state) = self.links.get_mut(link)
             && let Some((nonce, at)) = state.asked.take()
             && nonce == check.nonce
         {
@@ -132,7 +132,7 @@ impl Engine {
         let ours = self.check(check.nonce, now, doc);
         let version = self.version(now, doc);
         let (config, session, (_, since)) = (&self.config, self.session, self.seen);
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return;
         };
         if check.version == ours.version {

@@ -14,12 +14,12 @@ mod handshake;
 mod json_peer;
 mod known;
 mod link;
+mod links;
 mod liveness;
 mod presence;
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, VecDeque};
-use std::ops::Bound;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crdt_core::{Document, Frontier};
@@ -30,6 +30,7 @@ use crate::error::{CloseReason, PresenceError};
 use crate::presence::Presence;
 use crate::types::{Incoming, LinkId, LinkOptions, Millis, Output, PeerStatus, Speech};
 use link::Link;
+use links::Links;
 
 /// One replica's side of a room: every link to every peer.
 ///
@@ -69,7 +70,7 @@ pub struct Engine {
     config: Config,
     agent: String,
     session: u64,
-    links: BTreeMap<LinkId, Link>,
+    links: Links,
     presence: Presence,
     version: Option<Arc<Version>>,
     /// How many events the document was last seen to have, and since when.
@@ -99,7 +100,7 @@ impl Engine {
             config,
             agent: agent.to_owned(),
             session,
-            links: BTreeMap::new(),
+            links: Links::default(),
             presence: Presence::new(session, agent, sessions, bytes),
             version: None,
             seen: (0, 0),
@@ -126,11 +127,10 @@ impl Engine {
     /// A transport to one peer opened: says hello there.
     pub fn link_up(&mut self, link: LinkId, options: LinkOptions, now: Millis, doc: &Document) {
         self.wake(now);
-        if self.links.contains_key(&link) {
+        if self.links.contains(link) {
             self.link_down(link, now, doc);
         }
-        self.links
-            .insert(link, Link::new(link, options, &self.config, now));
+        self.links.add(Link::new(link, options, &self.config, now));
         self.greet(link, now, doc);
     }
 
@@ -149,7 +149,7 @@ impl Engine {
         doc: &mut Document,
     ) {
         self.wake(now);
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return;
         };
         let len = match message {
@@ -176,7 +176,7 @@ impl Engine {
         self.see(now, doc);
         let config = &self.config;
         self.links
-            .values_mut()
+            .iter_mut()
             .for_each(|link| link.mark(now, config));
         self.flush_all(now, doc);
     }
@@ -185,7 +185,7 @@ impl Engine {
     /// that cannot tell says 0 after every message.
     pub fn buffered_amount(&mut self, link: LinkId, bytes: usize, now: Millis, doc: &Document) {
         self.wake(now);
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return;
         };
         if bytes < state.buffered {
@@ -227,7 +227,7 @@ impl Engine {
     /// Time passed: to be called at [`Engine::next_timeout`].
     pub fn tick(&mut self, now: Millis, doc: &mut Document) {
         self.wake(now);
-        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        let links = self.links.ids();
         for link in links {
             self.tick_hello(link, now, doc);
             if let Err(reason) = self.tick_liveness(link, now, doc) {
@@ -251,7 +251,7 @@ impl Engine {
 
     /// Whether [`Engine::send_on`] may have something to do.
     pub fn goes_on(&self) -> bool {
-        self.links.values().any(|link| link.due.is_some())
+        self.links.iter().any(|link| link.due.is_some())
     }
 
     /// When to call [`Engine::tick`]; a time that has passed means now. Ask after every call.
@@ -262,7 +262,7 @@ impl Engine {
     }
 
     fn find_timeout(&self) -> Option<Millis> {
-        let links = self.links.values().flat_map(|link| {
+        let links = self.links.iter().flat_map(|link| {
             let flush = link
                 .due
                 .filter(|_| link.is_ready() && link.has_room(&self.config));
@@ -294,13 +294,14 @@ impl Engine {
             let is_owed = link.due.is_some() || link.owes_summary.is_some();
             !link.queue.is_empty() || is_owed && !link.has_room(&self.config)
         };
-        self.links.get(&link).is_some_and(waits)
+        self.links.get(link).is_some_and(waits)
     }
 
-    /// Whether any transport buffers something, as far as was told, so that
-    /// [`Engine::buffered_amount`] should be told again.
-    pub fn has_buffered(&self) -> bool {
-        self.links.values().any(|link| link.buffered > 0)
+    /// The most that a transport buffers, in bytes, as far as was told, and with what was sent since:
+    /// [`Engine::buffered_amount`] should be told again before that comes to [`Config::low_water`].
+    pub fn buffered(&self) -> usize {
+        let all = self.links.iter().map(|link| link.buffered);
+        all.max().unwrap_or(0)
     }
 
     /// The next thing to do or to tell. Drain after every call.
@@ -311,7 +312,7 @@ impl Engine {
     /// Takes leave on every link, and closes it. Nobody else's presence is shown any more.
     pub fn goodbye(&mut self, now: Millis) {
         self.wake(now);
-        while let Some((_, mut link)) = self.links.pop_first() {
+        for mut link in self.links.take_all() {
             self.say_goodbye(&mut link);
         }
         self.hide_everybody();
@@ -320,7 +321,7 @@ impl Engine {
     /// What is known of every link.
     pub fn peers(&self) -> impl Iterator<Item = PeerStatus> + '_ {
         let (events, _) = self.seen;
-        self.links.values().map(move |link| link.status(events))
+        self.links.iter().map(move |link| link.status(events))
     }
 
     /// Takes note of when the document grew.
@@ -364,7 +365,7 @@ impl Engine {
         if !slept {
             return;
         }
-        for link in self.links.values_mut() {
+        for link in self.links.iter_mut() {
             link.heard_at = now;
             link.full_since = None;
             link.asked = None;
@@ -375,7 +376,7 @@ impl Engine {
     /// Closes a link for a reason, and forgets it.
     fn close(&mut self, link: LinkId, reason: CloseReason, now: Millis, doc: &Document) {
         let goodbye = reason == CloseReason::Goodbye;
-        if self.links.contains_key(&link) {
+        if self.links.contains(link) {
             self.outputs.push_back(Output::Close { link, reason });
         }
         self.remove(link, goodbye, now, doc);
@@ -383,7 +384,7 @@ impl Engine {
 
     /// Forgets a link; another one to the same peer takes over.
     fn remove(&mut self, link: LinkId, goodbye: bool, now: Millis, doc: &Document) {
-        let Some(state) = self.links.remove(&link) else {
+        let Some(state) = self.links.remove(link) else {
             return;
         };
         let session = state.session();
@@ -397,7 +398,7 @@ impl Engine {
             });
         }
         let linked = |other: &Link| other.session() == session;
-        let last = session.filter(|_| goodbye || !self.links.values().any(linked));
+        let last = session.filter(|_| goodbye || !self.links.iter().any(linked));
         if let Some(session) = session {
             self.elect(session, now, doc);
         }
@@ -408,21 +409,21 @@ impl Engine {
     /// Sends changes on every link where some are due.
     fn flush_all(&mut self, now: Millis, doc: &Document) {
         let due = |link: &&Link| link.due.is_some_and(|due| due <= now) && link.is_ready();
-        let mut from = Bound::Unbounded;
-        loop {
-            let mut rest = self.links.range((from, Bound::Unbounded));
-            let next = rest.find(|(_, link)| due(link)).map(|(link, _)| *link);
-            let Some(link) = next else {
-                return;
-            };
+        let mut last = None;
+        while let Some(link) = self
+            .links
+            .iter()
+            .find(|link| last.is_none_or(|last| last < link.id) && due(link))
+            .map(|link| link.id)
+        {
             self.flush(link, now, doc);
-            from = Bound::Excluded(link);
+            last = Some(link);
         }
     }
 
     /// Whether the peer of a link speaks the binary form and has said hello.
     fn is_met(&self, link: LinkId) -> bool {
         let met = |link: &Link| link.speech == Speech::Binary && link.peer.is_some();
-        self.links.get(&link).is_some_and(met)
+        self.links.get(link).is_some_and(met)
     }
 }

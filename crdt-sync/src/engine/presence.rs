@@ -13,7 +13,7 @@ const MAX_VECTOR: usize = 4096;
 impl Engine {
     /// Presence changed: it is to go to every peer but the one it came from.
     pub(super) fn spread_presence(&mut self, from: Option<LinkId>, now: Millis) {
-        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        let links = self.links.ids();
         for link in links.into_iter().filter(|link| Some(*link) != from) {
             self.mark_presence(link, now);
             self.flush_presence(link, now);
@@ -30,7 +30,7 @@ impl Engine {
 
     fn mark_presence(&mut self, link: LinkId, now: Millis) {
         let interval = self.config.presence_interval;
-        if let Some(state) = self.links.get_mut(&link).filter(|link| link.active) {
+        if let Some(state) = self.links.get_mut(link).filter(|link| link.active) {
             let earliest = state
                 .presence_sent_at
                 .map_or(now, |at| at.saturating_add(interval));
@@ -41,7 +41,7 @@ impl Engine {
     /// Sends the presence that the peer of a link lacks, if that is due and there is room.
     pub(super) fn flush_presence(&mut self, link: LinkId, now: Millis) {
         let config = &self.config;
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return;
         };
         if !state.takes_presence(config) || state.presence_due.is_none_or(|at| at > now) {
@@ -100,7 +100,7 @@ impl Engine {
         let per_second = self.config.presence_per_second;
         let sessions = u32::try_from(self.presence.len()).unwrap_or(u32::MAX);
         let bound = per_second.saturating_mul(sessions.saturating_add(2));
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return Ok(());
         };
         let (start, count) = &mut state.presence_second;
@@ -125,7 +125,7 @@ impl Engine {
         if self.is_linked_elsewhere(session, link) {
             return;
         }
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return;
         };
         let known = state.presence.entry(session).or_insert(0);
@@ -141,7 +141,7 @@ impl Engine {
                     agent,
                     fields,
                 });
-                for other in self.links.values_mut() {
+                for other in self.links.iter_mut() {
                     // As with changes: who sent it here sends it there as well.
                     let has_it = |peer| Some(peer) == sender || neighbours.contains(&peer);
                     if other.session().is_some_and(has_it) {
@@ -174,7 +174,7 @@ impl Engine {
             }
             Ended::Nothing => {}
             Ended::Contradict => {
-                self.links.values_mut().for_each(|link| {
+                self.links.iter_mut().for_each(|link| {
                     link.presence.remove(&session);
                 });
                 self.spread_presence(None, now);
@@ -183,7 +183,7 @@ impl Engine {
                 if let Ended::Over { agent } = ended {
                     self.outputs
                         .push_back(Output::PresenceLeft { session, agent });
-                    self.links.values_mut().for_each(|link| {
+                    self.links.iter_mut().for_each(|link| {
                         link.presence.remove(&session);
                     });
                 }
@@ -204,7 +204,7 @@ impl Engine {
         counters: &[(u64, u64)],
         now: Millis,
     ) {
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return;
         };
         state.presence = counters.iter().copied().take(MAX_VECTOR).collect();
@@ -232,7 +232,7 @@ impl Engine {
     /// The presence at the other end of a link was found to be the same, or not.
     pub(super) fn compare_presence(&mut self, link: LinkId, same: bool, now: Millis) {
         let session = self.session;
-        let Some(state) = self.links.get_mut(&link).filter(|link| link.active) else {
+        let Some(state) = self.links.get_mut(link).filter(|link| link.active) else {
             return;
         };
         if same {
@@ -256,7 +256,7 @@ impl Engine {
 
     fn send_presence_vector(&mut self, link: LinkId, reply: bool) {
         let counters: Vec<(u64, u64)> = self.presence.counters().take(MAX_VECTOR).collect();
-        if let Some(state) = self.links.get_mut(&link) {
+        if let Some(state) = self.links.get_mut(link) {
             let message = Message::PresenceVector { reply, counters };
             state.send_now(&message, Channel::Presence, &self.config, &mut self.outputs);
         }
@@ -277,7 +277,7 @@ impl Engine {
                 self.outputs
                     .push_back(Output::PresenceLeft { session, agent });
             }
-            self.links.values_mut().for_each(|link| {
+            self.links.iter_mut().for_each(|link| {
                 link.presence.remove(&session);
             });
             let message = Message::PresenceGone {
@@ -320,7 +320,7 @@ impl Engine {
         for (session, agent) in self.presence.expire(self.config.presence_grace, now) {
             self.outputs
                 .push_back(Output::PresenceLeft { session, agent });
-            self.links.values_mut().for_each(|link| {
+            self.links.iter_mut().for_each(|link| {
                 link.presence.remove(&session);
             });
         }
@@ -329,7 +329,7 @@ impl Engine {
     fn tell_presence(&mut self, message: &Message, to: impl Fn(&Link) -> bool) {
         let config = &self.config;
         let met = |link: &&mut Link| link.takes_presence(config) && to(link);
-        for link in self.links.values_mut().filter(met) {
+        for link in self.links.iter_mut().filter(met) {
             link.send_now(message, Channel::Presence, config, &mut self.outputs);
         }
     }
@@ -337,12 +337,12 @@ impl Engine {
     /// Whether a session is at the end of a link here, but not of this one.
     fn is_linked_elsewhere(&self, session: u64, link: LinkId) -> bool {
         let here = |link: &Link| link.session() == Some(session);
-        !self.links.get(&link).is_some_and(here) && self.links.values().any(here)
+        !self.links.get(link).is_some_and(here) && self.links.iter().any(here)
     }
 
     /// Keeps a peer from filling the memory with counters of sessions that it made up.
     fn trim_presence(&mut self, link: LinkId) {
-        let Some(state) = self.links.get_mut(&link) else {
+        let Some(state) = self.links.get_mut(link) else {
             return;
         };
         if state.presence.len() > MAX_VECTOR {

@@ -26,6 +26,9 @@ use crate::argument;
 use crate::error::BindingError;
 use crate::object::plain;
 
+/// How much may have been sent, in bytes, before the transports are asked how much of it waits.
+const LITTLE: usize = 4 * 1024;
+
 /// The state of one session.
 pub(crate) struct Core {
     pub(super) phase: Phase,
@@ -44,6 +47,8 @@ pub(crate) struct Core {
     timer: Option<(u64, Timer)>,
     /// Something came that may have changed who is linked, or what a status shows of it.
     pub(super) stirred: bool,
+    /// Something was sent by a transport that does not tell when there is room, and has to be asked.
+    pub(super) to_ask: bool,
     page_listeners: Vec<Listener>,
     /// The page was put away while connected, and connects again when it comes back.
     suspended: bool,
@@ -73,6 +78,7 @@ impl Core {
             customs: Customs::default(),
             timer: None,
             stirred: false,
+            to_ask: false,
             page_listeners: Vec::new(),
             suspended: false,
             destroyed: false,
@@ -93,10 +99,10 @@ impl Core {
                 self.stop(session, Phase::Disconnected, &NetworkError::Interrupted);
             }
             Event::Destroy => self.destroy(session),
-            Event::Edited => self.local_edit(session),
+            Event::Edited => self.local_edit(session, now()),
             Event::Bytes { link, bytes } => self.on_bytes(session, link, &bytes),
             Event::Merged(changes) => {
-                self.local_edit(session);
+                self.local_edit(session, now());
                 self.tell_changes(session, changes);
             }
             Event::Presence { field, value } => self.set_presence(session, field, value),
@@ -127,13 +133,29 @@ impl Core {
         } else {
             self.seal_next(session);
         }
-        if self.engine.as_ref().is_some_and(Engine::has_buffered) {
+        if self
+            .engine
+            .as_ref()
+            .is_some_and(|engine| engine.buffered() > 0)
+        {
             self.report_buffered(session);
         }
         self.arm(session);
+        self.to_ask = false;
         if std::mem::take(&mut self.stirred) {
             self.tell_status(session);
         }
+    }
+
+    /// Whether what follows from the edits that were just sent can wait: the timer fires early enough as
+    /// it is, little was sent, and there is no news for anybody.
+    pub(crate) fn is_quiet(&self, session: &Session) -> bool {
+        let can_wait = self.engine.as_ref().is_none_or(|engine| {
+            let timeout = engine.next_timeout();
+            let is_early = |(armed, _): &(u64, Timer)| timeout.is_none_or(|at| *armed <= at);
+            self.timer.as_ref().is_some_and(is_early) && engine.buffered() <= LITTLE
+        });
+        can_wait && !self.stirred && !self.to_ask && session.listeners().is_idle()
     }
 
     fn tell_status(&mut self, session: &Session) {

@@ -128,6 +128,11 @@ impl Listeners {
         self.changes.borrow().is_some() || self.by_event.borrow().iter().any(is_it)
     }
 
+    /// Whether nobody waits to be called.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.waiting.borrow().is_empty()
+    }
+
     pub(crate) fn queue(&self, event: EventName, payload: JsValue) {
         let call = Call::Tell(Audience::Event(event), payload);
         self.waiting.borrow_mut().push_back(call);

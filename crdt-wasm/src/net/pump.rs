@@ -113,10 +113,8 @@ impl Core {
     }
 
     /// The document may have edits that the peers lack.
-    pub(super) fn local_edit(&mut self, session: &Session) {
-        self.with_engine(session, |engine, document| {
-            engine.local_edit(now(), document)
-        });
+    pub(super) fn local_edit(&mut self, session: &Session, now: u64) {
+        self.with_engine(session, |engine, document| engine.local_edit(now, document));
     }
 
     pub(super) fn tick_engine(&mut self, session: &Session) {
@@ -249,8 +247,12 @@ impl Core {
                 channel,
                 message,
             } => {
-                let sent = self.transport(link).map(|to| to.send(channel, message));
-                if let Some(Err(reason)) = sent {
+                let Some(transport) = self.transport(link) else {
+                    return;
+                };
+                let sent = transport.send(channel, message);
+                self.to_ask |= !transport.tells_of_room();
+                if let Err(reason) = sent {
                     self.stirred = true;
                     self.link_lost(session, link, &reason);
                 }

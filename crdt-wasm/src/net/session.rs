@@ -15,7 +15,7 @@ use js_sys::{Object, Promise};
 use signaling_protocol::{AgentId, SessionSecret};
 use wasm_bindgen::JsValue;
 
-use super::browser::{self, Deferred};
+use super::browser::{self, Deferred, now};
 use super::bus::BusMessage;
 use super::channel::ChannelEvent;
 use super::core::Core;
@@ -30,6 +30,9 @@ use super::wire::WireEvent;
 use crate::edit::TextChange;
 use crate::error::BindingError;
 use crate::registry::{Entry, Watcher};
+
+/// What is edited so soon after an edit that was sent, in milliseconds, goes out with what follows it.
+const CLOSE_MILLIS: u64 = 5;
 
 /// Something that happened.
 pub(crate) enum Event {
@@ -137,7 +140,9 @@ pub(crate) struct Session {
     running: Cell<bool>,
     /// Events were taken whose consequences for the whole have not been drawn yet.
     unsettled: Cell<bool>,
-    /// Edits were sent in this task; what is edited after them goes in a microtask that is planned.
+    /// When an edit was last sent at once, in milliseconds.
+    sent_at: Cell<Option<u64>>,
+    /// A microtask is planned, in which what was edited since goes out.
     flush_planned: Cell<bool>,
     edited_since: Cell<bool>,
 }
@@ -171,6 +176,7 @@ impl Session {
             inbox: RefCell::default(),
             running: Cell::new(false),
             unsettled: Cell::new(false),
+            sent_at: Cell::new(None),
             flush_planned: Cell::new(false),
             edited_since: Cell::new(false),
         });
@@ -310,6 +316,22 @@ impl Session {
         }
     }
 
+    /// Has what is edited from now on go out after this task, and whoever is to hear of something called.
+    fn plan_flush(&self) {
+        self.flush_planned.set(true);
+        let this = self.this.clone();
+        wasm_bindgen_futures::spawn_local(async move {
+            if let Some(session) = this.upgrade() {
+                session.flush_planned.set(false);
+                if session.edited_since.replace(false) {
+                    session.dispatch(Event::Edited);
+                } else {
+                    session.conclude();
+                }
+            }
+        });
+    }
+
     /// Does a piece of work with the state borrowed, and all that waits.
     fn work(&self, act: impl FnOnce(&mut Core)) {
         self.running.set(true);
@@ -330,31 +352,28 @@ impl Session {
 }
 
 impl Watcher for Session {
-    /// The first edit of a task goes out at once; those that follow it in the same task go out
-    /// together, in a microtask after it. Nobody is called before that: whoever edits may be in the
-    /// middle of something.
+    /// An edit goes out at once; those that follow it closely go out together, after the task that they
+    /// are made in. Nobody is called before that: whoever edits may be in the middle of something.
     fn edited(&self) {
-        if self.flush_planned.replace(true) {
+        if self.flush_planned.get() {
             self.edited_since.set(true);
             return;
         }
-        if self.running.get() {
-            self.inbox.borrow_mut().push_back(Event::Edited);
-        } else {
-            self.unsettled.set(true);
-            self.work(|core| core.local_edit(self));
+        let now = now();
+        let is_close = |sent: u64| now.saturating_sub(sent) < CLOSE_MILLIS;
+        if self.running.get() || self.sent_at.get().is_some_and(is_close) {
+            self.edited_since.set(true);
+            self.plan_flush();
+            return;
         }
-        let this = self.this.clone();
-        wasm_bindgen_futures::spawn_local(async move {
-            if let Some(session) = this.upgrade() {
-                session.flush_planned.set(false);
-                if session.edited_since.replace(false) {
-                    session.dispatch(Event::Edited);
-                } else {
-                    session.conclude();
-                }
-            }
-        });
+        self.sent_at.set(Some(now));
+        self.unsettled.set(true);
+        self.work(|core| core.local_edit(self, now));
+        // The browser sends in a thread of its own, which may wait for this one to have done: what
+        // need not follow now is left to whatever comes next, at the latest to the timer.
+        if !self.core.borrow().is_quiet(self) {
+            self.plan_flush();
+        }
     }
 
     fn merged(&self, changes: &[TextChange]) {
