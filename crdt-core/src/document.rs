@@ -381,6 +381,11 @@ impl Document {
         self.history.event_count()
     }
 
+    /// How many events of one agent there are: its first ones, without a gap. O(1) on average.
+    pub fn event_count_of(&self, agent: &str) -> usize {
+        self.history.next_seq(agent) as usize
+    }
+
     /// How many events are held back because events they depend on are missing.
     pub fn pending_events(&self) -> usize {
         self.pending.events()

@@ -24,6 +24,11 @@ pub struct Config {
     pub takes_packed: bool,
     /// Changes that follow each other faster than this are coalesced. The first two go at once.
     pub coalesce: Millis,
+    /// Within how long a peer is told that what it made has come, at the latest: [`Engine::acknowledge`]
+    /// does so at once.
+    ///
+    /// [`Engine::acknowledge`]: crate::Engine::acknowledge
+    pub receipt_delay: Millis,
     /// How long a change from one peer waits before it is passed on to others that may have it by
     /// another way.
     pub forward_delay: Millis,
@@ -75,6 +80,7 @@ impl Default for Config {
             first_part: 2 * 1024,
             takes_packed: true,
             coalesce: 10,
+            receipt_delay: 250,
             forward_delay: 15,
             heartbeat: 4_000,
             dead_after: 12_000,

@@ -243,7 +243,8 @@ pub struct PeerStatus {
     pub messages_in: u64,
     /// Bytes held for the link: frames that wait for room, and messages that are incomplete.
     pub bytes_held: usize,
-    /// Events here that have not been sent to the peer yet.
+    /// Events here that the peer is not known to have: not sent to it yet or, of those that were made
+    /// here and sent to a peer that says what has come, still under way.
     pub ahead: u64,
     /// Events that the peer said to have and that are missing here.
     pub behind: u64,

@@ -134,7 +134,10 @@ impl Room {
     }
 
     fn held(&self) -> usize {
-        self.engine.peers().map(|peer| peer.bytes_held).sum()
+        self.engine
+            .peers(&self.doc)
+            .map(|peer| peer.bytes_held)
+            .sum()
     }
 
     /// The honest two go on as if nothing had happened.
@@ -386,7 +389,7 @@ fn a_peer_that_claims_what_it_has_not_got_changes_nothing() {
     );
     assert!(
         room.engine
-            .peers()
+            .peers(&room.doc)
             .all(|peer| peer.synced == (peer.link == GOOD))
     );
     room.assert_unharmed();

@@ -167,7 +167,7 @@ fn a_keystroke_costs_the_same_whatever_a_peer_says_to_have() {
             COUNT.get() - before
         });
         let cost = cost.min().unwrap_or_default();
-        let behind: u64 = here.peers().map(|peer| peer.behind).sum();
+        let behind: u64 = here.peers(&ann).map(|peer| peer.behind).sum();
         assert_eq!(behind, 5 * agents as u64, "it is said to have them");
         cost
     });

@@ -213,7 +213,10 @@ export interface PeerLink {
   rtt: number | null;
   bytesIn: number;
   bytesOut: number;
-  /** How many operations here have not been sent to the peer yet. */
+  /**
+   * How many operations here the peer is not known to have: not sent to it yet or, of those made here,
+   * sent and still under way.
+   */
   ahead: number | null;
   /** How many operations the peer has said to have are missing here. */
   behind: number | null;

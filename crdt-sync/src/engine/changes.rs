@@ -8,7 +8,7 @@ use super::Engine;
 use super::known::Known;
 use super::link::Link;
 use crate::error::{CloseReason, WireError};
-use crate::types::{LinkId, Millis, Output, OwnedSplice, Speech};
+use crate::types::{Channel, LinkId, Millis, Output, OwnedSplice, Speech};
 use crate::wire::{Message, changes, kind, unpack};
 
 /// The longest message that is put together before the peer has said hello.
@@ -112,6 +112,7 @@ impl Engine {
             Message::Synced => self.on_synced(link),
             Message::Ping(check) => self.on_ping(link, check, now, doc),
             Message::Pong(check) => self.on_pong(link, check, now, doc),
+            Message::Receipt { events } => self.on_receipt(link, events),
             Message::Neighbours(sessions) => self.on_neighbours(link, sessions, now),
             Message::Presence(_)
             | Message::PresenceGone { .. }
@@ -151,6 +152,9 @@ impl Engine {
         } else {
             doc.merge_patch_named_with(patch, &names, changed)?
         };
+        // What has come by another way before counts as well.
+        let at = now.saturating_add(self.config.receipt_delay);
+        state.receipt_at = state.receipt_at.or(Some(at));
         self.after_merge(link, before, &report, splices, now, doc);
         Ok(())
     }
@@ -358,6 +362,7 @@ impl Engine {
         };
         let ours = doc.summary();
         state.claimed = summary.difference(&ours);
+        state.received = state.received.max(first_of(&summary, &self.agent));
         let mut known = summary;
         // What is still under way was not there yet when the peer wrote this.
         if state.buffered > 0 || !state.queue.is_empty() {
@@ -371,6 +376,44 @@ impl Engine {
         }
         self.check_synced(link, doc);
         self.flush(link, now, doc);
+    }
+
+    /// Tells the peer of a link how much has come of what it made, if that is due, or of use `at_once`.
+    pub(super) fn send_receipt(
+        &mut self,
+        link: LinkId,
+        at_once: bool,
+        now: Millis,
+        doc: &Document,
+    ) {
+        let config = &self.config;
+        let Some(state) = self
+            .links
+            .get_mut(link)
+            .filter(|link| link.owes_receipt(at_once, now, config))
+        else {
+            return;
+        };
+        state.receipt_at = None;
+        let peer = state.peer.as_ref().filter(|peer| peer.session.is_some());
+        let events = peer.map_or(0, |peer| doc.event_count_of(&peer.agent));
+        if events == state.receipt {
+            return;
+        }
+        let message = Message::Receipt {
+            events: events as u64,
+        };
+        // Where there is no room, the next heartbeat says it.
+        if state.send_now(&message, Channel::Sync, config, &mut self.outputs) {
+            state.receipt = events;
+        }
+    }
+
+    /// The peer has as many of our events.
+    pub(super) fn on_receipt(&mut self, link: LinkId, events: u64) {
+        if let Some(state) = self.links.get_mut(link) {
+            state.received = state.received.max(events);
+        }
     }
 
     /// Says `synced` once nothing is missing of what the peer said to have.
@@ -428,4 +471,11 @@ impl Engine {
             Speech::Unknown => {}
         }
     }
+}
+
+/// How many events of an agent are in a summary: the first ones, without a gap.
+pub(super) fn first_of(summary: &VersionSummary, agent: &str) -> u64 {
+    let first = summary.ranges(agent).first();
+    let first = first.filter(|range| range.start == 0);
+    first.map_or(0, |range| range.end.into())
 }

@@ -5,11 +5,12 @@ use std::cmp::Reverse;
 use crdt_core::Document;
 
 use super::Engine;
+use super::changes::first_of;
 use super::known::Known;
 use super::link::{Link, Peer};
 use crate::error::CloseReason;
 use crate::types::{Channel, LinkId, Millis, OutdatedSide, Output, Speech};
-use crate::wire::{Hello, JsonMessage, Message, OLDEST, TAKES_PACKED, VERSION};
+use crate::wire::{GIVES_RECEIPTS, Hello, JsonMessage, Message, OLDEST, TAKES_PACKED, VERSION};
 
 /// The longest wait between two hellos, in multiples of the first.
 const MAX_HELLO_WAIT: u64 = 30;
@@ -43,9 +44,9 @@ impl Engine {
             version: VERSION,
             oldest: OLDEST,
             capabilities: if self.config.takes_packed {
-                TAKES_PACKED
+                GIVES_RECEIPTS | TAKES_PACKED
             } else {
-                0
+                GIVES_RECEIPTS
             },
             answer: state.session().is_some(),
             session: self.session,
@@ -141,11 +142,15 @@ impl Engine {
             agent: hello.agent.clone(),
             session: Some(hello.session),
             takes_packed: hello.capabilities & TAKES_PACKED != 0,
+            gives_receipts: hello.capabilities & GIVES_RECEIPTS != 0,
         });
         let ours = doc.summary();
         state.claimed = hello.summary.difference(&ours);
         state.known = Known::exactly(hello.summary.clone(), &ours, doc);
         state.in_flight.clear();
+        state.receipt_at = None;
+        state.receipt = 0;
+        state.received = first_of(&hello.summary, &self.agent);
         state.mark(now, &self.config);
         // Who looks at the status wants to see the round trip soon.
         let first = now.saturating_add(self.config.settle);

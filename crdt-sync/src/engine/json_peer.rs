@@ -75,6 +75,7 @@ impl Engine {
             agent: agent.clone(),
             session: None,
             takes_packed: false,
+            gives_receipts: false,
         });
         self.outputs.push_back(Output::PeerUp {
             link,

@@ -9,6 +9,9 @@ use crate::config::Config;
 use crate::types::{Channel, LinkId, LinkOptions, Millis, Outgoing, Output, PeerStatus, Speech};
 use crate::wire::{Message, Reassembly, fragments};
 
+/// Who sends its changes to fewer others is told at once what has come.
+const FEW: usize = 3;
+
 /// Who is at the other end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Peer {
@@ -17,6 +20,8 @@ pub(super) struct Peer {
     pub(super) session: Option<u64>,
     /// Whether compressed changes may be sent to it.
     pub(super) takes_packed: bool,
+    /// Whether it says how much of what it was sent has come.
+    pub(super) gives_receipts: bool,
 }
 
 /// One link.
@@ -43,6 +48,12 @@ pub(super) struct Link {
     pub(super) claimed: VersionSummary,
     /// Its changes come into a document that was empty when the first of them came.
     pub(super) filling: bool,
+    /// By when the peer is to be told how much has come of what it made; `None`: it knows.
+    pub(super) receipt_at: Option<Millis>,
+    /// How many events of the peer's agent it was told last to be here.
+    pub(super) receipt: usize,
+    /// How many events of our agent the peer has said to have.
+    pub(super) received: u64,
     /// When changes are to be sent; `None`: there are none.
     pub(super) due: Option<Millis>,
     /// When changes were sent last, and the time before that.
@@ -126,6 +137,9 @@ impl Link {
             in_flight: Flight::default(),
             claimed: VersionSummary::new(),
             filling: false,
+            receipt_at: None,
+            receipt: 0,
+            received: 0,
             due: None,
             flushed_at: [None; 2],
             part: None,
@@ -201,6 +215,17 @@ impl Link {
         self.due = Some(at.max(earliest));
     }
 
+    /// Whether the peer is to be told how much has come of what it made. At once it is while it types for
+    /// few and we do not: what we send tells its transport as well.
+    pub(super) fn owes_receipt(&self, at_once: bool, now: Millis, config: &Config) -> bool {
+        let Some(due) = self.receipt_at else {
+            return false;
+        };
+        let [sent, _] = self.flushed_at;
+        let is_quiet = sent.is_none_or(|at| at.saturating_add(config.receipt_delay) <= now);
+        due <= now || at_once && is_quiet && self.neighbours.len() < FEW
+    }
+
     /// Changes are being sent now.
     pub(super) fn flushed(&mut self, now: Millis) {
         let [last, _] = self.flushed_at;
@@ -268,9 +293,12 @@ impl Link {
         });
     }
 
-    /// How things stand, with a document of `events` events.
-    pub(super) fn status(&self, events: usize) -> PeerStatus {
+    /// How things stand, with a document of `events` events, of which `own` are of our agent.
+    pub(super) fn status(&self, events: usize, own: usize) -> PeerStatus {
         let behind = self.claimed.event_count();
+        let unsent = self.known.lag(events, behind);
+        let gives_receipts = self.peer.as_ref().is_some_and(|peer| peer.gives_receipts);
+        let unconfirmed = (own as u64).saturating_sub(self.received);
         PeerStatus {
             link: self.id,
             agent: self.peer.as_ref().map(|peer| peer.agent.clone()),
@@ -285,7 +313,11 @@ impl Link {
             messages_in: self.messages_in,
             bytes_held: self.queue.iter().map(Outgoing::len).sum::<usize>()
                 + self.reassembly.bytes(),
-            ahead: self.known.lag(events, behind),
+            ahead: if gives_receipts {
+                unsent.max(unconfirmed)
+            } else {
+                unsent
+            },
             behind,
         }
     }

@@ -138,6 +138,7 @@ impl Engine {
         if check.version == ours.version {
             state.mismatches = 0;
             state.known = Known::all(doc);
+            state.received = doc.event_count_of(&self.agent) as u64;
             state.due = None;
             // What is held back here waits for what this peer has not got either.
             state.repair_at = None;

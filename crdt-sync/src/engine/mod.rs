@@ -234,6 +234,7 @@ impl Engine {
                 self.close(link, reason, now, doc);
             }
             self.tick_repair(link, now, doc);
+            self.send_receipt(link, false, now, doc);
             self.flush(link, now, doc);
             self.flush_presence(link, now);
         }
@@ -247,6 +248,24 @@ impl Engine {
         let before = self.outputs.len();
         self.flush_all(now, doc);
         self.outputs.len() > before
+    }
+
+    /// Tells peers how much has come of what they made, if it is of use to them at once. To be called when
+    /// those have been told who wait for that; the other receipts, and those that are not asked for here,
+    /// [`Engine::tick`] sends.
+    pub fn acknowledge(&mut self, now: Millis, doc: &Document) {
+        self.wake(now);
+        for link in self.links.ids() {
+            self.send_receipt(link, true, now, doc);
+        }
+    }
+
+    /// Whether [`Engine::acknowledge`] has something to do.
+    pub fn owes_receipts(&self, now: Millis) -> bool {
+        let config = &self.config;
+        self.links
+            .iter()
+            .any(|link| link.owes_receipt(true, now, config))
     }
 
     /// Whether [`Engine::send_on`] may have something to do.
@@ -279,6 +298,7 @@ impl Engine {
                 link.hello_at,
                 link.compat_at,
                 link.repair_at,
+                link.receipt_at,
             ]
         });
         links
@@ -319,9 +339,9 @@ impl Engine {
     }
 
     /// What is known of every link.
-    pub fn peers(&self) -> impl Iterator<Item = PeerStatus> + '_ {
-        let (events, _) = self.seen;
-        self.links.iter().map(move |link| link.status(events))
+    pub fn peers(&self, doc: &Document) -> impl Iterator<Item = PeerStatus> + '_ {
+        let (events, own) = (doc.event_count(), doc.event_count_of(&self.agent));
+        self.links.iter().map(move |link| link.status(events, own))
     }
 
     /// Takes note of when the document grew.

@@ -88,6 +88,10 @@ pub(crate) enum Message {
         reply: bool,
         counters: Vec<(u64, u64)>,
     },
+    /// How many events of the receiver's agent the sender has: the first ones, without a gap.
+    Receipt {
+        events: u64,
+    },
     /// Of a kind that may be passed over.
     Unknown,
 }
@@ -144,6 +148,10 @@ impl Message {
                     push_varint(&mut out, *counter);
                 }
             }
+            Message::Receipt { events } => {
+                out.push(kind::RECEIPT);
+                push_varint(&mut out, *events);
+            }
             Message::Unknown => out.push(kind::OPTIONAL),
         }
         out
@@ -188,6 +196,9 @@ impl Message {
                     counters: counters.collect::<Result<_, _>>()?,
                 }
             }
+            kind::RECEIPT => Message::Receipt {
+                events: reader.varint("a number of events")?,
+            },
             kind::OPTIONAL.. => return Ok(Message::Unknown),
             _ => {
                 let what = "the kind of message";
@@ -341,6 +352,8 @@ mod tests {
                 ..check
             }),
             Message::Goodbye,
+            Message::Receipt { events: 0 },
+            Message::Receipt { events: u64::MAX },
             Message::Neighbours(vec![1, u64::MAX]),
             Message::Presence(PresenceUpdate {
                 session: 5,

@@ -20,6 +20,9 @@ pub(crate) const OLDEST: u32 = 1;
 /// The capability of whoever takes compressed changes.
 pub(crate) const TAKES_PACKED: u64 = 1 << 0;
 
+/// The capability of whoever says how much of what it was sent has come.
+pub(crate) const GIVES_RECEIPTS: u64 = 1 << 1;
+
 /// First bytes of messages.
 pub(crate) mod kind {
     pub(crate) const HELLO: u8 = 0x01;
@@ -37,6 +40,7 @@ pub(crate) mod kind {
     pub(crate) const CHANGES: u8 = 0x10;
     /// The same, compressed.
     pub(crate) const PACKED_CHANGES: u8 = 0x11;
-    /// From here on, an unknown message is passed over; below, it is an error.
-    pub(crate) const OPTIONAL: u8 = 0x40;
+    pub(crate) const RECEIPT: u8 = 0x40;
+    /// From here on, an unknown message is passed over; below 0x40, it is an error.
+    pub(crate) const OPTIONAL: u8 = 0x41;
 }

@@ -64,6 +64,13 @@ pub(crate) struct Replica {
     ticks_at: (u64, u32),
 }
 
+impl Replica {
+    /// What its engine knows of its links.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = PeerStatus> + '_ {
+        self.engine.peers(&self.doc)
+    }
+}
+
 struct Wire {
     ends: [usize; 2],
     /// Whether the end still holds the link.
@@ -105,9 +112,11 @@ enum Event {
 pub(crate) struct Traffic {
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
-    /// Without heartbeats.
+    /// Without heartbeats and receipts.
     pub(crate) speech: u64,
     pub(crate) speech_bytes: u64,
+    /// Messages that say what has come; the others do without them.
+    pub(crate) receipts: u64,
 }
 
 pub(crate) struct World {
@@ -263,7 +272,9 @@ impl World {
         }
         self.traffic.messages += 1;
         self.traffic.bytes += len as u64;
-        if !heartbeat {
+        let receipt = matches!(&message, Outgoing::Binary(bytes) if bytes.first() == Some(&0x40));
+        self.traffic.receipts += u64::from(receipt);
+        if !heartbeat && !receipt {
             self.traffic.speech += 1;
             self.traffic.speech_bytes += len as u64;
         }
@@ -504,7 +515,7 @@ impl World {
             .filter(|(_, wire)| wire.ends.contains(&replica))
         {
             let end = usize::from(wire.ends[0] == replica);
-            let mut peers = self.replicas[wire.ends[end]].engine.peers();
+            let mut peers = self.replicas[wire.ends[end]].peers();
             if noticed || peers.any(|p| p.link.0 == *id && p.speech == Speech::Json) {
                 links.push((*id, end));
             }
@@ -581,12 +592,7 @@ impl World {
 
     /// Whether everybody sees what everybody else shows. The JSON form has no presence.
     fn assert_presence(&self) {
-        let binary = |replica: &Replica| {
-            replica
-                .engine
-                .peers()
-                .all(|peer| peer.speech == Speech::Binary)
-        };
+        let binary = |replica: &Replica| replica.peers().all(|peer| peer.speech == Speech::Binary);
         if !self.replicas.iter().all(binary) {
             return;
         }
@@ -633,6 +639,10 @@ impl World {
                         Outgoing::Binary(bytes) => Incoming::Binary(bytes),
                     };
                     engine.receive(LinkId(link), message, now, doc);
+                    // Some say at once what has come, the others when it is time.
+                    if to % 2 == 1 && engine.owes_receipts(now) {
+                        engine.acknowledge(now, doc);
+                    }
                 });
             }
             Event::Drained { link, end, bytes } => {
@@ -730,10 +740,11 @@ impl World {
     pub(crate) fn assert_at_rest(&mut self) {
         assert!(self.is_converged(), "not equal: {}", self.picture());
         self.run(10_000);
-        let before = self.traffic.speech;
+        let said = |traffic: &Traffic| (traffic.speech, traffic.receipts);
+        let before = said(&self.traffic);
         self.run(20_000);
         assert_eq!(
-            self.traffic.speech,
+            said(&self.traffic),
             before,
             "not silent: {}",
             self.picture()
@@ -749,7 +760,7 @@ impl World {
                 let wire = self.wires.get(&peer.link.0);
                 peer.speech == Speech::Json && wire.is_none_or(|wire| wire.held != [true; 2])
             };
-            for peer in replica.engine.peers().filter(|peer| !quiet(peer)) {
+            for peer in replica.peers().filter(|peer| !quiet(peer)) {
                 assert_eq!(
                     (peer.bytes_held, peer.behind),
                     (0, 0),
@@ -778,7 +789,7 @@ impl World {
 
     fn picture(&self) -> String {
         let of = |r: &Replica| {
-            let peers: Vec<String> = r.engine.peers().map(|p| format!("\n    {p:?}")).collect();
+            let peers: Vec<String> = r.peers().map(|p| format!("\n    {p:?}")).collect();
             let (summary, pending) = (r.doc.summary().to_json(), r.doc.pending_events());
             format!(
                 "\n  {} has {summary}, {pending} held back:{}",

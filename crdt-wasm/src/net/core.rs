@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use crdt_sync::Engine;
+use crdt_sync::{Engine, PeerStatus};
 use js_sys::Reflect;
 use wasm_bindgen::JsValue;
 use web_sys::EventTarget;
@@ -136,6 +136,13 @@ impl Core {
         if self
             .engine
             .as_ref()
+            .is_some_and(|engine| engine.owes_receipts(now()))
+        {
+            self.acknowledge(session);
+        }
+        if self
+            .engine
+            .as_ref()
             .is_some_and(|engine| engine.buffered() > 0)
         {
             self.report_buffered(session);
@@ -183,9 +190,12 @@ impl Core {
     }
 
     pub(crate) fn status(&self, session: &Session) -> Status {
-        let engine = self.engine.as_ref();
-        let links = self.peers.links(engine, &self.customs);
-        let by_transport = self.customs.peers(engine).filter_map(|peer| peer.agent);
+        let figures = self.figures(session);
+        let links = self.peers.links(&figures, &self.customs);
+        let by_transport = self
+            .customs
+            .peers(&figures)
+            .filter_map(|peer| peer.agent.clone());
         let peers: BTreeSet<String> = by_transport.chain(self.peers.linked()).collect();
         let peers: Vec<String> = peers.into_iter().collect();
         Status {
@@ -199,9 +209,20 @@ impl Core {
             error: self.problem.clone(),
             relay_off: self.relay.off.clone(),
             links,
-            transports: self.customs.status(engine),
+            transports: self.customs.status(&figures),
             open_connections: connection::open_connections(),
         }
+    }
+
+    /// What the engine knows of its links.
+    pub(super) fn figures(&self, session: &Session) -> Vec<PeerStatus> {
+        let Some(engine) = &self.engine else {
+            return Vec::new();
+        };
+        let figures = session
+            .entry()
+            .read(|document| Ok(engine.peers(document).collect()));
+        figures.unwrap_or_default()
     }
 
     /// The room has taken us in.

@@ -7,9 +7,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use crdt_sync::backoff::Backoff;
-use crdt_sync::{
-    Channel as Stream, CloseReason, Engine, LinkId, LinkOptions, Outgoing, PeerStatus,
-};
+use crdt_sync::{Channel as Stream, CloseReason, LinkId, LinkOptions, Outgoing, PeerStatus};
 use js_sys::{Array, ArrayBuffer, Function, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -162,14 +160,14 @@ impl Customs {
     /// What the engine knows of the peers at the other ends.
     pub(super) fn peers<'a>(
         &'a self,
-        engine: Option<&'a Engine>,
-    ) -> impl Iterator<Item = PeerStatus> + 'a {
-        let figures = engine.into_iter().flat_map(Engine::peers);
+        figures: &'a [PeerStatus],
+    ) -> impl Iterator<Item = &'a PeerStatus> {
+        let figures = figures.iter();
         figures.filter(|figures| figures.agent.is_some() && self.leads(figures.link))
     }
 
-    pub(super) fn status(&self, engine: Option<&Engine>) -> Vec<TransportStatus> {
-        let figures: Vec<PeerStatus> = self.peers(engine).collect();
+    pub(super) fn status(&self, figures: &[PeerStatus]) -> Vec<TransportStatus> {
+        let figures: Vec<&PeerStatus> = self.peers(figures).collect();
         let of = |custom: &Custom| {
             let link = custom.link();
             let peer = figures.iter().find(|figures| Some(figures.link) == link);

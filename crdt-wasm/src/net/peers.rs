@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crdt_sync::negotiation::{ConnectionState, Negotiation, Timing, offers};
-use crdt_sync::{Engine, LinkId, PeerStatus};
+use crdt_sync::{LinkId, PeerStatus};
 use signaling_protocol::AgentId;
 
 use super::bus::BusLink;
@@ -228,8 +228,7 @@ impl Peers {
     }
 
     /// One entry for each peer, by whatever it was met.
-    pub(super) fn links(&self, engine: Option<&Engine>, customs: &Customs) -> Vec<PeerLink> {
-        let figures: Vec<PeerStatus> = engine.into_iter().flat_map(Engine::peers).collect();
+    pub(super) fn links(&self, figures: &[PeerStatus], customs: &Customs) -> Vec<PeerLink> {
         let is_custom = |figures: &PeerStatus| customs.leads(figures.link);
         let link = |(id, peer): (&AgentId, &Peer)| {
             let direct = peer
@@ -278,7 +277,7 @@ impl Peers {
         };
         let mut links: Vec<PeerLink> = self.all.iter().map(link).collect();
         let in_room = |session| self.all.values().any(|peer| peer.page == Some(session));
-        let others = customs.peers(engine);
+        let others = customs.peers(figures);
         for figures in others.filter(|f| f.active && !f.session.is_some_and(in_room)) {
             links.push(PeerLink::by_transport(figures));
         }

@@ -117,6 +117,13 @@ impl Core {
         self.with_engine(session, |engine, document| engine.local_edit(now, document));
     }
 
+    /// Tells the peers how much has come of what they made.
+    pub(super) fn acknowledge(&mut self, session: &Session) {
+        self.with_engine(session, |engine, document| {
+            engine.acknowledge(now(), document)
+        });
+    }
+
     pub(super) fn tick_engine(&mut self, session: &Session) {
         self.with_engine(session, |engine, document| {
             let now = now();
@@ -277,7 +284,7 @@ impl Core {
         match output {
             Output::Close { link, reason } => self.on_close(session, link, &reason),
             Output::Synced { link } => {
-                if let Some(peer) = self.peer_of(link) {
+                if let Some(peer) = self.peer_of(session, link) {
                     session
                         .listeners()
                         .queue(EventName::Synced, plain(&Synced { peer }));
@@ -289,7 +296,7 @@ impl Core {
                 ours,
                 theirs,
             } => {
-                let peer = self.peer_of(link).unwrap_or_default();
+                let peer = self.peer_of(session, link).unwrap_or_default();
                 let side = match side {
                     OutdatedSide::Here => "here",
                     OutdatedSide::Peer => "peer",
@@ -312,7 +319,7 @@ impl Core {
                 theirs,
             } => {
                 let payload = Diverged {
-                    peer: self.peer_of(link).unwrap_or(agent),
+                    peer: self.peer_of(session, link).unwrap_or(agent),
                     frontier: frontier.to_json(),
                     ours: format!("{ours:016x}"),
                     theirs: format!("{theirs:016x}"),
@@ -325,7 +332,7 @@ impl Core {
                 self.tell_error(session, NetworkError::AgentInUse { agent });
             }
             Output::Refused { link, reason } => {
-                let peer = self.peer_of(link).unwrap_or_default();
+                let peer = self.peer_of(session, link).unwrap_or_default();
                 let error = NetworkError::PeerRefused {
                     peer,
                     reason: reason.to_string(),
@@ -344,14 +351,15 @@ impl Core {
         }
     }
 
-    fn peer_of(&mut self, link: LinkId) -> Option<String> {
+    fn peer_of(&mut self, session: &Session, link: LinkId) -> Option<String> {
         let direct = self.peers.wire(link).map(|(id, _)| id);
         let room = direct
             .or_else(|| self.peers.on_bus(link))
             .or_else(|| self.peers.relayed_to(link));
         room.map(|id| id.to_string()).or_else(|| {
-            let mut others = self.customs.peers(self.engine.as_ref());
-            others.find(|peer| peer.link == link)?.agent
+            let figures = self.figures(session);
+            let mut others = self.customs.peers(&figures);
+            others.find(|peer| peer.link == link)?.agent.clone()
         })
     }
 }

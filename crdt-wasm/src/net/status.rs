@@ -132,9 +132,9 @@ pub(crate) struct PeerLink {
 
 impl PeerLink {
     /// The entry of a peer that only a transport of the user's own leads to.
-    pub(crate) fn by_transport(figures: PeerStatus) -> PeerLink {
+    pub(crate) fn by_transport(figures: &PeerStatus) -> PeerLink {
         PeerLink {
-            peer: figures.agent.unwrap_or_default(),
+            peer: figures.agent.clone().unwrap_or_default(),
             link: LinkKind::Custom.as_str(),
             state: LinkState::Open,
             synced: figures.synced,
