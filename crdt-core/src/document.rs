@@ -381,9 +381,13 @@ impl Document {
         self.history.event_count()
     }
 
-    /// How many events of one agent there are: its first ones, without a gap. O(1) on average.
+    /// How many events of one agent there are: its first ones, without a gap. O(log agents); O(agents)
+    /// in a document from a file whose history has not been read.
     pub fn event_count_of(&self, agent: &str) -> usize {
-        self.history.next_seq(agent) as usize
+        match self.history.ready() {
+            Some(history) => history.next_seq(agent) as usize,
+            None => self.summary().first_of(agent) as usize,
+        }
     }
 
     /// How many events are held back because events they depend on are missing.

@@ -25,7 +25,7 @@ pub struct Config {
     /// Changes that follow each other faster than this are coalesced. The first two go at once.
     pub coalesce: Millis,
     /// Within how long a peer is told that what it made has come, at the latest: [`Engine::acknowledge`]
-    /// does so at once.
+    /// does so at once where that is of use.
     ///
     /// [`Engine::acknowledge`]: crate::Engine::acknowledge
     pub receipt_delay: Millis,

@@ -134,6 +134,13 @@ impl VersionSummary {
         self.0.get(agent).map_or(&[], Vec::as_slice)
     }
 
+    /// How many events of one agent are in it: its first ones, without a gap.
+    pub fn first_of(&self, agent: &str) -> u32 {
+        let first = self.ranges(agent).first();
+        let first = first.filter(|range| range.start == 0);
+        first.map_or(0, |range| range.end)
+    }
+
     /// Agents, in byte order of their names, with their ranges.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[Range<u32>])> {
         self.0

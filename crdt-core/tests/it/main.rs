@@ -4,6 +4,7 @@ mod anchors;
 mod bad_input;
 mod convergence;
 mod corpus;
+mod counts;
 mod files;
 mod histories;
 mod oracle;

@@ -362,7 +362,7 @@ impl Engine {
         };
         let ours = doc.summary();
         state.claimed = summary.difference(&ours);
-        state.received = state.received.max(first_of(&summary, &self.agent));
+        state.received = state.received.max(summary.first_of(&self.agent).into());
         let mut known = summary;
         // What is still under way was not there yet when the peer wrote this.
         if state.buffered > 0 || !state.queue.is_empty() {
@@ -471,11 +471,4 @@ impl Engine {
             Speech::Unknown => {}
         }
     }
-}
-
-/// How many events of an agent are in a summary: the first ones, without a gap.
-pub(super) fn first_of(summary: &VersionSummary, agent: &str) -> u64 {
-    let first = summary.ranges(agent).first();
-    let first = first.filter(|range| range.start == 0);
-    first.map_or(0, |range| range.end.into())
 }

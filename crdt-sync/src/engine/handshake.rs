@@ -5,7 +5,6 @@ use std::cmp::Reverse;
 use crdt_core::Document;
 
 use super::Engine;
-use super::changes::first_of;
 use super::known::Known;
 use super::link::{Link, Peer};
 use crate::error::CloseReason;
@@ -150,7 +149,7 @@ impl Engine {
         state.in_flight.clear();
         state.receipt_at = None;
         state.receipt = 0;
-        state.received = first_of(&hello.summary, &self.agent);
+        state.received = hello.summary.first_of(&self.agent).into();
         state.mark(now, &self.config);
         // Who looks at the status wants to see the round trip soon.
         let first = now.saturating_add(self.config.settle);

@@ -101,7 +101,7 @@ impl NetworkSync {
     }
 
     /// Sends the edits of this task to the peers now: all of them, while by itself the first goes at
-    /// once and the rest at the end of the task.
+    /// once and what follows it closely at the end of the task.
     #[wasm_bindgen(js_name = broadcastOperations)]
     pub fn broadcast_operations(&self) {
         self.session.flush_edits();
