@@ -216,14 +216,16 @@ impl Link {
     }
 
     /// Whether the peer is to be told how much has come of what it made. At once it is while it types for
-    /// few and we do not: what we send tells its transport as well.
+    /// few and we do not: what we send tells its transport as well. While a history comes, more is on its
+    /// way.
     pub(super) fn owes_receipt(&self, at_once: bool, now: Millis, config: &Config) -> bool {
         let Some(due) = self.receipt_at else {
             return false;
         };
         let [sent, _] = self.flushed_at;
         let is_quiet = sent.is_none_or(|at| at.saturating_add(config.receipt_delay) <= now);
-        due <= now || at_once && is_quiet && self.neighbours.len() < FEW
+        let keeps_up = self.claimed.is_empty();
+        due <= now || at_once && is_quiet && keeps_up && self.neighbours.len() < FEW
     }
 
     /// Changes are being sent now.
