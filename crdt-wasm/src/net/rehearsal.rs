@@ -1,18 +1,18 @@
-//! A meeting of two replicas that nobody sees.
+//! Meetings of two replicas that nobody sees.
 //!
 //! A browser compiles a WebAssembly function when it is first called, so the first meeting of a page
-//! waits for that at every step: some 6 ms at both ends together. A page that has just been opened and has
-//! nothing to do rehearses one, with documents of its own. Where the browser does not say when that
-//! is, nothing is rehearsed.
+//! waits for that at every step. Once a function has been in use for a while, the browser compiles it a
+//! second time, better: it does so while a history comes, on a processor that has enough to do then, and
+//! the first keystrokes take longer until that is behind them.
 //!
-//! Once a function has been in use for a while, the browser compiles it a second time, better: the
-//! allocator, first of all, and what a keystroke runs through in JavaScript and between that and
-//! WebAssembly. It would do so while somebody types, and each keystroke until then would take longer. So
-//! these are put to use here until that is behind them, in a document of their own.
+//! So a page that has just been opened and has nothing to do rehearses: with documents of its own one
+//! replica takes in the history of another, and both type; and what a keystroke runs through in
+//! JavaScript, and between that and WebAssembly, is put to use. Where the browser does not say when a
+//! page has nothing to do, nothing is rehearsed.
 
 use std::hint::black_box;
 
-use crdt_core::Document;
+use crdt_core::{Document, EditError};
 use crdt_sync::{Config, Engine, Incoming, LinkId, LinkOptions, Outgoing, Output, OwnedSplice};
 use js_sys::{Function, Reflect};
 use wasm_bindgen::prelude::*;
@@ -21,19 +21,22 @@ use super::crossing;
 use super::pump::changes_of;
 use crate::registry;
 
-const LINK: LinkId = LinkId(0);
+/// Of how long a piece is done at once, in milliseconds: who comes meanwhile waits so long.
+const PIECE_MILLIS: f64 = 4.0;
 
-/// The most messages that the meeting takes.
-const MESSAGES: usize = 100;
-
-/// What comes after the meeting goes in turns, which are shorter than all at once, so that nobody waits
-/// for them.
-const TURNS: usize = 8;
-
-/// In all turns together, Chromium compiles the allocator again after so many allocations of each, and
-/// what is between JavaScript and the module after so many keystrokes.
+/// In all meetings together, Chromium compiles again what takes a history in, after so many edits of
+/// it; the allocator, after so many allocations of each meeting; and what is between JavaScript and the
+/// module, after so many keystrokes.
+const MEETINGS: usize = 8;
+const EDITS: usize = 1_000;
 const ALLOCATIONS: usize = 5_000;
 const KEYSTROKES: u32 = 150;
+
+/// How many edits are made in one step, and how long one is at most, in chars.
+const EDITS_A_STEP: usize = 100;
+const LONGEST_EDIT: usize = 200;
+
+const LINK: LinkId = LinkId(0);
 
 #[wasm_bindgen(module = "/src/document.js")]
 extern "C" {
@@ -45,9 +48,22 @@ extern "C" {
 #[wasm_bindgen(start)]
 fn loaded() {
     crossing::open();
-    when_idle(|| {
-        rehearse(&|splices| drop(black_box(changes_of(splices))));
-        go_on(TURNS);
+    go_on(Rehearsal {
+        meetings: MEETINGS,
+        meeting: None,
+    });
+}
+
+/// Takes up a rehearsal whenever the browser has nothing to do, until it is over.
+fn go_on(mut rehearsal: Rehearsal) {
+    when_idle(move || {
+        let begun = crossing::now();
+        while rehearsal.step() {
+            if crossing::now() - begun > PIECE_MILLIS {
+                go_on(rehearsal);
+                return;
+            }
+        }
     });
 }
 
@@ -60,13 +76,31 @@ fn when_idle(act: impl FnOnce() + 'static) {
     }
 }
 
-/// Takes so many turns.
-fn go_on(turns: usize) {
-    allocate();
-    type_by_page();
-    crossing::rehearse(KEYSTROKES);
-    if turns > 1 {
-        when_idle(move || go_on(turns - 1));
+struct Rehearsal {
+    /// How many meetings are still to come.
+    meetings: usize,
+    meeting: Option<Meeting>,
+}
+
+impl Rehearsal {
+    /// Goes on a little; returns whether there is more to do.
+    fn step(&mut self) -> bool {
+        if let Some(meeting) = &mut self.meeting {
+            let tell = |splices| drop(black_box(changes_of(splices)));
+            if !matches!(meeting.step(&tell), Ok(true)) {
+                self.meeting = None;
+                allocate();
+                type_by_page();
+                crossing::rehearse(KEYSTROKES);
+            }
+            return true;
+        }
+        if self.meetings == 0 {
+            return false;
+        }
+        self.meetings -= 1;
+        self.meeting = Meeting::new();
+        true
     }
 }
 
@@ -91,46 +125,109 @@ fn type_by_page() {
     let _ = registry::remove(handle);
 }
 
-/// Lets a replica with a text and an empty one meet, and type. `tell` hears of the changes. Returns
-/// whether the texts came to be equal.
-fn rehearse(tell: &dyn Fn(Vec<OwnedSplice>)) -> bool {
-    let documents = [Document::new("one"), Document::new("other")];
-    let [Ok(one), Ok(other)] = documents else {
-        return false;
-    };
-    let mut documents = [one, other];
-    let mut engines = ["one", "other"].map(|name| {
-        let session = name.len() as u64;
-        Engine::new(Config::default(), name, session)
-    });
-    if documents[0].insert(0, "a rehearsal").is_err() || documents[0].delete(1, 1).is_err() {
-        return false;
-    }
-    for (engine, document) in engines.iter_mut().zip(&documents) {
-        engine.link_up(LINK, LinkOptions::default(), 0, document);
-    }
-    meet(&mut engines, &mut documents, 0, tell);
-    // A second later each types, and asks whether the other is there.
-    for (now, at) in [(1_001, 0), (1_050, 1)] {
-        if documents[at].insert(2, "!").is_err() {
-            return false;
-        }
-        engines[at].local_edit(now, &documents[at]);
-        engines[at].tick(now, &mut documents[at]);
-        meet(&mut engines, &mut documents, now, tell);
-    }
-    documents[0].text() == documents[1].text()
+/// A replica writes a history, and meets an empty one; then both type.
+struct Meeting {
+    documents: [Document; 2],
+    engines: [Engine; 2],
+    now: u64,
+    /// How many edits are still to be made before they meet.
+    edits: usize,
+    /// Who types next, and when: a second later, when they ask whether the other is there.
+    typists: &'static [(usize, u64)],
+    /// State of a linear congruential generator.
+    random: u32,
 }
 
-/// Takes every message to the other end, until there is none.
-fn meet(
-    engines: &mut [Engine; 2],
-    documents: &mut [Document; 2],
-    now: u64,
-    tell: &dyn Fn(Vec<OwnedSplice>),
-) {
-    for _ in 0..MESSAGES {
-        let mut quiet = true;
+impl Meeting {
+    fn new() -> Option<Meeting> {
+        let names = ["one", "other"];
+        let [Ok(one), Ok(other)] = names.map(Document::new) else {
+            return None;
+        };
+        let engines = [(1, "one"), (2, "other")].map(|(session, name)| {
+            // Parts and frames are short, so that there are many.
+            let config = Config {
+                max_frame: 2 * 1024,
+                first_part: 64,
+                part: 8 * 1024,
+                ..Config::default()
+            };
+            Engine::new(config, name, session)
+        });
+        Some(Meeting {
+            documents: [one, other],
+            engines,
+            now: 0,
+            edits: EDITS,
+            typists: &[(0, 1_001), (1, 1_050)],
+            random: 1,
+        })
+    }
+
+    /// Goes on a little; returns whether there is more to do. `tell` hears of the changes.
+    fn step(&mut self, tell: &dyn Fn(Vec<OwnedSplice>)) -> Result<bool, EditError> {
+        if self.edits > 0 {
+            for _ in 0..EDITS_A_STEP.min(self.edits) {
+                self.edits -= 1;
+                self.edit()?;
+            }
+            if self.edits == 0 {
+                for (engine, document) in self.engines.iter_mut().zip(&self.documents) {
+                    engine.link_up(LINK, LinkOptions::default(), self.now, document);
+                }
+            }
+            return Ok(true);
+        }
+        if self.exchange(tell) {
+            return Ok(true);
+        }
+        let Some((&(at, now), later)) = self.typists.split_first() else {
+            return Ok(false);
+        };
+        self.typists = later;
+        self.now = now;
+        let document = &mut self.documents[at];
+        document.insert(2, "!")?;
+        self.engines[at].local_edit(now, document);
+        self.engines[at].tick(now, document);
+        Ok(true)
+    }
+
+    /// Writes text that repeats itself, here or there, or deletes some; half of it at the end.
+    fn edit(&mut self) -> Result<(), EditError> {
+        let length = self.documents[0].len_chars();
+        let at = self.draw(length + 1);
+        if self.edits == 0 {
+            return self.documents[0].delete(length / 4, length / 2);
+        }
+        let long = self.draw(LONGEST_EDIT);
+        if self.edits.is_multiple_of(4) {
+            return self.documents[0].delete(at, long.min(length - at));
+        }
+        let text: String = (0..long)
+            .map(|_| ["a", "b", "c", "d"][self.draw(4)])
+            .collect();
+        self.documents[0].insert(at, &text)
+    }
+
+    fn draw(&mut self, bound: usize) -> usize {
+        self.random = self
+            .random
+            .wrapping_mul(1_664_525)
+            .wrapping_add(1_013_904_223);
+        (self.random >> 8) as usize % bound
+    }
+
+    /// Takes what each has to say to the other; returns whether there was anything.
+    fn exchange(&mut self, tell: &dyn Fn(Vec<OwnedSplice>)) -> bool {
+        let Meeting {
+            documents,
+            engines,
+            now,
+            ..
+        } = self;
+        let now = *now;
+        let mut any = false;
         for from in [0, 1] {
             let to = 1 - from;
             while let Some(output) = engines[from].poll_output() {
@@ -139,7 +236,7 @@ fn meet(
                         message: Outgoing::Binary(bytes),
                         ..
                     } => {
-                        quiet = false;
+                        any = true;
                         engines[from].buffered_amount(LINK, 0, now, &documents[from]);
                         let message = Incoming::Binary(&bytes);
                         engines[to].receive(LINK, message, now, &mut documents[to]);
@@ -148,10 +245,10 @@ fn meet(
                     _ => {}
                 }
             }
+            engines[from].acknowledge(now, &documents[from]);
+            any |= engines[from].send_on(now, &documents[from]);
         }
-        if quiet {
-            return;
-        }
+        any
     }
 }
 
@@ -159,14 +256,29 @@ fn meet(
 mod tests {
     use std::cell::RefCell;
 
+    use super::*;
+
     #[test]
-    fn a_history_comes_and_both_type() {
+    fn a_history_comes_in_parts_and_both_type() {
         let told = RefCell::new(Vec::new());
-        let tell = |splices: Vec<super::OwnedSplice>| {
-            let inserted = splices.into_iter().map(|splice| splice.inserted);
-            told.borrow_mut().extend(inserted);
+        let tell = |splices| told.borrow_mut().push(splices);
+        let mut meeting = Meeting::new().unwrap();
+        while meeting.step(&tell).unwrap() {}
+
+        let [one, other] = meeting.documents.map(|document| document.text());
+        assert_eq!(one, other);
+        assert!(one.len() > 10_000, "{} bytes of text", one.len());
+        let told = told.into_inner();
+        let [parts @ .., by_one, by_other] = told.as_slice() else {
+            panic!("{} changes were told", told.len());
         };
-        assert!(super::rehearse(&tell));
-        assert_eq!(*told.borrow(), ["arehearsal", "!", "!"]);
+        assert!(parts.len() > 8, "the history came in {} parts", parts.len());
+        for splices in [by_one, by_other] {
+            let inserted: Vec<&str> = splices
+                .iter()
+                .map(|splice| splice.inserted.as_str())
+                .collect();
+            assert_eq!(inserted, ["!"]);
+        }
     }
 }
