@@ -14,7 +14,8 @@ pub struct Config {
     /// they wait and are coalesced. Set `bufferedAmountLowThreshold` of a data channel to it.
     pub low_water: usize,
     /// About how many bytes of changes go in one message: a long history goes in parts, so that what
-    /// has arrived is merged while the rest is under way.
+    /// has arrived is merged while the rest is under way. Less than 64 KiB are compressed with a smaller
+    /// table, which is the one that a browser has compiled by then.
     pub part: usize,
     /// The first part of a history of more than eight times as many events, in bytes; the next ones
     /// double until they are of [`Config::part`]. So the first is soon made and merged, and what is
@@ -76,7 +77,7 @@ impl Default for Config {
             max_frame: 16 * 1024,
             window: 1024 * 1024,
             low_water: 256 * 1024,
-            part: 64 * 1024,
+            part: 60 * 1024,
             first_part: 2 * 1024,
             takes_packed: true,
             coalesce: 10,
