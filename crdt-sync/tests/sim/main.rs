@@ -8,4 +8,5 @@ mod named;
 mod random;
 mod rng;
 mod shallow;
+mod traffic;
 mod world;

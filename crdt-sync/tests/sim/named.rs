@@ -68,6 +68,27 @@ fn who_types_learns_what_has_come() {
 }
 
 #[test]
+fn the_parts_of_a_history_are_not_answered_one_by_one() {
+    let mut world = World::new(3);
+    world.add("alice-4f2a");
+    world.add("bob-91c7");
+    for _ in 0..20_000 {
+        let at = world.rng.below(world.replicas[0].doc.len_chars() + 1);
+        world.insert(0, at, "history ");
+    }
+    world.join(0, 1, Quality::default());
+    world.run(2_000);
+    assert!(world.is_converged());
+    let parts = world.traffic.speech;
+    assert!(parts > 10, "{parts} messages brought it");
+    assert!(
+        world.traffic.receipts <= 1,
+        "{} receipts",
+        world.traffic.receipts
+    );
+}
+
+#[test]
 fn keystrokes_go_out_at_once() {
     let mut world = World::with(1, 2);
     world.join(

@@ -12,6 +12,7 @@ use crdt_sync::{
 };
 
 use crate::rng::Rng;
+use crate::traffic::Traffic;
 
 /// What a link does to messages.
 #[derive(Debug, Clone)]
@@ -106,17 +107,6 @@ enum Event {
     Connect {
         ends: [usize; 2],
     },
-}
-
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Traffic {
-    pub(crate) messages: u64,
-    pub(crate) bytes: u64,
-    /// Without heartbeats and receipts.
-    pub(crate) speech: u64,
-    pub(crate) speech_bytes: u64,
-    /// Messages that say what has come; the others do without them.
-    pub(crate) receipts: u64,
 }
 
 pub(crate) struct World {
@@ -263,21 +253,10 @@ impl World {
             return;
         }
         let len = message.len();
-        let heartbeat = match &message {
-            Outgoing::Binary(bytes) => matches!(bytes.first(), Some(0x05 | 0x06)),
-            Outgoing::Text(text) => text.contains(r#""type":"frontier""#),
-        };
         if self.trace {
             println!("{} r{from} on {}: {message:?}", self.now, link.0);
         }
-        self.traffic.messages += 1;
-        self.traffic.bytes += len as u64;
-        let receipt = matches!(&message, Outgoing::Binary(bytes) if bytes.first() == Some(&0x40));
-        self.traffic.receipts += u64::from(receipt);
-        if !heartbeat && !receipt {
-            self.traffic.speech += 1;
-            self.traffic.speech_bytes += len as u64;
-        }
+        self.traffic.count(&message);
         let quality = wire.quality.clone();
         let start = wire.free_at[end].max(self.now);
         let sent_at = match quality.bandwidth {
