@@ -11,24 +11,26 @@ pub(crate) struct Traffic {
     pub(crate) speech_bytes: u64,
     /// Messages that say what has come; the others do without them.
     pub(crate) receipts: u64,
+    pub(crate) receipt_bytes: u64,
 }
 
 impl Traffic {
     pub(crate) fn count(&mut self, message: &Outgoing) {
-        let kind = match message {
-            Outgoing::Binary(bytes) => bytes.first().copied(),
-            Outgoing::Text(_) => None,
+        let (heartbeat, receipt) = match message {
+            Outgoing::Binary(bytes) => match bytes.first() {
+                Some(0x05 | 0x06) => (true, false),
+                Some(0x40) => (false, true),
+                _ => (false, false),
+            },
+            Outgoing::Text(text) => (text.contains(r#""type":"frontier""#), false),
         };
-        let heartbeat = match message {
-            Outgoing::Binary(_) => matches!(kind, Some(0x05 | 0x06)),
-            Outgoing::Text(text) => text.contains(r#""type":"frontier""#),
-        };
-        let receipt = kind == Some(0x40);
         let len = message.len() as u64;
         self.messages += 1;
         self.bytes += len;
-        self.receipts += u64::from(receipt);
-        if !heartbeat && !receipt {
+        if receipt {
+            self.receipts += 1;
+            self.receipt_bytes += len;
+        } else if !heartbeat {
             self.speech += 1;
             self.speech_bytes += len;
         }

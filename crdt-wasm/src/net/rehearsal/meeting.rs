@@ -10,6 +10,9 @@ const EDITS: usize = 1_000;
 const EDITS_A_STEP: usize = 100;
 const LONGEST_EDIT: usize = 60;
 
+/// A meeting that has no end after so many steps is given up.
+const STEPS: usize = 100;
+
 const LINK: LinkId = LinkId(0);
 
 /// A replica writes a history, and meets an empty one; then both type.
@@ -17,6 +20,8 @@ pub(super) struct Meeting {
     documents: [Document; 2],
     engines: [Engine; 2],
     now: u64,
+    /// How many steps are left.
+    steps: usize,
     /// How many edits are still to be made before they meet.
     edits: usize,
     /// Who types next, and when: a second later, when they ask whether the other is there.
@@ -45,6 +50,7 @@ impl Meeting {
             documents: [one, other],
             engines,
             now: 0,
+            steps: STEPS,
             edits: EDITS,
             typists: &[(0, 1_001), (1, 1_050)],
             random: 1,
@@ -53,6 +59,10 @@ impl Meeting {
 
     /// Goes on a little; returns whether there is more to do. `tell` hears of the changes.
     pub(super) fn step(&mut self, tell: &dyn Fn(Vec<OwnedSplice>)) -> Result<bool, EditError> {
+        let Some(steps) = self.steps.checked_sub(1) else {
+            return Ok(false);
+        };
+        self.steps = steps;
         if self.edits > 0 {
             for _ in 0..EDITS_A_STEP.min(self.edits) {
                 self.edits -= 1;
@@ -151,6 +161,7 @@ mod tests {
         let tell = |splices| told.borrow_mut().push(splices);
         let mut meeting = Meeting::new().unwrap();
         while meeting.step(&tell).unwrap() {}
+        assert!(meeting.steps > STEPS / 4, "{} steps left", meeting.steps);
 
         let [one, other] = meeting.documents.map(|document| document.text());
         assert_eq!(one, other);

@@ -89,7 +89,7 @@ impl Rehearsal {
         if !self.introduced {
             self.introduced = true;
             let take = |list: &PeerList| drop(black_box(plain(&list.ice_servers)));
-            // If it comes to nothing, it does when it counts, and is told of then.
+            // What fails here fails in earnest as well, and is told of then.
             let _ = introduction::introduce(&take);
             return true;
         }
