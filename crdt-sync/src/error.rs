@@ -162,6 +162,24 @@ impl CloseReason {
         }
     }
 
+    /// Whether a new link to the same peer may do better.
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            CloseReason::Dead { .. }
+                | CloseReason::Stalled { .. }
+                | CloseReason::FragmentTimeout { .. }
+        )
+    }
+
+    /// Whether one side ended the link on purpose, or there is no peer at its other end.
+    pub fn is_departure(&self) -> bool {
+        matches!(
+            self,
+            CloseReason::Goodbye | CloseReason::Leaving | CloseReason::OwnSession
+        )
+    }
+
     /// A stable identifier of this reason.
     pub fn code(&self) -> &'static str {
         match self {

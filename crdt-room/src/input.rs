@@ -1,0 +1,245 @@
+//! What a driver reports to a [`Room`](crate::Room).
+
+use crdt_sync::negotiation::{ConnectionState, Op};
+use crdt_sync::{Incoming, LinkId};
+use signaling_protocol::AgentId;
+
+use crate::output::{CallId, RunId, SocketId, TransportId};
+
+/// Something that happened outside the room.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The user made local edits in the document.
+    Edited,
+    /// A message arrived on the data channel of a peer connection.
+    Message {
+        /// The connection.
+        link: LinkId,
+        /// The message.
+        message: Incoming<'a>,
+    },
+    /// The user called something.
+    Call(Call),
+    /// A signaling socket reported something.
+    Socket {
+        /// The socket.
+        socket: SocketId,
+        /// What it reported.
+        event: SocketEvent<'a>,
+    },
+    /// A peer connection reported something.
+    Connection {
+        /// The connection.
+        link: LinkId,
+        /// What it reported.
+        event: ConnectionEvent,
+    },
+    /// A message arrived on the broadcast channel of this page.
+    Broadcast(BroadcastMessage),
+    /// A transport of the user's own reported something.
+    Transport {
+        /// The start of the transport that it belongs to.
+        run: RunId,
+        /// What it reported.
+        event: TransportEvent<'a>,
+    },
+    /// The cipher finished something.
+    Cipher(CipherEvent),
+    /// The page was hidden, shown, or regained its network.
+    Page(PageEvent),
+    /// The time that [`Room::next_timeout`](crate::Room::next_timeout) named has come.
+    Timeout,
+}
+
+/// A call of the user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Call {
+    /// Joins the room. Ends in [`News::ConnectEnded`](crate::News::ConnectEnded).
+    Connect {
+        /// The number that the outcome is reported under.
+        call: CallId,
+        /// The signaling servers. Empty: those of the options.
+        urls: Vec<String>,
+        /// A random number that no other page load has; peers see it.
+        page: u64,
+    },
+    /// Leaves the room and closes everything.
+    Disconnect,
+    /// Leaves the room for good. Further calls of `Connect` fail.
+    Destroy,
+    /// Adds a transport of the user's own, and starts it if the room is connected.
+    AddTransport(TransportId),
+    /// Stops a transport of the user's own and forgets it.
+    RemoveTransport(TransportId),
+    /// Sets a field of the own presence to a JSON text, or removes it.
+    SetPresence {
+        /// The name of the field.
+        field: String,
+        /// Its value as JSON text; `None` removes it.
+        value: Option<String>,
+    },
+}
+
+/// What a signaling socket reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SocketEvent<'a> {
+    /// The socket is open.
+    Opened,
+    /// A text frame arrived.
+    Text(&'a str),
+    /// The socket is closed, or never opened. The last event of a socket.
+    Closed {
+        /// The number of the close frame; 1006 without one.
+        code: u16,
+        /// The reason of the close frame.
+        reason: &'a str,
+    },
+    /// The address is not one that a socket can be opened to. The last event of a socket.
+    Refused {
+        /// What the host says about it.
+        reason: &'a str,
+    },
+    /// The number of bytes that wait to be sent, in answer to
+    /// [`SocketCommand::AskBuffered`](crate::SocketCommand::AskBuffered).
+    Buffered(usize),
+}
+
+/// What a peer connection reports. Names in backticks are those of the WebRTC API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConnectionEvent {
+    /// The connection could not be made: the host refused.
+    Refused {
+        /// What the host says about it.
+        reason: String,
+    },
+    /// The connection could not be made: the page has too many.
+    TooMany {
+        /// The number of open connections.
+        open: usize,
+    },
+    /// `negotiationneeded` fired.
+    NegotiationNeeded,
+    /// `icecandidate` fired with this candidate, as JSON text of `RTCIceCandidateInit`.
+    Candidate(String),
+    /// `connectionState` changed.
+    State(ConnectionState),
+    /// The peer opened a channel that is not open yet.
+    ChannelAdded,
+    /// A channel for the document is open.
+    ChannelOpened,
+    /// A channel for the document closed or failed.
+    ChannelClosed,
+    /// A step that makes a description ended with this SDP.
+    Created {
+        /// The step.
+        op: Op,
+        /// The description's SDP.
+        sdp: String,
+    },
+    /// A step without a result ended well.
+    Done {
+        /// The step.
+        op: Op,
+    },
+    /// A step failed.
+    Failed {
+        /// The step.
+        op: Op,
+        /// What the host says about it.
+        message: String,
+    },
+    /// A message could not be sent, and never will be.
+    SendFailed {
+        /// What the host says about it.
+        reason: String,
+    },
+    /// The number of bytes that wait in the channels, after `bufferedamountlow` or in answer to
+    /// [`ConnectionCommand::AskBuffered`](crate::ConnectionCommand::AskBuffered).
+    Buffered(usize),
+}
+
+/// A message between two pages of one browser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BroadcastMessage {
+    /// The agent id of the sender.
+    pub from: AgentId,
+    /// The page number of the sender.
+    pub page: u64,
+    /// What it says.
+    pub content: BroadcastContent,
+}
+
+/// What a page says to another one of the same browser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BroadcastContent {
+    /// Are you there?
+    Hello,
+    /// Yes.
+    Here,
+    /// The sender leaves.
+    Bye,
+    /// A message of the sync engine, as text.
+    Text(String),
+    /// A message of the sync engine, as bytes.
+    Binary(Vec<u8>),
+}
+
+/// What a transport of the user's own reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TransportEvent<'a> {
+    /// The peer can be reached.
+    Connected,
+    /// A message arrived. Implies `Connected`.
+    Received(&'a [u8]),
+    /// The peer cannot be reached for now.
+    Disconnected,
+    /// There may be room again.
+    Drained,
+    /// The number of bytes that wait to be sent.
+    Buffered(usize),
+    /// One of its functions failed.
+    Failed {
+        /// In words.
+        reason: String,
+    },
+}
+
+/// What the cipher reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CipherEvent {
+    /// The room's key is there.
+    Ready,
+    /// The room's key cannot be derived here.
+    Unavailable {
+        /// In words.
+        reason: String,
+    },
+    /// A message is sealed, or cannot be.
+    Sealed {
+        /// The number of the [`CipherCommand::Seal`](crate::CipherCommand::Seal).
+        job: u32,
+        /// The sealed message as base64, or why there is none.
+        result: Result<String, String>,
+    },
+    /// A message is opened, or does not open with the room's key.
+    Opened {
+        /// The number of the [`CipherCommand::Open`](crate::CipherCommand::Open).
+        job: u32,
+        /// The message; `None` where it does not open.
+        plain: Option<Vec<u8>>,
+    },
+}
+
+/// What happens to a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageEvent {
+    /// The page is being put away, perhaps for good.
+    Hidden,
+    /// The page is back.
+    Shown {
+        /// A new page number, as in [`Call::Connect`].
+        page: u64,
+    },
+    /// The machine has a network again.
+    Online,
+}

@@ -1,0 +1,71 @@
+//! A member of a collaboration room, as a state machine without I/O.
+//!
+//! [`Room`] decides everything that happens between a document and the others who edit it: which
+//! signaling servers to join, whom to link to and by which kind of link, when the encrypted relay
+//! carries the edits, when to give up and when to come back, and what the user is told. It touches
+//! no socket, no clock and no source of randomness: a driver reports what happened as an [`Input`],
+//! with the time, and carries out every [`Output`]. A web page is one driver, a native program
+//! another, and the tests drive whole rooms through a virtual network in virtual time.
+//!
+//! The types to know are [`Room`], [`Input`] and [`Output`]; [`RoomOptions`] says what a member may
+//! use, and [`Status`] how things stand.
+//!
+//! ```
+//! use crdt_core::Document;
+//! use crdt_room::{Call, CallId, Host, Input, Output, Room, RoomOptions, SocketCommand};
+//! use signaling_protocol::AgentId;
+//!
+//! let host = Host { websocket: true, webrtc: true, broadcast: false };
+//! let mut options = RoomOptions::new(AgentId::parse("ann")?, host);
+//! options.servers = vec!["ws://localhost:8080".to_owned()];
+//! let mut document = Document::new("ann")?;
+//! let mut room = Room::new(options);
+//!
+//! let connect = Call::Connect { call: CallId(1), urls: Vec::new(), page: 7 };
+//! room.handle(Input::Call(connect), 0, &mut document);
+//! let mut opened = Vec::new();
+//! while let Some(output) = room.poll_output(0, &mut document) {
+//!     if let Output::Socket { command: SocketCommand::Open { url }, .. } = output {
+//!         opened.push(url);
+//!     }
+//! }
+//! assert_eq!(opened, ["ws://localhost:8080"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod broadcast;
+mod direct;
+mod doctor;
+mod error;
+mod input;
+mod lifecycle;
+mod links;
+mod members;
+mod options;
+mod output;
+pub mod page_id;
+mod rate_limiter;
+mod relay;
+mod relay_frame;
+mod report;
+mod room;
+pub mod signal_codec;
+mod signaling;
+mod status;
+mod transports;
+
+pub use doctor::{Check, Diagnosis, DoctorStage};
+pub use error::RoomError;
+pub use input::{
+    BroadcastContent, BroadcastMessage, Call, CipherEvent, ConnectionEvent, Input, PageEvent,
+    SocketEvent, TransportEvent,
+};
+pub use options::{Host, LinkKind, RoomOptions};
+pub use output::{
+    BroadcastCommand, CallId, CipherCommand, ConnectionCommand, News, Output, RunId, SocketCommand,
+    SocketId, TransportCommand, TransportId,
+};
+pub use room::Room;
+pub use status::{
+    LinkState, PeerLink, Phase, Problem, ServerStatus, Status, TransportState, TransportStatus,
+};

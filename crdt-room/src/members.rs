@@ -1,0 +1,273 @@
+//! Who is in the room, as the signaling servers tell it, and whom the mesh wants us to link to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crdt_sync::{Millis, mesh};
+use signaling_protocol::{AgentId, PeerJoined, PeerList};
+
+use crate::page_id;
+use crate::relay;
+use crate::signaling::ServerId;
+
+/// How long a member may stay without a link before it is reported as out of reach where no kind of
+/// link can lead to it: by then a page of the same browser has answered.
+const GREETING_MILLIS: Millis = 3_000;
+
+/// Everyone in the room but us.
+#[derive(Debug, Default)]
+pub(crate) struct Members(BTreeMap<AgentId, Member>);
+
+/// Someone in the room.
+#[derive(Debug)]
+pub(crate) struct Member {
+    /// Its page load, where it says.
+    pub(crate) page: Option<u64>,
+    /// The servers that name it, each with the page load that it names.
+    places: BTreeMap<ServerId, Option<u64>>,
+    /// It has a key for the relay.
+    pub(crate) has_relay: bool,
+    /// The mesh wants a link to it.
+    pub(crate) is_planned: bool,
+    /// When it came, until a page of this browser would have answered.
+    greeted_until: Option<Millis>,
+}
+
+/// Someone of whom a signaling server tells.
+#[derive(Debug, Clone)]
+pub(crate) struct Newcomer {
+    id: AgentId,
+    page: Option<u64>,
+    has_relay: bool,
+}
+
+/// A change of the membership.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It left, or the page behind the name is another one: every link to it is to be forgotten.
+    Gone(AgentId),
+    /// It came; whether it has a key for the relay.
+    Came(AgentId, bool),
+}
+
+/// What the mesh wants of one member.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    pub(crate) id: AgentId,
+    pub(crate) page: Option<u64>,
+    /// A link to it is wanted.
+    pub(crate) link: bool,
+    /// Links to it are to be given up.
+    pub(crate) unlink: bool,
+}
+
+impl Newcomer {
+    pub(crate) fn new(id: AgentId, capabilities: &[String]) -> Newcomer {
+        Newcomer {
+            id,
+            page: page_id::of(capabilities),
+            has_relay: capabilities.iter().any(|name| name == relay::CAPABILITY),
+        }
+    }
+
+    pub(crate) fn joined(joined: PeerJoined) -> Newcomer {
+        Newcomer::new(joined.peer_id, &joined.capabilities)
+    }
+
+    pub(crate) fn listed(list: &PeerList) -> Vec<Newcomer> {
+        let nothing = Vec::new();
+        let of =
+            |id: &AgentId| Newcomer::new(id.clone(), list.capabilities.get(id).unwrap_or(&nothing));
+        list.peers.iter().map(of).collect()
+    }
+}
+
+impl Members {
+    pub(crate) fn get(&self, id: &AgentId) -> Option<&Member> {
+        self.0.get(id)
+    }
+
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &AgentId> {
+        self.0.keys()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&AgentId, &Member)> {
+        self.0.iter()
+    }
+
+    /// The member that has this page load.
+    pub(crate) fn with_page(&self, page: u64) -> Option<&AgentId> {
+        let mut all = self.0.iter();
+        all.find(|(_, member)| member.page == Some(page))
+            .map(|(id, _)| id)
+    }
+
+    /// The first server that names a member, of those that `is_usable`.
+    pub(crate) fn server_of(
+        &self,
+        id: &AgentId,
+        is_usable: impl Fn(ServerId) -> bool,
+    ) -> Option<ServerId> {
+        let mut servers = self.0.get(id)?.places.keys().copied();
+        servers.find(|server| is_usable(*server))
+    }
+
+    /// A server let us in, and names everyone whom it has. A member that it does not name but that
+    /// `is_linked` stays: it may have lost the server too, and not be back yet.
+    pub(crate) fn entered(
+        &mut self,
+        server: ServerId,
+        present: Vec<Newcomer>,
+        is_linked: impl Fn(&AgentId) -> bool,
+        now: Millis,
+    ) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let named: BTreeSet<&AgentId> = present.iter().map(|newcomer| &newcomer.id).collect();
+        let mut gone = Vec::new();
+        for (id, member) in &mut self.0 {
+            if !named.contains(id) {
+                member.places.remove(&server);
+                if member.places.is_empty() && !is_linked(id) {
+                    gone.push(id.clone());
+                }
+            }
+        }
+        for id in gone {
+            self.0.remove(&id);
+            changes.push(Change::Gone(id));
+        }
+        for newcomer in present {
+            changes.extend(self.came(server, newcomer, &is_linked, now));
+        }
+        changes
+    }
+
+    /// A server names a member. One that another server has named already is the same one if it is the
+    /// same page load. One that the same server names again has come back to it, and begins anew
+    /// unless it `is_linked`.
+    pub(crate) fn came(
+        &mut self,
+        server: ServerId,
+        newcomer: Newcomer,
+        is_linked: impl Fn(&AgentId) -> bool,
+        now: Millis,
+    ) -> Vec<Change> {
+        let Newcomer {
+            id,
+            page,
+            has_relay,
+        } = newcomer;
+        let mut changes = Vec::new();
+        let mut places = BTreeMap::new();
+        if let Some(member) = self.0.get_mut(&id) {
+            let stands = page.is_some() && is_linked(&id);
+            let is_known_here = member.places.insert(server, page).is_some();
+            if member.page == page && (stands || !is_known_here) {
+                return changes;
+            }
+            places = std::mem::take(&mut member.places);
+            changes.push(Change::Gone(id.clone()));
+        }
+        places.insert(server, page);
+        let member = Member {
+            page,
+            places,
+            has_relay,
+            is_planned: false,
+            greeted_until: Some(now.saturating_add(GREETING_MILLIS)),
+        };
+        self.0.insert(id.clone(), member);
+        changes.push(Change::Came(id, has_relay));
+        changes
+    }
+
+    /// A server does not know a member any more. It has left when no server knows it.
+    pub(crate) fn left(
+        &mut self,
+        server: ServerId,
+        id: &AgentId,
+        is_linked: impl Fn(&AgentId) -> bool,
+        now: Millis,
+    ) -> Vec<Change> {
+        let Some(member) = self.0.get_mut(id) else {
+            return Vec::new();
+        };
+        member.places.remove(&server);
+        // It may have been a later page load of the member that this server knew.
+        let elsewhere = member.places.iter().next();
+        let elsewhere = elsewhere.map(|(server, page)| (*server, *page));
+        let is_there = member.places.values().any(|page| *page == member.page);
+        match elsewhere {
+            None => {
+                self.0.remove(id);
+                vec![Change::Gone(id.clone())]
+            }
+            Some((server, page)) if !is_there => {
+                let newcomer = Newcomer {
+                    id: id.clone(),
+                    page,
+                    has_relay: member.has_relay,
+                };
+                self.came(server, newcomer, is_linked, now)
+            }
+            Some(_) => Vec::new(),
+        }
+    }
+
+    /// Removes the members that no server names and that are not linked. A link held them here while no
+    /// server knew them.
+    pub(crate) fn forget_gone(&mut self, is_linked: impl Fn(&AgentId) -> bool) -> Vec<Change> {
+        let is_gone = |id: &AgentId, member: &Member| member.places.is_empty() && !is_linked(id);
+        let all = self.0.iter().filter(|(id, member)| is_gone(id, member));
+        let gone: Vec<AgentId> = all.map(|(id, _)| id.clone()).collect();
+        for id in &gone {
+            self.0.remove(id);
+        }
+        gone.into_iter().map(Change::Gone).collect()
+    }
+
+    /// Removes everyone.
+    pub(crate) fn clear(&mut self) -> Vec<Change> {
+        let all = std::mem::take(&mut self.0);
+        all.into_keys().map(Change::Gone).collect()
+    }
+
+    /// Says of each member whether the mesh wants a link to it, given who is linked.
+    pub(crate) fn plan(&mut self, me: &AgentId, linked: &[String]) -> Vec<Wish> {
+        let ids: Vec<String> = self.0.keys().map(ToString::to_string).collect();
+        let members = || ids.iter().map(String::as_str);
+        let wanted = mesh::peers(me.as_str(), members());
+        let plan = mesh::plan(me.as_str(), members(), linked.iter().map(String::as_str));
+        let wish = |(id, member): (&AgentId, &mut Member)| {
+            member.is_planned = wanted.contains(id.as_str());
+            Wish {
+                id: id.clone(),
+                page: member.page,
+                link: member.is_planned,
+                unlink: plan.drop.contains(id.as_str()),
+            }
+        };
+        self.0.iter_mut().map(wish).collect()
+    }
+
+    /// When [`tick`](Self::tick) is due.
+    pub(crate) fn deadline(&self) -> Option<Millis> {
+        let all = self.0.values();
+        all.filter_map(|member| member.greeted_until).min()
+    }
+
+    /// Notes which members had time to answer as pages of this browser.
+    pub(crate) fn tick(&mut self, now: Millis) {
+        for member in self.0.values_mut() {
+            if member.greeted_until.is_some_and(|at| at <= now) {
+                member.greeted_until = None;
+            }
+        }
+    }
+}
+
+impl Member {
+    /// Whether a page of this browser would have answered by now.
+    pub(crate) fn had_time_to_answer(&self) -> bool {
+        self.greeted_until.is_none()
+    }
+}

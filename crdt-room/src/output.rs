@@ -1,0 +1,281 @@
+//! What a [`Room`](crate::Room) wants done.
+
+use crdt_sync::negotiation::{Description, Op};
+use crdt_sync::{Channel, LinkId, OutdatedSide, Outgoing, OwnedSplice};
+use signaling_protocol::IceServer;
+
+use crate::error::RoomError;
+use crate::input::BroadcastContent;
+
+/// A signaling socket. Numbers are not used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SocketId(pub u32);
+
+/// A transport of the user's own, by a number that the driver chooses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransportId(pub u32);
+
+/// One start of a transport of the user's own. Numbers are not used again, so that late events of an
+/// earlier start are recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId(pub u32);
+
+/// A call of `Connect`, by a number that the driver chooses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u32);
+
+/// Something for the driver to do. Outputs are carried out in order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Send a message on the data channels of a peer connection.
+    Send {
+        /// The connection.
+        link: LinkId,
+        /// Which of the two channels. A connection with one channel sends both there.
+        channel: Channel,
+        /// The message.
+        message: Outgoing,
+    },
+    /// Do something with a signaling socket.
+    Socket {
+        /// The socket.
+        socket: SocketId,
+        /// What to do.
+        command: SocketCommand,
+    },
+    /// Do something with a peer connection.
+    Connection {
+        /// The connection.
+        link: LinkId,
+        /// What to do.
+        command: ConnectionCommand,
+    },
+    /// Do something with the broadcast channels between pages of one browser.
+    Broadcast(BroadcastCommand),
+    /// Do something with a transport of the user's own.
+    Transport {
+        /// The transport.
+        transport: TransportId,
+        /// The start of it that this belongs to.
+        run: RunId,
+        /// What to do.
+        command: TransportCommand,
+    },
+    /// Do something with the room's key.
+    Cipher(CipherCommand),
+    /// Keep the room running and report [`PageEvent`](crate::PageEvent)s, or stop doing so.
+    KeepAlive(bool),
+    /// Tell the user.
+    Tell(News),
+}
+
+/// What to do with a signaling socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SocketCommand {
+    /// Open it.
+    Open {
+        /// The address of the server (`ws:` or `wss:`).
+        url: String,
+    },
+    /// Send a text frame. A frame that cannot be sent is lost; the close event follows.
+    Send(String),
+    /// Report [`SocketEvent::Buffered`](crate::SocketEvent::Buffered).
+    AskBuffered,
+    /// Close it, and report nothing more about it.
+    Close,
+}
+
+/// What to do with a peer connection. Steps with an `op` end in
+/// [`ConnectionEvent::Created`](crate::ConnectionEvent::Created),
+/// [`Done`](crate::ConnectionEvent::Done) or [`Failed`](crate::ConnectionEvent::Failed).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConnectionCommand {
+    /// Make it.
+    Create {
+        /// ICE servers that the signaling servers offer, to be used beside the user's own.
+        ice_servers: Vec<IceServer>,
+        /// Report [`Buffered`](crate::ConnectionEvent::Buffered) when fewer bytes than this wait.
+        low_water: usize,
+    },
+    /// Open the channels from this side.
+    OpenChannels {
+        /// Whether to open the one for presence as well. Clients of the plain contract know one channel only.
+        presence: bool,
+    },
+    /// `createOffer({ iceRestart })`.
+    CreateOffer {
+        /// The step.
+        op: Op,
+        /// Whether to look for new ways through the network.
+        ice_restart: bool,
+    },
+    /// `createAnswer()`.
+    CreateAnswer {
+        /// The step.
+        op: Op,
+    },
+    /// `setLocalDescription(description)`.
+    SetLocal {
+        /// The step.
+        op: Op,
+        /// What to set.
+        description: Description,
+    },
+    /// `setLocalDescription({ type: "rollback" })`.
+    Rollback {
+        /// The step.
+        op: Op,
+    },
+    /// `setRemoteDescription(description)`.
+    SetRemote {
+        /// The step.
+        op: Op,
+        /// What to set.
+        description: Description,
+    },
+    /// `addIceCandidate(candidate)`. A failure is not reported.
+    AddCandidate {
+        /// JSON text of `RTCIceCandidateInit`.
+        candidate: String,
+    },
+    /// Report [`ConnectionEvent::Buffered`](crate::ConnectionEvent::Buffered).
+    AskBuffered,
+    /// Close it with its channels, and report nothing more about it.
+    Close,
+}
+
+/// What to do with broadcast channels. Every page listens on a channel that is named after its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BroadcastCommand {
+    /// Listen on the channel of this page.
+    Listen {
+        /// The number of this page.
+        page: u64,
+    },
+    /// Post a message on the channel of another page.
+    Post {
+        /// The number of the other page.
+        to: u64,
+        /// What to say.
+        content: BroadcastContent,
+    },
+    /// Close the channel to another page.
+    Forget {
+        /// The number of the other page.
+        page: u64,
+    },
+    /// Close the channel of this page.
+    Close,
+}
+
+/// What to do with a transport of the user's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TransportCommand {
+    /// Start it.
+    Start,
+    /// Send a message.
+    Send(Vec<u8>),
+    /// Report [`TransportEvent::Buffered`](crate::TransportEvent::Buffered) where that is known.
+    AskBuffered,
+    /// Stop it.
+    Stop {
+        /// Whether to discard messages that were not handed to it yet.
+        discard: bool,
+    },
+}
+
+/// What to do with the room's key, which the driver derives from the secret of the options.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CipherCommand {
+    /// Derive the key of the room. Ends in [`CipherEvent::Ready`](crate::CipherEvent::Ready) or
+    /// [`CipherEvent::Unavailable`](crate::CipherEvent::Unavailable).
+    DeriveKey,
+    /// Seal a message. Ends in [`CipherEvent::Sealed`](crate::CipherEvent::Sealed).
+    Seal {
+        /// The number of this job.
+        job: u32,
+        /// The message.
+        plain: Vec<u8>,
+        /// Authenticated beside the message: opening it takes the same context.
+        context: String,
+    },
+    /// Open a message. Ends in [`CipherEvent::Opened`](crate::CipherEvent::Opened).
+    Open {
+        /// The number of this job.
+        job: u32,
+        /// The sealed message as base64.
+        sealed: String,
+        /// The context that it was sealed with.
+        context: String,
+    },
+    /// Forget the key, and report nothing more about jobs that are under way.
+    Forget,
+}
+
+/// News for the user.
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
+    /// A call of `Connect` ended.
+    ConnectEnded {
+        /// The call.
+        call: CallId,
+        /// Whether the room was joined, or why not.
+        result: Result<(), RoomError>,
+    },
+    /// Something in [`Room::status`](crate::Room::status) changed that a person would see.
+    Status(Box<crate::Status>),
+    /// Peers were linked or left.
+    Peers {
+        /// The agent ids of the linked peers, sorted.
+        peers: Vec<String>,
+        /// Those of them that were not linked before.
+        joined: Vec<String>,
+        /// Those that are linked no longer.
+        left: Vec<String>,
+    },
+    /// A merge changed the text.
+    Changed {
+        /// The changes, each made to the text as the one before left it.
+        splices: Vec<OwnedSplice>,
+    },
+    /// This peer and this replica hold the same events.
+    Synced {
+        /// The agent id of the peer.
+        peer: String,
+    },
+    /// The presence of a session changed, or the session left.
+    Presence {
+        /// The page number of the session.
+        session: u64,
+        /// Its agent id.
+        peer: String,
+        /// The fields that changed, each as JSON text, or `None` where it is gone.
+        fields: Vec<(String, Option<String>)>,
+        /// Whether the session left, with all its fields.
+        left: bool,
+    },
+    /// The protocol versions of a peer and this program do not fit.
+    Outdated {
+        /// The agent id of the peer.
+        peer: String,
+        /// Which side is to be updated.
+        side: OutdatedSide,
+        /// The version here.
+        ours: u32,
+        /// The version of the peer.
+        theirs: u32,
+    },
+    /// A peer has another text at the same version.
+    Diverged {
+        /// The agent id of the peer.
+        peer: String,
+        /// The version, as the JSON form of a frontier.
+        frontier: String,
+        /// Hash of the text here.
+        ours: u64,
+        /// Hash of the text there.
+        theirs: u64,
+    },
+    /// Something failed. Unless the phase of the status is `Error`, the room goes on by itself.
+    Error(RoomError),
+}

@@ -1,0 +1,452 @@
+//! The relay: links to peers through the signaling sockets, encrypted, for as long as there is no better
+//! one.
+//!
+//! It is used at once when a peer is there, left as soon as a direct link stands, and taken again when
+//! that drops. With each new link the engines at both ends settle what either lacks, so nothing is lost
+//! on the way from one to the other.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crdt_sync::{CloseReason, LinkId, Millis, Outgoing};
+use signaling_protocol::{AgentId, Relay as RelayMessage};
+
+use crate::input::CipherEvent;
+use crate::links::LinkNumbers;
+use crate::output::{CipherCommand, Output};
+use crate::rate_limiter::RateLimiter;
+use crate::relay_frame::{Content, Frame};
+use crate::signaling::ServerId;
+
+/// The capability of a page that has a key for the relay.
+pub(crate) const CAPABILITY: &str = "relay";
+
+/// Messages that wait to be opened, at most, and their bytes. What exceeds that is lost, and the engine
+/// asks for it again.
+const MAX_WAITING: usize = 4096;
+const MAX_WAITING_BYTES: usize = 16 << 20;
+
+/// All relay links, and the key that they share.
+#[derive(Debug, Default)]
+pub(crate) struct Relay {
+    /// The relay may be used, and the cipher was asked for the key.
+    is_open: bool,
+    /// The key is there.
+    is_ready: bool,
+    /// Why the relay is off, where it may be used.
+    off: Option<String>,
+    peers: BTreeMap<AgentId, Peer>,
+    /// Messages that wait to be sealed, one after the other, so that their order stays.
+    outbox: VecDeque<(AgentId, Vec<u8>)>,
+    outbox_bytes: usize,
+    sealing: Option<(u32, AgentId)>,
+    /// Messages that wait to be opened, one after the other, so that their order stays.
+    inbox: VecDeque<(AgentId, String)>,
+    inbox_bytes: usize,
+    opening: Option<(u32, AgentId)>,
+    last_job: u32,
+    limiter: RateLimiter,
+    /// When the limiter admits the next message.
+    resume_at: Option<Millis>,
+}
+
+/// What is known of a peer over all relay links to it.
+#[derive(Debug, Default)]
+struct Peer {
+    /// It has a key, too.
+    is_able: bool,
+    /// It uses the relay, although we may see no need.
+    asks: bool,
+    /// The newest of its links that was seen, and the newest that is over for us.
+    seen: u32,
+    over: u32,
+    link: Option<RelayLink>,
+    /// Why the last link failed.
+    problem: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct RelayLink {
+    link: LinkId,
+    /// The server that it goes through.
+    server: ServerId,
+    /// Something came by it: the peer is there.
+    is_heard: bool,
+}
+
+/// What is to be done about the relay.
+#[derive(Debug)]
+pub(crate) enum RelayAction {
+    /// The engine may use the link.
+    Up(AgentId, LinkId),
+    /// The engine may not use the link any more.
+    Down(LinkId),
+    /// A message of the engine came.
+    Received(LinkId, Outgoing),
+    /// Send this sealed message to the peer.
+    Send(AgentId, String),
+    /// The relay to a peer does not work.
+    Failed(AgentId, String),
+}
+
+/// Who seals and opens messages: the agent and the page of this member, and the pages of the others.
+pub(crate) struct Parties<'a> {
+    pub(crate) me: &'a AgentId,
+    pub(crate) page: u64,
+    pub(crate) page_of: &'a dyn Fn(&AgentId) -> Option<u64>,
+}
+
+impl Relay {
+    /// Prepares the relay for a new connection to the room. `has_key`: the driver has a secret.
+    pub(crate) fn open(&mut self, has_key: bool) -> Option<Output> {
+        if !has_key {
+            self.off = Some("there is no key for it: set the option key".to_owned());
+            return None;
+        }
+        self.is_open = true;
+        Some(Output::Cipher(CipherCommand::DeriveKey))
+    }
+
+    /// Forgets everything but the numbers of jobs. The links are to be forgotten one by one, before.
+    pub(crate) fn close(&mut self) -> Option<Output> {
+        let was_open = self.is_open;
+        *self = Relay {
+            last_job: self.last_job,
+            ..Relay::default()
+        };
+        was_open.then_some(Output::Cipher(CipherCommand::Forget))
+    }
+
+    /// Why the relay is off, where it may be used.
+    pub(crate) fn off(&self) -> Option<&str> {
+        self.off.as_deref()
+    }
+
+    /// A peer came to the room.
+    pub(crate) fn add(&mut self, id: &AgentId, is_able: bool) {
+        let peer = Peer {
+            is_able,
+            ..Peer::default()
+        };
+        self.peers.insert(id.clone(), peer);
+    }
+
+    /// A peer left the room.
+    pub(crate) fn forget(&mut self, id: &AgentId) -> Vec<RelayAction> {
+        let link = self.peers.remove(id).and_then(|peer| peer.link);
+        link.into_iter()
+            .map(|link| RelayAction::Down(link.link))
+            .collect()
+    }
+
+    /// Takes a link up where it is wanted and a server leads to the peer, and gives it up where not.
+    /// `is_needed`: no better link carries the edits.
+    pub(crate) fn plan(
+        &mut self,
+        id: &AgentId,
+        is_needed: bool,
+        server: Option<ServerId>,
+        numbers: &mut LinkNumbers,
+    ) -> Vec<RelayAction> {
+        let server = server.filter(|_| self.is_ready);
+        let Some(peer) = self.peers.get(id) else {
+            return Vec::new();
+        };
+        let is_wanted = peer.is_able && (is_needed || peer.asks);
+        match (&peer.link, server.filter(|_| is_wanted)) {
+            (None, Some(server)) => self.raise(id, server, numbers),
+            (Some(_), None) => self.lower(id, server.is_some()),
+            // What was under way by the other server may be lost: with a new link both sides say what
+            // they have.
+            (Some(link), Some(server)) if link.server != server => {
+                let mut actions = self.lower(id, false);
+                actions.extend(self.raise(id, server, numbers));
+                actions
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// A message of the engine is to go to a peer. It is sealed by [`advance`](Self::advance).
+    pub(crate) fn send(&mut self, to: &AgentId, link: LinkId, message: Outgoing) {
+        let content = match message {
+            Outgoing::Text(text) => Content::Text(text),
+            Outgoing::Binary(bytes) => Content::Binary(bytes),
+        };
+        self.put(to, link, content);
+    }
+
+    /// A sealed message of a peer came from a server.
+    pub(crate) fn relayed(&mut self, message: RelayMessage) {
+        let Some(from) = message.from.filter(|_| self.is_ready) else {
+            return;
+        };
+        let bytes = self.inbox_bytes.saturating_add(message.payload.len());
+        let is_known = self.peers.contains_key(&from);
+        if is_known && self.inbox.len() < MAX_WAITING && bytes <= MAX_WAITING_BYTES {
+            self.inbox_bytes = bytes;
+            self.inbox.push_back((from, message.payload));
+        }
+    }
+
+    /// Takes what the cipher reports. `server` finds the server that leads to a peer.
+    pub(crate) fn handle(
+        &mut self,
+        event: CipherEvent,
+        server: impl Fn(&AgentId) -> Option<ServerId>,
+        numbers: &mut LinkNumbers,
+    ) -> Vec<RelayAction> {
+        match event {
+            CipherEvent::Ready => {
+                self.is_ready = true;
+                Vec::new()
+            }
+            CipherEvent::Unavailable { reason } => {
+                self.off = Some(format!(
+                    "nothing can be encrypted here, which in a browser needs https or localhost: \
+                     {reason}"
+                ));
+                Vec::new()
+            }
+            CipherEvent::Sealed { job, result } => {
+                let Some((_, to)) = self.sealing.take_if(|(number, _)| *number == job) else {
+                    return Vec::new();
+                };
+                vec![match result {
+                    Ok(payload) => RelayAction::Send(to, payload),
+                    Err(reason) => self.failed(to, reason),
+                }]
+            }
+            CipherEvent::Opened { job, plain } => {
+                let Some((_, from)) = self.opening.take_if(|(number, _)| *number == job) else {
+                    return Vec::new();
+                };
+                match plain.as_deref().and_then(Frame::decode) {
+                    Some(frame) => self.opened(&from, frame, server(&from), numbers),
+                    None => self.unreadable(from),
+                }
+            }
+        }
+    }
+
+    /// Has the next messages sealed and opened that wait for it.
+    pub(crate) fn advance(&mut self, parties: &Parties<'_>, now: Millis) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        if self.is_ready {
+            outputs.extend(self.seal_next(parties, now));
+            outputs.extend(self.open_next(parties));
+        }
+        outputs
+    }
+
+    /// When [`advance`](Self::advance) is due.
+    pub(crate) fn deadline(&self) -> Option<Millis> {
+        self.resume_at
+    }
+
+    /// How many bytes wait to be sealed.
+    pub(crate) fn buffered(&self) -> usize {
+        self.outbox_bytes
+    }
+
+    /// The servers that links go through, each with its links.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = (ServerId, LinkId)> {
+        let links = self.peers.values().filter_map(|peer| peer.link);
+        links.map(|link| (link.server, link.link))
+    }
+
+    /// The link to a peer, once the peer was heard by it.
+    pub(crate) fn link_to(&self, id: &AgentId) -> Option<LinkId> {
+        let link = self.peers.get(id)?.link.filter(|link| link.is_heard)?;
+        Some(link.link)
+    }
+
+    /// Whether a link to a peer can be made, or may be as soon as the key is there.
+    pub(crate) fn can_reach(&self, id: &AgentId) -> bool {
+        let is_usable = self.is_open && self.off.is_none();
+        is_usable && self.peers.get(id).is_some_and(|peer| peer.is_able)
+    }
+
+    /// Why the last link to a peer failed.
+    pub(crate) fn problem_with(&self, id: &AgentId) -> Option<&str> {
+        self.peers.get(id)?.problem.as_deref()
+    }
+
+    /// The engine closed a link, and has forgotten it.
+    pub(crate) fn closed(&mut self, id: &AgentId, reason: &CloseReason) {
+        if let Some(peer) = self.peers.get_mut(id) {
+            peer.close();
+            // With a peer that breaks the protocol the next link would end the same way.
+            peer.is_able &= reason.is_transient();
+            peer.problem = Some(reason.to_string());
+        }
+    }
+
+    fn put(&mut self, to: &AgentId, link: LinkId, content: Content) {
+        let epoch = link.0;
+        let plain = Frame { epoch, content }.encode();
+        self.outbox_bytes += plain.len();
+        self.outbox.push_back((to.clone(), plain));
+    }
+
+    fn raise(
+        &mut self,
+        id: &AgentId,
+        server: ServerId,
+        numbers: &mut LinkNumbers,
+    ) -> Vec<RelayAction> {
+        let Some(peer) = self.peers.get_mut(id) else {
+            return Vec::new();
+        };
+        let link = numbers.next();
+        peer.link = Some(RelayLink {
+            link,
+            server,
+            is_heard: false,
+        });
+        vec![RelayAction::Up(id.clone(), link)]
+    }
+
+    /// Gives the link to a peer up. `tell`: the peer can be told.
+    fn lower(&mut self, id: &AgentId, tell: bool) -> Vec<RelayAction> {
+        let link = self.peers.get_mut(id).and_then(Peer::close);
+        let Some(link) = link else {
+            return Vec::new();
+        };
+        if tell {
+            self.put(id, link, Content::Bye);
+        }
+        vec![RelayAction::Down(link)]
+    }
+
+    fn failed(&mut self, id: AgentId, reason: String) -> RelayAction {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.problem = Some(reason.clone());
+        }
+        RelayAction::Failed(id, reason)
+    }
+
+    /// What a peer sent does not open, so what we send will not open there either.
+    fn unreadable(&mut self, from: AgentId) -> Vec<RelayAction> {
+        let Some(peer) = self.peers.get_mut(&from).filter(|peer| peer.is_able) else {
+            return Vec::new();
+        };
+        peer.is_able = false;
+        let reason = "what it sent cannot be decrypted; it may have another key";
+        vec![self.failed(from, reason.to_owned())]
+    }
+
+    fn opened(
+        &mut self,
+        from: &AgentId,
+        frame: Frame,
+        server: Option<ServerId>,
+        numbers: &mut LinkNumbers,
+    ) -> Vec<RelayAction> {
+        let mut actions = Vec::new();
+        let Some(peer) = self.peers.get_mut(from) else {
+            return actions;
+        };
+        if frame.epoch <= peer.over {
+            return actions;
+        }
+        peer.seen = peer.seen.max(frame.epoch);
+        peer.asks = frame.content != Content::Bye;
+        if !peer.asks {
+            peer.over = frame.epoch;
+            return actions;
+        }
+        if peer.link.is_none()
+            && let Some(server) = server
+        {
+            actions.extend(self.raise(from, server, numbers));
+        }
+        let peer = self.peers.get_mut(from);
+        let Some(peer) = peer else {
+            return actions;
+        };
+        let Some(link) = &mut peer.link else {
+            return actions;
+        };
+        link.is_heard = true;
+        peer.problem = None;
+        let message = match frame.content {
+            Content::Text(text) => Outgoing::Text(text),
+            Content::Binary(bytes) => Outgoing::Binary(bytes),
+            Content::Bye => return actions,
+        };
+        actions.push(RelayAction::Received(link.link, message));
+        actions
+    }
+
+    fn seal_next(&mut self, parties: &Parties<'_>, now: Millis) -> Option<Output> {
+        self.resume_at = None;
+        while self.sealing.is_none() {
+            let (to, plain) = self.outbox.front()?;
+            // A peer that left meanwhile gets nothing.
+            let Some(page) = (parties.page_of)(to) else {
+                self.take_from_outbox();
+                continue;
+            };
+            // In base64 it is a third larger.
+            if let Err(later) = self.limiter.take(plain.len() / 3 * 4, now) {
+                self.resume_at = Some(later);
+                return None;
+            }
+            let (to, plain) = self.take_from_outbox()?;
+            let context = context(parties.me, parties.page, &to, page);
+            let job = self.next_job();
+            self.sealing = Some((job, to));
+            return Some(Output::Cipher(CipherCommand::Seal {
+                job,
+                plain,
+                context,
+            }));
+        }
+        None
+    }
+
+    fn open_next(&mut self, parties: &Parties<'_>) -> Option<Output> {
+        while self.opening.is_none() {
+            let (from, sealed) = self.inbox.pop_front()?;
+            self.inbox_bytes = self.inbox_bytes.saturating_sub(sealed.len());
+            let Some(page) = (parties.page_of)(&from) else {
+                continue;
+            };
+            let context = context(&from, page, parties.me, parties.page);
+            let job = self.next_job();
+            self.opening = Some((job, from));
+            return Some(Output::Cipher(CipherCommand::Open {
+                job,
+                sealed,
+                context,
+            }));
+        }
+        None
+    }
+
+    fn take_from_outbox(&mut self) -> Option<(AgentId, Vec<u8>)> {
+        let (to, plain) = self.outbox.pop_front()?;
+        self.outbox_bytes = self.outbox_bytes.saturating_sub(plain.len());
+        Some((to, plain))
+    }
+
+    fn next_job(&mut self) -> u32 {
+        self.last_job = self.last_job.wrapping_add(1);
+        self.last_job
+    }
+}
+
+impl Peer {
+    /// The link is over: what is still under way by it does not count.
+    fn close(&mut self) -> Option<LinkId> {
+        self.asks = false;
+        self.over = self.seen;
+        self.link.take().map(|link| link.link)
+    }
+}
+
+/// What a sealed message is bound to: the server can neither turn it to another member, nor keep it for
+/// another page load.
+fn context(from: &AgentId, from_page: u64, to: &AgentId, to_page: u64) -> String {
+    format!("{from}\n{from_page:016x}\n{to}\n{to_page:016x}")
+}

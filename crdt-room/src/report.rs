@@ -1,0 +1,208 @@
+//! Puts the status together from what the components and the engine know.
+
+use std::collections::BTreeSet;
+
+use crdt_sync::{LinkId, PeerStatus};
+use signaling_protocol::AgentId;
+
+use crate::broadcast::Broadcast;
+use crate::direct::Direct;
+use crate::doctor::DoctorStage;
+use crate::lifecycle::Lifecycle;
+use crate::members::{Member, Members};
+use crate::options::{LinkKind, RoomOptions};
+use crate::relay::Relay;
+use crate::signaling::Signaling;
+use crate::status::{LinkState, PeerLink, Phase, Status, TransportState, TransportStatus};
+use crate::transports::Transports;
+
+/// Everything that a status shows.
+pub(crate) struct View<'a> {
+    pub(crate) options: &'a RoomOptions,
+    pub(crate) lifecycle: &'a Lifecycle,
+    pub(crate) signaling: &'a Signaling,
+    pub(crate) members: &'a Members,
+    pub(crate) direct: &'a Direct,
+    pub(crate) broadcast: &'a Broadcast,
+    pub(crate) relay: &'a Relay,
+    pub(crate) transports: &'a Transports,
+    /// What the engine knows of its links.
+    pub(crate) figures: &'a [PeerStatus],
+}
+
+impl View<'_> {
+    pub(crate) fn status(&self) -> Status {
+        let transports = self.transports();
+        let links = self.links();
+        let is_open = |link: &&PeerLink| match link.link {
+            LinkKind::Custom => true,
+            _ => matches!(link.state, LinkState::Open | LinkState::Interrupted),
+        };
+        let linked = links.iter().filter(is_open).map(|link| link.peer.clone());
+        let by_transport = transports.iter().filter_map(|of| of.peer.clone());
+        let peers: BTreeSet<String> = linked.chain(by_transport).collect();
+        let peers: Vec<String> = peers.into_iter().collect();
+        let phase = self.lifecycle.phase();
+        Status {
+            connected: phase == Phase::Connected || !peers.is_empty(),
+            peers,
+            state: phase,
+            agent_id: self.options.agent.to_string(),
+            room: self.options.room.as_ref().map(ToString::to_string),
+            url: self.signaling.url().map(str::to_owned),
+            signaling: self.signaling.status(),
+            error: self.lifecycle.problem(),
+            relay_off: self.relay.off().map(str::to_owned),
+            links,
+            transports,
+            open_connections: self.direct.count(),
+        }
+    }
+
+    fn figures(&self, link: LinkId) -> Option<&PeerStatus> {
+        self.figures.iter().find(|figures| figures.link == link)
+    }
+
+    fn transports(&self) -> Vec<TransportStatus> {
+        let of = |(state, link, problem): (TransportState, Option<LinkId>, Option<&str>)| {
+            let figures = link.and_then(|link| self.figures(link));
+            TransportStatus {
+                state,
+                peer: figures.and_then(|figures| figures.agent.clone()),
+                problem: problem.map(str::to_owned),
+            }
+        };
+        self.transports.states().map(of).collect()
+    }
+
+    /// What the engine knows of the peers at the other ends of transports.
+    fn transport_peers(&self) -> impl Iterator<Item = &PeerStatus> {
+        let links = self.transports.states().filter_map(|(_, link, _)| link);
+        let figures = links.filter_map(|link| self.figures(link));
+        figures.filter(|figures| figures.agent.is_some())
+    }
+
+    /// One entry for each peer, by whatever it was met.
+    fn links(&self) -> Vec<PeerLink> {
+        let members = self.members.iter();
+        let mut links: Vec<PeerLink> = members.map(|(id, member)| self.link(id, member)).collect();
+        let in_room = |session| self.members.with_page(session).is_some();
+        let others = self.transport_peers();
+        let others = others.filter(|of| of.active && !of.session.is_some_and(in_room));
+        links.extend(others.map(|figures| {
+            let peer = figures.agent.clone().unwrap_or_default();
+            entry(peer, LinkKind::Custom, LinkState::Open, Some(figures))
+        }));
+        links.sort_by(|a, b| a.peer.cmp(&b.peer));
+        links
+    }
+
+    fn link(&self, id: &AgentId, member: &Member) -> PeerLink {
+        let by_transport = self.transport_peers().find(|figures| {
+            figures.active && figures.session.is_some() && figures.session == member.page
+        });
+        if let Some(figures) = by_transport {
+            return entry(
+                id.to_string(),
+                LinkKind::Custom,
+                LinkState::Open,
+                Some(figures),
+            );
+        }
+        let local = self.broadcast.link_to(id);
+        let direct = self.direct.link_to(id);
+        let relayed = self.relay.link_to(id);
+        let steady = direct.filter(|_| self.direct.carries(id));
+        let (kind, link) = match (local, steady, relayed, direct) {
+            (Some(link), ..) => (LinkKind::Broadcast, Some(link)),
+            (_, Some(link), ..) => (LinkKind::WebRtc, Some(link)),
+            (_, _, Some(link), _) => (LinkKind::Relay, Some(link)),
+            (.., Some(link)) => (LinkKind::WebRtc, Some(link)),
+            _ => (self.next_kind(id), None),
+        };
+        let state = match link {
+            Some(_) if kind == LinkKind::WebRtc && self.direct.is_interrupted(id) => {
+                LinkState::Interrupted
+            }
+            Some(_) => LinkState::Open,
+            None if member.is_planned => LinkState::Connecting,
+            None => LinkState::Indirect,
+        };
+        let figures = link.and_then(|link| self.figures(link));
+        let mut shown = entry(id.to_string(), kind, state, figures);
+        let direct_problem = self.direct.problem_with(id);
+        if state == LinkState::Open {
+            let reason = direct_problem.filter(|_| kind != LinkKind::WebRtc);
+            shown.detour = reason.map(|(_, reason)| reason.to_owned());
+        } else if let Some((stage, reason)) = self.problem(id, member, direct_problem) {
+            shown.problem = Some(reason);
+            shown.problem_stage = Some(stage);
+        }
+        shown
+    }
+
+    /// The kind of link that is being made to a peer without one.
+    fn next_kind(&self, id: &AgentId) -> LinkKind {
+        if self.options.allows(LinkKind::WebRtc) {
+            LinkKind::WebRtc
+        } else if self.relay.can_reach(id) {
+            LinkKind::Relay
+        } else {
+            LinkKind::Broadcast
+        }
+    }
+
+    /// What keeps edits from a peer that no link carries them to.
+    fn problem(
+        &self,
+        id: &AgentId,
+        member: &Member,
+        direct: Option<(DoctorStage, &str)>,
+    ) -> Option<(DoctorStage, String)> {
+        if let Some((stage, reason)) = direct {
+            return Some((stage, reason.to_owned()));
+        }
+        let of_link = self.relay.problem_with(id);
+        if let Some(reason) = of_link.or_else(|| self.broadcast.problem_with(id)) {
+            return Some((DoctorStage::Channel, reason.to_owned()));
+        }
+        let is_out_of_reach = member.is_planned
+            && member.had_time_to_answer()
+            && !self.options.allows(LinkKind::WebRtc)
+            && !self.relay.can_reach(id);
+        is_out_of_reach.then(|| (DoctorStage::Environment, self.why_out_of_reach()))
+    }
+
+    fn why_out_of_reach(&self) -> String {
+        let webrtc = if self.options.host.webrtc {
+            "direct connections are switched off here"
+        } else {
+            "this environment has no WebRTC"
+        };
+        let relay = match self.relay.off() {
+            _ if !self.options.links.contains(&LinkKind::Relay) => "the relay is switched off here",
+            Some(_) => "the relay is off here",
+            None => "the peer has no key for the relay",
+        };
+        format!("{webrtc}, {relay}, and it is no page of this browser")
+    }
+}
+
+fn entry(peer: String, link: LinkKind, state: LinkState, figures: Option<&PeerStatus>) -> PeerLink {
+    // The engine's word for synced is that both sides said so once; what either had since counts, too.
+    let is_synced = |of: &PeerStatus| of.synced && of.ahead == 0 && of.behind == 0;
+    PeerLink {
+        peer,
+        link,
+        state,
+        synced: figures.is_some_and(is_synced),
+        rtt: figures.and_then(|of| of.rtt),
+        bytes_in: figures.map_or(0, |of| of.bytes_in),
+        bytes_out: figures.map_or(0, |of| of.bytes_out),
+        ahead: figures.map(|of| of.ahead),
+        behind: figures.map(|of| of.behind),
+        problem: None,
+        problem_stage: None,
+        detour: None,
+    }
+}

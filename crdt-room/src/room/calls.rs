@@ -1,0 +1,231 @@
+//! The calls of the user, and the life of the page.
+
+use crdt_core::Document;
+use crdt_sync::Millis;
+use signaling_protocol::Join;
+use signaling_protocol::limits::PROTOCOL_VERSION;
+
+use super::Room;
+use crate::doctor::Ways;
+use crate::error::RoomError;
+use crate::input::{Call, PageEvent};
+use crate::options::{LinkKind, RoomOptions};
+use crate::output::{CallId, News, Output, TransportId};
+use crate::page_id;
+use crate::relay::{self, Relay};
+use crate::status::Phase;
+
+impl Room {
+    pub(super) fn call(&mut self, call: Call, now: Millis, document: &mut Document) {
+        match call {
+            Call::Connect { call, urls, page } => self.connect(call, urls, page, now, document),
+            Call::Disconnect => self.disconnect(&RoomError::Interrupted, now, document),
+            Call::Destroy => {
+                self.lifecycle.destroy();
+                self.disconnect(&RoomError::Destroyed, now, document);
+                self.transports = crate::transports::Transports::default();
+            }
+            Call::AddTransport(id) => self.add_transport(id),
+            Call::RemoveTransport(id) => {
+                let actions = self.transports.remove(id);
+                self.on_transports(actions, now, document);
+            }
+            Call::SetPresence { field, value } => {
+                if self.show_presence(&field, value.as_deref(), now) {
+                    match value {
+                        Some(value) => self.presence.insert(field, value),
+                        None => self.presence.remove(&field),
+                    };
+                }
+            }
+        }
+    }
+
+    pub(super) fn page_event(&mut self, event: PageEvent, now: Millis, document: &mut Document) {
+        match event {
+            PageEvent::Hidden => self.suspend(now, document),
+            PageEvent::Shown { page } => {
+                if let Some(urls) = self.lifecycle.resume() {
+                    self.start(&urls, page, now, document);
+                }
+            }
+            PageEvent::Online => {
+                let opened = self.signaling.retry_now(now);
+                self.outputs.extend(opened);
+                self.network_back(now, document);
+            }
+        }
+    }
+
+    /// Every attempt to reach a server failed for good. Transports of the user's own go on.
+    pub(super) fn give_up(&mut self, error: &RoomError, now: Millis, document: &mut Document) {
+        if self.transports.is_empty() {
+            self.close(now, document);
+            self.outputs.push_back(Output::KeepAlive(false));
+        } else {
+            self.leave_room(now, document);
+        }
+        let waiting = self.lifecycle.failed(error.clone());
+        self.end(waiting, &Err(error.clone()));
+        self.tell_error(error.clone());
+    }
+
+    /// The room let us in.
+    pub(super) fn joined(&mut self) {
+        let waiting = self.lifecycle.joined();
+        self.end(waiting, &Ok(()));
+    }
+
+    fn end(&mut self, calls: Vec<CallId>, result: &Result<(), RoomError>) {
+        for call in calls {
+            let result = result.clone();
+            self.tell(News::ConnectEnded { call, result });
+        }
+    }
+
+    fn connect(
+        &mut self,
+        call: CallId,
+        mut urls: Vec<String>,
+        page: u64,
+        now: Millis,
+        document: &mut Document,
+    ) {
+        if urls.is_empty() {
+            urls.clone_from(&self.options.servers);
+        }
+        if let Err(error) = self.may_connect(&urls) {
+            self.end(vec![call], &Err(error));
+            return;
+        }
+        let is_same = self.lifecycle.wants(&urls);
+        if is_same && self.lifecycle.phase() == Phase::Connected {
+            self.end(vec![call], &Ok(()));
+            return;
+        }
+        if is_same && self.lifecycle.is_under_way() {
+            self.lifecycle.wait(call);
+            let opened = self.signaling.retry_now(now);
+            self.outputs.extend(opened);
+            return;
+        }
+        self.disconnect(&RoomError::Interrupted, now, document);
+        self.lifecycle.connect(call, urls.clone());
+        self.start(&urls, page, now, document);
+    }
+
+    fn may_connect(&self, urls: &[String]) -> Result<(), RoomError> {
+        if self.lifecycle.is_destroyed() {
+            return Err(RoomError::Destroyed);
+        }
+        let has_transports = !self.transports.is_empty();
+        if urls.is_empty() {
+            return if has_transports {
+                Ok(())
+            } else {
+                Err(RoomError::NoServer)
+            };
+        }
+        let is_address = |url: &&String| url.starts_with("ws://") || url.starts_with("wss://");
+        if let Some(url) = urls.iter().find(|url| !is_address(url)) {
+            return Err(RoomError::BadUrl {
+                url: url.clone(),
+                reason: "it does not begin with ws:// or wss://".to_owned(),
+            });
+        }
+        if !has_transports && !Ways::of(&self.options, false).lead_anywhere() {
+            return Err(RoomError::NoWebRtc);
+        }
+        if !self.options.host.websocket {
+            return Err(RoomError::NoWebSocket);
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, urls: &[String], page: u64, now: Millis, document: &mut Document) {
+        self.page = page;
+        self.random.seed(page);
+        self.outputs.push_back(Output::KeepAlive(true));
+        self.start_engine(now, document);
+        if self.options.allows(LinkKind::Relay) {
+            let derive = self.relay.open(self.options.has_key);
+            self.outputs.extend(derive);
+        }
+        if self.options.allows(LinkKind::Broadcast) {
+            let listen = self.broadcast.open(page);
+            self.outputs.push_back(listen);
+        }
+        let started = self.transports.start_all();
+        self.outputs.extend(started);
+        let opened = self.signaling.connect(urls, now);
+        self.outputs.extend(opened);
+        if urls.is_empty() {
+            self.joined();
+        }
+    }
+
+    fn disconnect(&mut self, why: &RoomError, now: Millis, document: &mut Document) {
+        self.close(now, document);
+        self.signaling.clear();
+        let waiting = self.lifecycle.disconnected();
+        self.end(waiting, &Err(why.clone()));
+        self.outputs.push_back(Output::KeepAlive(false));
+    }
+
+    /// The page goes away, perhaps for good: peers see it leave at once.
+    fn suspend(&mut self, now: Millis, document: &mut Document) {
+        if self.engine.is_none() {
+            return;
+        }
+        self.close(now, document);
+        self.signaling.clear();
+        let waiting = self.lifecycle.suspend();
+        self.end(waiting, &Err(RoomError::Interrupted));
+    }
+
+    /// Closes every link and every socket.
+    fn close(&mut self, now: Millis, document: &mut Document) {
+        self.stop_engine(now, document);
+        let actions = self.transports.stop_all();
+        self.on_transports(actions, now, document);
+        self.leave_room(now, document);
+        self.links.clear();
+    }
+
+    /// Forgets everyone that the signaling servers named, and leaves the servers.
+    fn leave_room(&mut self, now: Millis, document: &mut Document) {
+        for id in self.broadcast.peers() {
+            let actions = self.broadcast.take_leave(&id);
+            self.on_broadcast_links(actions, now, document);
+        }
+        let changes = self.members.clear();
+        self.on_members(changes, now, document);
+        let left = self.signaling.leave();
+        self.outputs.extend(left);
+        let forgotten = self.relay.close();
+        self.outputs.extend(forgotten);
+        let closed = self.broadcast.close();
+        self.outputs.extend(closed);
+    }
+
+    fn add_transport(&mut self, id: TransportId) {
+        if self.transports.add(id) && self.engine.is_some() {
+            let started = self.transports.start(id);
+            self.outputs.extend(started);
+        }
+    }
+}
+
+/// The message that asks a server to let us in.
+pub(super) fn join(options: &RoomOptions, relay: &Relay, page: u64) -> Join {
+    let mut join = Join::new(options.agent.clone());
+    join.room.clone_from(&options.room);
+    join.token.clone_from(&options.token);
+    join.session.clone_from(&options.session_secret);
+    join.capabilities = vec![page_id::capability(page)];
+    if relay.off().is_none() && options.allows(LinkKind::Relay) {
+        join.capabilities.push(relay::CAPABILITY.to_owned());
+    }
+    join.protocol = Some(PROTOCOL_VERSION);
+    join
+}

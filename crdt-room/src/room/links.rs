@@ -1,0 +1,417 @@
+//! What follows when members come and go, and when links come up and go down.
+
+use crdt_core::Document;
+use crdt_sync::{CloseReason, Incoming, LinkId, Millis};
+use signaling_protocol::{AgentId, ClientMessage, Relay as RelayMessage, Signal};
+
+use super::Room;
+use crate::broadcast::BroadcastAction;
+use crate::direct::{Direct, DirectAction};
+use crate::error::RoomError;
+use crate::input::CipherEvent;
+use crate::links::Route;
+use crate::members::{Change, Newcomer};
+use crate::options::LinkKind;
+use crate::relay::RelayAction;
+use crate::signal_codec;
+use crate::signaling::{ServerId, SignalingAction};
+use crate::status::Phase;
+use crate::transports::TransportAction;
+
+impl Room {
+    pub(super) fn on_signaling(
+        &mut self,
+        actions: Vec<SignalingAction>,
+        now: Millis,
+        document: &mut Document,
+    ) {
+        for action in actions {
+            match action {
+                SignalingAction::Do(output) => self.outputs.push_back(output),
+                SignalingAction::Entered {
+                    server,
+                    list,
+                    is_back,
+                } => {
+                    self.joined();
+                    let present = Newcomer::listed(&list);
+                    let holds = holds(&self.direct, &self.broadcast);
+                    let changes = self.members.entered(server, present, holds, now);
+                    self.on_members(changes, now, document);
+                    self.plan(now, document);
+                    // Signals may have been lost while the server was away.
+                    if is_back {
+                        self.network_back(now, document);
+                    }
+                }
+                SignalingAction::PeerJoined(server, joined) => {
+                    let newcomer = Newcomer::joined(joined);
+                    self.came(server, newcomer, now, document);
+                    self.plan(now, document);
+                }
+                SignalingAction::PeerLeft(server, id) => {
+                    let holds = holds(&self.direct, &self.broadcast);
+                    let changes = self.members.left(server, &id, holds, now);
+                    self.on_members(changes, now, document);
+                    self.plan(now, document);
+                }
+                SignalingAction::Signal(server, signal) => {
+                    self.on_signal(server, &signal, now, document);
+                }
+                SignalingAction::Relayed(message) => {
+                    self.relay.relayed(message);
+                    self.advance_relay(now);
+                }
+                SignalingAction::Refused(error) => self.tell_error(error),
+                SignalingAction::Lost(error) => self.on_server_lost(error, now, document),
+            }
+        }
+    }
+
+    /// A server was lost. It is tried again, unless it refuses us or no server at all has let us in since
+    /// `Connect`: then the caller of that learns why.
+    fn on_server_lost(&mut self, error: RoomError, now: Millis, document: &mut Document) {
+        let is_connecting = self.lifecycle.phase() == Phase::Connecting;
+        if self.signaling.is_over() || self.signaling.has_failed() && is_connecting {
+            self.give_up(&error, now, document);
+        } else if self.signaling.is_any_joined() {
+            // The others carry on; what comes back by itself is reported in the status alone.
+            if error.is_final() {
+                self.tell_error(error);
+            }
+        } else if !is_connecting {
+            self.lifecycle.interrupted(error);
+        }
+    }
+
+    fn came(&mut self, server: ServerId, newcomer: Newcomer, now: Millis, document: &mut Document) {
+        let holds = holds(&self.direct, &self.broadcast);
+        let changes = self.members.came(server, newcomer, holds, now);
+        self.on_members(changes, now, document);
+    }
+
+    pub(super) fn on_members(
+        &mut self,
+        changes: Vec<Change>,
+        now: Millis,
+        document: &mut Document,
+    ) {
+        for change in changes {
+            match change {
+                Change::Came(id, has_relay) => self.relay.add(&id, has_relay),
+                Change::Gone(id) => {
+                    let direct = self.direct.stop(&id);
+                    self.on_direct(direct, now, document);
+                    let relayed = self.relay.forget(&id);
+                    self.on_relay(relayed, now, document);
+                    let local = self.broadcast.forget(&id);
+                    self.on_broadcast_links(local, now, document);
+                }
+            }
+        }
+    }
+
+    /// An offer, an answer or a candidate of a peer came.
+    fn on_signal(
+        &mut self,
+        server: ServerId,
+        message: &Signal,
+        now: Millis,
+        document: &mut Document,
+    ) {
+        let (Some(id), Some(signal)) = (message.from.clone(), signal_codec::read(message)) else {
+            return;
+        };
+        if !self.options.allows(LinkKind::WebRtc) || self.broadcast.link_to(&id).is_some() {
+            return;
+        }
+        if self.members.get(&id).is_none() {
+            let unknown = Newcomer::new(id.clone(), &[]);
+            self.came(server, unknown, now, document);
+        }
+        // It may want a connection that we did not plan, and gets it.
+        self.begin(&id, now, document);
+        let actions = self.with_direct(now, |direct, context| direct.signal(&id, signal, context));
+        self.on_direct(actions, now, document);
+    }
+
+    /// Links to those of the room that the mesh wants, and unlinks those that it does not.
+    pub(super) fn plan(&mut self, now: Millis, document: &mut Document) {
+        let linked = self.linked();
+        for wish in self.members.plan(&self.options.agent, &linked) {
+            if wish.link {
+                let greeting = self.broadcast.greet(&wish.id, wish.page);
+                self.outputs.extend(greeting);
+            } else if wish.unlink {
+                let actions = self.broadcast.take_leave(&wish.id);
+                self.on_broadcast_links(actions, now, document);
+            }
+            let is_local = self.broadcast.link_to(&wish.id).is_some();
+            // A client that names no page knows nothing of the mesh, and would only come back.
+            if is_local || wish.unlink && wish.page.is_some() {
+                let actions = self.direct.stop(&wish.id);
+                self.on_direct_links(actions, now, document);
+            } else if wish.link && self.options.allows(LinkKind::WebRtc) {
+                self.begin(&wish.id, now, document);
+            }
+        }
+    }
+
+    fn begin(&mut self, id: &AgentId, now: Millis, document: &mut Document) {
+        let member = self.members.get(id);
+        let is_our_kind = member.is_some_and(|member| member.page.is_some());
+        let actions = self.with_direct(now, |direct, context| {
+            direct.begin(id, is_our_kind, context)
+        });
+        self.on_direct_links(actions, now, document);
+    }
+
+    /// The network is back, or a signaling server is.
+    pub(super) fn network_back(&mut self, now: Millis, document: &mut Document) {
+        let actions = self.with_direct(now, Direct::online);
+        self.on_direct(actions, now, document);
+    }
+
+    pub(super) fn on_direct(
+        &mut self,
+        actions: Vec<DirectAction>,
+        now: Millis,
+        document: &mut Document,
+    ) {
+        if self.on_direct_links(actions, now, document) {
+            self.plan(now, document);
+        }
+    }
+
+    /// Returns whether a link came up.
+    fn on_direct_links(
+        &mut self,
+        actions: Vec<DirectAction>,
+        now: Millis,
+        document: &mut Document,
+    ) -> bool {
+        let mut is_up = false;
+        for action in actions {
+            match action {
+                DirectAction::Do(output) => self.outputs.push_back(output),
+                DirectAction::Signal(to, signal) => {
+                    let me = self.options.agent.clone();
+                    // One that cannot be sent is lost; the negotiation tries again.
+                    if let Some(message) = signal_codec::write(&signal, me, to.clone()) {
+                        self.send_to(&to, &ClientMessage::Signal(message));
+                    }
+                }
+                DirectAction::Up(peer, link) => {
+                    is_up = true;
+                    self.link_up(link, Route::Direct(peer), now, document);
+                }
+                DirectAction::Down(link) => self.link_down(link, now, document),
+                DirectAction::Failed(peer, error) => {
+                    self.is_dirty = true;
+                    // While another link carries the edits, nobody has to do anything.
+                    let is_about_reach = !matches!(error, RoomError::PeerClosed { .. });
+                    if !(is_about_reach && self.is_linked(&peer)) {
+                        self.tell_error(error);
+                    }
+                }
+            }
+        }
+        is_up
+    }
+
+    pub(super) fn on_broadcast(
+        &mut self,
+        actions: Vec<BroadcastAction>,
+        now: Millis,
+        document: &mut Document,
+    ) {
+        if self.on_broadcast_links(actions, now, document) {
+            self.plan(now, document);
+        }
+    }
+
+    /// Returns whether a link came or went.
+    pub(super) fn on_broadcast_links(
+        &mut self,
+        actions: Vec<BroadcastAction>,
+        now: Millis,
+        document: &mut Document,
+    ) -> bool {
+        let mut is_changed = false;
+        for action in actions {
+            match action {
+                BroadcastAction::Do(output) => self.outputs.push_back(output),
+                BroadcastAction::Up(peer, page, link) => {
+                    is_changed = true;
+                    let route = Route::Broadcast { peer, page };
+                    self.link_up(link, route, now, document);
+                }
+                BroadcastAction::Down(link) => {
+                    is_changed = true;
+                    self.link_down(link, now, document);
+                }
+                BroadcastAction::Received(link, message) => {
+                    self.receive_owned(link, &message, now, document);
+                }
+            }
+        }
+        is_changed
+    }
+
+    pub(super) fn on_cipher(&mut self, event: CipherEvent, now: Millis, document: &mut Document) {
+        let (members, signaling) = (&self.members, &self.signaling);
+        let server = |id: &AgentId| members.server_of(id, |server| signaling.is_joined(server));
+        let actions = self.relay.handle(event, server, &mut self.link_numbers);
+        self.on_relay(actions, now, document);
+        self.advance_relay(now);
+    }
+
+    /// Takes relay links up where there is no better one, and gives them up where there is.
+    pub(super) fn plan_relay(&mut self, now: Millis, document: &mut Document) {
+        let ids: Vec<AgentId> = self.members.ids().cloned().collect();
+        for id in ids {
+            let is_planned = self
+                .members
+                .get(&id)
+                .is_some_and(|member| member.is_planned);
+            let is_local = self.broadcast.link_to(&id).is_some();
+            let is_needed = is_planned && !is_local && !self.direct.carries(&id);
+            let server = self.server_of(&id);
+            let numbers = &mut self.link_numbers;
+            let actions = self.relay.plan(&id, is_needed, server, numbers);
+            self.on_relay(actions, now, document);
+        }
+    }
+
+    fn on_relay(&mut self, actions: Vec<RelayAction>, now: Millis, document: &mut Document) {
+        for action in actions {
+            match action {
+                RelayAction::Up(peer, link) => {
+                    self.link_up(link, Route::Relay(peer), now, document);
+                }
+                RelayAction::Down(link) => self.link_down(link, now, document),
+                RelayAction::Received(link, message) => {
+                    self.receive_owned(link, &message, now, document);
+                }
+                RelayAction::Send(to, payload) => {
+                    let message = RelayMessage {
+                        to: to.clone(),
+                        from: Some(self.options.agent.clone()),
+                        payload,
+                    };
+                    self.send_to(&to, &ClientMessage::Relay(message));
+                }
+                RelayAction::Failed(peer, reason) => {
+                    let peer = peer.to_string();
+                    self.tell_error(RoomError::Relay { peer, reason });
+                }
+            }
+        }
+    }
+
+    pub(super) fn on_transports(
+        &mut self,
+        actions: Vec<TransportAction<'_>>,
+        now: Millis,
+        document: &mut Document,
+    ) {
+        for action in actions {
+            match action {
+                TransportAction::Do(output) => self.outputs.push_back(output),
+                TransportAction::Up {
+                    transport,
+                    run,
+                    link,
+                } => {
+                    let route = Route::Transport { transport, run };
+                    self.link_up(link, route, now, document);
+                }
+                TransportAction::Down(link) => self.link_down(link, now, document),
+                TransportAction::Received(link, bytes) => {
+                    self.receive(link, Incoming::Binary(bytes), now, document);
+                }
+                TransportAction::Buffered(link, bytes) => {
+                    self.buffered(link, bytes, now, document);
+                }
+                TransportAction::Failed(reason) => {
+                    self.is_dirty = true;
+                    self.tell_error(RoomError::Transport { reason });
+                }
+            }
+        }
+    }
+
+    /// The engine closed a link, and has forgotten it already.
+    pub(super) fn on_close(
+        &mut self,
+        link: LinkId,
+        reason: &CloseReason,
+        now: Millis,
+        document: &mut Document,
+    ) {
+        let Some(route) = self.links.route(link).cloned() else {
+            return;
+        };
+        self.links.remove(link);
+        match route {
+            Route::Direct(_) => {
+                let actions =
+                    self.with_direct(now, |direct, context| direct.closed(link, reason, context));
+                self.on_direct(actions, now, document);
+            }
+            Route::Broadcast { peer, .. } => {
+                let greeting = self.broadcast.closed(&peer, reason);
+                self.outputs.extend(greeting);
+                self.plan(now, document);
+            }
+            Route::Relay(peer) => self.relay.closed(&peer, reason),
+            Route::Transport { .. } => {
+                let random = self.random.f64();
+                let actions = self.transports.closed(link, reason, now, random);
+                self.on_transports(actions, now, document);
+            }
+        }
+    }
+
+    /// Forgets those whom a link held here while no server knew them, once the link is gone.
+    pub(super) fn forget_gone(&mut self, now: Millis, document: &mut Document) {
+        if self.signaling.is_any_joined() {
+            let linked = self.linked();
+            let is_linked = |id: &AgentId| linked.iter().any(|linked| linked == id.as_str());
+            let changes = self.members.forget_gone(is_linked);
+            self.on_members(changes, now, document);
+        }
+    }
+
+    /// Sends a message about a peer to a server that leads to it; without one it is lost.
+    fn send_to(&mut self, peer: &AgentId, message: &ClientMessage) {
+        if let Some(server) = self.server_of(peer) {
+            self.outputs.extend(self.signaling.send(server, message));
+        }
+    }
+
+    /// A server that leads to a peer.
+    fn server_of(&self, id: &AgentId) -> Option<ServerId> {
+        let is_joined = |server| self.signaling.is_joined(server);
+        self.members.server_of(id, is_joined)
+    }
+
+    /// Whether edits go through to a member of the room.
+    fn is_linked(&self, id: &AgentId) -> bool {
+        holds(&self.direct, &self.broadcast)(id) || self.relay.link_to(id).is_some()
+    }
+
+    /// The members with an open link.
+    fn linked(&self) -> Vec<String> {
+        let linked = self.members.ids().filter(|id| self.is_linked(id));
+        linked.map(ToString::to_string).collect()
+    }
+}
+
+/// Whether a peer has a link that stands without the signaling server.
+fn holds<'a>(
+    direct: &'a Direct,
+    broadcast: &'a crate::broadcast::Broadcast,
+) -> impl Fn(&AgentId) -> bool + 'a {
+    |id| direct.is_up(id) || broadcast.link_to(id).is_some()
+}

@@ -1,0 +1,399 @@
+//! The room: takes inputs to the component that they concern, and carries out what that wants done.
+//!
+//! [`Room`] itself decides nothing that one component can decide. It holds the sync engine and the
+//! components, none of which knows another:
+//!
+//! - `signaling` joins the room at every server; `members` keeps who is there;
+//! - `direct`, `broadcast`, `relay` and `transports` bring up links of their kind;
+//! - `lifecycle` knows whether a connection is wanted, and how far it is.
+//!
+//! `calls` has the calls of the user and the life of the page, `links` what follows from a change of
+//! links or membership, `sync` the traffic of the engine.
+
+mod calls;
+mod links;
+mod sync;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crdt_core::Document;
+use crdt_sync::{Engine, Millis};
+
+use crate::broadcast::Broadcast;
+use crate::direct::{Context, Direct};
+use crate::doctor::{Diagnosis, Ways, diagnose};
+use crate::error::RoomError;
+use crate::input::{ConnectionEvent, Input, SocketEvent};
+use crate::lifecycle::Lifecycle;
+use crate::links::{LinkNumbers, Links, Route};
+use crate::members::Members;
+use crate::options::{LinkKind, RoomOptions};
+use crate::output::{ConnectionCommand, News, Output};
+use crate::relay::{Parties, Relay};
+use crate::report;
+use crate::signaling::Signaling;
+use crate::status::Status;
+use crate::transports::Transports;
+
+/// How much may have been sent, in bytes, before links are asked how much of it waits.
+const LITTLE: usize = 4 * 1024;
+
+/// How often links that do not report when there is room are looked at while something waits.
+const ROOM_MILLIS: Millis = 4;
+
+/// One member of a room: a document, and its way to everybody else who edits it.
+///
+/// After every call of [`handle`](Room::handle) or [`settle`](Room::settle): drain
+/// [`poll_output`](Room::poll_output), and have a timer fire at [`next_timeout`](Room::next_timeout).
+pub struct Room {
+    options: RoomOptions,
+    /// The number of this page load, new with every connection to the room.
+    page: u64,
+    random: fastrand::Rng,
+    lifecycle: Lifecycle,
+    signaling: Signaling,
+    members: Members,
+    direct: Direct,
+    broadcast: Broadcast,
+    relay: Relay,
+    transports: Transports,
+    /// The fields of the own presence, as JSON text. They outlive connections.
+    presence: BTreeMap<String, String>,
+    engine: Option<Engine>,
+    links: Links,
+    link_numbers: LinkNumbers,
+    outputs: VecDeque<Output>,
+    /// Something came that may have changed the links or what a status shows of them.
+    is_dirty: bool,
+    /// Something was sent on a link that does not report when there is room.
+    has_to_ask: bool,
+    /// The status that was told last.
+    shown: Status,
+}
+
+impl Room {
+    /// A member that has not joined the room.
+    pub fn new(options: RoomOptions) -> Room {
+        let shown = Status {
+            agent_id: options.agent.to_string(),
+            room: options.room.as_ref().map(ToString::to_string),
+            ..Status::default()
+        };
+        Room {
+            options,
+            page: 0,
+            random: fastrand::Rng::with_seed(0),
+            lifecycle: Lifecycle::default(),
+            signaling: Signaling::default(),
+            members: Members::default(),
+            direct: Direct::default(),
+            broadcast: Broadcast::default(),
+            relay: Relay::default(),
+            transports: Transports::default(),
+            presence: BTreeMap::new(),
+            engine: None,
+            links: Links::default(),
+            link_numbers: LinkNumbers::default(),
+            outputs: VecDeque::new(),
+            is_dirty: false,
+            has_to_ask: false,
+            shown,
+        }
+    }
+
+    /// The settings.
+    pub fn options(&self) -> &RoomOptions {
+        &self.options
+    }
+
+    /// The number of this page load: the one that came with the last connection to the room.
+    pub fn page(&self) -> u64 {
+        self.page
+    }
+
+    /// Takes one input. The cost of a keystroke, of either side, is that of the engine.
+    ///
+    /// `document` is the same in every call.
+    pub fn handle(&mut self, input: Input<'_>, now: Millis, document: &mut Document) {
+        match input {
+            Input::Edited => self.edited(now, document),
+            Input::Message { link, message } => self.message(link, message, now, document),
+            other => self.handle_other(other, now, document),
+        }
+    }
+
+    /// Takes an input that does not come with every keystroke. Browsers compile by the function: what a
+    /// keystroke runs through is kept small.
+    #[inline(never)]
+    fn handle_other(&mut self, input: Input<'_>, now: Millis, document: &mut Document) {
+        self.is_dirty |= !is_traffic(&input);
+        match input {
+            Input::Edited | Input::Message { .. } => {}
+            Input::Call(call) => self.call(call, now, document),
+            Input::Socket {
+                event: SocketEvent::Buffered(bytes),
+                socket,
+            } => self.socket_buffered(socket, bytes, now, document),
+            Input::Socket { socket, event } => {
+                let random = self.random.f64();
+                let (options, relay, page) = (&self.options, &self.relay, self.page);
+                let join = || calls::join(options, relay, page);
+                let actions = self.signaling.handle(socket, event, join, now, random);
+                self.on_signaling(actions, now, document);
+            }
+            Input::Connection {
+                event: ConnectionEvent::Buffered(bytes),
+                link,
+            } => self.buffered(link, bytes, now, document),
+            Input::Connection { link, event } => {
+                let actions =
+                    self.with_direct(now, |direct, context| direct.handle(link, event, context));
+                self.on_direct(actions, now, document);
+            }
+            Input::Broadcast(message) => {
+                let actions = self.broadcast.handle(message, &mut self.link_numbers);
+                self.on_broadcast(actions, now, document);
+            }
+            Input::Transport { run, event } => {
+                let random = self.random.f64();
+                let numbers = &mut self.link_numbers;
+                let actions = self.transports.handle(run, event, numbers, now, random);
+                self.on_transports(actions, now, document);
+            }
+            Input::Cipher(event) => self.on_cipher(event, now, document),
+            Input::Page(event) => self.page_event(event, now, document),
+            Input::Timeout => self.tick(now, document),
+        }
+    }
+
+    /// The next thing to do. Drain after every call.
+    ///
+    /// Of a long history, the next part is made when the ones before have been polled.
+    pub fn poll_output(&mut self, now: Millis, document: &mut Document) -> Option<Output> {
+        loop {
+            if let Some(output) = self.outputs.pop_front() {
+                return Some(output);
+            }
+            let output = self.next_of_engine(now, document)?;
+            if let Some(output) = self.route(output, now, document) {
+                return Some(output);
+            }
+        }
+    }
+
+    /// Draws the consequences of the inputs since the last call: links by the relay, receipts, questions
+    /// how much waits in links, and news of the status. May be called once for several inputs, and after
+    /// the user heard of changes of the text.
+    pub fn settle(&mut self, now: Millis, document: &mut Document) {
+        let was_dirty = std::mem::take(&mut self.is_dirty);
+        if was_dirty {
+            self.forget_gone(now, document);
+            self.plan_relay(now, document);
+        }
+        self.advance_relay(now);
+        if let Some(engine) = &mut self.engine {
+            if engine.owes_receipts(now) {
+                engine.acknowledge(now, document);
+            }
+            if engine.buffered() > 0 {
+                self.ask_buffered(now, document);
+            }
+        }
+        self.has_to_ask = false;
+        if was_dirty || self.shows_unsynced() {
+            self.tell_status(document);
+        }
+    }
+
+    /// Whether [`settle`](Room::settle) is to be called again, since carrying out its outputs changed
+    /// something.
+    pub fn needs_settling(&self) -> bool {
+        self.is_dirty
+    }
+
+    /// Whether [`settle`](Room::settle) can wait after a keystroke: nobody has to hear of anything, little
+    /// is under way, and the timer, armed for `armed`, fires early enough.
+    pub fn is_quiet(&self, armed: Option<Millis>) -> bool {
+        let can_wait = self.engine.as_ref().is_none_or(|engine| {
+            let timeout = engine.next_timeout();
+            let is_early = |armed: Millis| timeout.is_none_or(|at| armed <= at);
+            armed.is_some_and(is_early) && engine.buffered() <= LITTLE
+        });
+        can_wait && !self.is_dirty && !self.has_to_ask && self.outputs.is_empty()
+    }
+
+    /// When to report [`Input::Timeout`]; a time that has passed means now.
+    pub fn next_timeout(&self, now: Millis) -> Option<Millis> {
+        let all = [
+            self.engine.as_ref().and_then(Engine::next_timeout),
+            self.signaling.deadline(),
+            self.members.deadline(),
+            self.direct.deadline(),
+            self.relay.deadline(),
+            self.transports.deadline(),
+            self.room_deadline(now),
+        ];
+        all.into_iter().flatten().min()
+    }
+
+    /// How things stand. Takes time in proportion to the number of members.
+    pub fn status(&self, document: &Document) -> Status {
+        let figures = self.figures(document);
+        let view = report::View {
+            options: &self.options,
+            lifecycle: &self.lifecycle,
+            signaling: &self.signaling,
+            members: &self.members,
+            direct: &self.direct,
+            broadcast: &self.broadcast,
+            relay: &self.relay,
+            transports: &self.transports,
+            figures: &figures,
+        };
+        view.status()
+    }
+
+    /// Names the stage at which the connection fails, and what to do about it.
+    pub fn doctor(&self, document: &Document) -> Diagnosis {
+        let status = self.status(document);
+        let ways = Ways::of(&self.options, status.relay_off.is_some());
+        diagnose(&status, ways)
+    }
+
+    /// Does what is due.
+    fn tick(&mut self, now: Millis, document: &mut Document) {
+        if let Some(engine) = &mut self.engine
+            && engine.next_timeout().is_some_and(|at| at <= now)
+        {
+            engine.tick(now, document);
+        }
+        let random = self.random.f64();
+        let actions = self.signaling.tick(now, random);
+        self.on_signaling(actions, now, document);
+        self.members.tick(now);
+        let actions = self.with_direct(now, Direct::tick);
+        self.on_direct(actions, now, document);
+        let started = self.transports.tick(now);
+        self.outputs.extend(started);
+    }
+
+    fn tell(&mut self, news: News) {
+        self.outputs.push_back(Output::Tell(news));
+    }
+
+    /// Tells of something that failed while the rest goes on.
+    fn tell_error(&mut self, error: RoomError) {
+        self.tell(News::Error(error));
+    }
+
+    fn tell_status(&mut self, document: &Document) {
+        let status = self.status(document);
+        if !status.differs_visibly(&self.shown) {
+            return;
+        }
+        let before = std::mem::replace(&mut self.shown, status.clone());
+        if status.peers != before.peers {
+            let news = |of: &[String], not_in: &[String]| -> Vec<String> {
+                let new = of.iter().filter(|peer| !not_in.contains(peer));
+                new.cloned().collect()
+            };
+            self.tell(News::Peers {
+                joined: news(&status.peers, &before.peers),
+                left: news(&before.peers, &status.peers),
+                peers: status.peers.clone(),
+            });
+        }
+        self.tell(News::Status(Box::new(status)));
+    }
+
+    /// Whether the status that was told last shows a link that is not up to date yet, so that it has to be
+    /// looked at again with every message.
+    fn shows_unsynced(&self) -> bool {
+        self.shown.links.iter().any(|link| !link.synced)
+    }
+
+    fn with_direct<T>(
+        &mut self,
+        now: Millis,
+        act: impl FnOnce(&mut Direct, &mut Context<'_>) -> T,
+    ) -> T {
+        let ice_servers = self.signaling.ice_servers();
+        let mut context = Context {
+            me: &self.options.agent,
+            page: self.page,
+            now,
+            numbers: &mut self.link_numbers,
+            random: &mut self.random,
+            ice_servers: &ice_servers,
+            low_water: self.options.sync.low_water,
+        };
+        act(&mut self.direct, &mut context)
+    }
+
+    /// Has messages of the relay sealed and opened.
+    fn advance_relay(&mut self, now: Millis) {
+        let members = &self.members;
+        let parties = Parties {
+            me: &self.options.agent,
+            page: self.page,
+            page_of: &|id| members.get(id)?.page,
+        };
+        let outputs = self.relay.advance(&parties, now);
+        self.outputs.extend(outputs);
+    }
+
+    /// When to look again whether there is room in the links that do not report it.
+    fn room_deadline(&self, now: Millis) -> Option<Millis> {
+        let engine = self.engine.as_ref()?;
+        let mut polled = self
+            .links
+            .iter()
+            .filter(|(_, route)| route.kind() != LinkKind::WebRtc);
+        let waits = polled.any(|(link, _)| engine.waits_for_room(link));
+        waits.then(|| now.saturating_add(ROOM_MILLIS))
+    }
+
+    /// Finds out how much waits in each link: the engine sends no more than there is room for.
+    fn ask_buffered(&mut self, now: Millis, document: &Document) {
+        let mut known = Vec::new();
+        for (link, route) in self.links.iter() {
+            match route {
+                Route::Direct(_) => self.outputs.push_back(Output::Connection {
+                    link,
+                    command: ConnectionCommand::AskBuffered,
+                }),
+                Route::Broadcast { .. } => known.push((link, 0)),
+                // Reported after every message, where it is known.
+                Route::Transport { .. } => known.push((link, self.transports.buffered(link))),
+                Route::Relay(_) => {}
+            }
+        }
+        for (server, link) in self.relay.servers() {
+            self.outputs.extend(self.signaling.ask_buffered(server));
+            known.push((
+                link,
+                self.relay.buffered() + self.signaling.buffered(server),
+            ));
+        }
+        for (link, bytes) in known {
+            self.buffered(link, bytes, now, document);
+        }
+    }
+}
+
+/// Whether an input is one of those that come all the time while somebody types, and that say nothing of
+/// who is linked unless the engine does.
+fn is_traffic(input: &Input<'_>) -> bool {
+    use crate::input::{Call, TransportEvent};
+    match input {
+        Input::Edited | Input::Message { .. } => true,
+        Input::Call(call) => matches!(call, Call::SetPresence { .. }),
+        Input::Socket { event, .. } => matches!(event, SocketEvent::Buffered(_)),
+        Input::Connection { event, .. } => matches!(event, ConnectionEvent::Buffered(_)),
+        Input::Transport { event, .. } => matches!(
+            event,
+            TransportEvent::Received(_) | TransportEvent::Buffered(_) | TransportEvent::Drained
+        ),
+        _ => false,
+    }
+}

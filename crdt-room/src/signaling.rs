@@ -1,0 +1,417 @@
+//! The signaling servers: joining the room at each, and coming back.
+
+use crdt_sync::Millis;
+use crdt_sync::backoff::Backoff;
+use signaling_protocol::{
+    AgentId, ClientMessage, CloseCode, ErrorCode, ErrorReply, IceServer, Join, Leave, ParseError,
+    PeerJoined, PeerList, Pong, Relay, ServerMessage, Signal,
+};
+
+use crate::error::RoomError;
+use crate::input::SocketEvent;
+use crate::output::{Output, SocketCommand, SocketId};
+use crate::status::{Phase, Problem, ServerStatus};
+
+/// How long a server has to let us in, in seconds.
+const JOIN_SECONDS: u64 = 10;
+
+/// One of the servers, by its place in the list given to `Connect`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ServerId(usize);
+
+/// What the servers told, and what is to be done about them.
+#[derive(Debug)]
+pub(crate) enum SignalingAction {
+    Do(Output),
+    /// A server let us in; `is_back`: not for the first time.
+    Entered {
+        server: ServerId,
+        list: PeerList,
+        is_back: bool,
+    },
+    PeerJoined(ServerId, PeerJoined),
+    PeerLeft(ServerId, AgentId),
+    Signal(ServerId, Signal),
+    Relayed(Relay),
+    /// Something was refused, and the server stays.
+    Refused(RoomError),
+    /// A server was lost.
+    Lost(RoomError),
+}
+
+/// All signaling servers. They are in use at the same time: a member that reaches any one of them meets
+/// everybody who reaches the same one.
+#[derive(Debug, Default)]
+pub(crate) struct Signaling {
+    servers: Vec<Server>,
+    /// Numbers the sockets.
+    last_socket: u32,
+}
+
+/// The connection to one server, or the wait for the next attempt.
+#[derive(Debug)]
+struct Server {
+    url: String,
+    stage: Stage,
+    backoff: Backoff,
+    /// It let us in before.
+    was_joined: bool,
+    /// Why it is not joined.
+    error: Option<RoomError>,
+    /// What it offers for finding ways through the networks.
+    ice_servers: Vec<IceServer>,
+    /// The bytes that wait in its socket, as last reported.
+    buffered: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// A socket is open or opening, and the room has not let us in yet.
+    Joining { socket: SocketId, until: Millis },
+    /// In the room.
+    Joined { socket: SocketId },
+    /// Lost; the next attempt comes at this time.
+    Waiting { until: Millis },
+    /// Not tried again.
+    Ended,
+}
+
+impl Server {
+    fn new(url: &str) -> Server {
+        Server {
+            url: url.to_owned(),
+            stage: Stage::Ended,
+            backoff: Backoff::default(),
+            was_joined: false,
+            error: None,
+            ice_servers: Vec::new(),
+            buffered: 0,
+        }
+    }
+
+    fn socket(&self) -> Option<SocketId> {
+        match self.stage {
+            Stage::Joining { socket, .. } | Stage::Joined { socket } => Some(socket),
+            Stage::Waiting { .. } | Stage::Ended => None,
+        }
+    }
+
+    fn is_joined(&self) -> bool {
+        matches!(self.stage, Stage::Joined { .. })
+    }
+
+    fn command(&self, command: SocketCommand) -> Option<Output> {
+        let socket = self.socket()?;
+        Some(Output::Socket { socket, command })
+    }
+
+    fn send(&self, message: &ClientMessage) -> Option<Output> {
+        self.command(SocketCommand::Send(message.to_json()))
+    }
+
+    fn status(&self) -> ServerStatus {
+        let state = match self.stage {
+            Stage::Joined { .. } => Phase::Connected,
+            Stage::Ended => Phase::Error,
+            _ if self.was_joined || self.error.is_some() => Phase::Reconnecting,
+            _ => Phase::Connecting,
+        };
+        ServerStatus {
+            url: self.url.clone(),
+            state,
+            error: self.error.as_ref().map(Problem::from),
+        }
+    }
+}
+
+impl Signaling {
+    /// Opens a socket to every one of these servers, in place of those there were.
+    pub(crate) fn connect(&mut self, urls: &[String], now: Millis) -> Vec<Output> {
+        self.servers = urls.iter().map(|url| Server::new(url)).collect();
+        self.ids().map(|server| self.open(server, now)).collect()
+    }
+
+    /// Says to every server that we leave, and closes the sockets. The servers stay in the status,
+    /// as ended.
+    pub(crate) fn leave(&mut self) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        for server in &mut self.servers {
+            if server.is_joined() {
+                outputs.extend(server.send(&ClientMessage::Leave(Leave {})));
+            }
+            outputs.extend(server.command(SocketCommand::Close));
+            server.stage = Stage::Ended;
+        }
+        outputs
+    }
+
+    /// Forgets every server.
+    pub(crate) fn clear(&mut self) {
+        self.servers.clear();
+    }
+
+    /// Takes what a socket reports. `join` makes the message that asks a server to let us in.
+    pub(crate) fn handle(
+        &mut self,
+        socket: SocketId,
+        event: SocketEvent<'_>,
+        join: impl FnOnce() -> Join,
+        now: Millis,
+        random: f64,
+    ) -> Vec<SignalingAction> {
+        let Some(id) = self.server_of(socket) else {
+            return Vec::new();
+        };
+        let Some(server) = self.servers.get_mut(id.0) else {
+            return Vec::new();
+        };
+        match event {
+            SocketEvent::Opened => {
+                let sent = server.send(&ClientMessage::Join(join()));
+                sent.into_iter().map(SignalingAction::Do).collect()
+            }
+            SocketEvent::Text(text) => match ServerMessage::parse(text) {
+                Ok(message) => self.message(id, message, now, random),
+                // A newer server says things that an older client need not know.
+                Err(ParseError::UnknownType { .. }) => Vec::new(),
+                Err(error) => vec![SignalingAction::Refused(RoomError::Unreadable(error))],
+            },
+            SocketEvent::Closed { code, reason } => {
+                let url = server.url.clone();
+                let error = if CloseCode::from_number(code).is_some() {
+                    RoomError::Closed {
+                        number: code,
+                        reason: reason.to_owned(),
+                    }
+                } else if server.is_joined() {
+                    RoomError::BrokeOff { url }
+                } else {
+                    RoomError::Unreachable { url }
+                };
+                vec![self.lost(id, error, now, random)]
+            }
+            SocketEvent::Refused { reason } => {
+                let error = RoomError::BadUrl {
+                    url: server.url.clone(),
+                    reason: reason.to_owned(),
+                };
+                vec![self.lost(id, error, now, random)]
+            }
+            SocketEvent::Buffered(_) => Vec::new(),
+        }
+    }
+
+    /// Tries every server again that waits for its next attempt.
+    pub(crate) fn retry_now(&mut self, now: Millis) -> Vec<Output> {
+        let waits = |server: &Server| matches!(server.stage, Stage::Waiting { .. });
+        self.open_where(waits, now)
+    }
+
+    /// Does what is due.
+    pub(crate) fn tick(&mut self, now: Millis, random: f64) -> Vec<SignalingAction> {
+        let is_due =
+            |server: &Server| matches!(server.stage, Stage::Waiting { until } if until <= now);
+        let opened = self.open_where(is_due, now);
+        let mut actions: Vec<_> = opened.into_iter().map(SignalingAction::Do).collect();
+        for id in self.ids() {
+            let Some(server) = self.servers.get(id.0) else {
+                continue;
+            };
+            if matches!(server.stage, Stage::Joining { until, .. } if until <= now) {
+                let error = RoomError::TimedOut {
+                    url: server.url.clone(),
+                    seconds: JOIN_SECONDS,
+                };
+                let close = server.command(SocketCommand::Close);
+                actions.extend(close.map(SignalingAction::Do));
+                actions.push(self.lost(id, error, now, random));
+            }
+        }
+        actions
+    }
+
+    /// When [`tick`](Self::tick) is due.
+    pub(crate) fn deadline(&self) -> Option<Millis> {
+        let of = |server: &Server| match server.stage {
+            Stage::Joining { until, .. } | Stage::Waiting { until } => Some(until),
+            Stage::Joined { .. } | Stage::Ended => None,
+        };
+        self.servers.iter().filter_map(of).min()
+    }
+
+    /// Sends a message to one server; `None`: there is no socket, and the next join starts afresh.
+    pub(crate) fn send(&self, to: ServerId, message: &ClientMessage) -> Option<Output> {
+        self.servers.get(to.0)?.send(message)
+    }
+
+    /// Asks how many bytes wait in the socket to a server.
+    pub(crate) fn ask_buffered(&self, of: ServerId) -> Option<Output> {
+        self.servers.get(of.0)?.command(SocketCommand::AskBuffered)
+    }
+
+    /// So many bytes wait in a socket. Returns the server that it leads to.
+    pub(crate) fn set_buffered(&mut self, socket: SocketId, bytes: usize) -> Option<ServerId> {
+        let id = self.server_of(socket)?;
+        self.servers.get_mut(id.0)?.buffered = bytes;
+        Some(id)
+    }
+
+    /// How many bytes wait in the socket to a server, as last reported.
+    pub(crate) fn buffered(&self, of: ServerId) -> usize {
+        self.servers.get(of.0).map_or(0, |server| server.buffered)
+    }
+
+    pub(crate) fn is_joined(&self, id: ServerId) -> bool {
+        self.servers.get(id.0).is_some_and(Server::is_joined)
+    }
+
+    pub(crate) fn is_any_joined(&self) -> bool {
+        self.servers.iter().any(Server::is_joined)
+    }
+
+    /// Whether no server is tried any more.
+    pub(crate) fn is_over(&self) -> bool {
+        let is_over = |server: &Server| server.stage == Stage::Ended;
+        self.servers.iter().all(is_over)
+    }
+
+    /// Whether every server failed since `Connect`, for good or not.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.servers.iter().all(|server| server.error.is_some())
+    }
+
+    /// The address of the first server that let us in, else of the first.
+    pub(crate) fn url(&self) -> Option<&str> {
+        let joined = self.servers.iter().find(|server| server.is_joined());
+        let server = joined.or(self.servers.first())?;
+        Some(&server.url)
+    }
+
+    pub(crate) fn status(&self) -> Vec<ServerStatus> {
+        self.servers.iter().map(Server::status).collect()
+    }
+
+    /// What all servers offer for finding ways through the networks.
+    pub(crate) fn ice_servers(&self) -> Vec<IceServer> {
+        let all = self.servers.iter();
+        all.flat_map(|server| server.ice_servers.clone()).collect()
+    }
+
+    fn ids(&self) -> impl Iterator<Item = ServerId> + use<> {
+        (0..self.servers.len()).map(ServerId)
+    }
+
+    /// The server whose present socket this is.
+    fn server_of(&self, socket: SocketId) -> Option<ServerId> {
+        let is_it = |server: &Server| server.socket() == Some(socket);
+        self.servers.iter().position(is_it).map(ServerId)
+    }
+
+    fn open_where(&mut self, which: impl Fn(&Server) -> bool, now: Millis) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        for id in self.ids() {
+            if self.servers.get(id.0).is_some_and(&which) {
+                outputs.push(self.open(id, now));
+            }
+        }
+        outputs
+    }
+
+    fn open(&mut self, id: ServerId, now: Millis) -> Output {
+        self.last_socket = self.last_socket.wrapping_add(1);
+        let socket = SocketId(self.last_socket);
+        let mut url = String::new();
+        if let Some(server) = self.servers.get_mut(id.0) {
+            let until = now.saturating_add(JOIN_SECONDS * 1000);
+            server.stage = Stage::Joining { socket, until };
+            server.buffered = 0;
+            url.clone_from(&server.url);
+        }
+        Output::Socket {
+            socket,
+            command: SocketCommand::Open { url },
+        }
+    }
+
+    /// The socket to a server is of no more use. The server is tried again unless it refuses us.
+    fn lost(
+        &mut self,
+        id: ServerId,
+        error: RoomError,
+        now: Millis,
+        random: f64,
+    ) -> SignalingAction {
+        if let Some(server) = self.servers.get_mut(id.0) {
+            server.error = Some(error.clone());
+            server.stage = if error.is_final() {
+                Stage::Ended
+            } else {
+                let until = now.saturating_add(server.backoff.next(random));
+                Stage::Waiting { until }
+            };
+        }
+        SignalingAction::Lost(error)
+    }
+
+    fn message(
+        &mut self,
+        id: ServerId,
+        message: ServerMessage,
+        now: Millis,
+        random: f64,
+    ) -> Vec<SignalingAction> {
+        match message {
+            ServerMessage::PeerList(list) => self.entered(id, list).into_iter().collect(),
+            ServerMessage::PeerJoined(joined) => vec![SignalingAction::PeerJoined(id, joined)],
+            ServerMessage::PeerLeft(left) => vec![SignalingAction::PeerLeft(id, left.peer_id)],
+            ServerMessage::Signal(signal) => vec![SignalingAction::Signal(id, signal)],
+            ServerMessage::Relay(relayed) => vec![SignalingAction::Relayed(relayed)],
+            ServerMessage::Error(reply) => self.refused(id, reply, now, random),
+            ServerMessage::Ping(_) => {
+                let pong = self.send(id, &ClientMessage::Pong(Pong {}));
+                pong.into_iter().map(SignalingAction::Do).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn entered(&mut self, id: ServerId, mut list: PeerList) -> Option<SignalingAction> {
+        let server = self.servers.get_mut(id.0)?;
+        let socket = server.socket()?;
+        server.stage = Stage::Joined { socket };
+        server.ice_servers = std::mem::take(&mut list.ice_servers);
+        server.error = None;
+        server.backoff.reset();
+        let is_back = std::mem::replace(&mut server.was_joined, true);
+        Some(SignalingAction::Entered {
+            server: id,
+            list,
+            is_back,
+        })
+    }
+
+    fn refused(
+        &mut self,
+        id: ServerId,
+        reply: ErrorReply,
+        now: Millis,
+        random: f64,
+    ) -> Vec<SignalingAction> {
+        if let (ErrorCode::PeerUnavailable, Some(peer)) = (reply.code, &reply.peer_id) {
+            // It left while a signal to it was on its way; `peer_joined` tells when it is back.
+            return vec![SignalingAction::PeerLeft(id, peer.clone())];
+        }
+        let error = RoomError::Refused {
+            code: reply.code,
+            message: reply.message,
+        };
+        if self.is_joined(id) {
+            return vec![SignalingAction::Refused(error)];
+        }
+        let server = self.servers.get(id.0);
+        let close = server.and_then(|server| server.command(SocketCommand::Close));
+        let mut actions: Vec<_> = close.into_iter().map(SignalingAction::Do).collect();
+        actions.push(self.lost(id, error, now, random));
+        actions
+    }
+}

@@ -1,0 +1,239 @@
+//! What a room shows of itself: one value, made anew when it is asked for.
+
+use crdt_sync::Millis;
+use serde::Serialize;
+
+use crate::doctor::DoctorStage;
+use crate::error::RoomError;
+use crate::options::LinkKind;
+
+/// How far the connection to the room is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Not wanted.
+    #[default]
+    Disconnected,
+    /// The first connection is being made.
+    Connecting,
+    /// In the room.
+    Connected,
+    /// Was in the room, and tries to come back; peers may still be linked.
+    Reconnecting,
+    /// Gave up; `error` says why.
+    Error,
+}
+
+/// How things stand. Serializes to `NetworkStatus` of the npm package.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// In the room, or linked to at least one peer.
+    pub connected: bool,
+    /// The agent ids of the peers with an open link, sorted.
+    pub peers: Vec<String>,
+    /// How far the connection to the room is.
+    pub state: Phase,
+    /// The agent id of this member.
+    pub agent_id: String,
+    /// The room, where the options name it.
+    pub room: Option<String>,
+    /// The first signaling server that let this member in, else the first named.
+    pub url: Option<String>,
+    /// Every signaling server, in the order in which they were named.
+    pub signaling: Vec<ServerStatus>,
+    /// Why the last attempt failed, until one succeeds.
+    pub error: Option<Problem>,
+    /// Why the relay is not used although it may be.
+    pub relay_off: Option<String>,
+    /// Every peer in the room, and those that only a transport of the user's own leads to.
+    pub links: Vec<PeerLink>,
+    /// The transports of the user's own, in the order in which they were added.
+    pub transports: Vec<TransportStatus>,
+    /// The number of open peer connections.
+    pub open_connections: usize,
+}
+
+impl Status {
+    /// Whether a person would see the step from `before` to this. Figures that move all the time do
+    /// not count.
+    pub fn differs_visibly(&self, before: &Status) -> bool {
+        self.connected != before.connected
+            || self.state != before.state
+            || self.error != before.error
+            || self.peers != before.peers
+            || self.url != before.url
+            || self.signaling != before.signaling
+            || self.transports != before.transports
+            || self.relay_off != before.relay_off
+            || self.links.len() != before.links.len()
+            || self.links.iter().zip(&before.links).any(|(now, then)| {
+                now.peer != then.peer
+                    || now.link != then.link
+                    || now.state != then.state
+                    || now.synced != then.synced
+                    || now.problem != then.problem
+            })
+    }
+}
+
+/// An error as data.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Problem {
+    /// For programs.
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+impl From<&RoomError> for Problem {
+    fn from(error: &RoomError) -> Problem {
+        Problem {
+            code: error.code(),
+            message: error.to_string(),
+        }
+    }
+}
+
+/// A signaling server.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ServerStatus {
+    /// Its address.
+    pub url: String,
+    /// How far the connection to it is.
+    pub state: Phase,
+    /// Why it is not connected.
+    pub error: Option<Problem>,
+}
+
+/// A transport of the user's own.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TransportStatus {
+    /// How far it is.
+    pub state: TransportState,
+    /// The agent id of the peer that it leads to, once that said hello.
+    pub peer: Option<String>,
+    /// What went wrong with it last, until it connects.
+    pub problem: Option<String>,
+}
+
+/// How far a transport of the user's own is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TransportState {
+    /// Not started: `Connect` was not called.
+    Stopped,
+    /// Started, or waiting to be started again.
+    Connecting,
+    /// Connected.
+    Open,
+    /// Stopped for good, since its other end breaks the protocol.
+    Failed,
+}
+
+/// The link to one peer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerLink {
+    /// The agent id of the peer.
+    pub peer: String,
+    /// What carries the edits now, or is being made.
+    pub link: LinkKind,
+    /// How far it is.
+    pub state: LinkState,
+    /// Both sides hold the same events, as far as is known here.
+    pub synced: bool,
+    /// The last round trip, in milliseconds.
+    pub rtt: Option<Millis>,
+    /// Bytes that came by the link.
+    pub bytes_in: u64,
+    /// Bytes that were given to the link.
+    pub bytes_out: u64,
+    /// Events here that the peer is not known to have.
+    pub ahead: Option<u64>,
+    /// Events that the peer said to have and that are missing here.
+    pub behind: Option<u64>,
+    /// What keeps the edits from this peer, until it is overcome. `None` while a link carries them.
+    pub problem: Option<String>,
+    /// The stage at which that is.
+    pub problem_stage: Option<DoctorStage>,
+    /// Why there is no direct connection, while another link carries the edits.
+    #[serde(skip)]
+    pub detour: Option<String>,
+}
+
+/// How far the link to a peer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkState {
+    /// Being made, or waiting to be made again.
+    Connecting,
+    /// Open: edits go through.
+    Open,
+    /// Open, but the network under it is away at the moment.
+    Interrupted,
+    /// None: in a large room, others pass its edits on.
+    Indirect,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status() -> Status {
+        Status {
+            connected: true,
+            peers: vec!["bob".to_owned()],
+            state: Phase::Connected,
+            agent_id: "alice".to_owned(),
+            url: Some("ws://localhost:8080".to_owned()),
+            links: vec![PeerLink {
+                peer: "bob".to_owned(),
+                link: LinkKind::WebRtc,
+                state: LinkState::Open,
+                synced: true,
+                rtt: Some(1),
+                bytes_in: 1,
+                bytes_out: 1,
+                ahead: Some(0),
+                behind: Some(0),
+                problem: None,
+                problem_stage: None,
+                detour: None,
+            }],
+            open_connections: 1,
+            ..Status::default()
+        }
+    }
+
+    #[test]
+    fn figures_alone_are_no_news() {
+        let before = status();
+        let mut now = status();
+        now.links[0].bytes_in = 99;
+        now.links[0].rtt = Some(7);
+        assert!(!now.differs_visibly(&before));
+    }
+
+    #[test]
+    fn what_a_person_would_see_is_news() {
+        let before = status();
+        let changes: [fn(&mut Status); 5] = [
+            |status| status.state = Phase::Reconnecting,
+            |status| status.peers.clear(),
+            |status| status.links[0].synced = false,
+            |status| status.links[0].state = LinkState::Interrupted,
+            |status| {
+                status.error = Some(Problem {
+                    code: "room_full",
+                    message: "full".to_owned(),
+                });
+            },
+        ];
+        for change in changes {
+            let mut now = status();
+            change(&mut now);
+            assert!(now.differs_visibly(&before), "{now:?}");
+        }
+    }
+}
