@@ -74,7 +74,7 @@ pub(crate) struct Context<'a> {
     pub(crate) page: u64,
     pub(crate) now: Millis,
     pub(crate) numbers: &'a mut LinkNumbers,
-    pub(crate) random: &'a mut fastrand::Rng,
+    pub(crate) random: &'a mut dyn FnMut() -> f64,
     pub(crate) ice_servers: &'a [IceServer],
     /// Below this many waiting bytes a connection reports that there is room.
     pub(crate) low_water: usize,
@@ -353,7 +353,7 @@ impl Direct {
         };
         let steps = peer
             .negotiation
-            .handle(input, context.now, context.random.f64());
+            .handle(input, context.now, (context.random)());
         for step in steps {
             self.act(id, step, context, actions);
         }

@@ -118,7 +118,7 @@ pub struct Check {
 
 /// What there is to know about a connection that does not work. Serializes to `Diagnosis` of the npm
 /// package.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Diagnosis {
     /// The first stage that fails; `None` where all is well.
     pub stage: Option<DoctorStage>,

@@ -25,7 +25,7 @@ pub enum Input<'a> {
         /// The socket.
         socket: SocketId,
         /// What it reported.
-        event: SocketEvent<'a>,
+        event: SocketEvent,
     },
     /// A peer connection reported something.
     Connection {
@@ -41,7 +41,7 @@ pub enum Input<'a> {
         /// The start of the transport that it belongs to.
         run: RunId,
         /// What it reported.
-        event: TransportEvent<'a>,
+        event: TransportEvent,
     },
     /// The cipher finished something.
     Cipher(CipherEvent),
@@ -81,23 +81,23 @@ pub enum Call {
 }
 
 /// What a signaling socket reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SocketEvent<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SocketEvent {
     /// The socket is open.
     Opened,
     /// A text frame arrived.
-    Text(&'a str),
+    Text(String),
     /// The socket is closed, or never opened. The last event of a socket.
     Closed {
         /// The number of the close frame; 1006 without one.
         code: u16,
         /// The reason of the close frame.
-        reason: &'a str,
+        reason: String,
     },
     /// The address is not one that a socket can be opened to. The last event of a socket.
     Refused {
         /// What the host says about it.
-        reason: &'a str,
+        reason: String,
     },
     /// The number of bytes that wait to be sent, in answer to
     /// [`SocketCommand::AskBuffered`](crate::SocketCommand::AskBuffered).
@@ -186,11 +186,11 @@ pub enum BroadcastContent {
 
 /// What a transport of the user's own reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TransportEvent<'a> {
+pub enum TransportEvent {
     /// The peer can be reached.
     Connected,
     /// A message arrived. Implies `Connected`.
-    Received(&'a [u8]),
+    Received(Vec<u8>),
     /// The peer cannot be reached for now.
     Disconnected,
     /// There may be room again.

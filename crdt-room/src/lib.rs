@@ -3,8 +3,9 @@
 //! [`Room`] decides everything that happens between a document and the others who edit it: which
 //! signaling servers to join, whom to link to and by which kind of link, when the encrypted relay
 //! carries the edits, when to give up and when to come back, and what the user is told. It touches
-//! no socket, no clock and no source of randomness: a driver reports what happened as an [`Input`],
-//! with the time, and carries out every [`Output`]. A web page is one driver, a native program
+//! no socket and no clock: a driver reports what happened as an [`Input`],
+//! with the time, and carries out every [`Output`]. Randomness, for spreading retries out, is a function that
+//! the driver gives it. A web page is one driver, a native program
 //! another, and the tests drive whole rooms through a virtual network in virtual time.
 //!
 //! The types to know are [`Room`], [`Input`] and [`Output`]; [`RoomOptions`] says what a member may
@@ -19,7 +20,7 @@
 //! let mut options = RoomOptions::new(AgentId::parse("ann")?, host);
 //! options.servers = vec!["ws://localhost:8080".to_owned()];
 //! let mut document = Document::new("ann")?;
-//! let mut room = Room::new(options);
+//! let mut room = Room::new(options, Box::new(|| 0.5));
 //!
 //! let connect = Call::Connect { call: CallId(1), urls: Vec::new(), page: 7 };
 //! room.handle(Input::Call(connect), 0, &mut document);

@@ -154,7 +154,7 @@ impl Signaling {
     pub(crate) fn handle(
         &mut self,
         socket: SocketId,
-        event: SocketEvent<'_>,
+        event: SocketEvent,
         join: impl FnOnce() -> Join,
         now: Millis,
         random: f64,
@@ -170,7 +170,7 @@ impl Signaling {
                 let sent = server.send(&ClientMessage::Join(join()));
                 sent.into_iter().map(SignalingAction::Do).collect()
             }
-            SocketEvent::Text(text) => match ServerMessage::parse(text) {
+            SocketEvent::Text(text) => match ServerMessage::parse(&text) {
                 Ok(message) => self.message(id, message, now, random),
                 // A newer server says things that an older client need not know.
                 Err(ParseError::UnknownType { .. }) => Vec::new(),
@@ -181,7 +181,7 @@ impl Signaling {
                 let error = if CloseCode::from_number(code).is_some() {
                     RoomError::Closed {
                         number: code,
-                        reason: reason.to_owned(),
+                        reason,
                     }
                 } else if server.is_joined() {
                     RoomError::BrokeOff { url }
@@ -193,7 +193,7 @@ impl Signaling {
             SocketEvent::Refused { reason } => {
                 let error = RoomError::BadUrl {
                     url: server.url.clone(),
-                    reason: reason.to_owned(),
+                    reason,
                 };
                 vec![self.lost(id, error, now, random)]
             }

@@ -44,7 +44,7 @@ struct Run {
 
 /// What is to be done about transports.
 #[derive(Debug)]
-pub(crate) enum TransportAction<'a> {
+pub(crate) enum TransportAction {
     Do(Output),
     /// The engine may use the link.
     Up {
@@ -55,7 +55,7 @@ pub(crate) enum TransportAction<'a> {
     /// The engine may not use the link any more.
     Down(LinkId),
     /// A message of the engine came.
-    Received(LinkId, &'a [u8]),
+    Received(LinkId, Vec<u8>),
     /// So many bytes wait in the link.
     Buffered(LinkId, usize),
     /// A transport failed.
@@ -84,7 +84,7 @@ impl Transports {
     }
 
     /// Stops a transport and forgets it.
-    pub(crate) fn remove(&mut self, id: TransportId) -> Vec<TransportAction<'static>> {
+    pub(crate) fn remove(&mut self, id: TransportId) -> Vec<TransportAction> {
         let actions = self.stop(id, false);
         self.all.retain(|transport| transport.id != id);
         actions
@@ -117,20 +117,20 @@ impl Transports {
     }
 
     /// Stops every transport.
-    pub(crate) fn stop_all(&mut self) -> Vec<TransportAction<'static>> {
+    pub(crate) fn stop_all(&mut self) -> Vec<TransportAction> {
         let ids = self.ids().into_iter();
         ids.flat_map(|id| self.stop(id, false)).collect()
     }
 
     /// Takes what a transport reports.
-    pub(crate) fn handle<'a>(
+    pub(crate) fn handle(
         &mut self,
         run: RunId,
-        event: TransportEvent<'a>,
+        event: TransportEvent,
         numbers: &mut LinkNumbers,
         now: Millis,
         random: f64,
-    ) -> Vec<TransportAction<'a>> {
+    ) -> Vec<TransportAction> {
         let of_run = |transport: &&mut Transport| transport.run.is_some_and(|r| r.id == run);
         let Some(transport) = self.all.iter_mut().find(of_run) else {
             // One that was stopped already has nothing to tell but this.
@@ -178,7 +178,7 @@ impl Transports {
         reason: &CloseReason,
         now: Millis,
         random: f64,
-    ) -> Vec<TransportAction<'static>> {
+    ) -> Vec<TransportAction> {
         let of_link = |transport: &&mut Transport| transport.link() == Some(link);
         let Some(transport) = self.all.iter_mut().find(of_link) else {
             return Vec::new();
@@ -252,7 +252,7 @@ impl Transports {
         reason: String,
         now: Millis,
         random: f64,
-    ) -> Vec<TransportAction<'static>> {
+    ) -> Vec<TransportAction> {
         let Some(transport) = self.get_mut(id) else {
             return Vec::new();
         };
@@ -271,7 +271,7 @@ impl Transports {
         actions
     }
 
-    fn stop(&mut self, id: TransportId, discard: bool) -> Vec<TransportAction<'static>> {
+    fn stop(&mut self, id: TransportId, discard: bool) -> Vec<TransportAction> {
         let mut actions = Vec::new();
         let Some(transport) = self.get_mut(id) else {
             return actions;
@@ -297,7 +297,7 @@ impl Transport {
         &mut self,
         numbers: &mut LinkNumbers,
         now: Millis,
-    ) -> (Option<LinkId>, Option<TransportAction<'static>>) {
+    ) -> (Option<LinkId>, Option<TransportAction>) {
         let Some(run) = &mut self.run else {
             return (None, None);
         };

@@ -144,7 +144,6 @@ impl Room {
 
     fn start(&mut self, urls: &[String], page: u64, now: Millis, document: &mut Document) {
         self.page = page;
-        self.random.seed(page);
         self.outputs.push_back(Output::KeepAlive(true));
         self.start_engine(now, document);
         if self.options.allows(LinkKind::Relay) {

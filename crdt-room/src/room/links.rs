@@ -311,7 +311,7 @@ impl Room {
 
     pub(super) fn on_transports(
         &mut self,
-        actions: Vec<TransportAction<'_>>,
+        actions: Vec<TransportAction>,
         now: Millis,
         document: &mut Document,
     ) {
@@ -328,7 +328,7 @@ impl Room {
                 }
                 TransportAction::Down(link) => self.link_down(link, now, document),
                 TransportAction::Received(link, bytes) => {
-                    self.receive(link, Incoming::Binary(bytes), now, document);
+                    self.receive(link, Incoming::Binary(&bytes), now, document);
                 }
                 TransportAction::Buffered(link, bytes) => {
                     self.buffered(link, bytes, now, document);
@@ -366,7 +366,7 @@ impl Room {
             }
             Route::Relay(peer) => self.relay.closed(&peer, reason),
             Route::Transport { .. } => {
-                let random = self.random.f64();
+                let random = (self.random)();
                 let actions = self.transports.closed(link, reason, now, random);
                 self.on_transports(actions, now, document);
             }

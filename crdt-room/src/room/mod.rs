@@ -49,7 +49,8 @@ pub struct Room {
     options: RoomOptions,
     /// The number of this page load, new with every connection to the room.
     page: u64,
-    random: fastrand::Rng,
+    /// Draws uniform numbers in 0..1, for spreading retries out.
+    random: Box<dyn FnMut() -> f64>,
     lifecycle: Lifecycle,
     signaling: Signaling,
     members: Members,
@@ -67,13 +68,16 @@ pub struct Room {
     is_dirty: bool,
     /// Something was sent on a link that does not report when there is room.
     has_to_ask: bool,
+    /// Something other than an answer came since links were last asked how much waits in them.
+    may_ask: bool,
     /// The status that was told last.
     shown: Status,
 }
 
 impl Room {
-    /// A member that has not joined the room.
-    pub fn new(options: RoomOptions) -> Room {
+    /// A member that has not joined the room. `random` draws uniform numbers from 0 to below 1, for
+    /// spreading retries out.
+    pub fn new(options: RoomOptions, random: Box<dyn FnMut() -> f64>) -> Room {
         let shown = Status {
             agent_id: options.agent.to_string(),
             room: options.room.as_ref().map(ToString::to_string),
@@ -82,7 +86,7 @@ impl Room {
         Room {
             options,
             page: 0,
-            random: fastrand::Rng::with_seed(0),
+            random,
             lifecycle: Lifecycle::default(),
             signaling: Signaling::default(),
             members: Members::default(),
@@ -97,6 +101,7 @@ impl Room {
             outputs: VecDeque::new(),
             is_dirty: false,
             has_to_ask: false,
+            may_ask: false,
             shown,
         }
     }
@@ -116,8 +121,14 @@ impl Room {
     /// `document` is the same in every call.
     pub fn handle(&mut self, input: Input<'_>, now: Millis, document: &mut Document) {
         match input {
-            Input::Edited => self.edited(now, document),
-            Input::Message { link, message } => self.message(link, message, now, document),
+            Input::Edited => {
+                self.may_ask = true;
+                self.edited(now, document);
+            }
+            Input::Message { link, message } => {
+                self.may_ask = true;
+                self.message(link, message, now, document);
+            }
             other => self.handle_other(other, now, document),
         }
     }
@@ -127,6 +138,7 @@ impl Room {
     #[inline(never)]
     fn handle_other(&mut self, input: Input<'_>, now: Millis, document: &mut Document) {
         self.is_dirty |= !is_traffic(&input);
+        self.may_ask |= !is_answer(&input);
         match input {
             Input::Edited | Input::Message { .. } => {}
             Input::Call(call) => self.call(call, now, document),
@@ -135,7 +147,7 @@ impl Room {
                 socket,
             } => self.socket_buffered(socket, bytes, now, document),
             Input::Socket { socket, event } => {
-                let random = self.random.f64();
+                let random = (self.random)();
                 let (options, relay, page) = (&self.options, &self.relay, self.page);
                 let join = || calls::join(options, relay, page);
                 let actions = self.signaling.handle(socket, event, join, now, random);
@@ -155,7 +167,7 @@ impl Room {
                 self.on_broadcast(actions, now, document);
             }
             Input::Transport { run, event } => {
-                let random = self.random.f64();
+                let random = (self.random)();
                 let numbers = &mut self.link_numbers;
                 let actions = self.transports.handle(run, event, numbers, now, random);
                 self.on_transports(actions, now, document);
@@ -195,7 +207,9 @@ impl Room {
             if engine.owes_receipts(now) {
                 engine.acknowledge(now, document);
             }
-            if engine.buffered() > 0 {
+            // An answer leads to no further question: the links report by themselves that there is room,
+            // or are asked again by the timer.
+            if std::mem::take(&mut self.may_ask) && engine.buffered() > 0 {
                 self.ask_buffered(now, document);
             }
         }
@@ -267,7 +281,7 @@ impl Room {
         {
             engine.tick(now, document);
         }
-        let random = self.random.f64();
+        let random = (self.random)();
         let actions = self.signaling.tick(now, random);
         self.on_signaling(actions, now, document);
         self.members.tick(now);
@@ -378,6 +392,17 @@ impl Room {
         for (link, bytes) in known {
             self.buffered(link, bytes, now, document);
         }
+    }
+}
+
+/// Whether an input answers the question how much waits in a link.
+fn is_answer(input: &Input<'_>) -> bool {
+    use crate::input::TransportEvent;
+    match input {
+        Input::Socket { event, .. } => matches!(event, SocketEvent::Buffered(_)),
+        Input::Connection { event, .. } => matches!(event, ConnectionEvent::Buffered(_)),
+        Input::Transport { event, .. } => matches!(event, TransportEvent::Buffered(_)),
+        _ => false,
     }
 }
 
