@@ -4,11 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use signaling_protocol::limits::DEFAULT_MAX_MESSAGE_BYTES;
+use signaling_rooms::{ClientLimits, LogQuotas, RoomLimits};
 
 use crate::bus::BusLimits;
 use crate::secret::Secret;
-use crate::store::Quotas;
 
 /// How much the logs may hold that are kept in memory, for Yjs rooms without a store.
 const MEMORY_LOG_BYTES: u64 = 256 << 20;
@@ -34,26 +33,26 @@ pub struct Config {
     pub port: u16,
 
     /// How many rooms may exist at a time
-    #[arg(long, env = "MAX_ROOMS", default_value_t = 1000, value_name = "N",
+    #[arg(long, env = "MAX_ROOMS", default_value_t = RoomLimits::DEFAULT.rooms, value_name = "N",
           value_parser = at_least_one)]
     pub max_rooms: usize,
 
     /// How many clients may be in one room
-    #[arg(long, env = "MAX_CLIENTS_PER_ROOM", default_value_t = 100, value_name = "N",
-          value_parser = at_least_one)]
+    #[arg(long, env = "MAX_CLIENTS_PER_ROOM", value_name = "N",
+          default_value_t = RoomLimits::DEFAULT.clients_per_room, value_parser = at_least_one)]
     pub max_clients_per_room: usize,
 
     /// After how long an empty room is removed
     #[arg(
         long,
         env = "ROOM_TIMEOUT_MINUTES",
-        default_value_t = 30,
+        default_value_t = RoomLimits::DEFAULT.empty_for.as_secs() / 60,
         value_name = "MINUTES"
     )]
     pub room_timeout_minutes: u64,
 
     /// Largest message that a client may send
-    #[arg(long, env = "MAX_MESSAGE_SIZE", default_value_t = DEFAULT_MAX_MESSAGE_BYTES,
+    #[arg(long, env = "MAX_MESSAGE_SIZE", default_value_t = ClientLimits::DEFAULT.message_bytes,
           value_name = "BYTES", value_parser = at_least_one)]
     pub max_message_size: usize,
 
@@ -112,7 +111,7 @@ pub struct Config {
     #[arg(
         long,
         env = "MESSAGES_PER_SECOND",
-        default_value_t = 500,
+        default_value_t = ClientLimits::DEFAULT.messages_per_second,
         value_name = "N"
     )]
     pub messages_per_second: u32,
@@ -121,13 +120,14 @@ pub struct Config {
     #[arg(
         long,
         env = "RELAY_MESSAGES_PER_SECOND",
-        default_value_t = 500,
+        default_value_t = ClientLimits::DEFAULT.relay_messages_per_second,
         value_name = "N"
     )]
     pub relay_messages_per_second: u32,
 
     /// How many bytes of relay messages a client may send in a second; 0 is no limit
-    #[arg(long, env = "RELAY_BYTES_PER_SECOND", default_value_t = 4 << 20, value_name = "BYTES")]
+    #[arg(long, env = "RELAY_BYTES_PER_SECOND", value_name = "BYTES",
+          default_value_t = ClientLimits::DEFAULT.relay_bytes_per_second)]
     pub relay_bytes_per_second: u32,
 
     /// How many threads serve clients; as many as there are cores where nothing is said
@@ -274,17 +274,34 @@ impl Config {
         Duration::from_secs(self.turn_lifetime_seconds)
     }
 
-    pub(crate) fn quotas(&self) -> Quotas {
-        Quotas {
+    pub(crate) fn room_limits(&self) -> RoomLimits {
+        RoomLimits {
+            rooms: self.max_rooms,
+            clients_per_room: self.max_clients_per_room,
+            empty_for: self.room_timeout(),
+        }
+    }
+
+    pub(crate) fn client_limits(&self) -> ClientLimits {
+        ClientLimits {
+            message_bytes: self.max_message_size,
+            messages_per_second: self.messages_per_second,
+            relay_messages_per_second: self.relay_messages_per_second,
+            relay_bytes_per_second: self.relay_bytes_per_second,
+        }
+    }
+
+    pub(crate) fn quotas(&self) -> LogQuotas {
+        LogQuotas {
             room_bytes: self.store_room_bytes,
             total_bytes: self.store_total_bytes,
         }
     }
 
     /// Logs in memory are bounded by memory, not by the disk.
-    pub(crate) fn memory_quotas(&self) -> Quotas {
+    pub(crate) fn memory_quotas(&self) -> LogQuotas {
         let quotas = self.quotas();
-        Quotas {
+        LogQuotas {
             total_bytes: quotas.total_bytes.min(MEMORY_LOG_BYTES),
             ..quotas
         }
@@ -299,7 +316,7 @@ impl Config {
         }
     }
 
-    pub(crate) fn room_timeout(&self) -> Duration {
+    fn room_timeout(&self) -> Duration {
         Duration::from_secs(self.room_timeout_minutes.saturating_mul(60))
     }
 

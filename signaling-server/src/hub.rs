@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use signaling_protocol::{AgentId, PeerList, RoomId, ServerMessage};
+use signaling_protocol::{AgentId, RoomId};
+use signaling_rooms::{ConnectionId, Rooms, Welcome};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::bus::Bus;
 use crate::config::Config;
 use crate::limits::Door;
-use crate::metrics::{Kind, Metrics};
-use crate::outbox::{Bounds, Letter, Outbox};
-use crate::rooms::{ConnectionId, RoomLimits, Rooms};
+use crate::metrics::Metrics;
+use crate::outbox::{Bounds, Outbox};
 use crate::secret::Secret;
 use crate::store::{LogName, Store, StoreError, Write};
 use crate::token::Tokens;
@@ -42,15 +42,13 @@ pub(crate) struct Hub {
     rooms: Mutex<Rooms<Arc<Outbox>>>,
     yjs_rooms: Mutex<YjsRooms<Arc<Outbox>>>,
     last_connection: AtomicU64,
+    /// The zero of the clock that the rooms know.
+    started: Instant,
 }
 
 impl Hub {
     pub(crate) fn new(config: Config, bus: Option<Bus>) -> Result<Self, StoreError> {
-        let limits = RoomLimits {
-            rooms: config.max_rooms,
-            clients_per_room: config.max_clients_per_room,
-            empty_for: config.room_timeout(),
-        };
+        let limits = config.room_limits();
         let metrics = Arc::new(Metrics::new());
         let door = Door::new(
             config.max_connections,
@@ -89,6 +87,7 @@ impl Hub {
             rooms: Mutex::new(Rooms::new(limits)),
             yjs_rooms: Mutex::new(YjsRooms::new(limits)),
             last_connection: AtomicU64::new(0),
+            started: Instant::now(),
         })
     }
 
@@ -103,19 +102,27 @@ impl Hub {
             return bus.counts();
         }
         let rooms = self.rooms();
-        (rooms.len(), rooms.members())
+        (rooms.room_count(), rooms.client_count())
     }
 
-    /// Sends a newcomer the list of those who are there, and what else it needs to know.
-    pub(crate) fn welcome(&self, outbox: &Outbox, agent: &AgentId, list: PeerList) {
-        let ice_servers = self.ice_servers.hand_out(agent, SystemTime::now());
-        let list = PeerList {
+    /// What a newcomer is told beside who is there.
+    pub(crate) fn welcome(&self, agent: &AgentId) -> Welcome {
+        Welcome {
             log: self.store.is_some(),
-            ice_servers,
-            ..list
-        };
-        let list = ServerMessage::PeerList(list).to_json();
-        outbox.push(Letter::text(Kind::Announcement, list));
+            ice_servers: self.ice_servers.hand_out(agent, SystemTime::now()),
+        }
+    }
+
+    /// A moment as the rooms know it.
+    pub(crate) fn since_start(&self, moment: Instant) -> Duration {
+        moment.saturating_duration_since(self.started)
+    }
+
+    /// Has every socket close itself, and nobody told of departures any more.
+    pub(crate) fn end(&self) {
+        self.rooms().end();
+        self.ending.cancel();
+        self.sockets.close();
     }
 
     /// The rooms of Yjs clients. This lock, too, is never held across I/O.
@@ -132,6 +139,7 @@ impl Hub {
 
     /// Forgets rooms that have been empty for long, and with them logs that are in memory only.
     pub(crate) fn remove_expired_rooms(&self, now: Instant) {
+        let now = self.since_start(now);
         self.rooms().remove_expired(now);
         let gone = self.yjs_rooms().remove_expired(now);
         self.forget_logs(&gone);

@@ -22,19 +22,20 @@
 //!
 //! [`run`] accepts connections and hands each to hyper, which asks the warp filters of `routes`.
 //! An upgraded socket becomes a `connection`: one task that reads frames, writes what waits in the
-//! client's `outbox`, and pings. What a frame means is decided in `client`, who is where in
-//! `rooms`; neither does I/O. A client never waits for another: what one sends lands in the bounded
-//! outbox of the other, and who does not empty it is disconnected.
+//! client's `outbox`, and pings. What a frame means, and who is where, is decided by the
+//! crate `signaling-rooms`, which does no I/O; `signaling` carries it out. A client never waits for
+//! another: what one sends lands in the bounded outbox of the other, and who does not empty it is
+//! disconnected.
 //!
 //! `store` keeps the rooms' logs on a thread of its own, `yjs` speaks to Yjs clients, and `bus` joins
-//! several processes into one, where `rooms` is replaced by what the processes share.
+//! several processes into one, where the rooms of `signaling-rooms` are replaced by what the processes share.
 
 mod assets;
 mod bus;
-mod client;
 mod config;
 mod connection;
 mod error;
+mod farewell;
 mod hub;
 mod limits;
 mod metrics;
@@ -42,10 +43,10 @@ mod open_files;
 mod origin;
 mod outbox;
 mod refusal;
-mod rooms;
 mod routes;
 mod secret;
 mod server;
+mod signaling;
 mod store;
 mod stream;
 mod tls;

@@ -1,4 +1,4 @@
-//! How much one client and one address may ask for.
+//! How many sockets there may be, and how many of one address.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -7,45 +7,10 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use governor::clock::MonotonicClock;
-use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use prometheus_client::metrics::gauge::Gauge;
 
 use crate::metrics::Rejected;
-
-/// How many seconds' worth a client may send at once, as it does when it meets a full room.
-const BURST_SECONDS: u32 = 4;
-
-/// A limit on how often something may happen; none where the rate is 0.
-pub(crate) struct Rate(Option<RateLimiter<NotKeyed, InMemoryState, MonotonicClock>>);
-
-impl Rate {
-    /// `per_second` of something, and a few seconds' worth, but `at_least` so much, at once.
-    pub(crate) fn new(per_second: u32, at_least: u32) -> Self {
-        let quota = NonZeroU32::new(per_second).and_then(|rate| {
-            let burst = per_second.saturating_mul(BURST_SECONDS).max(at_least);
-            Some(Quota::per_second(rate).allow_burst(NonZeroU32::new(burst)?))
-        });
-        Self(quota.map(|quota| RateLimiter::direct_with_clock(quota, MonotonicClock)))
-    }
-
-    /// Takes one; whether there was one left.
-    pub(crate) fn take(&self) -> bool {
-        self.0
-            .as_ref()
-            .is_none_or(|limiter| limiter.check().is_ok())
-    }
-
-    /// Takes `amount`; whether there was as much left.
-    pub(crate) fn take_many(&self, amount: usize) -> bool {
-        let Some(limiter) = &self.0 else { return true };
-        match u32::try_from(amount).map(NonZeroU32::new) {
-            Ok(Some(amount)) => matches!(limiter.check_n(amount), Ok(Ok(()))),
-            Ok(None) => true,
-            Err(_) => false,
-        }
-    }
-}
 
 /// Who may open a socket: so many in all, so many from one address, so many a minute.
 pub(crate) struct Door {
@@ -167,22 +132,6 @@ mod tests {
 
     fn address(text: &str) -> Option<IpAddr> {
         Some(text.parse().unwrap())
-    }
-
-    #[test]
-    fn a_rate_lets_a_burst_through_and_no_more() {
-        let rate = Rate::new(1, 3);
-        assert_eq!((0..10).filter(|_| rate.take()).count(), 4);
-        let floor = Rate::new(1, 100);
-        assert!(floor.take_many(100) && !floor.take_many(50));
-        assert!(
-            !Rate::new(1, 3).take_many(5),
-            "more than a burst never fits"
-        );
-        assert!(!Rate::new(1, 3).take_many(usize::MAX));
-        assert!(Rate::new(1, 3).take_many(0));
-        let none = Rate::new(0, 0);
-        assert!((0..1000).all(|_| none.take()) && none.take_many(usize::MAX));
     }
 
     #[test]

@@ -22,7 +22,6 @@ use warp::reply::Reply;
 use warp::{Filter, reply};
 
 use crate::assets;
-use crate::client::Client;
 use crate::connection::{self, Session};
 use crate::hub::Hub;
 use crate::limits::Admission;
@@ -30,6 +29,7 @@ use crate::metrics::Rejected;
 use crate::origin;
 use crate::outbox::Outbox;
 use crate::server::HttpIo;
+use crate::signaling::SignalingClient;
 use crate::token::Grant;
 use crate::yjs::YjsClient;
 
@@ -160,7 +160,7 @@ fn signaling(
     address: ClientAddress,
 ) -> Result<Response<Bytes>, Rejection> {
     socket(hub, headers, upgrade, address, |hub, outbox| {
-        Client::new(hub, outbox, room)
+        SignalingClient::new(hub, outbox, room)
     })
 }
 

@@ -84,8 +84,7 @@ pub async fn run(
         () = shutdown => {}
     }
     drop(listener);
-    hub.ending.cancel();
-    hub.sockets.close();
+    hub.end();
     requests.close();
     let ended = async {
         requests.wait().await;

@@ -7,6 +7,10 @@
 //! Each process holds its place by a lease that it renews. When one dies, another removes its members
 //! as the lease runs out, and the rooms are told. When Redis is lost, the process asks its clients to
 //! come back and begins anew: connections between browsers are not touched by that.
+//!
+//! The rules of joining and leaving stand here a second time, in Lua: the other time is
+//! `signaling_rooms::Rooms`, for rooms of one process. What a client may send is decided once, by
+//! `signaling_rooms::Client`.
 
 mod directory;
 mod event;
@@ -19,19 +23,21 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use redis::aio::MultiplexedConnection;
 use ring::digest;
-use signaling_protocol::{AgentId, CloseCode, ErrorCode, RoomId, SessionSecret};
+use signaling_protocol::{
+    AgentId, CloseCode, ErrorCode, PeerList, RoomId, ServerMessage, SessionSecret,
+};
+use signaling_rooms::{ConnectionId, JoinRefusal, Refusal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use self::directory::{Directory, Effect, Route};
 use self::event::{Delivery, Event, Member, NodeId, Place, Refused};
 use self::scripts::{Scripts, channel};
-use crate::client::farewell;
+use crate::farewell::farewell;
 use crate::hub::Hub;
 use crate::metrics::Kind;
 use crate::outbox::{Letter, Note, Outbox};
-use crate::refusal::Refusal;
-use crate::rooms::{ConnectionId, JoinRefusal};
+use crate::refusal;
 
 /// How many commands may wait for Redis.
 const QUEUE: usize = 16_384;
@@ -341,17 +347,24 @@ impl Bus {
             }
             Effect::Enter(outbox, agent, list) => {
                 outbox.note(Note::Entered);
-                hub.welcome(&outbox, &agent, list);
+                let welcome = hub.welcome(&agent);
+                let list = ServerMessage::PeerList(PeerList {
+                    log: welcome.log,
+                    ice_servers: welcome.ice_servers,
+                    ..list
+                });
+                outbox.push(Letter::text(Kind::Announcement, list.to_json()));
             }
             Effect::TurnAway(outbox, why) => {
                 outbox.note(Note::TurnedAway);
-                outbox.push(self.refusal(why).letter(&hub.metrics));
+                outbox.push(refusal::letter(self.refusal(why), &hub.metrics));
             }
             Effect::Close(outbox, code) => outbox.close(code),
             Effect::Deliver(outbox, event) => match *event {
                 Event::Deliver { kind, frame, .. } => outbox.push(Letter::text(kind.into(), frame)),
                 Event::Unavailable { to, .. } => {
-                    outbox.push(Refusal::unavailable(&to).letter(&hub.metrics));
+                    let refusal = Refusal::unavailable(&to);
+                    outbox.push(refusal::letter(refusal, &hub.metrics));
                 }
                 _ => {}
             },

@@ -4,9 +4,11 @@ use std::path::Path;
 
 use bytes::Bytes;
 use redb::backends::InMemoryBackend;
-use redb::{Builder, ReadableDatabase, ReadableTable, Table, TableDefinition};
+use redb::{AccessGuard, Builder, ReadableDatabase, ReadableTable, Table, TableDefinition};
 
-use super::{LogError, LogName, Page, Quotas, StoreError, Write};
+use signaling_rooms::{LogError, LogHead, LogQuotas, entry_cost};
+
+use super::{LogName, Page, StoreError, Write};
 
 /// Entries by log and number.
 const ENTRIES: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("entries");
@@ -17,28 +19,17 @@ const HEADS: TableDefinition<'_, &str, (u64, u64, u64)> = TableDefinition::new("
 /// The size of all logs, under one key.
 const TOTAL: TableDefinition<'_, (), u64> = TableDefinition::new("total");
 
-/// Each entry costs this much beside its payload, so that empty ones are not for free.
-const ENTRY_OVERHEAD: u64 = 64;
-
 /// The disk's pages that are kept in memory.
 const CACHE_BYTES: usize = 32 << 20;
 
-/// What is known of a log.
-#[derive(Debug, Clone, Copy, Default)]
-struct Head {
-    base: u64,
-    last: u64,
-    bytes: u64,
-}
-
 pub(super) struct Database {
     db: redb::Database,
-    quotas: Quotas,
+    quotas: LogQuotas,
 }
 
 impl Database {
     /// Opens the file, or makes it, and makes sure that it is whole.
-    pub(super) fn open(path: &Path, quotas: Quotas) -> Result<Self, StoreError> {
+    pub(super) fn open(path: &Path, quotas: LogQuotas) -> Result<Self, StoreError> {
         let unusable = |source: redb::Error| StoreError::Unusable {
             path: path.to_owned(),
             reason: source.to_string(),
@@ -59,7 +50,7 @@ impl Database {
     }
 
     /// Logs that are gone with the process.
-    pub(super) fn in_memory(quotas: Quotas) -> Result<Self, StoreError> {
+    pub(super) fn in_memory(quotas: LogQuotas) -> Result<Self, StoreError> {
         builder()
             .create_with_backend(InMemoryBackend::new())
             .map_err(redb::Error::from)
@@ -69,7 +60,7 @@ impl Database {
             })
     }
 
-    pub(super) fn with(db: redb::Database, quotas: Quotas) -> Result<Self, redb::Error> {
+    pub(super) fn with(db: redb::Database, quotas: LogQuotas) -> Result<Self, redb::Error> {
         // Makes the tables, so that readers find them.
         let transaction = db.begin_write()?;
         transaction.open_table(ENTRIES)?;
@@ -138,31 +129,17 @@ impl Database {
     fn try_read(&self, log: &LogName, after: u64, max_bytes: usize) -> Result<Page, redb::Error> {
         let transaction = self.db.begin_read()?;
         let heads = transaction.open_table(HEADS)?;
-        let head = heads
-            .get(log.as_str())?
-            .map(|head| Head::from(head.value()))
-            .unwrap_or_default();
-        let mut page = Page {
-            base: head.base,
-            last: head.last,
-            entries: Vec::new(),
-            more: false,
-        };
+        let mut page = Page::new(head(heads.get(log.as_str())?));
         let Some(first) = after.checked_add(1) else {
             return Ok(page);
         };
         let entries = transaction.open_table(ENTRIES)?;
-        let mut bytes = 0usize;
         for entry in entries.range((log.as_str(), first)..=(log.as_str(), u64::MAX))? {
             let (key, payload) = entry?;
-            let payload = payload.value();
-            if !page.entries.is_empty() && bytes.saturating_add(payload.len()) > max_bytes {
-                page.more = true;
+            let (_, seq) = key.value();
+            if !page.add(seq, payload.value(), max_bytes, Bytes::copy_from_slice) {
                 break;
             }
-            bytes = bytes.saturating_add(payload.len());
-            page.entries
-                .push((key.value().1, Bytes::copy_from_slice(payload)));
         }
         Ok(page)
     }
@@ -178,7 +155,7 @@ struct Tables<'t> {
     entries: Table<'t, (&'static str, u64), &'static [u8]>,
     heads: Table<'t, &'static str, (u64, u64, u64)>,
     total: Table<'t, (), u64>,
-    quotas: Quotas,
+    quotas: LogQuotas,
 }
 
 impl Tables<'_> {
@@ -187,22 +164,16 @@ impl Tables<'_> {
         log: &LogName,
         payload: &[u8],
     ) -> Result<Result<u64, LogError>, redb::Error> {
-        let head = self.head(log)?;
-        let added = cost(payload);
-        if let Err(refusal) = self.make_room(head.bytes, 0, added)? {
-            return Ok(Err(refusal));
-        }
-        let seq = head.last + 1;
-        self.entries.insert((log.as_str(), seq), payload)?;
-        self.set_head(
-            log,
-            Head {
-                last: seq,
-                bytes: head.bytes + added,
-                ..head
-            },
-        )?;
-        Ok(Ok(seq))
+        let head = match self.head(log)?.append(payload, self.total()?, &self.quotas) {
+            Ok((head, total)) => {
+                self.total.insert((), total)?;
+                head
+            }
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        self.entries.insert((log.as_str(), head.last), payload)?;
+        self.set_head(log, head)?;
+        Ok(Ok(head.last))
     }
 
     fn snapshot(
@@ -213,35 +184,24 @@ impl Tables<'_> {
         payload: &[u8],
     ) -> Result<Result<u64, LogError>, redb::Error> {
         let head = self.head(log)?;
-        if base != head.base || upto < head.base || upto > head.last || upto == 0 {
-            return Ok(Err(LogError::Conflict {
-                base: head.base,
-                last: head.last,
-            }));
+        if let Err(conflict) = head.check_snapshot(base, upto) {
+            return Ok(Err(conflict));
         }
+        let covered = (log.as_str(), 0)..=(log.as_str(), upto);
         let mut freed = 0;
-        for entry in self
-            .entries
-            .range((log.as_str(), 0)..=(log.as_str(), upto))?
-        {
-            freed += cost(entry?.1.value());
+        for entry in self.entries.range(covered.clone())? {
+            freed += entry_cost(entry?.1.value());
         }
-        let added = cost(payload);
-        if let Err(refusal) = self.make_room(head.bytes, freed, added)? {
-            return Ok(Err(refusal));
-        }
-        self.entries
-            .retain_in((log.as_str(), 0)..=(log.as_str(), upto), |_, _| false)?;
+        let head = match head.snapshot(upto, payload, freed, self.total()?, &self.quotas) {
+            Ok((head, total)) => {
+                self.total.insert((), total)?;
+                head
+            }
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        self.entries.retain_in(covered, |_, _| false)?;
         self.entries.insert((log.as_str(), upto), payload)?;
-        let bytes = head.bytes.saturating_sub(freed) + added;
-        self.set_head(
-            log,
-            Head {
-                base: upto,
-                bytes,
-                ..head
-            },
-        )?;
+        self.set_head(log, head)?;
         Ok(Ok(upto))
     }
 
@@ -255,54 +215,25 @@ impl Tables<'_> {
         Ok(Ok(head.last))
     }
 
-    /// Books `added` bytes for `freed` ones, if both quotas allow it.
-    fn make_room(
-        &mut self,
-        log_bytes: u64,
-        freed: u64,
-        added: u64,
-    ) -> Result<Result<(), LogError>, redb::Error> {
-        // What makes a log smaller is always welcome, even one that is over its quota.
-        let grows = added > freed;
-        if grows && log_bytes.saturating_sub(freed) + added > self.quotas.room_bytes {
-            return Ok(Err(LogError::RoomQuota {
-                max: self.quotas.room_bytes,
-            }));
-        }
-        let total = self.total()?.saturating_sub(freed) + added;
-        if grows && total > self.quotas.total_bytes {
-            return Ok(Err(LogError::TotalQuota {
-                max: self.quotas.total_bytes,
-            }));
-        }
-        self.total.insert((), total)?;
-        Ok(Ok(()))
-    }
-
     fn total(&self) -> Result<u64, redb::Error> {
         Ok(self.total.get(())?.map_or(0, |total| total.value()))
     }
 
-    fn head(&self, log: &LogName) -> Result<Head, redb::Error> {
-        let head = self.heads.get(log.as_str())?;
-        Ok(head
-            .map(|head| Head::from(head.value()))
-            .unwrap_or_default())
+    fn head(&self, log: &LogName) -> Result<LogHead, redb::Error> {
+        Ok(head(self.heads.get(log.as_str())?))
     }
 
-    fn set_head(&mut self, log: &LogName, head: Head) -> Result<(), redb::Error> {
+    fn set_head(&mut self, log: &LogName, head: LogHead) -> Result<(), redb::Error> {
         self.heads
             .insert(log.as_str(), (head.base, head.last, head.bytes))?;
         Ok(())
     }
 }
 
-impl From<(u64, u64, u64)> for Head {
-    fn from((base, last, bytes): (u64, u64, u64)) -> Self {
-        Self { base, last, bytes }
-    }
-}
-
-fn cost(payload: &[u8]) -> u64 {
-    payload.len() as u64 + ENTRY_OVERHEAD
+/// The head of a log as it stands in the table; that of an empty log where it is missing.
+fn head(found: Option<AccessGuard<'_, (u64, u64, u64)>>) -> LogHead {
+    found.map_or_else(LogHead::default, |found| {
+        let (base, last, bytes) = found.value();
+        LogHead { base, last, bytes }
+    })
 }

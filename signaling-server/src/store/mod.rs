@@ -14,7 +14,8 @@ use std::sync::{Arc, mpsc};
 use std::{io, thread};
 
 use bytes::Bytes;
-use signaling_protocol::{ErrorCode, RoomId};
+use signaling_protocol::RoomId;
+use signaling_rooms::{LogError, LogPage, LogQuotas};
 
 use self::database::Database;
 
@@ -26,13 +27,6 @@ const WAITING_BYTES: usize = 64 << 20;
 
 /// How many writes share one fsync at most.
 const BATCH: usize = 256;
-
-/// How much the logs may hold.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Quotas {
-    pub(crate) room_bytes: u64,
-    pub(crate) total_bytes: u64,
-}
 
 /// The name of a log. Rooms of different protocols do not share one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -80,41 +74,7 @@ impl Write {
 }
 
 /// A part of a log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Page {
-    /// The number of the snapshot that the log begins with; 0 for none.
-    pub(crate) base: u64,
-    /// The number of the last entry; 0 where there is none.
-    pub(crate) last: u64,
-    pub(crate) entries: Vec<(u64, Bytes)>,
-    /// Whether there are entries after these.
-    pub(crate) more: bool,
-}
-
-/// Why something was not written or read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum LogError {
-    #[error("the log now begins with the snapshot {base} and ends with the entry {last}")]
-    Conflict { base: u64, last: u64 },
-    #[error("the room's log would hold more than {max} bytes")]
-    RoomQuota { max: u64 },
-    #[error("all logs together would hold more than {max} bytes")]
-    TotalQuota { max: u64 },
-    #[error("the log cannot be reached: {reason}")]
-    Unavailable { reason: String },
-    #[error("too much waits to be written to the log")]
-    Busy,
-}
-
-impl LogError {
-    pub(crate) fn code(&self) -> ErrorCode {
-        match self {
-            LogError::Conflict { .. } => ErrorCode::LogConflict,
-            LogError::RoomQuota { .. } | LogError::TotalQuota { .. } => ErrorCode::QuotaExceeded,
-            LogError::Unavailable { .. } | LogError::Busy => ErrorCode::StoreUnavailable,
-        }
-    }
-}
+pub(crate) type Page = LogPage<Bytes>;
 
 /// Why there can be no logs.
 #[derive(Debug, thiserror::Error)]
@@ -162,12 +122,12 @@ pub(crate) struct Store {
 
 impl Store {
     /// Logs in a file.
-    pub(crate) fn open(path: &Path, quotas: Quotas) -> Result<Self, StoreError> {
+    pub(crate) fn open(path: &Path, quotas: LogQuotas) -> Result<Self, StoreError> {
         Self::start(Database::open(path, quotas)?)
     }
 
     /// Logs in memory, gone with the process.
-    pub(crate) fn in_memory(quotas: Quotas) -> Result<Self, StoreError> {
+    pub(crate) fn in_memory(quotas: LogQuotas) -> Result<Self, StoreError> {
         Self::start(Database::in_memory(quotas)?)
     }
 

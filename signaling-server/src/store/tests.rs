@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
 
+use signaling_protocol::ErrorCode;
+
 use super::*;
 
-const QUOTAS: Quotas = Quotas {
+const QUOTAS: LogQuotas = LogQuotas {
     room_bytes: 10_000,
     total_bytes: 100_000,
 };
@@ -137,7 +139,7 @@ fn a_snapshot_that_does_not_know_the_log_is_refused() {
 
 #[test]
 fn quotas_hold_and_smaller_is_always_allowed() {
-    let database = Database::in_memory(Quotas {
+    let database = Database::in_memory(LogQuotas {
         room_bytes: 1000,
         total_bytes: 1500,
     })
@@ -175,7 +177,7 @@ fn random_writes_agree_with_a_model() {
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
     println!("SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
-    let database = Database::in_memory(Quotas {
+    let database = Database::in_memory(LogQuotas {
         room_bytes: u64::MAX,
         total_bytes: u64::MAX,
     })
@@ -260,7 +262,7 @@ fn on_a_small_disk() -> Database {
         size: size.clone(),
     };
     let db = redb::Database::builder().create_with_backend(disk).unwrap();
-    let unlimited = Quotas {
+    let unlimited = LogQuotas {
         room_bytes: u64::MAX,
         total_bytes: u64::MAX,
     };
@@ -342,7 +344,7 @@ fn the_threads_answers_come_in_order_and_reads_see_what_was_written_before() {
 
 #[test]
 fn what_waits_for_a_slow_disk_is_bounded_and_what_was_written_does_not_count() {
-    let unlimited = Quotas {
+    let unlimited = LogQuotas {
         room_bytes: u64::MAX,
         total_bytes: u64::MAX,
     };

@@ -1,13 +1,13 @@
 //! Who edits which Yjs document, and their presence: a plain state machine without I/O.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use signaling_protocol::RoomId;
+use signaling_rooms::{ConnectionId, RoomLimits};
 
 use super::message::Presence;
-use crate::rooms::{ConnectionId, RoomLimits};
 
 /// A browser tab has one presence; this leaves room for tests that run several in one.
 const MAX_PRESENCES: usize = 16;
@@ -25,7 +25,7 @@ pub(crate) struct YjsRooms<H> {
 struct Room<H> {
     members: BTreeMap<ConnectionId, H>,
     presences: BTreeMap<u64, Owned>,
-    empty_since: Option<Instant>,
+    empty_since: Option<Duration>,
 }
 
 /// A presence, and the connection that it goes away with.
@@ -119,7 +119,7 @@ impl<H: Clone> YjsRooms<H> {
         &mut self,
         room: &RoomId,
         connection: ConnectionId,
-        now: Instant,
+        now: Duration,
     ) -> (Vec<H>, Vec<Presence>) {
         let Some(room) = self.rooms.get_mut(room) else {
             return (Vec::new(), Vec::new());
@@ -221,11 +221,11 @@ impl<H: Clone> YjsRooms<H> {
     }
 
     /// Removes the rooms that have been empty for long enough, and returns them.
-    pub(crate) fn remove_expired(&mut self, now: Instant) -> Vec<RoomId> {
+    pub(crate) fn remove_expired(&mut self, now: Duration) -> Vec<RoomId> {
         let limit: Duration = self.limits.empty_for;
         let expired = |room: &Room<H>| {
             room.empty_since
-                .is_some_and(|since| now.saturating_duration_since(since) >= limit)
+                .is_some_and(|since| now.saturating_sub(since) >= limit)
         };
         let gone: Vec<RoomId> = self
             .rooms
@@ -243,6 +243,9 @@ impl<H: Clone> YjsRooms<H> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Some time after the beginning of the clock.
+    const START: Duration = Duration::from_secs(1_000);
 
     fn rooms() -> (YjsRooms<u64>, RoomId) {
         let empty_for = Duration::from_secs(60);
@@ -295,9 +298,9 @@ mod tests {
             []
         );
         assert_eq!(rooms.presences(&room).len(), 1);
-        let (stay, gone) = rooms.leave(&room, one, Instant::now());
+        let (stay, gone) = rooms.leave(&room, one, START);
         assert_eq!((stay, gone), (vec![2], vec![presence(10, 2, "null")]));
-        assert_eq!(rooms.leave(&room, one, Instant::now()), (vec![], vec![]));
+        assert_eq!(rooms.leave(&room, one, START), (vec![], vec![]));
         assert_eq!(rooms.presences(&room), []);
     }
 
@@ -310,8 +313,8 @@ mod tests {
         rooms.join(&room, after, 2).unwrap();
         let news = vec![presence(10, 6, "{}")];
         assert_eq!(rooms.update_presence(&room, after, news.clone()), news);
-        assert_eq!(rooms.leave(&room, before, Instant::now()).1, []);
-        assert_eq!(rooms.leave(&room, after, Instant::now()).1.len(), 1);
+        assert_eq!(rooms.leave(&room, before, START).1, []);
+        assert_eq!(rooms.leave(&room, after, START).1.len(), 1);
     }
 
     #[test]
@@ -340,7 +343,7 @@ mod tests {
         assert_eq!(news, []);
         assert_eq!((rooms.len(), rooms.members()), (1, 3));
         for connection in 1..=3 {
-            rooms.leave(&room, ConnectionId(connection), Instant::now());
+            rooms.leave(&room, ConnectionId(connection), START);
         }
         let joined = rooms.join(&other, ConnectionId(4), 4).unwrap();
         assert_eq!(joined.evicted, Some(room));
@@ -349,7 +352,7 @@ mod tests {
     #[test]
     fn an_empty_room_expires() {
         let (mut rooms, room) = rooms();
-        let start = Instant::now();
+        let start = START;
         rooms.join(&room, ConnectionId(1), 1).unwrap();
         rooms.leave(&room, ConnectionId(1), start);
         assert_eq!(rooms.remove_expired(start + Duration::from_secs(59)), []);

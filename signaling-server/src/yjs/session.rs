@@ -5,17 +5,16 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use signaling_protocol::{CloseCode, RoomId};
+use signaling_rooms::{ConnectionId, LogError, Rate};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::message::{self, FrameError, Incoming, Presence};
 use super::rooms::Joined;
 use crate::connection::Session;
 use crate::hub::Hub;
-use crate::limits::Rate;
 use crate::metrics::Kind;
 use crate::outbox::{Letter, Note, Outbox};
-use crate::rooms::ConnectionId;
-use crate::store::{LogError, LogName, Store, Write};
+use crate::store::{LogName, Store, Write};
 use crate::token::{Access, Grant};
 
 /// How much of a log waits for a client at a time; the next part is read when that is sent.
@@ -339,7 +338,8 @@ impl Session for YjsClient {
         }
         // A change that is dropped would be missing until the client connects anew, so that is what
         // it has to do.
-        if !self.messages.take() || !self.bytes.take_many(frame.len()) {
+        let at = self.hub.since_start(now);
+        if !self.messages.take(at) || !self.bytes.take_many(frame.len(), at) {
             return self.outbox.close(CloseCode::RateLimited);
         }
         match parsed {
@@ -389,10 +389,8 @@ impl Session for YjsClient {
 
 impl Drop for YjsClient {
     fn drop(&mut self) {
-        let (stay, gone) = self
-            .hub
-            .yjs_rooms()
-            .leave(&self.room, self.connection, Instant::now());
+        let now = self.hub.since_start(Instant::now());
+        let (stay, gone) = self.hub.yjs_rooms().leave(&self.room, self.connection, now);
         if !gone.is_empty() {
             tell(
                 &stay,

@@ -1,0 +1,513 @@
+//! What each frame of a client means.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use signaling_protocol::{
+    AgentId, ClientMessage, CloseCode, ErrorCode, IdError, Join, Pong, RoomId, ServerMessage,
+    SignalKind, limits,
+};
+
+use crate::rate::Rate;
+use crate::refusal::Refusal;
+
+/// What holds for every client of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// The size of the largest message, in bytes.
+    pub message_bytes: usize,
+    /// The number of messages a second, relay and log apart; 0 is no limit.
+    pub messages_per_second: u32,
+    /// The number of relay and log messages a second; 0 is no limit.
+    pub relay_messages_per_second: u32,
+    /// The bytes of relay and log messages a second; 0 is no limit.
+    pub relay_bytes_per_second: u32,
+}
+
+impl ClientLimits {
+    /// The limits of a server that is not told otherwise.
+    pub const DEFAULT: Self = Self {
+        message_bytes: limits::DEFAULT_MAX_MESSAGE_BYTES,
+        messages_per_second: 500,
+        relay_messages_per_second: 500,
+        relay_bytes_per_second: 4 << 20,
+    };
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// The server's side of one client: which of its messages are carried out.
+///
+/// It holds no lock and reaches no other client. Handling a message takes time in proportion to the
+/// message's size.
+#[derive(Debug)]
+pub struct Client {
+    /// The room in the address of the socket, where it has one.
+    address_room: Option<Result<RoomId, IdError>>,
+    log: bool,
+    state: State,
+    rates: Rates,
+}
+
+#[derive(Debug)]
+enum State {
+    Outside,
+    /// A place was asked for and has not been given yet.
+    Entering(Place),
+    Inside(Place),
+}
+
+/// How much the client may send.
+#[derive(Debug)]
+struct Rates {
+    messages: Rate,
+    relay_messages: Rate,
+    relay_bytes: Rate,
+    /// How often it may be told that it sends too much before it is disconnected.
+    excesses: Rate,
+}
+
+/// Where a client is, and as whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The room.
+    pub room: RoomId,
+    /// The client's name in it.
+    pub agent: AgentId,
+    /// What the client may do there.
+    pub permit: Permit,
+}
+
+/// What a client may do in a room, and for how long.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Permit {
+    /// It may see but not change.
+    pub read_only: bool,
+    /// When the permit ends, in seconds since 1970; `None` where it does not.
+    pub until: Option<u64>,
+}
+
+/// What kind of message came, for counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MessageKind {
+    /// `join`
+    Join,
+    /// `leave`
+    Leave,
+    /// `offer`, `answer` or `ice_candidate`
+    Signal(SignalKind),
+    /// `relay`
+    Relay,
+    /// `log_append`, `log_read` or `log_snapshot`
+    Log,
+    /// `ping` or `pong`
+    Ping,
+    /// None of the protocol.
+    Unreadable,
+}
+
+/// What the driver has to do about a frame.
+#[derive(Debug)]
+pub enum Decision<'f> {
+    /// Nothing.
+    Nothing,
+    /// Send the client an answer.
+    Answer(ServerMessage),
+    /// Tell the client why its message is not carried out.
+    Refuse(Refusal),
+    /// The same, and close the socket.
+    Disconnect(Refusal, CloseCode),
+    /// Find out what the client may do in this room. Then let it in by
+    /// [`Rooms::join`](crate::Rooms::join), and call [`Client::enter`].
+    Join(RoomId, Box<Join>),
+    /// Take the client out of this place by [`Rooms::leave`](crate::Rooms::leave).
+    Leave(Place),
+    /// Pass the frame on, or refuse it by [`Refusal::unavailable`].
+    Forward(Forward<'f>),
+    /// Write to the log of the client's room or read it.
+    Log(LogRequest),
+}
+
+/// A frame for another client in the same room.
+#[derive(Debug)]
+pub struct Forward<'f> {
+    /// The room.
+    pub room: &'f RoomId,
+    /// The receiver.
+    pub to: AgentId,
+    /// What kind of message it is.
+    pub kind: MessageKind,
+    /// The frame as it came, with the sender's name in it.
+    pub frame: Cow<'f, str>,
+}
+
+/// Something that a client asks of the log of its room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogRequest {
+    /// Add an entry.
+    Append {
+        /// The room.
+        room: RoomId,
+        /// The entry.
+        payload: Vec<u8>,
+        /// The `id` of the message, to be repeated in the answer.
+        id: Option<u64>,
+    },
+    /// Send the entries after a number.
+    Read {
+        /// The room.
+        room: RoomId,
+        /// The number.
+        after: u64,
+    },
+    /// Put a snapshot in place of the beginning.
+    Snapshot {
+        /// The room.
+        room: RoomId,
+        /// The number of the snapshot that the client takes the log to begin with.
+        base: u64,
+        /// The number of the last entry that the snapshot covers.
+        upto: u64,
+        /// The snapshot.
+        payload: Vec<u8>,
+        /// The `id` of the message, to be repeated in the answer.
+        id: Option<u64>,
+    },
+}
+
+impl Client {
+    /// A client that has connected. `address_room` is the room in the address of the socket, where
+    /// there is one; `log` says whether the server keeps logs.
+    #[must_use]
+    pub fn new(
+        address_room: Option<Result<RoomId, IdError>>,
+        limits: &ClientLimits,
+        log: bool,
+    ) -> Self {
+        let largest = u32::try_from(limits.message_bytes).unwrap_or(u32::MAX);
+        Self {
+            address_room,
+            log,
+            state: State::Outside,
+            rates: Rates {
+                messages: Rate::new(limits.messages_per_second, 1),
+                relay_messages: Rate::new(limits.relay_messages_per_second, 1),
+                relay_bytes: Rate::new(limits.relay_bytes_per_second, largest),
+                excesses: Rate::new(limits.messages_per_second.max(1), 1),
+            },
+        }
+    }
+
+    /// Takes a text frame that was read at the time `now`: what kind of message it is, and what to do.
+    pub fn receive_text<'f>(
+        &'f mut self,
+        frame: &'f str,
+        now: Duration,
+    ) -> (MessageKind, Decision<'f>) {
+        let parsed = ClientMessage::parse(frame);
+        let kind = parsed
+            .as_ref()
+            .map_or(MessageKind::Unreadable, MessageKind::of);
+        if !self.may_send(kind, frame.len(), now) {
+            return (kind, self.too_much(parsed.ok(), now));
+        }
+        let decision = match parsed {
+            Ok(message) => self.decide(message, frame),
+            Err(error) => Err(error.into()),
+        };
+        (kind, decision.unwrap_or_else(Decision::Refuse))
+    }
+
+    /// Takes a binary frame of `size` bytes that was read at the time `now`.
+    pub fn receive_binary(&mut self, size: usize, now: Duration) -> Decision<'static> {
+        if !self.may_send(MessageKind::Unreadable, size, now) {
+            return self.too_much(None, now);
+        }
+        let message = "binary frames are not part of this protocol; send JSON text".to_owned();
+        Decision::Refuse(Refusal::new(ErrorCode::BinaryFrame, message))
+    }
+
+    /// The client is in its room.
+    pub fn enter(&mut self, place: Place) {
+        self.state = State::Inside(place);
+    }
+
+    /// The client will be in its room or be turned away: a place was asked for elsewhere. The driver
+    /// reads no frame before it is told by [`Client::settle`].
+    pub fn wait_for(&mut self, place: Place) {
+        self.state = State::Entering(place);
+    }
+
+    /// Whether a place was asked for and has not been given or refused yet.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Entering(_))
+    }
+
+    /// The place that was asked for is given or refused.
+    pub fn settle(&mut self, admitted: bool) {
+        if let State::Entering(place) = std::mem::replace(&mut self.state, State::Outside)
+            && admitted
+        {
+            self.state = State::Inside(place);
+        }
+    }
+
+    /// Gives up the place that the client has or has asked for. The driver calls this when the socket
+    /// is gone, and takes the client out of the place by [`Rooms::leave`](crate::Rooms::leave).
+    pub fn give_up_place(&mut self) -> Option<Place> {
+        match std::mem::replace(&mut self.state, State::Outside) {
+            State::Entering(place) | State::Inside(place) => Some(place),
+            State::Outside => None,
+        }
+    }
+
+    /// Where the client is.
+    #[must_use]
+    pub fn place(&self) -> Option<&Place> {
+        match &self.state {
+            State::Inside(place) => Some(place),
+            State::Entering(_) | State::Outside => None,
+        }
+    }
+
+    /// Whether the client's permit has ended, at a time since 1970. Its socket is closed with
+    /// [`CloseCode::TokenExpired`] then.
+    #[must_use]
+    pub fn has_expired(&self, since_1970: Duration) -> bool {
+        let until = self.place().and_then(|place| place.permit.until);
+        until.is_some_and(|until| until <= since_1970.as_secs())
+    }
+
+    fn decide<'f>(
+        &'f mut self,
+        message: ClientMessage,
+        frame: &'f str,
+    ) -> Result<Decision<'f>, Refusal> {
+        match message {
+            ClientMessage::Join(join) => self.join(join),
+            ClientMessage::Leave(_) => {
+                self.inside()?;
+                Ok(self
+                    .give_up_place()
+                    .map_or(Decision::Nothing, Decision::Leave))
+            }
+            ClientMessage::Signal(signal) => {
+                let kind = MessageKind::Signal(signal.kind);
+                self.forward(kind, signal.to, signal.from.as_ref(), frame)
+            }
+            ClientMessage::Relay(relay) => {
+                self.forward(MessageKind::Relay, relay.to, relay.from.as_ref(), frame)
+            }
+            ClientMessage::LogAppend(append) => {
+                let id = append.id;
+                self.write_log(id, &append.payload, |room, payload| LogRequest::Append {
+                    room,
+                    payload,
+                    id,
+                })
+            }
+            ClientMessage::LogSnapshot(snapshot) => {
+                let (base, upto, id) = (snapshot.base, snapshot.upto, snapshot.id);
+                self.write_log(id, &snapshot.payload, |room, payload| {
+                    LogRequest::Snapshot {
+                        room,
+                        base,
+                        upto,
+                        payload,
+                        id,
+                    }
+                })
+            }
+            ClientMessage::LogRead(read) => {
+                let room = self.inside()?.room.clone();
+                self.needs_log()?;
+                let after = read.after;
+                Ok(Decision::Log(LogRequest::Read { room, after }))
+            }
+            ClientMessage::Ping(_) => Ok(Decision::Answer(ServerMessage::Pong(Pong {}))),
+            ClientMessage::Pong(_) => Ok(Decision::Nothing),
+            other => Err(Refusal::new(
+                ErrorCode::UnknownType,
+                format!("this server does not take {}", other.to_json()),
+            )),
+        }
+    }
+
+    fn join<'f>(&self, join: Join) -> Result<Decision<'f>, Refusal> {
+        if let State::Entering(place) | State::Inside(place) = &self.state {
+            let Place { room, agent, .. } = place;
+            return Err(Refusal::new(
+                ErrorCode::AlreadyJoined,
+                format!("this socket is in the room {room:?} as {agent:?}"),
+            ));
+        }
+        if let Some(version) = join.protocol
+            && version > limits::PROTOCOL_VERSION
+        {
+            let known = limits::PROTOCOL_VERSION;
+            let message = format!("protocol {version} is newer than this server's {known}");
+            return Err(Refusal::new(ErrorCode::UnsupportedProtocol, message));
+        }
+        let room = self.room_for(join.room.as_ref())?;
+        Ok(Decision::Join(room, Box::new(join)))
+    }
+
+    fn room_for(&self, asked: Option<&RoomId>) -> Result<RoomId, Refusal> {
+        match (&self.address_room, asked) {
+            (Some(Err(error)), _) => Err(Refusal::new(
+                ErrorCode::InvalidRoom,
+                format!("in the address: {error}"),
+            )),
+            (Some(Ok(address)), Some(asked)) if address != asked => Err(Refusal::new(
+                ErrorCode::InvalidRoom,
+                format!("the address names the room {address:?}, the join {asked:?}"),
+            )),
+            (Some(Ok(room)), _) => Ok(room.clone()),
+            (None, asked) => Ok(asked.cloned().unwrap_or_default()),
+        }
+    }
+
+    /// Passes a frame on as it came, once it is sure that its sender is who it says.
+    fn forward<'f>(
+        &'f self,
+        kind: MessageKind,
+        to: AgentId,
+        from: Option<&AgentId>,
+        frame: &'f str,
+    ) -> Result<Decision<'f>, Refusal> {
+        let Place { room, agent, .. } = self.inside()?;
+        let frame = match from {
+            Some(from) if from == agent => Cow::Borrowed(frame),
+            Some(from) => {
+                let message = format!("from is {from:?}, but this socket is {agent:?}");
+                return Err(Refusal::new(ErrorCode::ForgedSender, message));
+            }
+            None => Cow::Owned(stamp(frame, agent)),
+        };
+        Ok(Decision::Forward(Forward {
+            room,
+            to,
+            kind,
+            frame,
+        }))
+    }
+
+    fn write_log<'f>(
+        &self,
+        id: Option<u64>,
+        payload: &str,
+        request: impl FnOnce(RoomId, Vec<u8>) -> LogRequest,
+    ) -> Result<Decision<'f>, Refusal> {
+        let checked = || {
+            let place = self.inside()?;
+            self.needs_log()?;
+            if place.permit.read_only {
+                let message = "the token allows reading only".to_owned();
+                return Err(Refusal::new(ErrorCode::Forbidden, message));
+            }
+            let payload = STANDARD.decode(payload).map_err(|error| {
+                let message = format!("the payload is not base64: {error}");
+                Refusal::new(ErrorCode::Malformed, message)
+            })?;
+            Ok(request(place.room.clone(), payload))
+        };
+        match checked() {
+            Ok(request) => Ok(Decision::Log(request)),
+            Err(refusal) => Err(Refusal { id, ..refusal }),
+        }
+    }
+
+    fn needs_log(&self) -> Result<(), Refusal> {
+        if self.log {
+            return Ok(());
+        }
+        let message = "this server keeps no logs".to_owned();
+        Err(Refusal::new(ErrorCode::NoLog, message))
+    }
+
+    fn inside(&self) -> Result<&Place, Refusal> {
+        self.place()
+            .ok_or_else(|| Refusal::new(ErrorCode::NotJoined, "send a join first".to_owned()))
+    }
+
+    fn may_send(&mut self, kind: MessageKind, size: usize, now: Duration) -> bool {
+        match kind {
+            MessageKind::Relay | MessageKind::Log => {
+                self.rates.relay_messages.take(now) && self.rates.relay_bytes.take_many(size, now)
+            }
+            _ => self.rates.messages.take(now),
+        }
+    }
+
+    /// Drops a message that is one too many; disconnects a client that goes on after it is told.
+    fn too_much(&mut self, message: Option<ClientMessage>, now: Duration) -> Decision<'static> {
+        let peer = match message {
+            Some(ClientMessage::Signal(signal)) => Some(signal.to),
+            Some(ClientMessage::Relay(relay)) => Some(relay.to),
+            _ => None,
+        };
+        let refusal = Refusal {
+            code: ErrorCode::RateLimited,
+            message: "more messages than may be sent in that time; this one was dropped".to_owned(),
+            peer,
+            id: None,
+        };
+        if self.rates.excesses.take(now) {
+            Decision::Refuse(refusal)
+        } else {
+            Decision::Disconnect(refusal, CloseCode::RateLimited)
+        }
+    }
+}
+
+impl MessageKind {
+    fn of(message: &ClientMessage) -> Self {
+        match message {
+            ClientMessage::Join(_) => MessageKind::Join,
+            ClientMessage::Leave(_) => MessageKind::Leave,
+            ClientMessage::Signal(signal) => MessageKind::Signal(signal.kind),
+            ClientMessage::Relay(_) => MessageKind::Relay,
+            ClientMessage::LogAppend(_)
+            | ClientMessage::LogRead(_)
+            | ClientMessage::LogSnapshot(_) => MessageKind::Log,
+            ClientMessage::Ping(_) | ClientMessage::Pong(_) => MessageKind::Ping,
+            _ => MessageKind::Unreadable,
+        }
+    }
+}
+
+/// Adds the sender to a frame that names none. The frame is a JSON object with a `type`, so there is
+/// a field to put it after; as the last one it also overrules a `"from":null`.
+fn stamp(frame: &str, sender: &AgentId) -> String {
+    let body = frame.trim_end();
+    let body = body.strip_suffix('}').unwrap_or(body);
+    let sender = serde_json::Value::from(sender.as_str());
+    format!("{body},\"from\":{sender}}}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamped_frame_names_its_sender() {
+        let sender = AgentId::parse("a\"b").unwrap();
+        for frame in [
+            r#"{"type":"offer","to":"b","offer":{"sdp":"}"},"extra":[1,2]}"#,
+            "{\"type\":\"offer\",\"to\":\"b\",\"offer\":{}} \n",
+            r#"{"from":null,"type":"offer","to":"b","offer":1}"#,
+        ] {
+            let stamped: serde_json::Value = serde_json::from_str(&stamp(frame, &sender)).unwrap();
+            let mut expected: serde_json::Value = serde_json::from_str(frame).unwrap();
+            expected["from"] = "a\"b".into();
+            assert_eq!(stamped, expected);
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! Who is in which room.
+//!
+//! A member is reached through a handle of the caller's choice: the server's is a queue towards the
+//! client, the tests' is a word. What is returned names the handles that have to be told, in the
+//! order in which that has to happen.
+
+use std::collections::{BTreeMap, HashMap, btree_map, hash_map};
+use std::time::Duration;
+
+use signaling_protocol::{
+    AgentId, CloseCode, IceServer, PeerJoined, PeerLeft, PeerList, RoomId, ServerMessage,
+    SessionSecret,
+};
+
+/// One socket, for as long as the process lives. Tells a member from an earlier one of the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(
+    /// A number that no other socket of the process has.
+    pub u64,
+);
+
+/// How much the rooms may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct RoomLimits {
+    /// The number of rooms, empty ones that are still kept included.
+    pub rooms: usize,
+    /// The number of clients in one room.
+    pub clients_per_room: usize,
+    /// How long a room is kept after its last client has left.
+    pub empty_for: Duration,
+}
+
+impl RoomLimits {
+    /// The limits of a server that is not told otherwise.
+    pub const DEFAULT: Self = Self {
+        rooms: 1000,
+        clients_per_room: 100,
+        empty_for: Duration::from_secs(30 * 60),
+    };
+}
+
+impl Default for RoomLimits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// All rooms of a server, with their members.
+///
+/// A look-up takes O(log n) steps in the number n of clients in the room; a join or a departure O(n),
+/// for everyone in the room is told.
+#[derive(Debug)]
+pub struct Rooms<H> {
+    limits: RoomLimits,
+    rooms: HashMap<RoomId, Room<H>>,
+    members: usize,
+    /// Whether the server ends.
+    ending: bool,
+}
+
+#[derive(Debug)]
+struct Room<H> {
+    members: BTreeMap<AgentId, Member<H>>,
+    /// Since when nobody is in it; such a room is kept for a while, for who comes back.
+    empty_since: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Member<H> {
+    connection: ConnectionId,
+    handle: H,
+    session: Option<SessionSecret>,
+    read_only: bool,
+    capabilities: Box<[String]>,
+}
+
+/// A client that asks to enter a room.
+#[derive(Debug, Clone)]
+pub struct Newcomer<H> {
+    /// Its name in the room.
+    pub agent: AgentId,
+    /// Its socket.
+    pub connection: ConnectionId,
+    /// How it is reached.
+    pub handle: H,
+    /// The secret by which it gets its name back on another socket.
+    pub session: Option<SessionSecret>,
+    /// It may see but not change.
+    pub read_only: bool,
+    /// What it can do beyond the contract.
+    pub capabilities: Vec<String>,
+}
+
+/// A join that went well.
+#[derive(Debug, PartialEq, Eq)]
+struct Joined<H> {
+    /// Everyone else in the room.
+    others: Vec<H>,
+    /// Their ids, in order.
+    peers: Vec<AgentId>,
+    /// Those of them who may see but not change.
+    read_only: Vec<AgentId>,
+    /// What those of them that said so can do.
+    capabilities: BTreeMap<AgentId, Vec<String>>,
+    /// The socket on which the same client was in the room until now, to be closed.
+    replaced: Option<H>,
+}
+
+/// What has to be done next; the driver carries effects out in the order in which it gets them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect<H> {
+    /// Send a message to these clients.
+    Tell(Vec<H>, ServerMessage),
+    /// Close a client's socket.
+    Close(H, CloseCode),
+}
+
+/// What a newcomer is told beside who is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Welcome {
+    /// Whether the server keeps a log of the room.
+    pub log: bool,
+    /// Servers that help to find a path between peers.
+    pub ice_servers: Vec<IceServer>,
+}
+
+/// Why a client is not let into a room.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JoinRefusal {
+    /// Another client has the name.
+    #[error("someone else in the room has the agent id {agent:?}")]
+    AgentIdTaken {
+        /// The name.
+        agent: AgentId,
+    },
+    /// The room has as many clients as it may.
+    #[error("the room has {max} clients, as many as it may")]
+    RoomFull {
+        /// The limit.
+        max: usize,
+    },
+    /// There are as many rooms as there may be, and none of them is empty.
+    #[error("there are {max} rooms, as many as there may be")]
+    TooManyRooms {
+        /// The limit.
+        max: usize,
+    },
+}
+
+impl<H: Clone> Rooms<H> {
+    /// No rooms yet.
+    #[must_use]
+    pub fn new(limits: RoomLimits) -> Self {
+        Self {
+            limits,
+            rooms: HashMap::new(),
+            members: 0,
+            ending: false,
+        }
+    }
+
+    /// How many rooms there are, empty ones that are still kept included.
+    #[must_use]
+    pub fn room_count(&self) -> usize {
+        self.rooms.len()
+    }
+
+    /// How many clients are in some room.
+    #[must_use]
+    pub fn client_count(&self) -> usize {
+        self.members
+    }
+
+    /// Lets a client in. The others get [`PeerJoined`], then the newcomer gets [`PeerList`].
+    ///
+    /// An agent id that is taken is refused, unless the newcomer shows the session secret of the
+    /// member that has it: then it is that client come back, and takes the place over. Its old socket
+    /// is closed first.
+    ///
+    /// # Errors
+    /// When the id is taken, or a limit is reached. Nothing has changed then.
+    pub fn join(
+        &mut self,
+        room: &RoomId,
+        newcomer: Newcomer<H>,
+        welcome: Welcome,
+        now: Duration,
+    ) -> Result<Vec<Effect<H>>, JoinRefusal> {
+        let handle = newcomer.handle.clone();
+        let mut announcement = PeerJoined {
+            peer_id: newcomer.agent.clone(),
+            rejoined: false,
+            read_only: newcomer.read_only,
+            capabilities: newcomer.capabilities.clone(),
+        };
+        let joined = self.admit(room, newcomer, now)?;
+        announcement.rejoined = joined.replaced.is_some();
+        let list = PeerList {
+            peers: joined.peers,
+            read_only: joined.read_only,
+            capabilities: joined.capabilities,
+            log: welcome.log,
+            ice_servers: welcome.ice_servers,
+        };
+        let mut effects = Vec::with_capacity(3);
+        if let Some(old) = joined.replaced {
+            effects.push(Effect::Close(old, CloseCode::Replaced));
+        }
+        if !joined.others.is_empty() {
+            let announcement = ServerMessage::PeerJoined(announcement);
+            effects.push(Effect::Tell(joined.others, announcement));
+        }
+        effects.push(Effect::Tell(vec![handle], ServerMessage::PeerList(list)));
+        Ok(effects)
+    }
+
+    /// Takes a client out. Those who stay get [`PeerLeft`], unless the server ends: then everyone is
+    /// told to come back, the links between members outlive the server, and nobody has left.
+    ///
+    /// There is no effect where the place is no longer that connection's: the client that took it over
+    /// is the same one, and has not left.
+    pub fn leave(
+        &mut self,
+        room: &RoomId,
+        agent: &AgentId,
+        connection: ConnectionId,
+        now: Duration,
+    ) -> Option<Effect<H>> {
+        let others = self.remove(room, agent, connection, now);
+        if others.is_empty() || self.ending {
+            return None;
+        }
+        let peer_id = agent.clone();
+        Some(Effect::Tell(
+            others,
+            ServerMessage::PeerLeft(PeerLeft { peer_id }),
+        ))
+    }
+
+    /// From now on the server ends: departures are no longer announced.
+    pub fn end(&mut self) {
+        self.ending = true;
+    }
+
+    fn admit(
+        &mut self,
+        room: &RoomId,
+        newcomer: Newcomer<H>,
+        now: Duration,
+    ) -> Result<Joined<H>, JoinRefusal> {
+        self.make_place(room, now)?;
+        let max = self.limits.clients_per_room;
+        let room = self.rooms.entry(room.clone()).or_insert_with(|| Room {
+            members: BTreeMap::new(),
+            empty_since: None,
+        });
+        let full = room.members.len() >= max;
+        let Newcomer {
+            agent,
+            connection,
+            handle,
+            session,
+            read_only,
+            capabilities,
+        } = newcomer;
+        let member = Member {
+            connection,
+            handle,
+            session,
+            read_only,
+            capabilities: capabilities.into_boxed_slice(),
+        };
+
+        let replaced = match room.members.entry(agent.clone()) {
+            btree_map::Entry::Occupied(mut taken) if taken.get().is_same_client(&member) => {
+                Some(taken.insert(member).handle)
+            }
+            btree_map::Entry::Occupied(_) => return Err(JoinRefusal::AgentIdTaken { agent }),
+            btree_map::Entry::Vacant(_) if full => return Err(JoinRefusal::RoomFull { max }),
+            btree_map::Entry::Vacant(place) => {
+                place.insert(member);
+                self.members += 1;
+                None
+            }
+        };
+        room.empty_since = None;
+
+        let others = || room.members.iter().filter(|(id, _)| **id != agent);
+        Ok(Joined {
+            others: others().map(|(_, member)| member.handle.clone()).collect(),
+            peers: others().map(|(id, _)| id.clone()).collect(),
+            read_only: others()
+                .filter(|(_, member)| member.read_only)
+                .map(|(id, _)| id.clone())
+                .collect(),
+            capabilities: others()
+                .filter(|(_, member)| !member.capabilities.is_empty())
+                .map(|(id, member)| (id.clone(), member.capabilities.to_vec()))
+                .collect(),
+            replaced,
+        })
+    }
+
+    /// Takes a client out and returns those who stay, if the place was that connection's.
+    fn remove(
+        &mut self,
+        room: &RoomId,
+        agent: &AgentId,
+        connection: ConnectionId,
+        now: Duration,
+    ) -> Vec<H> {
+        let hash_map::Entry::Occupied(mut entry) = self.rooms.entry(room.clone()) else {
+            return Vec::new();
+        };
+        let room = entry.get_mut();
+        if room
+            .members
+            .get(agent)
+            .is_none_or(|member| member.connection != connection)
+        {
+            return Vec::new();
+        }
+        room.members.remove(agent);
+        self.members -= 1;
+        if room.members.is_empty() {
+            if self.limits.empty_for.is_zero() {
+                entry.remove();
+            } else {
+                room.empty_since = Some(now);
+            }
+            return Vec::new();
+        }
+        room.members
+            .values()
+            .map(|member| member.handle.clone())
+            .collect()
+    }
+
+    /// How to reach a member of a room.
+    #[must_use]
+    pub fn find(&self, room: &RoomId, agent: &AgentId) -> Option<&H> {
+        Some(&self.rooms.get(room)?.members.get(agent)?.handle)
+    }
+
+    /// Removes the rooms that have been empty for long enough. Takes time in proportion to the number
+    /// of rooms.
+    pub fn remove_expired(&mut self, now: Duration) {
+        let limit = self.limits.empty_for;
+        self.rooms.retain(|_, room| {
+            room.empty_since
+                .is_none_or(|since| now.saturating_sub(since) < limit)
+        });
+    }
+
+    /// Makes sure that the room exists or may be made; the room that has been empty longest goes
+    /// first, so that rooms nobody is in never keep anybody out.
+    fn make_place(&mut self, room: &RoomId, now: Duration) -> Result<(), JoinRefusal> {
+        if self.rooms.contains_key(room) || self.rooms.len() < self.limits.rooms {
+            return Ok(());
+        }
+        self.remove_expired(now);
+        if self.rooms.len() < self.limits.rooms {
+            return Ok(());
+        }
+        let oldest = self
+            .rooms
+            .iter()
+            .filter_map(|(id, room)| Some((room.empty_since?, id)))
+            .min_by_key(|(since, _)| *since)
+            .map(|(_, id)| id.clone());
+        match oldest {
+            Some(id) => {
+                self.rooms.remove(&id);
+                Ok(())
+            }
+            None => Err(JoinRefusal::TooManyRooms {
+                max: self.limits.rooms,
+            }),
+        }
+    }
+}
+
+impl<H> Member<H> {
+    fn is_same_client(&self, other: &Member<H>) -> bool {
+        match (&self.session, &other.session) {
+            (Some(mine), Some(theirs)) => mine.matches(theirs),
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

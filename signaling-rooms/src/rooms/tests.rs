@@ -1,0 +1,228 @@
+use super::*;
+
+/// Some time after the beginning of the clock.
+const START: Duration = Duration::from_secs(1_000);
+
+type TestRooms = Rooms<&'static str>;
+
+fn rooms(rooms: usize, clients_per_room: usize) -> TestRooms {
+    let empty_for = Duration::from_secs(60);
+    Rooms::new(RoomLimits {
+        rooms,
+        clients_per_room,
+        empty_for,
+    })
+}
+
+fn room(name: &str) -> RoomId {
+    RoomId::parse(name).unwrap()
+}
+
+fn agent(name: &str) -> AgentId {
+    AgentId::parse(name).unwrap()
+}
+
+/// A newcomer whose handle is its name, with the secret after a slash if there is one.
+fn newcomer(name: &'static str, connection: u64) -> Newcomer<&'static str> {
+    let (id, secret) = name.split_once('/').unzip();
+    Newcomer {
+        agent: agent(id.unwrap_or(name)),
+        connection: ConnectionId(connection),
+        handle: name,
+        session: secret.map(|text| SessionSecret::parse(text).unwrap()),
+        read_only: false,
+        capabilities: Vec::new(),
+    }
+}
+
+fn ids(peers: &[AgentId]) -> Vec<&str> {
+    peers.iter().map(AgentId::as_str).collect()
+}
+
+#[test]
+fn a_newcomer_is_told_of_the_others_and_they_of_it() {
+    let (mut rooms, now) = (rooms(9, 9), START);
+    let first = rooms.admit(&room("r"), newcomer("bob", 1), now).unwrap();
+    assert!(first.others.is_empty() && first.peers.is_empty());
+    rooms.admit(&room("r"), newcomer("alice", 2), now).unwrap();
+    rooms
+        .admit(&room("elsewhere"), newcomer("dave", 3), now)
+        .unwrap();
+    let third = rooms.admit(&room("r"), newcomer("carol", 4), now).unwrap();
+    assert_eq!(third.others, ["alice", "bob"]);
+    assert_eq!(ids(&third.peers), ["alice", "bob"]);
+    assert_eq!((rooms.room_count(), rooms.client_count()), (2, 4));
+}
+
+#[test]
+fn what_the_others_can_and_may_do_is_told() {
+    let (mut rooms, now) = (rooms(9, 9), START);
+    let mut able = newcomer("bob", 1);
+    able.capabilities = vec!["relay".to_owned()];
+    able.read_only = true;
+    rooms.admit(&room("r"), able, now).unwrap();
+    rooms.admit(&room("r"), newcomer("carol", 2), now).unwrap();
+    let joined = rooms.admit(&room("r"), newcomer("alice", 3), now).unwrap();
+    assert_eq!(
+        joined.capabilities,
+        [(agent("bob"), vec!["relay".to_owned()])].into()
+    );
+    assert_eq!(joined.read_only, [agent("bob")]);
+}
+
+#[test]
+fn those_who_stay_are_told_of_who_leaves() {
+    let (mut rooms, now) = (rooms(9, 9), START);
+    for (name, connection) in [("a", 1), ("b", 2), ("c", 3)] {
+        rooms
+            .admit(&room("r"), newcomer(name, connection), now)
+            .unwrap();
+    }
+    assert_eq!(
+        rooms.remove(&room("r"), &agent("b"), ConnectionId(2), now),
+        ["a", "c"]
+    );
+    assert_eq!(rooms.find(&room("r"), &agent("b")), None);
+    assert_eq!(rooms.find(&room("r"), &agent("c")), Some(&"c"));
+    assert_eq!(rooms.client_count(), 2);
+}
+
+#[test]
+fn leaving_twice_or_from_nowhere_does_nothing() {
+    let (mut rooms, now) = (rooms(9, 9), START);
+    rooms.admit(&room("r"), newcomer("a", 1), now).unwrap();
+    rooms.admit(&room("r"), newcomer("b", 2), now).unwrap();
+    assert!(
+        rooms
+            .remove(&room("other"), &agent("a"), ConnectionId(1), now)
+            .is_empty()
+    );
+    assert!(
+        rooms
+            .remove(&room("r"), &agent("z"), ConnectionId(1), now)
+            .is_empty()
+    );
+    assert_eq!(
+        rooms.remove(&room("r"), &agent("a"), ConnectionId(1), now),
+        ["b"]
+    );
+    assert!(
+        rooms
+            .remove(&room("r"), &agent("a"), ConnectionId(1), now)
+            .is_empty()
+    );
+    assert_eq!(rooms.client_count(), 1);
+}
+
+#[test]
+fn a_taken_id_is_refused_without_the_right_secret() {
+    let (mut rooms, now) = (rooms(9, 9), START);
+    rooms
+        .admit(&room("r"), newcomer("alice/secret", 1), now)
+        .unwrap();
+    rooms.admit(&room("r"), newcomer("bob", 2), now).unwrap();
+    let taken = |name| Err(JoinRefusal::AgentIdTaken { agent: agent(name) });
+    assert_eq!(
+        rooms.admit(&room("r"), newcomer("alice", 3), now),
+        taken("alice")
+    );
+    assert_eq!(
+        rooms.admit(&room("r"), newcomer("alice/guess", 4), now),
+        taken("alice")
+    );
+    assert_eq!(
+        rooms.admit(&room("r"), newcomer("bob/any", 5), now),
+        taken("bob")
+    );
+    assert_eq!(
+        rooms.find(&room("r"), &agent("alice")),
+        Some(&"alice/secret")
+    );
+    assert!(
+        rooms
+            .admit(&room("other"), newcomer("alice", 6), now)
+            .is_ok()
+    );
+}
+
+#[test]
+fn the_same_client_come_back_takes_its_place_over_and_the_old_socket_leaves_unheard() {
+    // The room is full, which does not keep out who is in it already.
+    let (mut rooms, now) = (rooms(9, 2), START);
+    rooms.admit(&room("r"), newcomer("bob", 2), now).unwrap();
+    rooms
+        .admit(&room("r"), newcomer("alice/secret", 1), now)
+        .unwrap();
+    let joined = rooms
+        .admit(&room("r"), newcomer("alice/secret", 3), now)
+        .unwrap();
+    assert_eq!(joined.replaced, Some("alice/secret"));
+    assert_eq!(
+        (joined.others, ids(&joined.peers)),
+        (vec!["bob"], vec!["bob"])
+    );
+    assert_eq!(rooms.client_count(), 2);
+    assert!(
+        rooms
+            .remove(&room("r"), &agent("alice"), ConnectionId(1), now)
+            .is_empty()
+    );
+    assert!(rooms.find(&room("r"), &agent("alice")).is_some());
+    assert_eq!(
+        rooms.remove(&room("r"), &agent("alice"), ConnectionId(3), now),
+        ["bob"]
+    );
+}
+
+#[test]
+fn rooms_and_their_number_are_bounded() {
+    let (mut rooms, now) = (rooms(1, 1), START);
+    rooms.admit(&room("r"), newcomer("a", 1), now).unwrap();
+    assert_eq!(
+        rooms.admit(&room("r"), newcomer("b", 2), now),
+        Err(JoinRefusal::RoomFull { max: 1 })
+    );
+    assert_eq!(
+        rooms.admit(&room("s"), newcomer("b", 2), now),
+        Err(JoinRefusal::TooManyRooms { max: 1 })
+    );
+    assert_eq!((rooms.room_count(), rooms.client_count()), (1, 1));
+}
+
+#[test]
+fn an_empty_room_is_kept_for_a_while_and_then_removed() {
+    let (mut rooms, start) = (rooms(9, 9), START);
+    let after = |seconds| start + Duration::from_secs(seconds);
+    rooms.admit(&room("r"), newcomer("a", 1), start).unwrap();
+    rooms.remove(&room("r"), &agent("a"), ConnectionId(1), start);
+    rooms.remove_expired(after(59));
+    assert_eq!(rooms.room_count(), 1);
+    rooms
+        .admit(&room("r"), newcomer("a", 2), after(59))
+        .unwrap();
+    rooms.remove_expired(after(600));
+    assert_eq!(rooms.room_count(), 1, "someone is in it again");
+    rooms.remove(&room("r"), &agent("a"), ConnectionId(2), after(600));
+    rooms.remove_expired(after(660));
+    assert_eq!(rooms.room_count(), 0);
+}
+
+#[test]
+fn the_room_that_was_empty_longest_makes_place() {
+    let (mut rooms, start) = (rooms(2, 9), START);
+    let after = |seconds| start + Duration::from_secs(seconds);
+    rooms.admit(&room("old"), newcomer("a", 1), start).unwrap();
+    rooms.admit(&room("new"), newcomer("b", 2), start).unwrap();
+    rooms.remove(&room("old"), &agent("a"), ConnectionId(1), after(1));
+    rooms.remove(&room("new"), &agent("b"), ConnectionId(2), after(2));
+    rooms
+        .admit(&room("next"), newcomer("c", 3), after(3))
+        .unwrap();
+    rooms
+        .admit(&room("new"), newcomer("b", 4), after(3))
+        .unwrap();
+    assert_eq!(
+        rooms.admit(&room("old"), newcomer("a", 5), after(3)),
+        Err(JoinRefusal::TooManyRooms { max: 2 })
+    );
+}

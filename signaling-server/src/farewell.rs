@@ -1,0 +1,14 @@
+//! What clients are told when the server ends.
+
+use signaling_protocol::{GoingAway, ServerMessage};
+use signaling_rooms::RECONNECT_SPREAD_MS;
+
+use crate::metrics::Kind;
+use crate::outbox::Letter;
+
+/// Tells a client to come back, at a time that differs from the others'.
+pub(crate) fn farewell() -> Letter {
+    let reconnect_after_ms = fastrand::u64(0..=RECONNECT_SPREAD_MS);
+    let message = ServerMessage::GoingAway(GoingAway { reconnect_after_ms });
+    Letter::text(Kind::Announcement, message.to_json())
+}

@@ -1,0 +1,334 @@
+//! One client of the signaling protocol: carries out what the rules of `signaling-rooms` decide.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use signaling_protocol::{IdError, Join, LogAck, RoomId, ServerMessage, SignalKind};
+use signaling_rooms::{
+    Client, ConnectionId, Decision, Effect, Forward, LOG_PAGE_BYTES, LogRequest, MessageKind,
+    Newcomer, Permit, Place, Refusal,
+};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+
+use crate::bus::{Bus, Entrant};
+use crate::connection::Session;
+use crate::farewell::farewell;
+use crate::hub::Hub;
+use crate::metrics::Kind;
+use crate::outbox::{Letter, Note, Outbox};
+use crate::refusal;
+use crate::store::{LogName, Store, Write};
+use crate::token::Access;
+
+/// A client on its socket. Dropping it takes the client out of its room.
+pub(crate) struct SignalingClient {
+    hub: Arc<Hub>,
+    client: Client,
+    socket: Socket,
+}
+
+/// What is needed to answer the client.
+struct Socket {
+    connection: ConnectionId,
+    outbox: Arc<Outbox>,
+}
+
+impl SignalingClient {
+    pub(crate) fn new(
+        hub: Arc<Hub>,
+        outbox: Arc<Outbox>,
+        address_room: Option<Result<RoomId, IdError>>,
+    ) -> Self {
+        let limits = hub.config.client_limits();
+        let client = Client::new(address_room, &limits, hub.store.is_some());
+        let connection = hub.new_connection();
+        Self {
+            hub,
+            client,
+            socket: Socket { connection, outbox },
+        }
+    }
+
+    fn join(&mut self, room: RoomId, join: Join) -> Result<(), Refusal> {
+        let permit = match &self.hub.tokens {
+            Some(tokens) => {
+                let grant = tokens.check(join.token.as_deref(), &room, &join.agent_id)?;
+                Permit {
+                    read_only: grant.access == Access::Read,
+                    until: Some(grant.exp),
+                }
+            }
+            None => Permit::default(),
+        };
+        let place = Place {
+            room,
+            agent: join.agent_id.clone(),
+            permit,
+        };
+        match &self.hub.bus {
+            Some(bus) => {
+                self.socket.ask(bus, &place, join)?;
+                self.client.wait_for(place);
+            }
+            None => {
+                self.socket.enter(&self.hub, &place, join)?;
+                self.client.enter(place);
+            }
+        }
+        Ok(())
+    }
+
+    fn leave(&self, place: &Place) {
+        let Place { room, agent, .. } = place;
+        let connection = self.socket.connection;
+        match &self.hub.bus {
+            Some(bus) => bus.leave(room, agent, connection),
+            None => {
+                let mut rooms = self.hub.rooms();
+                let now = self.hub.since_start(Instant::now());
+                if let Some(effect) = rooms.leave(room, agent, connection, now) {
+                    carry_out(effect);
+                }
+            }
+        }
+        tracing::debug!(connection = connection.0, %room, %agent, "left");
+    }
+}
+
+impl Socket {
+    /// Takes a place in a room of this process.
+    fn enter(&self, hub: &Hub, place: &Place, join: Join) -> Result<(), Refusal> {
+        let newcomer = Newcomer {
+            agent: join.agent_id,
+            connection: self.connection,
+            handle: self.outbox.clone(),
+            session: join.session,
+            read_only: place.permit.read_only,
+            capabilities: join.capabilities,
+        };
+        let welcome = hub.welcome(&place.agent);
+        {
+            // The announcements are queued while the rooms are locked, so that everyone sees joins and
+            // departures in one order.
+            let mut rooms = hub.rooms();
+            let now = hub.since_start(Instant::now());
+            for effect in rooms.join(&place.room, newcomer, welcome, now)? {
+                carry_out(effect);
+            }
+        }
+        let Place { room, agent, .. } = place;
+        tracing::debug!(connection = self.connection.0, %room, %agent, "joined");
+        Ok(())
+    }
+
+    /// Asks for a place in a room that several processes share.
+    fn ask(&self, bus: &Bus, place: &Place, join: Join) -> Result<(), Refusal> {
+        bus.join(Entrant {
+            room: &place.room,
+            agent: &place.agent,
+            session: join.session.as_ref(),
+            read_only: place.permit.read_only,
+            capabilities: join.capabilities,
+            connection: self.connection,
+            outbox: self.outbox.clone(),
+        })
+    }
+
+    /// Passes a frame on to a client of this process, or over the bus.
+    fn forward(&self, hub: &Hub, forward: Forward<'_>, now: Instant) -> Result<(), Refusal> {
+        let Forward {
+            room,
+            to,
+            kind,
+            frame,
+        } = forward;
+        let frame = match frame {
+            Cow::Borrowed(frame) => Utf8Bytes::from(frame),
+            Cow::Owned(frame) => Utf8Bytes::from(frame),
+        };
+        let letter = Letter {
+            message: Message::Text(frame),
+            kind: kind.into(),
+            since: Some(now),
+        };
+        if let Some(bus) = &hub.bus {
+            return bus.forward(room, &to, self.connection, letter);
+        }
+        let receiver = hub.rooms().find(room, &to).cloned();
+        receiver
+            .ok_or_else(|| Refusal::unavailable(&to))?
+            .push(letter);
+        Ok(())
+    }
+
+    /// Writes to a log or reads it; the answer comes once it is on the disk.
+    fn log(&self, hub: &Hub, store: &Store, request: LogRequest) {
+        let (outbox, metrics) = (self.outbox.clone(), hub.metrics.clone());
+        let (write, id) = match request {
+            LogRequest::Read { room, after } => {
+                let log = LogName::signaling(&room);
+                return store.read(log, after, LOG_PAGE_BYTES, move |result| {
+                    outbox.push(match result {
+                        Ok(page) => Letter::text(Kind::Log, page.to_message().to_json()),
+                        Err(error) => refusal::letter(error.into(), &metrics),
+                    });
+                });
+            }
+            LogRequest::Append { room, payload, id } => {
+                let (log, payload) = (LogName::signaling(&room), payload.into());
+                (Write::Append { log, payload }, id)
+            }
+            LogRequest::Snapshot {
+                room,
+                base,
+                upto,
+                payload,
+                id,
+            } => {
+                let write = Write::Snapshot {
+                    log: LogName::signaling(&room),
+                    base,
+                    upto,
+                    payload: payload.into(),
+                };
+                (write, id)
+            }
+        };
+        store.write(write, move |result| {
+            outbox.push(match result {
+                Ok(seq) => {
+                    let ack = ServerMessage::LogAck(LogAck { seq, id });
+                    Letter::text(Kind::Log, ack.to_json())
+                }
+                Err(error) => {
+                    let refusal = Refusal { id, ..error.into() };
+                    refusal::letter(refusal, &metrics)
+                }
+            });
+        });
+    }
+
+    fn refuse(&self, hub: &Hub, refusal: Refusal) {
+        let Refusal { code, message, .. } = &refusal;
+        tracing::debug!(connection = self.connection.0, %code, message, "refused");
+        self.outbox.push(refusal::letter(refusal, &hub.metrics));
+    }
+}
+
+impl Session for SignalingClient {
+    fn receive_text(&mut self, frame: &str, now: Instant) {
+        let Self {
+            hub,
+            client,
+            socket,
+        } = self;
+        let (kind, decision) = client.receive_text(frame, hub.since_start(now));
+        hub.metrics.received(kind.into(), frame.len());
+        let result = match decision {
+            Decision::Nothing => Ok(()),
+            Decision::Answer(message) => {
+                socket
+                    .outbox
+                    .push(Letter::text(Kind::Ping, message.to_json()));
+                Ok(())
+            }
+            Decision::Refuse(refusal) => Err(refusal),
+            Decision::Disconnect(refusal, code) => {
+                socket.refuse(hub, refusal);
+                socket.outbox.close(code);
+                Ok(())
+            }
+            Decision::Forward(forward) => socket.forward(hub, forward, now),
+            Decision::Log(request) => {
+                if let Some(store) = &hub.store {
+                    socket.log(hub, store, request);
+                }
+                Ok(())
+            }
+            Decision::Leave(place) => {
+                self.leave(&place);
+                Ok(())
+            }
+            Decision::Join(room, join) => self.join(room, *join),
+        };
+        if let Err(refusal) = result {
+            self.socket.refuse(&self.hub, refusal);
+        }
+    }
+
+    fn receive_binary(&mut self, frame: Bytes, now: Instant) {
+        let size = frame.len();
+        self.hub.metrics.received(Kind::Unreadable, size);
+        match self.client.receive_binary(size, self.hub.since_start(now)) {
+            Decision::Disconnect(refusal, code) => {
+                self.socket.refuse(&self.hub, refusal);
+                self.socket.outbox.close(code);
+            }
+            Decision::Refuse(refusal) => self.socket.refuse(&self.hub, refusal),
+            _ => {}
+        }
+    }
+
+    fn message_too_big(&self) {
+        let refusal = Refusal::message_too_big(self.hub.config.max_message_size);
+        self.socket.refuse(&self.hub, refusal);
+    }
+
+    fn going_away(&self) {
+        self.socket.outbox.push(farewell());
+    }
+
+    fn has_expired(&self) -> bool {
+        let since_1970 = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        self.client.has_expired(since_1970)
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.client.is_waiting()
+    }
+
+    fn noted(&mut self, note: Note) {
+        self.client.settle(matches!(note, Note::Entered));
+    }
+}
+
+impl Drop for SignalingClient {
+    fn drop(&mut self) {
+        if let Some(place) = self.client.give_up_place() {
+            self.leave(&place);
+        }
+    }
+}
+
+/// Carries out an effect; a message for many is written once and shared.
+fn carry_out(effect: Effect<Arc<Outbox>>) {
+    match effect {
+        Effect::Tell(receivers, message) => {
+            let letter = Letter::text(Kind::Announcement, message.to_json());
+            for outbox in receivers {
+                outbox.push(letter.clone());
+            }
+        }
+        Effect::Close(outbox, code) => outbox.close(code),
+    }
+}
+
+impl From<MessageKind> for Kind {
+    fn from(kind: MessageKind) -> Self {
+        match kind {
+            MessageKind::Join => Kind::Join,
+            MessageKind::Leave => Kind::Leave,
+            MessageKind::Signal(SignalKind::Offer) => Kind::Offer,
+            MessageKind::Signal(SignalKind::Answer) => Kind::Answer,
+            MessageKind::Signal(SignalKind::IceCandidate) => Kind::IceCandidate,
+            MessageKind::Relay => Kind::Relay,
+            MessageKind::Log => Kind::Log,
+            MessageKind::Ping => Kind::Ping,
+            MessageKind::Unreadable => Kind::Unreadable,
+        }
+    }
+}
