@@ -1,4 +1,4 @@
-use crate::ErrorCode;
+use crate::code::ErrorCode;
 
 /// Why a text is no agent id, room id or session secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::client::Join;
 use crate::error::{IdError, ParseError};
+use crate::id::{AgentId, RoomId, SessionSecret};
+use crate::join::Join;
 use crate::limits::{MAX_CAPABILITIES, MAX_CAPABILITY_BYTES, MAX_TOKEN_BYTES};
 use crate::signal::{Relay, Signal, SignalKind};
-use crate::{AgentId, RoomId, SessionSecret};
 
 /// The `type` of a frame, wherever it stands; one that has two is refused.
 pub(crate) fn type_of(frame: &str) -> Result<Cow<'_, str>, ParseError> {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::ParseError;
+use crate::error::ParseError;
 
 /// A piece of JSON that is carried and never looked into: an SDP, an ICE candidate.
 ///

@@ -42,16 +42,18 @@ mod code;
 mod error;
 mod fields;
 mod id;
+mod join;
 mod json;
 pub mod limits;
 mod log;
 mod server;
 mod signal;
 
-pub use client::{ClientMessage, Join, Leave};
+pub use client::{ClientMessage, Leave};
 pub use code::{CloseCode, ErrorCode};
 pub use error::{IdError, ParseError};
 pub use id::{AgentId, RoomId, SessionSecret};
+pub use join::Join;
 pub use json::OpaqueJson;
 pub use log::{LogAck, LogAppend, LogEntries, LogEntry, LogRead, LogSnapshot};
 pub use server::{

@@ -2,11 +2,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::code::ErrorCode;
 use crate::error::ParseError;
 use crate::fields;
+use crate::id::AgentId;
 use crate::log::{LogAck, LogEntries};
 use crate::signal::{Relay, Signal, SignalKind};
-use crate::{AgentId, ErrorCode};
 
 /// What the server sends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

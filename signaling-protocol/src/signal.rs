@@ -1,7 +1,8 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use crate::{AgentId, OpaqueJson};
+use crate::id::AgentId;
+use crate::json::OpaqueJson;
 
 /// Which of the three signals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 use signaling_rooms::{ClientLimits, LogQuotas, RoomLimits};
 
-use crate::bus::BusLimits;
+use crate::bus::limits::BusLimits;
 use crate::secret::Secret;
 
 /// How much the logs may hold that are kept in memory, for Yjs rooms without a store.

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use signaling_protocol::{AgentId, RoomId};
-use signaling_rooms::{ConnectionId, Rooms, Welcome};
+use signaling_protocol::RoomId;
+use signaling_rooms::{ConnectionId, Rooms};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::bus::Bus;
 use crate::config::Config;
+use crate::greeter::Greeter;
 use crate::limits::Door;
 use crate::metrics::Metrics;
 use crate::outbox::{Bounds, Outbox};
@@ -19,7 +20,7 @@ use crate::secret::Secret;
 use crate::store::{LogName, Store, StoreError, Write};
 use crate::token::Tokens;
 use crate::turn::IceServers;
-use crate::yjs::YjsRooms;
+use crate::yjs::rooms::YjsRooms;
 
 /// The process's shared state: rooms, limits, and the tasks to wait for at the end.
 pub(crate) struct Hub {
@@ -32,7 +33,7 @@ pub(crate) struct Hub {
     pub(crate) door: Arc<Door>,
     /// What checks join tokens; everybody may come in where there is none.
     pub(crate) tokens: Option<Tokens>,
-    pub(crate) ice_servers: IceServers,
+    pub(crate) greeter: Greeter,
     /// The rooms' logs, where they are kept.
     pub(crate) store: Option<Arc<Store>>,
     /// Where the logs of Yjs documents are: in the store, or in memory where there is none.
@@ -78,7 +79,10 @@ impl Hub {
             metrics,
             door: Arc::new(door),
             tokens,
-            ice_servers,
+            greeter: Greeter {
+                log: store.is_some(),
+                ice_servers,
+            },
             store,
             ending: CancellationToken::new(),
             sockets: TaskTracker::new(),
@@ -103,14 +107,6 @@ impl Hub {
         }
         let rooms = self.rooms();
         (rooms.room_count(), rooms.client_count())
-    }
-
-    /// What a newcomer is told beside who is there.
-    pub(crate) fn welcome(&self, agent: &AgentId) -> Welcome {
-        Welcome {
-            log: self.store.is_some(),
-            ice_servers: self.ice_servers.hand_out(agent, SystemTime::now()),
-        }
     }
 
     /// A moment as the rooms know it.

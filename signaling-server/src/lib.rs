@@ -36,6 +36,7 @@ mod config;
 mod connection;
 mod error;
 mod farewell;
+mod greeter;
 mod hub;
 mod limits;
 mod metrics;

@@ -28,8 +28,8 @@ use crate::limits::Admission;
 use crate::metrics::Rejected;
 use crate::origin;
 use crate::outbox::Outbox;
-use crate::server::HttpIo;
 use crate::signaling::SignalingClient;
+use crate::stream::HttpIo;
 use crate::token::Grant;
 use crate::yjs::YjsClient;
 

@@ -25,9 +25,6 @@ use crate::routes::{ClientAddress, routes};
 use crate::stream::Stream;
 use crate::tls::Tls;
 
-/// The kind of stream that hyper gets, and gives back when a socket is upgraded.
-pub(crate) type HttpIo = TokioIo<Stream>;
-
 /// The largest request head; a handshake has a few hundred bytes.
 const HEAD_BUFFER: usize = 16 * 1024;
 
@@ -64,7 +61,7 @@ pub async fn run(
         let hub = hub.clone();
         tokio::spawn(async move {
             if let Some(bus) = &hub.bus {
-                bus.run(&hub, commands).await;
+                bus.run(&hub.greeter, &hub.metrics, commands).await;
             }
         })
     });

@@ -108,7 +108,7 @@ impl Socket {
             read_only: place.permit.read_only,
             capabilities: join.capabilities,
         };
-        let welcome = hub.welcome(&place.agent);
+        let welcome = hub.greeter.welcome(&place.agent);
         {
             // The announcements are queued while the rooms are locked, so that everyone sees joins and
             // departures in one order.

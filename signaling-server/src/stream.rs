@@ -4,9 +4,13 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
+
+/// The kind of stream that hyper gets, and gives back when a socket is upgraded.
+pub(crate) type HttpIo = TokioIo<Stream>;
 
 /// One type for both, so that hyper gives back the same type whichever it was.
 pub(crate) enum Stream {

@@ -14,6 +14,7 @@
 
 mod directory;
 mod event;
+pub(crate) mod limits;
 mod scripts;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,10 +33,11 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use self::directory::{Directory, Effect, Route};
 use self::event::{Delivery, Event, Member, NodeId, Place, Refused};
+use self::limits::BusLimits;
 use self::scripts::{Scripts, channel};
 use crate::farewell::farewell;
-use crate::hub::Hub;
-use crate::metrics::Kind;
+use crate::greeter::Greeter;
+use crate::metrics::{Kind, Metrics};
 use crate::outbox::{Letter, Note, Outbox};
 use crate::refusal;
 
@@ -88,15 +90,6 @@ pub(crate) struct Bus {
     commands: mpsc::Sender<Command>,
     directory: Mutex<Directory<Arc<Outbox>>>,
     ready: AtomicBool,
-}
-
-/// What holds for all processes together.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct BusLimits {
-    pub(crate) rooms: usize,
-    pub(crate) clients_per_room: usize,
-    /// After how long a process that is not heard of counts as dead.
-    pub(crate) lease: Duration,
 }
 
 /// What waits to be sent to Redis.
@@ -218,10 +211,15 @@ impl Bus {
     }
 
     /// Keeps this process on the bus, until it is told to stop.
-    pub(crate) async fn run(&self, hub: &Hub, mut queue: mpsc::Receiver<Command>) {
+    pub(crate) async fn run(
+        &self,
+        greeter: &Greeter,
+        metrics: &Metrics,
+        mut queue: mpsc::Receiver<Command>,
+    ) {
         let mut pause = Duration::ZERO;
         loop {
-            let lost = match self.session(hub, &mut queue).await {
+            let lost = match self.session(greeter, metrics, &mut queue).await {
                 Ok(()) => return,
                 Err(lost) => lost,
             };
@@ -261,7 +259,8 @@ impl Bus {
 
     async fn session(
         &self,
-        hub: &Hub,
+        greeter: &Greeter,
+        metrics: &Metrics,
         queue: &mut mpsc::Receiver<Command>,
     ) -> Result<(), BusError> {
         let node = self.directory().me().clone();
@@ -275,7 +274,7 @@ impl Bus {
         let hear = async {
             let mut messages = subscription.on_message();
             while let Some(message) = messages.next().await {
-                self.hear(hub, message.get_payload_bytes());
+                self.hear(greeter, metrics, message.get_payload_bytes());
             }
             Err(BusError::Unsubscribed)
         };
@@ -325,7 +324,7 @@ impl Bus {
         }
     }
 
-    fn hear(&self, hub: &Hub, payload: &[u8]) {
+    fn hear(&self, greeter: &Greeter, metrics: &Metrics, payload: &[u8]) {
         let event = match serde_json::from_slice(payload) {
             Ok(event) => event,
             Err(error) => {
@@ -336,18 +335,18 @@ impl Bus {
         // Carried out under the lock: what one event has to say comes before what the next has.
         let mut directory = self.directory();
         for effect in directory.apply(event) {
-            self.carry_out(hub, effect);
+            self.carry_out(greeter, metrics, effect);
         }
     }
 
-    fn carry_out(&self, hub: &Hub, effect: Effect<Arc<Outbox>>) {
+    fn carry_out(&self, greeter: &Greeter, metrics: &Metrics, effect: Effect<Arc<Outbox>>) {
         match effect {
             Effect::Tell(outbox, message) => {
                 outbox.push(Letter::text(Kind::Announcement, message.to_json()));
             }
             Effect::Enter(outbox, agent, list) => {
                 outbox.note(Note::Entered);
-                let welcome = hub.welcome(&agent);
+                let welcome = greeter.welcome(&agent);
                 let list = ServerMessage::PeerList(PeerList {
                     log: welcome.log,
                     ice_servers: welcome.ice_servers,
@@ -357,14 +356,14 @@ impl Bus {
             }
             Effect::TurnAway(outbox, why) => {
                 outbox.note(Note::TurnedAway);
-                outbox.push(refusal::letter(self.refusal(why), &hub.metrics));
+                outbox.push(refusal::letter(self.refusal(why), metrics));
             }
             Effect::Close(outbox, code) => outbox.close(code),
             Effect::Deliver(outbox, event) => match *event {
                 Event::Deliver { kind, frame, .. } => outbox.push(Letter::text(kind.into(), frame)),
                 Event::Unavailable { to, .. } => {
                     let refusal = Refusal::unavailable(&to);
-                    outbox.push(refusal::letter(refusal, &hub.metrics));
+                    outbox.push(refusal::letter(refusal, metrics));
                 }
                 _ => {}
             },

@@ -8,7 +8,8 @@ use redb::{AccessGuard, Builder, ReadableDatabase, ReadableTable, Table, TableDe
 
 use signaling_rooms::{LogError, LogHead, LogQuotas, entry_cost};
 
-use super::{LogName, Page, StoreError, Write};
+use super::error::StoreError;
+use super::write::{LogName, Page, Write};
 
 /// Entries by log and number.
 const ENTRIES: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("entries");

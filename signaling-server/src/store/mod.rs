@@ -5,19 +5,21 @@
 //! pass through the same queue, so a reader sees everything that was written before it asked.
 
 mod database;
+mod error;
 #[cfg(test)]
 mod tests;
+mod write;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
-use std::{io, thread};
+use std::thread;
 
-use bytes::Bytes;
-use signaling_protocol::RoomId;
-use signaling_rooms::{LogError, LogPage, LogQuotas};
+use signaling_rooms::{LogError, LogQuotas};
 
 use self::database::Database;
+pub use self::error::StoreError;
+pub(crate) use self::write::{LogName, Page, Write};
 
 /// How many jobs may wait for the thread.
 const QUEUE: usize = 1024;
@@ -27,77 +29,6 @@ const WAITING_BYTES: usize = 64 << 20;
 
 /// How many writes share one fsync at most.
 const BATCH: usize = 256;
-
-/// The name of a log. Rooms of different protocols do not share one.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct LogName(Box<str>);
-
-impl LogName {
-    /// The log of a room of the signaling protocol.
-    pub(crate) fn signaling(room: &RoomId) -> Self {
-        Self(format!("room/{room}").into())
-    }
-
-    /// The log of a Yjs document.
-    pub(crate) fn yjs(room: &RoomId) -> Self {
-        Self(format!("yjs/{room}").into())
-    }
-
-    fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Something to be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Write {
-    /// A further entry.
-    Append { log: LogName, payload: Bytes },
-    /// A snapshot in place of all entries up to a number, if `base` still is the log's snapshot.
-    Snapshot {
-        log: LogName,
-        base: u64,
-        upto: u64,
-        payload: Bytes,
-    },
-    /// The whole log goes.
-    Forget { log: LogName },
-}
-
-impl Write {
-    fn bytes(&self) -> usize {
-        match self {
-            Write::Append { payload, .. } | Write::Snapshot { payload, .. } => payload.len(),
-            Write::Forget { .. } => 0,
-        }
-    }
-}
-
-/// A part of a log.
-pub(crate) type Page = LogPage<Bytes>;
-
-/// Why there can be no logs.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// The file cannot be used.
-    #[error("the store {}: {reason}", path.display())]
-    Unusable {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The store in memory cannot be made.
-    #[error("the store in memory: {reason}")]
-    Memory {
-        /// What went wrong.
-        reason: String,
-    },
-    /// The thread that writes cannot be started.
-    #[error("the store's thread: {0}")]
-    Thread(#[source] io::Error),
-}
 
 type Reply<T> = Box<dyn FnOnce(Result<T, LogError>) + Send>;
 

@@ -1,10 +1,14 @@
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
 
 use signaling_protocol::ErrorCode;
+
+use bytes::Bytes;
+use signaling_protocol::RoomId;
 
 use super::*;
 

@@ -7,8 +7,7 @@
 //! order, so its answer covers every entry that was sent to it before the question.
 
 mod message;
-mod rooms;
+pub(crate) mod rooms;
 mod session;
 
-pub(crate) use rooms::YjsRooms;
 pub(crate) use session::YjsClient;

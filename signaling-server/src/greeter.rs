@@ -1,0 +1,25 @@
+//! What newcomers are told beside who is there.
+
+use std::time::SystemTime;
+
+use signaling_protocol::AgentId;
+use signaling_rooms::Welcome;
+
+use crate::turn::IceServers;
+
+/// Knows what the server offers to clients.
+pub(crate) struct Greeter {
+    /// Whether rooms have logs.
+    pub(crate) log: bool,
+    pub(crate) ice_servers: IceServers,
+}
+
+impl Greeter {
+    /// What a newcomer is told, with credentials of its own.
+    pub(crate) fn welcome(&self, agent: &AgentId) -> Welcome {
+        Welcome {
+            log: self.log,
+            ice_servers: self.ice_servers.hand_out(agent, SystemTime::now()),
+        }
+    }
+}
