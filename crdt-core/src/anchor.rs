@@ -1,7 +1,5 @@
-//! Anchors: places in the text that stay with the chars beside them, whatever is edited.
+//! A place in the text that stays with the char beside it, whatever is edited.
 
-use crate::document::Document;
-use crate::error::AnchorError;
 use crate::version::EventId;
 
 /// Which neighbour a place sticks to.
@@ -15,7 +13,7 @@ pub enum Bias {
 
 /// A place in the text that every replica finds again, such as an end of a selection.
 ///
-/// Made by [`Document::anchor_at`], found by [`Document::resolve`]. Has a JSON form
+/// Made by [`Document::anchor_at`](crate::Document::anchor_at), found by [`Document::resolve`](crate::Document::resolve). Has a JSON form
 /// ([`Anchor::to_json`]) and a form in bytes ([`Anchor::encode`]).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Anchor {
@@ -24,72 +22,4 @@ pub struct Anchor {
     pub char: Option<EventId>,
     /// The side of the place on which that char is.
     pub bias: Bias,
-}
-
-impl Document {
-    /// An anchor at the place `pos`.
-    ///
-    /// The first use of anchors builds an index of all chars, as dear as replaying the history; each
-    /// later one takes in the edits since, O(log n) for an edit, and is O(log n) itself.
-    /// [`Document::release_caches`] gives the memory back.
-    ///
-    /// # Errors
-    /// [`AnchorError::OutOfBounds`] past the end, [`AnchorError::TooOld`] beside a char of the text that
-    /// a shallow document begins with, [`AnchorError::CorruptHistory`].
-    pub fn anchor_at(&mut self, pos: usize, bias: Bias) -> Result<Anchor, AnchorError> {
-        let len = self.len_chars();
-        if pos > len {
-            return Err(AnchorError::OutOfBounds { position: pos, len });
-        }
-        let neighbour = match bias {
-            Bias::Left => pos.checked_sub(1),
-            Bias::Right => Some(pos).filter(|&pos| pos < len),
-        };
-        let (history, chars) = self.chars()?;
-        let char = neighbour.and_then(|pos| chars.char_at(pos as u32));
-        if char.is_some_and(|lv| lv < history.graph.start()) {
-            let EventId { agent, seq } = history.graph.begin_id();
-            return Err(AnchorError::TooOld { agent, seq });
-        }
-        let char = char.map(|lv| history.graph.event_id(lv));
-        Ok(Anchor { char, bias })
-    }
-
-    /// Where an anchor is in the text as it stands, in chars. If its char is deleted, that is the
-    /// gap which the char left behind. Costs as much as [`Document::anchor_at`].
-    ///
-    /// # Errors
-    /// [`AnchorError::Unknown`] for an event that has not arrived here (yet), [`AnchorError::TooOld`] for
-    /// one that a shallow document has let go, [`AnchorError::NotAnInsert`] for one that inserted no char, [`AnchorError::CorruptHistory`].
-    pub fn resolve(&mut self, anchor: &Anchor) -> Result<usize, AnchorError> {
-        let Some(id) = &anchor.char else {
-            return Ok(match anchor.bias {
-                Bias::Left => 0,
-                Bias::Right => self.len_chars(),
-            });
-        };
-        self.check_history()?;
-        let history = self.whole_history();
-        let unknown = || AnchorError::Unknown {
-            agent: id.agent.clone(),
-            seq: id.seq,
-        };
-        let Some(lv) = history.graph.find(id) else {
-            if history.graph.knows(id) {
-                let EventId { agent, seq } = history.graph.begin_id();
-                return Err(AnchorError::TooOld { agent, seq });
-            }
-            return Err(unknown());
-        };
-        if !history.ops.is_insert(lv) {
-            return Err(AnchorError::NotAnInsert {
-                agent: id.agent.clone(),
-                seq: id.seq,
-            });
-        }
-        let (_, chars) = self.chars()?;
-        let (pos, in_text) = chars.position(lv).ok_or_else(unknown)?;
-        let behind = in_text && anchor.bias == Bias::Left;
-        Ok(pos as usize + usize::from(behind))
-    }
 }

@@ -1,8 +1,9 @@
 //! Branches: documents that begin at some version of another one, and merge like any replicas.
 
-use crate::document::{Document, MergeReport, Splice};
+use crate::document::{Document, MergeReport};
 use crate::encoding::patch;
 use crate::error::{BranchError, MergeError};
+use crate::splice::Splice;
 use crate::version::Frontier;
 
 impl Document {

@@ -14,32 +14,10 @@ use crate::merge::{
 use crate::op_log::{Kind, Run};
 use crate::rope::{Rope, Unit};
 use crate::sorting::sort;
+use crate::splice::Splice;
 use crate::store::Store;
 use crate::version::{EventId, Frontier, Lv, MAX_CHARS, VersionSummary, check_agent_name};
 use crate::walker::{CharIndex, Transformed, WalkError, Walker};
-
-/// The length of a piece of text, or a place in one, in both units that editors count in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
-pub struct TextLen {
-    /// In Unicode scalars.
-    pub chars: usize,
-    /// In UTF-16 code units, as JavaScript counts.
-    pub utf16: usize,
-}
-
-/// A change of the text: at `pos`, `deleted` goes and `inserted` comes.
-///
-/// The splices of one merge come in order: each is to be made to the text as the ones before it
-/// left it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Splice<'a> {
-    /// Where, from the start of the text.
-    pub pos: TextLen,
-    /// How much goes from there on.
-    pub deleted: TextLen,
-    /// What comes there.
-    pub inserted: &'a str,
-}
 
 /// What became of merged events. All counts are in events: inserted or deleted chars.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

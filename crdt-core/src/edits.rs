@@ -1,37 +1,9 @@
 //! Local edits that the document makes by itself, several as a whole.
 
-use crate::document::{Document, Splice, TextLen};
+use crate::document::Document;
 use crate::error::EditError;
+use crate::splice::{Splice, TextLen};
 use crate::version::{MAX_CHARS, MAX_EVENTS};
-
-impl TextLen {
-    /// The length of `text`. O(n), by the word where all of it is ASCII.
-    pub fn of(text: &str) -> TextLen {
-        if text.is_ascii() {
-            let (chars, utf16) = (text.len(), text.len());
-            return TextLen { chars, utf16 };
-        }
-        let chars = text.chars().count();
-        // UTF-8 takes four bytes for just what UTF-16 takes two units for.
-        let pairs = text.bytes().filter(|&byte| byte >= 0xf0).count();
-        let utf16 = chars + pairs;
-        TextLen { chars, utf16 }
-    }
-
-    pub(crate) fn plus(self, other: TextLen) -> TextLen {
-        TextLen {
-            chars: self.chars + other.chars,
-            utf16: self.utf16 + other.utf16,
-        }
-    }
-
-    pub(crate) fn minus(self, other: TextLen) -> TextLen {
-        TextLen {
-            chars: self.chars.saturating_sub(other.chars),
-            utf16: self.utf16.saturating_sub(other.utf16),
-        }
-    }
-}
 
 impl Document {
     /// Whether edits that delete `deleted` chars and insert `chars` chars of `bytes` bytes fit, in

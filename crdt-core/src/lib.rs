@@ -35,6 +35,7 @@
 //!   [`MergeReport::pending`].
 
 mod anchor;
+mod anchors;
 mod blame;
 mod branch;
 mod causal_graph;
@@ -50,8 +51,10 @@ mod pieces;
 mod rope;
 mod shallow;
 mod sorting;
+mod splice;
 mod store;
 mod times;
+mod timing;
 mod undo;
 mod version;
 mod versions;
@@ -59,13 +62,14 @@ mod walker;
 
 pub use anchor::{Anchor, Bias};
 pub use blame::Authored;
-pub use document::{Document, MergeReport, Splice, TextLen};
+pub use document::{Document, MergeReport};
 pub use encoding::file::{LoadLimits, Preset, SaveOptions};
 pub use error::{
     AgentNameError, AnchorError, BranchError, DecodeError, EditError, EncodeError, HistoryError,
     LoadError, MergeError,
 };
 pub use merge::PendingLimits;
+pub use splice::{Splice, TextLen};
 pub use undo::UndoManager;
 pub use version::{EventId, Frontier, VersionSummary};
 pub use versions::{EditKind, HistoryRun};

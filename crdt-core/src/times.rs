@@ -6,8 +6,6 @@
 use std::ops::Range;
 
 use crate::causal_graph::AgentIdx;
-use crate::document::Document;
-use crate::version::EventId;
 
 /// The stamps of all agents.
 #[derive(Debug, Clone, Default)]
@@ -77,26 +75,6 @@ impl Times {
             self.stamps.resize(agent + 1, Vec::new());
         }
         &mut self.stamps[agent]
-    }
-}
-
-impl Document {
-    /// Says when the local edits are made that follow, until this is called again: in any unit, by
-    /// convention in milliseconds since 1970 (UTC). The document has no clock of its own.
-    ///
-    /// Times are part of patches and files, not of the JSON form. They are what authors say, and
-    /// nothing depends on them. Each call that brings another time makes the next patch some ten
-    /// bytes longer, so a coarse clock may do.
-    pub fn set_time(&mut self, time: u64) {
-        self.set_next_time(time);
-    }
-
-    /// When an event was made, if its author said so. It opens a history that is still packed.
-    pub fn time_of(&self, id: &EventId) -> Option<u64> {
-        let history = self.whole_history();
-        let agent = history.graph.agents.find_agent(&id.agent)?;
-        let known = history.graph.knows(id);
-        history.times.at(agent, id.seq).filter(|_| known)
     }
 }
 

@@ -8,10 +8,11 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::document::{Document, Splice};
+use crate::document::Document;
 use crate::error::{HistoryError, LoadError};
 use crate::op_log::Texts;
 use crate::sorting::{sort, sort_by};
+use crate::splice::Splice;
 use crate::version::Lv;
 use crate::walker::{CharIndex, CharRun};
 

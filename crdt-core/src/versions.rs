@@ -3,10 +3,11 @@
 
 use std::ops::Range;
 
-use crate::document::{Document, Splice, TextLen};
+use crate::document::Document;
 use crate::error::{HistoryError, LoadError};
 use crate::op_log::{Kind, Texts};
 use crate::sorting::sort;
+use crate::splice::{Splice, TextLen};
 use crate::version::{EventId, Frontier, Lv};
 use crate::walker::CharRun;
 

@@ -1,6 +1,6 @@
 //! Exponential back-off with full jitter.
 
-use crate::Millis;
+use crate::time::Millis;
 
 /// Waiting times between attempts: each is drawn from zero to a bound that doubles with every
 /// failure up to a cap. Drawing from the whole range (full jitter) keeps many clients that lost one

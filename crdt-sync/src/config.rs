@@ -1,6 +1,6 @@
 //! The figures that the engine works with.
 
-use crate::Millis;
+use crate::time::Millis;
 
 /// Times, windows and bounds. The defaults suit WebRTC data channels; see each field.
 #[derive(Debug, Clone, PartialEq, Eq)]

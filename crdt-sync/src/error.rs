@@ -3,7 +3,7 @@
 use crdt_core::{DecodeError, EncodeError, MergeError};
 use thiserror::Error;
 
-use crate::Millis;
+use crate::time::Millis;
 
 /// A message that does not follow the protocol.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

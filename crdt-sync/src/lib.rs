@@ -16,13 +16,15 @@ mod error;
 pub mod mesh;
 pub mod negotiation;
 mod presence;
+mod time;
 mod types;
 mod wire;
 
 pub use config::Config;
 pub use engine::Engine;
 pub use error::{CloseReason, PresenceError, WireError};
+pub use time::Millis;
 pub use types::{
-    Channel, Incoming, LinkId, LinkOptions, Millis, OutdatedSide, Outgoing, Output, OwnedSplice,
+    Channel, Incoming, LinkId, LinkOptions, OutdatedSide, Outgoing, Output, OwnedSplice,
     PeerStatus, Speech,
 };

@@ -8,8 +8,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::Millis;
 use crate::error::PresenceError;
+use crate::time::Millis;
 use crate::types::LinkId;
 use crate::wire::PresenceUpdate;
 

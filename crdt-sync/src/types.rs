@@ -3,9 +3,7 @@
 use crdt_core::{Frontier, Splice, TextLen};
 
 use crate::error::CloseReason;
-
-/// A time in milliseconds, from any fixed start; only differences matter.
-pub type Millis = u64;
+use crate::time::Millis;
 
 /// The name of a transport to one peer, chosen by whoever opened it. Not to be used again for
 /// another transport.

@@ -5,6 +5,7 @@ mod base;
 mod cuts;
 mod graph;
 mod search;
+mod shallow;
 
 pub(crate) use agents::{AgentAssignment, AgentIdx};
 pub(crate) use base::Base;

@@ -6,7 +6,7 @@
 //! seq    varint
 //! ```
 
-use super::json::id;
+use super::json_fields::id;
 use super::json_value::{Value, write_string};
 use super::reader::Reader;
 use super::varint::push;

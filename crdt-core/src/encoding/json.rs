@@ -17,15 +17,15 @@ use std::fmt::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::json_fields::{array, ids, number, string, write_ids};
 use super::json_value::{Value, write_string};
-use super::json_version::write_ids;
 use crate::error::DecodeError;
 use crate::hashing::Map;
 use crate::history::History;
 use crate::merge::{Batch, Origin};
-use crate::op_log::{Kind, MAX_RUN, Run, push_greedy};
+use crate::op_log::{Kind, Run, push_greedy};
 use crate::sorting::{sort, sort_by};
-use crate::version::{Lv, MAX_CHARS};
+use crate::version::Lv;
 
 /// A chain of events of one agent, as it stands in the history: in one or more stretches.
 struct Chain {
@@ -214,60 +214,6 @@ fn place(batch: &mut Batch, names: &mut Map<String, u32>, name: &str) -> u32 {
     place
 }
 
-pub(super) fn array<'v, 't>(
-    value: Option<&'v Value<'t>>,
-    at: impl FnOnce() -> String,
-) -> Result<&'v [Value<'t>], DecodeError> {
-    value
-        .and_then(Value::as_array)
-        .ok_or_else(|| DecodeError::shape(at(), "expected an array"))
-}
-
-/// A number below 2^31, as sequence numbers, positions and lengths are.
-pub(super) fn number(
-    value: Option<&Value<'_>>,
-    at: impl FnOnce() -> String,
-) -> Result<u32, DecodeError> {
-    value
-        .and_then(Value::as_whole)
-        .and_then(|n| u32::try_from(n).ok())
-        .filter(|&n| n < 1 << 31)
-        .ok_or_else(|| DecodeError::shape(at(), "expected a whole number from 0 to 2^31 - 1"))
-}
-
-fn string<'v>(
-    value: Option<&'v Value<'_>>,
-    at: impl FnOnce() -> String,
-) -> Result<&'v str, DecodeError> {
-    value
-        .and_then(Value::as_str)
-        .ok_or_else(|| DecodeError::shape(at(), "expected a string"))
-}
-
-/// A list of `[agent, seq]`.
-pub(super) fn ids<'v>(
-    value: Option<&'v Value<'_>>,
-    at: impl Fn() -> String,
-) -> Result<Vec<(&'v str, u32)>, DecodeError> {
-    let list = array(value, &at)?;
-    list.iter()
-        .enumerate()
-        .map(|(i, pair)| id(pair, || format!("{}[{i}]", at())))
-        .collect()
-}
-
-/// `[agent, seq]`.
-pub(super) fn id<'v>(
-    value: &'v Value<'_>,
-    at: impl Fn() -> String,
-) -> Result<(&'v str, u32), DecodeError> {
-    let pair = array(Some(value), &at)?;
-    if pair.len() != 2 {
-        return Err(DecodeError::shape(at(), "expected [agent, seq]"));
-    }
-    Ok((string(pair.first(), &at)?, number(pair.get(1), &at)?))
-}
-
 fn decode_txn(
     txn: &Value<'_>,
     i: usize,
@@ -309,7 +255,8 @@ fn decode_txn(
                 ));
             }
         };
-        check_run(&run).map_err(|reason| DecodeError::shape(place(), reason))?;
+        run.check()
+            .map_err(|reason| DecodeError::shape(place(), reason))?;
         len += u64::from(run.len);
         batch.runs.push(run);
     }
@@ -324,16 +271,5 @@ fn decode_txn(
         .filter(|len| u64::from(seq) + u64::from(*len) < 1 << 31)
         .ok_or_else(|| DecodeError::shape(at("ops"), "more events than sequence numbers"))?;
     batch.push(mark, (agent, seq, len), Origin::Start);
-    Ok(())
-}
-
-/// What every operation must keep to, in whatever form it came.
-pub(super) fn check_run(run: &Run) -> Result<(), &'static str> {
-    if run.len == 0 {
-        return Err("an operation of no length");
-    }
-    if run.len > MAX_RUN || run.pos > MAX_CHARS {
-        return Err("an operation that reaches past the longest text");
-    }
     Ok(())
 }

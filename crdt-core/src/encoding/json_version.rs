@@ -3,24 +3,10 @@
 
 use std::fmt::Write;
 
-use super::json::{array, ids, number};
+use super::json_fields::{array, ids, number, write_ids};
 use super::json_value::{Value, write_string};
 use crate::error::DecodeError;
 use crate::version::{EventId, Frontier, VersionSummary};
-
-pub(super) fn write_ids(out: &mut String, ids: &[EventId]) {
-    out.push('[');
-    for (i, id) in ids.iter().enumerate() {
-        if i > 0 {
-            out.push(',');
-        }
-        out.push('[');
-        write_string(out, &id.agent);
-        // Writing to a string does not fail.
-        let _ = write!(out, ",{}]", id.seq);
-    }
-    out.push(']');
-}
 
 impl Frontier {
     /// The canonical JSON form, such as `[["alice",11],["bob",3]]`.

@@ -4,6 +4,7 @@ mod anchor;
 mod entropy;
 pub(crate) mod file;
 pub(crate) mod json;
+mod json_fields;
 mod json_value;
 mod json_version;
 pub(crate) mod patch;

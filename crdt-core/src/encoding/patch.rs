@@ -33,7 +33,6 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::json::check_run;
 use super::reader::Reader;
 use super::varint::{push, push_signed};
 use crate::causal_graph::AgentIdx;
@@ -472,7 +471,7 @@ fn read_run(
     const OUT_OF_RANGE: &str = "an operation is out of range";
     let kind = kind_of(kind).ok_or("an operation of no known kind")?;
     let len = u32::try_from(len).map_err(|_| OUT_OF_RANGE)?;
-    check_run(&Run { kind, pos: 0, len })?;
+    Run { kind, pos: 0, len }.check()?;
     let start = cursor.checked_add(distance).ok_or(OUT_OF_RANGE)?;
     let pos = match kind {
         Kind::Backspace => start.checked_sub(len.into()).ok_or(OUT_OF_RANGE)?,

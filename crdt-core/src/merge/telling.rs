@@ -1,8 +1,8 @@
 //! The last step of a merge: its edits are made in the text, and told.
 
-use crate::document::{Splice, TextLen};
 use crate::op_log::OpLog;
 use crate::rope::Rope;
+use crate::splice::{Splice, TextLen};
 use crate::walker::Transformed;
 
 /// Who is told of the changes of a merge.

@@ -1,5 +1,7 @@
 //! One run of inserts or deletes, and the rule by which runs join.
 
+use crate::version::MAX_CHARS;
+
 /// What the events of a run do. The `k`th event of a run at `pos`, `len` events long:
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -32,6 +34,17 @@ impl Run {
             kind
         };
         Run { kind, pos, len }
+    }
+
+    /// What every operation must keep to, in whatever form it came.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        if self.len == 0 {
+            return Err("an operation of no length");
+        }
+        if self.len > MAX_RUN || self.pos > MAX_CHARS {
+            return Err("an operation that reaches past the longest text");
+        }
+        Ok(())
     }
 
     pub(crate) fn is_insert(&self) -> bool {

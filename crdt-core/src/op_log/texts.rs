@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::OpLog;
+use super::rows::OpLog;
 use crate::version::Lv;
 
 /// Reads what events inserted, in pieces. Where the pieces of a row come in ascending order, as they
@@ -26,7 +26,7 @@ impl<'a> Texts<'a> {
     pub(crate) fn read(&mut self, range: Range<Lv>, mut f: impl FnMut(&'a str)) {
         for part in self.ops.parts_in(range) {
             let text = self.ops.row_text(part.row as usize);
-            let whole = self.ops.rows[part.row as usize].run().len;
+            let whole = self.ops.row_len(part.row as usize);
             if text.len() == whole as usize || part.run.len == whole {
                 f(self.ops.text_of(&part));
                 continue;
@@ -57,7 +57,7 @@ impl<'a> Texts<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Kind, Run};
+    use super::super::run::{Kind, Run};
     use super::*;
 
     #[test]

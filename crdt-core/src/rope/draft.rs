@@ -1,7 +1,7 @@
 //! A text that is made by many edits before anybody looks at it.
 
-use super::leaf::{CAPACITY, Unit};
-use super::{Rope, Size};
+use super::leaf::{CAPACITY, Size, Unit};
+use super::tree::Rope;
 
 /// A rope whose lines are only counted when it is finished.
 #[derive(Debug, Clone, Default)]

@@ -1,6 +1,6 @@
 //! The frontier: the events that nothing follows yet.
 
-use super::EventId;
+use super::event_id::EventId;
 use crate::sorting::sort;
 
 /// A version of a document, as the events that have no children in it (paper, section 2.3).

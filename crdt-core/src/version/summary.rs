@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::EventId;
+use super::event_id::EventId;
 
 /// Adds `range` to sorted ranges that neither overlap nor touch; what touches it melts into it.
 pub(crate) fn join_range(ranges: &mut Vec<Range<u32>>, range: Range<u32>) {

@@ -9,7 +9,9 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::content_tree::{BASE, DELETED, Item, in_prepare, is_inserted};
-use super::{Live, Walker, plan};
+use super::live::Live;
+use super::plan::plan;
+use super::walk::Walker;
 use crate::causal_graph::{CausalGraph, Segment};
 use crate::op_log::OpLog;
 use crate::version::Lv;

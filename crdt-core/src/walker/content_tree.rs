@@ -6,57 +6,17 @@
 //! another leaf is changed.
 
 mod effect;
+mod item;
 mod sums;
 
 use crate::version::{Lv, NONE};
+use item::joins;
+pub(super) use item::{BASE, BASE_LEN, DELETED, Item, in_prepare, is_inserted};
 use sums::{Sums, SumsOf, descend, sum};
 
 /// Items a leaf holds. Small where the checks run, so that a test of a few edits reaches splits.
 pub(super) const LEAF: usize = if cfg!(debug_assertions) { 4 } else { 32 };
 const FANOUT: usize = if cfg!(debug_assertions) { 4 } else { 16 };
-
-/// Ids from here on name the chars of the base text, in document order.
-pub(super) const BASE: u32 = 1 << 31;
-/// How many chars the base text is taken to have. What exceeds its real length is the end of the
-/// document.
-pub(super) const BASE_LEN: u32 = 1 << 30;
-
-/// In an item's state: some event has deleted it, so it is gone from the effect version.
-pub(super) const DELETED: u32 = 1 << 31;
-
-/// A run of chars with consecutive ids and the same state. All but the first have the char before
-/// them as their left origin, and all have the same right origin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Item {
-    pub(super) id: u32,
-    pub(super) len: u32,
-    /// In the low 31 bits 0 for "not inserted yet", 1 for visible, n + 1 for deleted n times, all
-    /// in the prepare version; the highest bit is [`DELETED`].
-    pub(super) state: u32,
-    pub(super) origin_left: u32,
-    pub(super) origin_right: u32,
-}
-
-impl Item {
-    fn tail(&self, from: u32) -> Item {
-        Item {
-            id: self.id + from,
-            len: self.len - from,
-            origin_left: self.id + from - 1,
-            ..*self
-        }
-    }
-}
-
-/// Whether an item with this state is visible in the prepare version.
-pub(super) fn in_prepare(state: u32) -> bool {
-    state & !DELETED == 1
-}
-
-/// Whether an item with this state is inserted in the prepare version, deleted or not.
-pub(super) fn is_inserted(state: u32) -> bool {
-    state & !DELETED != 0
-}
 
 #[derive(Debug, Clone)]
 pub(super) struct Leaf {
@@ -675,14 +635,6 @@ impl ContentTree {
             }
         }
     }
-}
-
-/// Whether `next` continues `item`, so that both can be one.
-fn joins(item: &Item, next: &Item) -> bool {
-    item.id + item.len == next.id
-        && item.state == next.state
-        && next.origin_left == next.id.wrapping_sub(1)
-        && item.origin_right == next.origin_right
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ mod gaps;
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::{Transformed, WalkError};
+use super::edit::{Transformed, WalkError};
 use crate::causal_graph::{CausalGraph, Graph};
 use crate::op_log::OpLog;
 use crate::version::{Lv, MAX_CHARS, NONE};

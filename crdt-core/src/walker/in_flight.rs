@@ -9,27 +9,24 @@
 //! once, asks for the [tracker](super::tracker); where there are many chains; and where a version
 //! lacks what all chains had, or reaches past its end. Who gives up has changed nothing that counts.
 
+mod known;
 mod pieces;
 
 use std::ops::Range;
 
-use super::Transformed;
+use super::edit::Transformed;
 use crate::causal_graph::{AgentIdx, CausalGraph};
 use crate::op_log::OpLog;
 use crate::version::{Lv, MAX_CHARS};
+use known::{CHAINS, GaveUp, Known};
 use pieces::Pieces;
 
-/// The most chains.
-const CHAINS: usize = 4;
 /// How many pieces there may be before those known to all are let go, and after. Few where the checks
 /// run.
 const PRUNE_AT: usize = if cfg!(debug_assertions) { 2 } else { 12 };
 const MOST_PIECES: usize = 40;
 /// The most stretches of chains that are remembered; of more, the older half is forgotten.
 const MOST_STRETCHES: usize = 512;
-
-/// A version: per chain, the end of the events of it that the version has.
-type Known = [Lv; CHAINS];
 
 /// Consecutive events of one chain. Its end is the start of the next.
 #[derive(Debug, Clone, Copy)]
@@ -47,9 +44,6 @@ struct Chain {
     /// The version of its last event.
     known: Known,
 }
-
-/// It cannot be told without the tracker.
-struct GaveUp;
 
 /// The end of a zone, up to an event.
 #[derive(Debug, Clone, Default)]

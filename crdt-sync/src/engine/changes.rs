@@ -8,7 +8,8 @@ use super::Engine;
 use super::known::Known;
 use super::link::Link;
 use crate::error::{CloseReason, WireError};
-use crate::types::{Channel, LinkId, Millis, Output, OwnedSplice, Speech};
+use crate::time::Millis;
+use crate::types::{Channel, LinkId, Output, OwnedSplice, Speech};
 use crate::wire::{Message, changes, kind, unpack};
 
 /// The longest message that is put together before the peer has said hello.

@@ -8,7 +8,8 @@ use super::Engine;
 use super::known::Known;
 use super::link::{Link, Peer};
 use crate::error::CloseReason;
-use crate::types::{Channel, LinkId, Millis, OutdatedSide, Output, Speech};
+use crate::time::Millis;
+use crate::types::{Channel, LinkId, OutdatedSide, Output, Speech};
 use crate::wire::{GIVES_RECEIPTS, Hello, JsonMessage, Message, OLDEST, TAKES_PACKED, VERSION};
 
 /// The longest wait between two hellos, in multiples of the first.

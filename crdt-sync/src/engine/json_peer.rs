@@ -6,7 +6,8 @@ use super::Engine;
 use super::known::Known;
 use super::link::Peer;
 use crate::error::CloseReason;
-use crate::types::{LinkId, Millis, Output, Speech};
+use crate::time::Millis;
+use crate::types::{LinkId, Output, Speech};
 use crate::wire::JsonMessage;
 
 impl Engine {

@@ -6,7 +6,8 @@ use crdt_core::VersionSummary;
 
 use super::known::{Flight, Known};
 use crate::config::Config;
-use crate::types::{Channel, LinkId, LinkOptions, Millis, Outgoing, Output, PeerStatus, Speech};
+use crate::time::Millis;
+use crate::types::{Channel, LinkId, LinkOptions, Outgoing, Output, PeerStatus, Speech};
 use crate::wire::{Message, Reassembly, fragments};
 
 /// Who sends its changes to fewer others is told at once what has come.

@@ -6,7 +6,8 @@ use super::Engine;
 use super::known::Known;
 use super::link::Link;
 use crate::error::CloseReason;
-use crate::types::{Channel, LinkId, Millis, Output, Speech};
+use crate::time::Millis;
+use crate::types::{Channel, LinkId, Output, Speech};
 use crate::wire::{Check, Message};
 
 /// How many times longer a peer may take to say its first word.

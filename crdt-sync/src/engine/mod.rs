@@ -28,7 +28,8 @@ use crate::config::Config;
 use crate::digest;
 use crate::error::{CloseReason, PresenceError};
 use crate::presence::Presence;
-use crate::types::{Incoming, LinkId, LinkOptions, Millis, Output, PeerStatus, Speech};
+use crate::time::Millis;
+use crate::types::{Incoming, LinkId, LinkOptions, Output, PeerStatus, Speech};
 use link::Link;
 use links::Links;
 

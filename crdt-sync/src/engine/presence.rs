@@ -4,7 +4,8 @@ use super::Engine;
 use super::link::Link;
 use crate::error::CloseReason;
 use crate::presence::{Ended, Taken};
-use crate::types::{Channel, LinkId, Millis, Output};
+use crate::time::Millis;
+use crate::types::{Channel, LinkId, Output};
 use crate::wire::Message;
 
 /// The longest list of sessions in a message.

@@ -11,6 +11,8 @@
 //! belong to, so that those of an earlier page load, of a replaced connection, or of an offer that
 //! was not taken are told apart. With clients that give none of that, it is assumed to fit.
 
+mod calls;
+mod candidates;
 mod inbox;
 mod steps;
 mod types;
@@ -19,13 +21,10 @@ use std::collections::VecDeque;
 
 pub use types::{Action, ConnectionState, Description, Input, Op, Origin, Signal, Stage, Timing};
 
-use crate::Millis;
 use crate::backoff::Backoff;
-use inbox::Candidates;
+use crate::time::Millis;
+use candidates::Candidates;
 use steps::{Offered, Step};
-
-/// How many descriptions wait while a call is outstanding; a peer sends one or two.
-const MAX_INBOX: usize = 16;
 
 /// How many page loads of the peer are remembered as past.
 const MAX_RETIRED: usize = 8;

@@ -1,6 +1,6 @@
 //! Inputs and outputs of the negotiation.
 
-use crate::Millis;
+use crate::time::Millis;
 
 /// Names one asynchronous call, so that its end can be told from those of abandoned ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Reader, kind, push_varint};
-use crate::Millis;
+use super::kind;
+use super::reader::{Reader, push_varint};
 use crate::error::WireError;
+use crate::time::Millis;
 
 /// Bytes in front of the part: one for the kind, at most five for each number.
 const HEADER: usize = 16;

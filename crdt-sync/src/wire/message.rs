@@ -2,8 +2,9 @@
 
 use crdt_core::VersionSummary;
 
-use super::reader::push_summary;
-use super::{OLDEST, Reader, VERSION, kind, push_bytes, push_varint};
+use super::kind;
+use super::reader::{Reader, push_bytes, push_summary, push_varint};
+use super::version::{OLDEST, VERSION};
 use crate::error::WireError;
 
 /// The most sessions that a list of them may have.

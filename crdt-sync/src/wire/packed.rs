@@ -3,7 +3,8 @@
 //! LZ4, block format: next to what a data channel costs, packing and unpacking are nothing, and half of
 //! the bytes stay away. Done by the safe code of `lz4_flex`, since the bytes come from anybody.
 
-use super::{Reader, kind, push_varint};
+use super::kind;
+use super::reader::{Reader, push_varint};
 use crate::error::WireError;
 
 /// Shorter changes are sent as they are.

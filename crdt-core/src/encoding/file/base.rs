@@ -1,26 +1,11 @@
 //! Where the history of a shallow document begins.
 
-use std::ops::Range;
-
 use super::super::reader::Reader;
 use super::super::varint::push;
-use super::{Head, push_ranges, read_ranges};
+use super::head::{BaseHead, Head, push_ranges, read_ranges};
 use crate::causal_graph::{AgentAssignment, AgentIdx, Base, CausalGraph};
 use crate::error::DecodeError;
 use crate::version::{MAX_CHARS, ranges_without};
-
-/// What a file says of a version whose events it does not have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct BaseHead {
-    /// The length of its text.
-    pub(super) chars: u32,
-    /// The events that name it: agent and sequence number, sorted.
-    frontier: Vec<(u32, u32)>,
-    /// Its events, by agent.
-    trimmed: Vec<Vec<Range<u32>>>,
-    /// Where the last event of each range left the cursor.
-    cursors: Vec<(AgentIdx, u32, u32)>,
-}
 
 pub(super) fn write(
     agents: &AgentAssignment,
@@ -94,17 +79,6 @@ pub(super) fn read(reader: &mut Reader<'_>, head: &Head) -> Result<BaseHead, Dec
 }
 
 impl BaseHead {
-    fn holds(&self, (agent, seq): (u32, u32)) -> bool {
-        let ranges = self.trimmed.get(agent as usize);
-        ranges.is_some_and(|ranges| ranges.iter().any(|range| range.contains(&seq)))
-    }
-
-    /// How many events it stands for.
-    pub(super) fn events(&self) -> u64 {
-        let all = self.trimmed.iter().flatten();
-        all.map(|range| u64::from(range.end - range.start)).sum()
-    }
-
     /// Lets the graph begin here, which has the agents of the file and nothing else.
     pub(super) fn begin(&self, graph: &mut CausalGraph) {
         for (agent, ranges) in self.trimmed.iter().enumerate() {

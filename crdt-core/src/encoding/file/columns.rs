@@ -3,38 +3,14 @@
 //! The graph comes as pieces: maximal runs of events of one agent, each event but the first having
 //! the one before it as its only parent. The operations come as rows.
 
-use super::super::json::check_run;
+use super::head::{AgentHead, Counts, Head};
 use super::numbers::{Sink, Source, read};
 use super::sections::{SectionWriter, Sections, Type};
-use super::{AgentHead, Head};
 use crate::causal_graph::{AgentIdx, CausalGraph};
 use crate::error::{DecodeError, LoadError};
 use crate::history::History;
 use crate::op_log::{Kind, Part, Run};
 use crate::version::{Lv, MAX_PARENTS};
-
-/// How many pieces and rows a history has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) pieces: u32,
-    /// Parents of all pieces that have them given.
-    pub(super) parents: u32,
-    pub(super) rows: u32,
-}
-
-impl Counts {
-    /// Bytes of memory that such a history takes, about.
-    pub(super) fn memory(&self) -> u64 {
-        64 * u64::from(self.pieces) + 4 * u64::from(self.parents) + 16 * u64::from(self.rows)
-    }
-
-    /// The most bytes that the graph takes in the plain form, and the operations.
-    fn bytes(&self) -> (usize, usize) {
-        let numbers = |count: u32, each: usize| (count as usize).saturating_mul(5 * each);
-        let graph = numbers(self.pieces, 5).saturating_add(numbers(self.parents, 2));
-        (graph, numbers(self.rows, 3))
-    }
-}
 
 /// The agents that have events, and by agent its place among those.
 pub(super) fn agents(history: &History) -> (Vec<u32>, Vec<AgentIdx>) {
@@ -442,7 +418,7 @@ fn take_ops(
             return Err(numbers.error("an operation is out of range"));
         };
         let run = Run { kind, pos, len };
-        check_run(&run).map_err(|reason| numbers.error(reason))?;
+        run.check().map_err(|reason| numbers.error(reason))?;
         *cursor = run.ends().1;
         before.push(number, len);
         ops.push_row(run);

@@ -3,109 +3,21 @@
 
 mod base;
 mod columns;
+mod head;
 mod numbers;
+mod options;
 mod sections;
 mod times;
 
-use std::ops::Range;
+pub(crate) use head::Head;
+pub use options::{LoadLimits, Preset, SaveOptions};
 
 use super::entropy::{FullModel, LightModel};
-use super::reader::Reader;
 use super::varint::push;
 use crate::error::{DecodeError, LoadError};
 use crate::history::History;
-use crate::version::{MAX_AGENTS, MAX_CHARS, MAX_EVENTS, check_agent_name};
-use base::BaseHead;
-use columns::Counts;
+use head::{push_ranges, read_head};
 use sections::{Codec, SectionWriter, Sections, Type};
-
-/// How a document is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SaveOptions {
-    /// What to spare: time or space.
-    pub preset: Preset,
-    /// Leaves out the text: a reader replays the history to get it. Smaller only by little, except
-    /// with [`Preset::Fast`], and slower to open by far.
-    pub without_text: bool,
-}
-
-/// What a written document spares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Preset {
-    /// Time, to write and to read: everything at the speed of memory.
-    Fast,
-    /// Opens as quickly as `Fast`, because the text is; the history is packed tightly.
-    #[default]
-    Balanced,
-    /// Space: the text is packed tightly too, and takes its time to open.
-    Small,
-}
-
-/// What a file may claim, before it is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LoadLimits {
-    /// The most text, in bytes: of the document, and of all that was ever inserted.
-    pub text: usize,
-    /// The most memory that the history may take besides its text, in bytes.
-    pub history: usize,
-}
-
-impl Default for LoadLimits {
-    fn default() -> Self {
-        LoadLimits {
-            text: 256 << 20,
-            history: 512 << 20,
-        }
-    }
-}
-
-/// An agent that has events, as the head of a file lists it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct AgentHead {
-    pub(crate) name: String,
-    /// Sorted, neither empty nor adjacent.
-    pub(crate) held: Vec<Range<u32>>,
-}
-
-impl AgentHead {
-    /// Whether the event `seq` is one of them.
-    pub(crate) fn holds(&self, seq: u32) -> bool {
-        let at = self.held.partition_point(|range| range.end <= seq);
-        self.held.get(at).is_some_and(|range| range.start <= seq)
-    }
-}
-
-/// What a file says without its history being decoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Head {
-    /// How many events the file has, without those that were let go.
-    pub(crate) events: u32,
-    /// The length of the text, in chars.
-    pub(crate) chars: u32,
-    /// The length of all inserted text, in bytes.
-    pub(crate) inserted: u32,
-    /// Agent and sequence number, in the order of the events in the file.
-    pub(crate) frontier: Vec<(u32, u32)>,
-    /// With the events that were let go.
-    pub(crate) agents: Vec<AgentHead>,
-    /// Where the history of a shallow document begins.
-    base: Option<BaseHead>,
-    counts: Counts,
-}
-
-impl Head {
-    /// How many local versions the history takes: its events, and the chars that it begins with.
-    pub(crate) fn lvs(&self) -> u32 {
-        self.events + self.base.as_ref().map_or(0, |base| base.chars)
-    }
-
-    /// How many events the document has, those that were let go included.
-    pub(crate) fn event_count(&self) -> u64 {
-        let all = self.agents.iter().flat_map(|agent| &agent.held);
-        all.map(|range| u64::from(range.end - range.start)).sum()
-    }
-}
 
 /// The inserted text of a file.
 #[derive(Debug)]
@@ -189,17 +101,6 @@ pub(crate) fn write(
         out.bytes(Type::Times, &times, true);
     }
     out.finish()
-}
-
-/// Writes ranges that are sorted, neither empty nor adjacent.
-fn push_ranges(out: &mut Vec<u8>, ranges: &[Range<u32>]) {
-    push(out, ranges.len() as u64);
-    let mut at = 0;
-    for range in ranges {
-        push(out, u64::from(range.start - at));
-        push(out, u64::from(range.end - range.start));
-        at = range.end;
-    }
 }
 
 /// What is where in a file whose head was read and whose checksums are right. The bytes of the file
@@ -326,99 +227,4 @@ impl File {
             survivors: text.filter(|_| dedup),
         })
     }
-}
-
-impl Head {
-    /// Whether the event is part of the document.
-    fn holds(&self, &(agent, seq): &(u32, u32)) -> bool {
-        let agent = self.agents.get(agent as usize);
-        agent.is_some_and(|agent| agent.holds(seq))
-    }
-
-    /// Checks that the frontier and the numbers of events fit together. Errors are said to be where
-    /// `reader` is.
-    fn check_counts(&self, reader: &Reader<'_>) -> Result<(), DecodeError> {
-        let trimmed = self.base.as_ref().map_or(0, BaseHead::events);
-        let none = u64::from(self.events) + trimmed == 0;
-        if !self.frontier.iter().all(|id| self.holds(id)) || self.frontier.is_empty() != none {
-            return Err(reader.error("the frontier names events that are not there"));
-        }
-        if self.event_count() != u64::from(self.events) + trimmed {
-            return Err(reader.error("the agents' events are not all events"));
-        }
-        if u64::from(self.lvs()) > u64::from(MAX_EVENTS) {
-            return Err(reader.error("more than the format allows"));
-        }
-        Ok(())
-    }
-}
-
-fn read_head(reader: &mut Reader<'_>) -> Result<Head, LoadError> {
-    let (events, chars) = (reader.small()?, reader.small()?);
-    let too_large = reader.error("more than the format allows");
-    if events > MAX_EVENTS || chars > MAX_CHARS {
-        return Err(too_large.into());
-    }
-    let inserted = u32::try_from(reader.varint()?).map_err(|_| too_large.clone())?;
-    let counts = Counts {
-        pieces: reader.small()?,
-        parents: reader.small()?,
-        rows: reader.small()?,
-    };
-    if counts.pieces > events || counts.rows > events {
-        return Err(too_large.into());
-    }
-    let count = reader.count(2)?;
-    let mut frontier = Vec::new();
-    for _ in 0..count {
-        frontier.push((reader.small()?, reader.small()?));
-    }
-    let too_many = reader.error("more agents than a document may know");
-    let count = reader.count(4)?;
-    if count > MAX_AGENTS as usize {
-        return Err(too_many.into());
-    }
-    let mut agents: Vec<AgentHead> = Vec::new();
-    for _ in 0..count {
-        let error = reader.error("an agent name is empty or too long");
-        let name = reader.text()?;
-        if check_agent_name(name).is_err() {
-            return Err(error.into());
-        }
-        let held = read_ranges(reader)?;
-        if held.is_empty() {
-            return Err(reader.error("an agent without events").into());
-        }
-        agents.push(AgentHead {
-            name: name.to_owned(),
-            held,
-        });
-    }
-    reader.end()?;
-    Ok(Head {
-        events,
-        chars,
-        inserted,
-        frontier,
-        agents,
-        base: None,
-        counts,
-    })
-}
-
-fn read_ranges(reader: &mut Reader<'_>) -> Result<Vec<Range<u32>>, DecodeError> {
-    let mut ranges: Vec<Range<u32>> = Vec::new();
-    let mut at = 0_u32;
-    for i in 0..reader.count(2)? {
-        let error = reader.error("a range is empty, adjacent or out of range");
-        let (gap, len) = (reader.small()?, reader.small()?);
-        let start = at.saturating_add(gap);
-        let end = start.saturating_add(len);
-        if len == 0 || (i > 0 && gap == 0) || end >= 1 << 31 {
-            return Err(error);
-        }
-        ranges.push(start..end);
-        at = end;
-    }
-    Ok(ranges)
 }

@@ -2,8 +2,9 @@
 
 use super::super::reader::Reader;
 use super::super::varint::{push, push_signed};
+use super::head::Head;
+use super::options::LoadLimits;
 use super::sections::{Codec, Sections, Type, unpack};
-use super::{Head, LoadLimits};
 use crate::causal_graph::AgentIdx;
 use crate::error::{DecodeError, LoadError};
 use crate::history::History;

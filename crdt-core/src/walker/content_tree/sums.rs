@@ -1,6 +1,6 @@
 //! How many chars of each kind a subtree holds, and the search by them.
 
-use super::{DELETED, in_prepare};
+use super::item::{DELETED, in_prepare};
 
 /// The sums of a subtree, in chars.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! The pieces of a text that are new to somebody, in the order of the text.
 
-use super::{CHAINS, GaveUp, Known};
+use super::known::{CHAINS, GaveUp, Known};
 use crate::op_log::{Kind, Run};
 use crate::version::{Lv, NONE};
-use crate::walker::Transformed;
+use crate::walker::edit::Transformed;
 
 /// Events that did the same to neighbouring chars: one event a char, consecutive ones.
 #[derive(Debug, Clone, Copy)]

@@ -1,0 +1,42 @@
+//! How files are written, and what they may claim.
+
+/// How a document is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SaveOptions {
+    /// What to spare: time or space.
+    pub preset: Preset,
+    /// Leaves out the text: a reader replays the history to get it. Smaller only by little, except
+    /// with [`Preset::Fast`], and slower to open by far.
+    pub without_text: bool,
+}
+
+/// What a written document spares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Preset {
+    /// Time, to write and to read: everything at the speed of memory.
+    Fast,
+    /// Opens as quickly as `Fast`, because the text is; the history is packed tightly.
+    #[default]
+    Balanced,
+    /// Space: the text is packed tightly too, and takes its time to open.
+    Small,
+}
+
+/// What a file may claim, before it is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadLimits {
+    /// The most text, in bytes: of the document, and of all that was ever inserted.
+    pub text: usize,
+    /// The most memory that the history may take besides its text, in bytes.
+    pub history: usize,
+}
+
+impl Default for LoadLimits {
+    fn default() -> Self {
+        LoadLimits {
+            text: 256 << 20,
+            history: 512 << 20,
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! What a walk comes to: edits of the text, or the event that cannot be made one.
+
+use crate::op_log::Part;
+use crate::version::Lv;
+
+/// An edit of the text as it stands after the edits before it. Positions and lengths in chars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transformed {
+    /// The chars that this part of the operations inserts go in at `pos`.
+    Insert { pos: u32, part: Part },
+    /// `len` chars go, from `pos` on.
+    Delete { pos: u32, len: u32 },
+}
+
+/// The events that could not be transformed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WalkError {
+    /// The run of events at `lv` edits up to `position` in a text of `len` chars.
+    PastEnd { lv: Lv, position: u64, len: u32 },
+    /// The text would grow beyond [`MAX_CHARS`].
+    TooLong,
+}

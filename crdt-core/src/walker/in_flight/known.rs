@@ -1,0 +1,12 @@
+//! Versions of a few chains.
+
+use crate::version::Lv;
+
+/// The most chains.
+pub(super) const CHAINS: usize = 4;
+
+/// A version: per chain, the end of the events of it that the version has.
+pub(super) type Known = [Lv; CHAINS];
+
+/// It cannot be told without the tracker.
+pub(super) struct GaveUp;

@@ -1,0 +1,282 @@
+//! Cuts events into stretches and zones, and transforms each the cheapest way there is for it.
+
+use std::ops::Range;
+
+use super::edit::{Transformed, WalkError};
+#[cfg(feature = "fast-merge")]
+use super::fork;
+#[cfg(feature = "fast-merge")]
+use super::in_flight::InFlight;
+use super::live::Live;
+use super::plan::plan;
+use crate::causal_graph::{CausalGraph, Diff, Segment};
+use crate::op_log::OpLog;
+use crate::version::{Lv, MAX_CHARS};
+
+/// A tracker that is kept between merges holds at most this much memory, in bytes, plus eight times
+/// the length of the text.
+const KEPT_MEMORY: usize = 8 << 20;
+
+/// How many events without concurrent ones are handed on at once, where all are replayed.
+const LINEAR_STEP: usize = 1 << 12;
+
+/// Transforms events, and keeps the tracker of the last zone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Walker {
+    #[cfg(feature = "fast-merge")]
+    in_flight: InFlight,
+    live: Option<Live>,
+    pub(super) diff: Diff,
+    parents: Vec<Lv>,
+}
+
+impl Walker {
+    /// Transforms the events from `from` on, for a text of `text_len` chars that holds all events
+    /// before `from`. Appends the edits to `out` and returns the new length of the text.
+    pub(crate) fn transform(
+        &mut self,
+        history: (&CausalGraph, &OpLog),
+        from: Lv,
+        text_len: u32,
+        out: &mut Vec<Transformed>,
+    ) -> Result<u32, WalkError> {
+        let len = self.segments(history, (from, text_len), out, &mut |_| {});
+        // What was applied of refused events is not in the document.
+        let keep = len
+            .as_ref()
+            .is_ok_and(|&len| self.memory() <= KEPT_MEMORY + 8 * len as usize);
+        if !keep {
+            self.live = None;
+        }
+        #[cfg(feature = "fast-merge")]
+        if len.is_err() {
+            self.in_flight.forget();
+        }
+        len
+    }
+
+    /// Transforms all events, and hands the edits on as they come: there are never many of them in
+    /// memory where nothing was concurrent. Returns the length of the text.
+    pub(crate) fn replay_all(
+        &mut self,
+        history: (&CausalGraph, &OpLog),
+        edit: &mut dyn FnMut(&[Transformed]),
+    ) -> Result<u32, WalkError> {
+        self.segments(history, (0, 0), &mut Vec::new(), &mut |edits| {
+            edit(edits);
+            edits.clear();
+        })
+    }
+
+    /// Transforms the events from `from` on, for a text of `len` chars. Appends the edits to `out`,
+    /// and calls `step` every now and then.
+    fn segments(
+        &mut self,
+        history: (&CausalGraph, &OpLog),
+        (from, mut len): (Lv, u32),
+        out: &mut Vec<Transformed>,
+        step: &mut dyn FnMut(&mut Vec<Transformed>),
+    ) -> Result<u32, WalkError> {
+        let (graph, ops) = history;
+        for segment in graph.cuts.segments(from, graph.len()) {
+            match segment {
+                Segment::Linear(range) => {
+                    for start in range.clone().step_by(LINEAR_STEP) {
+                        let end = range.end.min(start + LINEAR_STEP as Lv);
+                        len = linear(ops, start..end, len, out)?;
+                        step(out);
+                    }
+                }
+                Segment::Zone(zone) => {
+                    len = self.zone(history, zone, from, len, out)?;
+                    step(out);
+                }
+            }
+        }
+        Ok(len)
+    }
+
+    /// Transforms the part of a zone from `from` on as far as that needs no tracker; returns up to
+    /// which event it came, and the length of the text there.
+    #[cfg(feature = "fast-merge")]
+    fn without_tracker(
+        &mut self,
+        history: (&CausalGraph, &OpLog),
+        zone: &Range<Lv>,
+        from: Lv,
+        len: u32,
+        out: &mut Vec<Transformed>,
+    ) -> Result<(Lv, u32), WalkError> {
+        let (graph, ops) = history;
+        let is_live = |live: &Live| live.base < from && live.applied == from;
+        let live = self.live.as_ref().is_some_and(is_live);
+        let fork = fork::branches((&graph.graph, ops), zone, from);
+        if let Some((left, right)) = fork.filter(|_| !live) {
+            let len = match from == left.start {
+                true => linear(ops, left.clone(), len, out)?,
+                false => len,
+            };
+            let len = fork::transform(history, (left, right), len, out)?;
+            return Ok((zone.end, len));
+        }
+        Ok(self.in_flight.transform(history, zone, from, len, out))
+    }
+
+    fn memory(&self) -> usize {
+        self.live.as_ref().map_or(0, |live| live.tracker.memory())
+    }
+
+    /// Gives back the memory of the kept tracker. Always safe: the next concurrent event replays
+    /// its zone.
+    pub(crate) fn forget(&mut self) {
+        *self = Walker::default();
+    }
+
+    /// Transforms the part of a zone from `from` on, for a text of `len` chars that holds
+    /// everything before.
+    fn zone(
+        &mut self,
+        history: (&CausalGraph, &OpLog),
+        zone: Range<Lv>,
+        from: Lv,
+        len: u32,
+        out: &mut Vec<Transformed>,
+    ) -> Result<u32, WalkError> {
+        let (graph, _) = history;
+        let from = from.max(zone.start);
+        #[cfg(feature = "fast-merge")]
+        let (from, len) = match self.without_tracker(history, &zone, from, len, out)? {
+            (end, len) if end == zone.end => return Ok(len),
+            rest => rest,
+        };
+        let mut live = match self.live.take() {
+            Some(live) if live.base <= zone.start && zone.start <= live.applied => live,
+            Some(mut live) => {
+                // A peer whose events reach back further each time would have everything replayed
+                // every time: step back at least twice as far as last time.
+                let start = if zone.start < live.base && from >= live.applied {
+                    let back = 2 * (from - live.base);
+                    graph
+                        .cuts
+                        .last_until(from.saturating_sub(back))
+                        .min(zone.start)
+                } else {
+                    zone.start
+                };
+                live.reset(start);
+                live
+            }
+            None => Live::new(zone.start),
+        };
+        let known = live.applied..from;
+        let order = std::iter::once(known).chain(plan(&graph.graph, from..zone.end));
+        let len = self.replay(&mut live, history, order, Some((from, len, out)))?;
+        live.applied = zone.end;
+        self.live = Some(live);
+        Ok(len)
+    }
+
+    /// Applies events to a tracker, in the order of the ranges. With `out`, which holds the first of
+    /// the events that are new, and the length of the text before them, checks the positions of those
+    /// and appends the edits they make; returns the new length then.
+    pub(super) fn replay(
+        &mut self,
+        live: &mut Live,
+        history: (&CausalGraph, &OpLog),
+        order: impl IntoIterator<Item = Range<Lv>>,
+        mut out: Option<(Lv, u32, &mut Vec<Transformed>)>,
+    ) -> Result<u32, WalkError> {
+        let (graph, ops) = history;
+        let base = live.base;
+        let mut row = usize::MAX;
+        let runs = order
+            .into_iter()
+            .flat_map(|range| graph.graph.runs_in(range));
+        let mut is_new = false;
+        for (run, parents) in runs {
+            // The parents, as far as they are not before the base.
+            self.parents.clear();
+            match parents {
+                Some(given) => self.parents.extend(given.iter().filter(|&&p| p >= base)),
+                None => self
+                    .parents
+                    .extend((run.start > base).then(|| run.start - 1)),
+            }
+            if let Some((from, len, _)) = &out
+                && !is_new
+                && run.start >= *from
+            {
+                is_new = true;
+                live.tracker.know_length(*len);
+            }
+            live.prepare(history, &self.parents, &mut self.diff);
+            for part in ops.parts_near(run.clone(), row) {
+                row = part.row as usize;
+                let (lv, op) = (part.lv, part.run);
+                let mut deleted = |pos, n| {
+                    if let Some((_, len, out)) = out.as_mut().filter(|_| is_new) {
+                        *len -= n;
+                        out.push(Transformed::Delete { pos, len: n });
+                    }
+                };
+                let applied = match op.is_insert() {
+                    true => live.tracker.insert(&graph.agents, lv, op.len, op.pos),
+                    false => live.tracker.delete(lv, op, &mut deleted).map(|()| 0),
+                };
+                let Ok(pos) = applied else {
+                    return Err(WalkError::PastEnd {
+                        lv,
+                        position: op.extent(),
+                        len: live.tracker.prepare_len(),
+                    });
+                };
+                if let Some((_, len, out)) = out.as_mut().filter(|_| is_new) {
+                    if op.is_insert() {
+                        *len += op.len;
+                        out.push(Transformed::Insert { pos, part });
+                    }
+                    if *len > MAX_CHARS {
+                        return Err(WalkError::TooLong);
+                    }
+                }
+            }
+            live.prepare.clear();
+            live.prepare.push(run.end - 1);
+        }
+        Ok(out.map_or(0, |(_, len, _)| len))
+    }
+}
+
+/// Events that need no transformation: checks their positions and passes them on.
+fn linear(
+    ops: &OpLog,
+    range: Range<Lv>,
+    len: u32,
+    out: &mut Vec<Transformed>,
+) -> Result<u32, WalkError> {
+    let mut len = len;
+    for part in ops.parts_in(range) {
+        let (lv, op) = (part.lv, part.run);
+        if op.extent() > u64::from(len) {
+            return Err(WalkError::PastEnd {
+                lv,
+                position: op.extent(),
+                len,
+            });
+        }
+        if op.is_insert() {
+            len += op.len;
+            out.push(Transformed::Insert { pos: op.pos, part });
+        } else {
+            len -= op.len;
+            out.push(Transformed::Delete {
+                pos: op.pos,
+                len: op.len,
+            });
+        }
+        if len > MAX_CHARS {
+            return Err(WalkError::TooLong);
+        }
+    }
+    Ok(len)
+}

@@ -1,0 +1,4 @@
+//! Time, which is always a parameter here.
+
+/// A time in milliseconds, from any fixed start; only differences matter.
+pub type Millis = u64;

@@ -1,0 +1,20 @@
+//! First bytes of messages.
+
+pub(crate) const HELLO: u8 = 0x01;
+pub(crate) const FRAGMENT: u8 = 0x02;
+pub(crate) const SUMMARY: u8 = 0x03;
+pub(crate) const SYNCED: u8 = 0x04;
+pub(crate) const PING: u8 = 0x05;
+pub(crate) const PONG: u8 = 0x06;
+pub(crate) const GOODBYE: u8 = 0x07;
+pub(crate) const NEIGHBOURS: u8 = 0x08;
+pub(crate) const PRESENCE: u8 = 0x09;
+pub(crate) const PRESENCE_GONE: u8 = 0x0a;
+pub(crate) const PRESENCE_VECTOR: u8 = 0x0b;
+/// A patch of the core between two ends that know each other's names.
+pub(crate) const CHANGES: u8 = 0x10;
+/// The same, compressed.
+pub(crate) const PACKED_CHANGES: u8 = 0x11;
+pub(crate) const RECEIPT: u8 = 0x40;
+/// From here on, an unknown message is passed over; below 0x40, it is an error.
+pub(crate) const OPTIONAL: u8 = 0x41;

@@ -1,0 +1,12 @@
+//! What is spoken here: versions of the protocol, and capabilities.
+
+/// The protocol version spoken here, and the oldest that can be understood.
+pub(crate) const VERSION: u32 = 1;
+/// See [`VERSION`].
+pub(crate) const OLDEST: u32 = 1;
+
+/// The capability of whoever takes compressed changes.
+pub(crate) const TAKES_PACKED: u64 = 1 << 0;
+
+/// The capability of whoever says how much of what it was sent has come.
+pub(crate) const GIVES_RECEIPTS: u64 = 1 << 1;
