@@ -271,12 +271,17 @@ impl Graph {
         out
     }
 
-    /// The frontier that is left when an event with `parents` is appended.
+    /// The frontier that is left when an event with `parents` is appended; both are sorted.
+    /// O(parents * log heads), and what it takes to close gaps where heads go.
     pub(crate) fn advance_frontier(frontier: &mut Vec<Lv>, parents: &[Lv], last: Lv) {
-        if frontier.as_slice() == parents {
+        if let [parent] = parents {
+            if let Ok(at) = frontier.binary_search(parent) {
+                frontier.remove(at);
+            }
+        } else if frontier.as_slice() == parents {
             frontier.clear();
         } else {
-            frontier.retain(|v| !parents.contains(v));
+            frontier.retain(|v| parents.binary_search(v).is_err());
         }
         frontier.push(last);
     }

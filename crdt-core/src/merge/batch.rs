@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::hashing::Map;
 use crate::op_log::{Kind, Run};
 use crate::version::{EventId, MAX_CHARS};
 
@@ -182,14 +183,14 @@ impl<'a> Piece<'a> {
         };
         let mark = batch.mark();
         if from == 0 {
+            let mut places: Map<u32, u32> = Map::default();
+            places.insert(self.agent, 0);
             for &(name, seq) in self.parents {
-                let name = &self.names[name as usize];
-                let known = batch.names.iter().position(|known| known == name);
-                let place = known.unwrap_or_else(|| {
-                    batch.names.push(name.clone());
-                    batch.names.len() - 1
+                let place = *places.entry(name).or_insert_with(|| {
+                    batch.names.push(self.names[name as usize].clone());
+                    batch.names.len() as u32 - 1
                 });
-                batch.parents.push((place as u32, seq));
+                batch.parents.push((place, seq));
             }
         } else {
             batch.parents.push((0, self.seq + from - 1));

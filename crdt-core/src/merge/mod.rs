@@ -20,7 +20,7 @@ use crate::causal_graph::{AgentIdx, Diff};
 use crate::error::MergeError;
 use crate::history::History;
 use crate::sorting::sort;
-use crate::version::{Lv, MAX_AGENTS, MAX_EVENTS, MAX_PARENTS, check_agent_name};
+use crate::version::{Lv, MAX_AGENTS, MAX_EVENTS, check_agent_name};
 
 /// What became of the pieces of one unit.
 #[derive(Debug, Default)]
@@ -205,12 +205,6 @@ fn hold(piece: Piece<'_>, (from, len): (u32, u32), (name, seq): (u32, u32), inta
 /// What can be said of a piece by itself.
 fn check_piece(piece: &Piece<'_>) -> Result<(), MergeError> {
     check_agent_name(piece.agent_name())?;
-    if piece.parents.len() > MAX_PARENTS {
-        return Err(MergeError::TooLarge {
-            what: "the parents of one event",
-            limit: MAX_PARENTS,
-        });
-    }
     let own = piece.seq..piece.seq_end();
     for (agent, seq) in piece.parents {
         let name = &piece.names[*agent as usize];

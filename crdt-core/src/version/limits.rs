@@ -11,9 +11,6 @@ pub(crate) const MAX_CHARS: u32 = (1 << 30) - 1;
 /// A document knows at most this many agents.
 pub(crate) const MAX_AGENTS: u32 = 1 << 20;
 
-/// Events have at most this many parents.
-pub(crate) const MAX_PARENTS: usize = 1024;
-
 /// The longest agent name, in bytes.
 pub(crate) const MAX_AGENT_NAME: usize = 128;
 

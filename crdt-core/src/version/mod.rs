@@ -12,6 +12,6 @@ mod summary;
 pub use event_id::EventId;
 pub(crate) use event_id::{Lv, NONE};
 pub use frontier::Frontier;
-pub(crate) use limits::{MAX_AGENTS, MAX_CHARS, MAX_EVENTS, MAX_PARENTS, check_agent_name};
+pub(crate) use limits::{MAX_AGENTS, MAX_CHARS, MAX_EVENTS, check_agent_name};
 pub use summary::VersionSummary;
 pub(crate) use summary::{join_range, ranges_without};

@@ -5,6 +5,7 @@ mod bad_input;
 mod convergence;
 mod corpus;
 mod counts;
+mod crowds;
 mod files;
 mod histories;
 mod oracle;

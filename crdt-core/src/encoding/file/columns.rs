@@ -10,7 +10,7 @@ use crate::causal_graph::{AgentIdx, CausalGraph};
 use crate::error::{DecodeError, LoadError};
 use crate::history::History;
 use crate::op_log::{Kind, Part, Run};
-use crate::version::{Lv, MAX_PARENTS};
+use crate::version::Lv;
 
 /// The agents that have events, and by agent its place among those.
 pub(super) fn agents(history: &History) -> (Vec<u32>, Vec<AgentIdx>) {
@@ -179,11 +179,8 @@ fn take_graph(numbers: &mut Source<'_>, head: &Head) -> Result<History, DecodeEr
         *expected = seq + len;
         parents.clear();
         if flags & PARENTS != 0 {
-            read_parents(numbers, &ends, &mut parents)?;
-            let Some(left) = parents_left.checked_sub(parents.len() as u32) else {
-                return Err(numbers.error("more parents than the head says"));
-            };
-            parents_left = left;
+            read_parents(numbers, &ends, parents_left, &mut parents)?;
+            parents_left -= parents.len() as u32;
         } else if start > 0 {
             parents.push(start - 1);
         }
@@ -230,15 +227,16 @@ fn free_seqs(
     run.is_none_or(|run| run.seq >= end).then_some(seq)
 }
 
-/// Reads the parents of a piece, which lie in the pieces that end at `ends`, ascending.
+/// Reads the parents of a piece, at most `most`, which lie in the pieces that end at `ends`, ascending.
 fn read_parents(
     numbers: &mut Source<'_>,
     ends: &[Lv],
+    most: u32,
     parents: &mut Vec<Lv>,
 ) -> Result<(), DecodeError> {
     let count = numbers.next(|| gc::PARENTS)?;
-    if count as usize > MAX_PARENTS {
-        return Err(numbers.error("more parents than an event may have"));
+    if count > most {
+        return Err(numbers.error("more parents than the head says"));
     }
     let mut before = ends.len();
     for i in 0..count as usize {
