@@ -113,12 +113,10 @@ impl Store {
     ) -> Result<(Store, Rope), LoadError> {
         let file = File::parse(bytes, limits)?;
         let (store, rope) = Store::completed(file.unpack(bytes)?, file.head())?;
-        match file.text(bytes)? {
-            Some(text) if text != rope.to_text() => Err(LoadError::Inconsistent {
-                reason: "the text is not the one that the history makes",
-            }),
-            _ => Ok((store, rope)),
+        if let Some(text) = file.text(bytes)? {
+            compare_text(&rope, &text)?;
         }
+        Ok((store, rope))
     }
 
     /// Completes what was unpacked, and makes its text.
@@ -338,7 +336,16 @@ impl Packed {
 
     fn unpack(&self) -> Result<History, LoadError> {
         let unpacked = self.file.unpack(&self.bytes)?;
-        let mut history = complete(unpacked, self.file.head(), None)?;
+        // The inserts either have their text from the text of the file, or have to make it.
+        let text = match unpacked.survivors {
+            Some(_) => None,
+            None => self.file.text(&self.bytes)?,
+        };
+        let mut made = text.as_ref().map(|_| Rope::default());
+        let mut history = complete(unpacked, self.file.head(), made.as_mut())?;
+        if let (Some(made), Some(text)) = (made, text) {
+            compare_text(&made, &text)?;
+        }
         if self.edits.len() > 0 {
             let agent = history.graph.agents.agent(&self.agent);
             for part in self.edits.parts_in(0..self.edits.len()) {
@@ -441,6 +448,16 @@ fn complete(
         *rope = Rope::of(&text);
     }
     Ok(history)
+}
+
+/// Checks that the text that a history makes is the one that its file has.
+fn compare_text(made: &Rope, text: &str) -> Result<(), LoadError> {
+    if made.is_text(text) {
+        return Ok(());
+    }
+    Err(LoadError::Inconsistent {
+        reason: "the text is not the one that the history makes",
+    })
 }
 
 /// Sets the text of all inserts.

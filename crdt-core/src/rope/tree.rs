@@ -133,6 +133,17 @@ impl Rope {
         String::from_utf8(bytes).unwrap_or_default()
     }
 
+    /// Whether this is its text.
+    pub(crate) fn is_text(&self, text: &str) -> bool {
+        let mut rest = text.as_bytes();
+        let mut same = true;
+        self.for_each_piece(|piece| match rest.strip_prefix(piece) {
+            Some(behind) => rest = behind,
+            None => same = false,
+        });
+        same && rest.is_empty()
+    }
+
     /// Calls `f` with the bytes of the text, in order, in pieces that need not end between chars.
     pub(crate) fn for_each_piece(&self, mut f: impl FnMut(&[u8])) {
         self.walk(self.root, self.height, &mut f);

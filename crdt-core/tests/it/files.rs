@@ -243,6 +243,14 @@ fn forged_files_never_harm() {
             };
             lazy.insert(0, "é").unwrap();
             let text = lazy.text();
+            match lazy.check_history() {
+                Ok(()) => {
+                    let saved = lazy.save(&options).unwrap();
+                    let read = Document::load_verified("z", &saved, &LoadLimits::default());
+                    assert_eq!(read.unwrap().text(), text);
+                }
+                Err(why) => assert_eq!(lazy.save(&options), Err(why)),
+            }
             let mut other = other.clone();
             other.insert(0, "other").unwrap();
             match lazy.merge_patch(&other.encode_since(&VersionSummary::new()).unwrap()) {
@@ -309,6 +317,39 @@ fn a_history_that_proves_corrupt_is_refused_when_it_is_needed() {
         assert_eq!(refused.unwrap_err().code(), "corrupt_history");
         let nothing = Document::new("z").unwrap();
         assert_eq!(doc.operations_json(), nothing.operations_json());
+    }
+}
+
+#[test]
+fn a_text_that_the_history_does_not_make_is_found_before_it_is_written() {
+    for options in all_options().filter(|options| !options.without_text) {
+        let plain = SaveOptions {
+            preset: Preset::Fast,
+            ..options
+        };
+        let whole = sample().save(&plain).unwrap();
+        let text = sample().text();
+        let len = text.chars().count();
+        let reversed: String = text.chars().rev().collect();
+        for forged in [reversed, "x".repeat(len), "🦀".repeat(len)] {
+            let mut parts = Parts::of(&whole);
+            let (kind, codec, body) = &mut parts.sections[1];
+            assert_eq!((*kind, *codec), (2, 0), "the text, plain");
+            *body = forged.clone().into_bytes();
+            let bytes = parts.join();
+            assert!(Document::load_verified("z", &bytes, &LoadLimits::default()).is_err());
+            let mut doc = Document::load("z", &bytes).unwrap();
+            doc.insert(0, "a").unwrap();
+            assert_eq!(doc.text(), format!("a{forged}"));
+            let why = doc.check_history().unwrap_err();
+            assert_eq!(why.code(), "inconsistent_file");
+            assert_eq!(doc.save(&options), Err(why.clone()));
+            let patch = sample().encode_since(&VersionSummary::new()).unwrap();
+            assert_eq!(
+                doc.merge_patch(&patch),
+                Err(MergeError::CorruptHistory(why))
+            );
+        }
     }
 }
 
