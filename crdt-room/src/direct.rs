@@ -8,11 +8,11 @@ use crdt_sync::negotiation::{
 use crdt_sync::{CloseReason, LinkId, Millis};
 use signaling_protocol::{AgentId, IceServer};
 
-use crate::doctor::DoctorStage;
 use crate::error::RoomError;
 use crate::input::ConnectionEvent;
 use crate::links::LinkNumbers;
 use crate::output::{ConnectionCommand, Output};
+use crate::stage::DoctorStage;
 
 /// How long a closed channel waits for the news that the peer left, before a new connection is made:
 /// a member that leaves the room closes its channels too.

@@ -3,81 +3,8 @@
 use serde::Serialize;
 
 use crate::options::{LinkKind, RoomOptions};
+use crate::stage::DoctorStage;
 use crate::status::{LinkState, PeerLink, Phase, ServerStatus, Status, TransportState};
-
-/// The stages of a connection, in the order in which they come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DoctorStage {
-    /// What the host offers.
-    Environment,
-    /// The connection to the signaling server.
-    Signaling,
-    /// Being let into the room.
-    Room,
-    /// Exchanging offers and answers with a peer.
-    Offer,
-    /// Finding a way through the networks.
-    Ice,
-    /// The link that carries the edits.
-    Channel,
-    /// Exchanging events.
-    Sync,
-}
-
-impl DoctorStage {
-    const ALL: [DoctorStage; 7] = [
-        DoctorStage::Environment,
-        DoctorStage::Signaling,
-        DoctorStage::Room,
-        DoctorStage::Offer,
-        DoctorStage::Ice,
-        DoctorStage::Channel,
-        DoctorStage::Sync,
-    ];
-
-    fn advice(self, ways: Ways) -> &'static str {
-        match self {
-            DoctorStage::Environment if ways.webrtc => {
-                "Use a current browser, and open the page by https or from localhost."
-            }
-            DoctorStage::Environment if ways.relay => {
-                "The other page has no key for the encrypted relay: open the room by the same link \
-                 there, or use a browser that allows WebRTC here."
-            }
-            DoctorStage::Environment => {
-                "Use a browser that allows WebRTC, or set a key in both pages, so that the encrypted \
-                 relay can be used."
-            }
-            DoctorStage::Signaling => {
-                "Check the server's address, that the server runs, and that no proxy or firewall \
-                 blocks WebSockets."
-            }
-            DoctorStage::Room => {
-                "Check the room, the token and that nobody else has the same name; then connect \
-                 again."
-            }
-            DoctorStage::Offer => {
-                "The peer does not answer: its page may be asleep or gone. Reload it."
-            }
-            DoctorStage::Ice if ways.relay => {
-                "The networks block a direct path, and the other page has no key for the encrypted \
-                 relay: open the room by the same link there, or set a TURN server in iceServers."
-            }
-            DoctorStage::Ice => {
-                "The networks block a direct path. Set a TURN server in iceServers, or a key, so \
-                 that the encrypted relay can be used."
-            }
-            DoctorStage::Channel => {
-                "The link broke off. It is made anew; if that goes on, the network is not stable."
-            }
-            DoctorStage::Sync => {
-                "Reload both pages, so that they run the same version. If that does not help, \
-                 report it with the operations of both."
-            }
-        }
-    }
-}
 
 /// The kinds of link that can be made here.
 #[derive(Clone, Copy, Debug)]
@@ -155,7 +82,7 @@ pub(crate) fn diagnose(status: &Status, ways: Ways) -> Diagnosis {
     Diagnosis {
         stage,
         message,
-        advice: stage.map(|stage| stage.advice(ways)),
+        advice: stage.map(|stage| advice(stage, ways)),
         checks,
     }
 }
@@ -289,6 +216,49 @@ fn detour(status: &Status) -> Option<String> {
     })
 }
 
+/// What to do about a failure at a stage.
+fn advice(stage: DoctorStage, ways: Ways) -> &'static str {
+    match stage {
+        DoctorStage::Environment if ways.webrtc => {
+            "Use a current browser, and open the page by https or from localhost."
+        }
+        DoctorStage::Environment if ways.relay => {
+            "The other page has no key for the encrypted relay: open the room by the same link \
+                 there, or use a browser that allows WebRTC here."
+        }
+        DoctorStage::Environment => {
+            "Use a browser that allows WebRTC, or set a key in both pages, so that the encrypted \
+                 relay can be used."
+        }
+        DoctorStage::Signaling => {
+            "Check the server's address, that the server runs, and that no proxy or firewall \
+                 blocks WebSockets."
+        }
+        DoctorStage::Room => {
+            "Check the room, the token and that nobody else has the same name; then connect \
+                 again."
+        }
+        DoctorStage::Offer => {
+            "The peer does not answer: its page may be asleep or gone. Reload it."
+        }
+        DoctorStage::Ice if ways.relay => {
+            "The networks block a direct path, and the other page has no key for the encrypted \
+                 relay: open the room by the same link there, or set a TURN server in iceServers."
+        }
+        DoctorStage::Ice => {
+            "The networks block a direct path. Set a TURN server in iceServers, or a key, so \
+                 that the encrypted relay can be used."
+        }
+        DoctorStage::Channel => {
+            "The link broke off. It is made anew; if that goes on, the network is not stable."
+        }
+        DoctorStage::Sync => {
+            "Reload both pages, so that they run the same version. If that does not help, \
+                 report it with the operations of both."
+        }
+    }
+}
+
 /// Whether the server answered, and did not let us in.
 fn concerns_room(status: &Status) -> bool {
     let code = status.error.as_ref().map(|error| error.code);
@@ -405,7 +375,7 @@ mod tests {
             let diagnosis = diagnose(&status, WAYS);
             assert_eq!(diagnosis.stage, Some(stage), "{diagnosis:?}");
             assert!(!diagnosis.message.is_empty());
-            assert_eq!(diagnosis.advice, Some(stage.advice(WAYS)));
+            assert_eq!(diagnosis.advice, Some(advice(stage, WAYS)));
         }
         let bare = Ways {
             webrtc: false,

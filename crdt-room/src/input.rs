@@ -4,7 +4,7 @@ use crdt_sync::negotiation::{ConnectionState, Op};
 use crdt_sync::{Incoming, LinkId};
 use signaling_protocol::AgentId;
 
-use crate::output::{CallId, RunId, SocketId, TransportId};
+use crate::ids::{CallId, RunId, SocketId, TransportId};
 
 /// Something that happened outside the room.
 #[derive(Debug)]

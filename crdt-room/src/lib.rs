@@ -38,6 +38,7 @@ mod broadcast;
 mod direct;
 mod doctor;
 mod error;
+mod ids;
 mod input;
 mod lifecycle;
 mod links;
@@ -52,21 +53,24 @@ mod report;
 mod room;
 pub mod signal_codec;
 mod signaling;
+mod stage;
 mod status;
 mod transports;
 
-pub use doctor::{Check, Diagnosis, DoctorStage};
+pub use doctor::{Check, Diagnosis};
 pub use error::RoomError;
+pub use ids::{CallId, RunId, SocketId, TransportId};
 pub use input::{
     BroadcastContent, BroadcastMessage, Call, CipherEvent, ConnectionEvent, Input, PageEvent,
     SocketEvent, TransportEvent,
 };
 pub use options::{Host, LinkKind, RoomOptions};
 pub use output::{
-    BroadcastCommand, CallId, CipherCommand, ConnectionCommand, News, Output, RunId, SocketCommand,
-    SocketId, TransportCommand, TransportId,
+    BroadcastCommand, CipherCommand, ConnectionCommand, News, Output, SocketCommand,
+    TransportCommand,
 };
 pub use room::Room;
+pub use stage::DoctorStage;
 pub use status::{
     LinkState, PeerLink, Phase, Problem, ServerStatus, Status, TransportState, TransportStatus,
 };

@@ -1,7 +1,7 @@
 //! Whether a connection to the room is wanted, how far it is, and who waits for it.
 
 use crate::error::RoomError;
-use crate::output::CallId;
+use crate::ids::CallId;
 use crate::status::{Phase, Problem};
 
 /// The life of a room, from `Connect` to `Destroy`.

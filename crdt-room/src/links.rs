@@ -3,8 +3,8 @@
 use crdt_sync::LinkId;
 use signaling_protocol::AgentId;
 
+use crate::ids::{RunId, TransportId};
 use crate::options::LinkKind;
-use crate::output::{RunId, TransportId};
 
 /// What a link runs over.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,24 +5,9 @@ use crdt_sync::{Channel, LinkId, OutdatedSide, Outgoing, OwnedSplice};
 use signaling_protocol::IceServer;
 
 use crate::error::RoomError;
+use crate::ids::{CallId, RunId, SocketId, TransportId};
 use crate::input::BroadcastContent;
-
-/// A signaling socket. Numbers are not used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SocketId(pub u32);
-
-/// A transport of the user's own, by a number that the driver chooses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TransportId(pub u32);
-
-/// One start of a transport of the user's own. Numbers are not used again, so that late events of an
-/// earlier start are recognised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RunId(pub u32);
-
-/// A call of `Connect`, by a number that the driver chooses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CallId(pub u32);
+use crate::status::Status;
 
 /// Something for the driver to do. Outputs are carried out in order.
 #[derive(Debug, Clone, PartialEq)]
@@ -223,7 +208,7 @@ pub enum News {
         result: Result<(), RoomError>,
     },
     /// Something in [`Room::status`](crate::Room::status) changed that a person would see.
-    Status(Box<crate::Status>),
+    Status(Box<Status>),
     /// Peers were linked or left.
     Peers {
         /// The agent ids of the linked peers, sorted.

@@ -7,12 +7,12 @@ use signaling_protocol::AgentId;
 
 use crate::broadcast::Broadcast;
 use crate::direct::Direct;
-use crate::doctor::DoctorStage;
 use crate::lifecycle::Lifecycle;
 use crate::members::{Member, Members};
 use crate::options::{LinkKind, RoomOptions};
 use crate::relay::Relay;
 use crate::signaling::Signaling;
+use crate::stage::DoctorStage;
 use crate::status::{LinkState, PeerLink, Phase, Status, TransportState, TransportStatus};
 use crate::transports::Transports;
 

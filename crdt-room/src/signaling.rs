@@ -8,8 +8,9 @@ use signaling_protocol::{
 };
 
 use crate::error::RoomError;
+use crate::ids::SocketId;
 use crate::input::SocketEvent;
-use crate::output::{Output, SocketCommand, SocketId};
+use crate::output::{Output, SocketCommand};
 use crate::status::{Phase, Problem, ServerStatus};
 
 /// How long a server has to let us in, in seconds.

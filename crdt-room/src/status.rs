@@ -3,9 +3,9 @@
 use crdt_sync::Millis;
 use serde::Serialize;
 
-use crate::doctor::DoctorStage;
 use crate::error::RoomError;
 use crate::options::LinkKind;
+use crate::stage::DoctorStage;
 
 /// How far the connection to the room is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

@@ -6,9 +6,10 @@
 use crdt_sync::backoff::Backoff;
 use crdt_sync::{CloseReason, LinkId, Millis};
 
+use crate::ids::{RunId, TransportId};
 use crate::input::TransportEvent;
 use crate::links::LinkNumbers;
-use crate::output::{Output, RunId, TransportCommand, TransportId};
+use crate::output::{Output, TransportCommand};
 use crate::status::TransportState;
 
 /// A transport that was connected for so long works: its next failure counts as the first.

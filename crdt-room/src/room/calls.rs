@@ -8,9 +8,10 @@ use signaling_protocol::limits::PROTOCOL_VERSION;
 use super::Room;
 use crate::doctor::Ways;
 use crate::error::RoomError;
+use crate::ids::{CallId, TransportId};
 use crate::input::{Call, PageEvent};
 use crate::options::{LinkKind, RoomOptions};
-use crate::output::{CallId, News, Output, TransportId};
+use crate::output::{News, Output};
 use crate::page_id;
 use crate::relay::{self, Relay};
 use crate::status::Phase;
@@ -213,18 +214,18 @@ impl Room {
             self.outputs.extend(started);
         }
     }
-}
 
-/// The message that asks a server to let us in.
-pub(super) fn join(options: &RoomOptions, relay: &Relay, page: u64) -> Join {
-    let mut join = Join::new(options.agent.clone());
-    join.room.clone_from(&options.room);
-    join.token.clone_from(&options.token);
-    join.session.clone_from(&options.session_secret);
-    join.capabilities = vec![page_id::capability(page)];
-    if relay.off().is_none() && options.allows(LinkKind::Relay) {
-        join.capabilities.push(relay::CAPABILITY.to_owned());
+    /// The message that asks a server to let us in.
+    pub(super) fn join_message(options: &RoomOptions, relay: &Relay, page: u64) -> Join {
+        let mut join = Join::new(options.agent.clone());
+        join.room.clone_from(&options.room);
+        join.token.clone_from(&options.token);
+        join.session.clone_from(&options.session_secret);
+        join.capabilities = vec![page_id::capability(page)];
+        if relay.off().is_none() && options.allows(LinkKind::Relay) {
+            join.capabilities.push(relay::CAPABILITY.to_owned());
+        }
+        join.protocol = Some(PROTOCOL_VERSION);
+        join
     }
-    join.protocol = Some(PROTOCOL_VERSION);
-    join
 }

@@ -149,7 +149,7 @@ impl Room {
             Input::Socket { socket, event } => {
                 let random = (self.random)();
                 let (options, relay, page) = (&self.options, &self.relay, self.page);
-                let join = || calls::join(options, relay, page);
+                let join = || Room::join_message(options, relay, page);
                 let actions = self.signaling.handle(socket, event, join, now, random);
                 self.on_signaling(actions, now, document);
             }

@@ -7,9 +7,10 @@ use crdt_sync::{Engine, Incoming, LinkId, LinkOptions, Millis, Outgoing, PeerSta
 use super::Room;
 use crate::broadcast;
 use crate::error::RoomError;
+use crate::ids::SocketId;
 use crate::links::Route;
 use crate::options::LinkKind;
-use crate::output::{News, Output, SocketId, TransportCommand};
+use crate::output::{News, Output, TransportCommand};
 
 impl Room {
     /// The document has edits that the peers lack.

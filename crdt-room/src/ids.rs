@@ -1,0 +1,18 @@
+//! The numbers of what a driver keeps for a room.
+
+/// A signaling socket. Numbers are not used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SocketId(pub u32);
+
+/// A transport of the user's own, by a number that the driver chooses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransportId(pub u32);
+
+/// One start of a transport of the user's own. Numbers are not used again, so that late events of an
+/// earlier start are recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId(pub u32);
+
+/// A call of `Connect`, by a number that the driver chooses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u32);
