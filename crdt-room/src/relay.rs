@@ -4,6 +4,11 @@
 //! It is used at once when a peer is there, left as soon as a direct link stands, and taken again when
 //! that drops. With each new link the engines at both ends settle what either lacks, so nothing is lost
 //! on the way from one to the other.
+//!
+//! A link at one end belongs to one link at the other, since the engines begin anew together. Links are
+//! numbered, and every message names its own and the one that it answers. A new link answers none until
+//! it hears the other end; a message that answers none, of a newer link than the one heard so far, says that
+//! the other end began anew, and this end follows with a link that answers it from the start.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -25,6 +30,10 @@ pub(crate) const CAPABILITY: &str = "relay";
 const MAX_WAITING: usize = 4096;
 const MAX_WAITING_BYTES: usize = 16 << 20;
 
+/// How long a peer that gave its link up is left alone, although we see no better link yet: the better one
+/// comes up at both ends at nearly the same time.
+const REST_MILLIS: Millis = 500;
+
 /// All relay links, and the key that they share.
 #[derive(Debug, Default)]
 pub(crate) struct Relay {
@@ -44,6 +53,7 @@ pub(crate) struct Relay {
     inbox_bytes: usize,
     opening: Option<(u32, AgentId)>,
     last_job: u32,
+    last_epoch: u32,
     limiter: RateLimiter,
     /// When the limiter admits the next message.
     resume_at: Option<Millis>,
@@ -56,10 +66,11 @@ struct Peer {
     is_able: bool,
     /// It uses the relay, although we may see no need.
     asks: bool,
-    /// The newest of its links that was seen, and the newest that is over for us.
-    seen: u32,
+    /// The newest of its links that is over for us.
     over: u32,
     link: Option<RelayLink>,
+    /// It gave its link up, and none is made until then.
+    rests_until: Option<Millis>,
     /// Why the last link failed.
     problem: Option<String>,
 }
@@ -67,6 +78,10 @@ struct Peer {
 #[derive(Debug, Clone, Copy)]
 struct RelayLink {
     link: LinkId,
+    /// Its number towards the peer.
+    epoch: u32,
+    /// The number of the peer's link that it belongs to; 0: none was heard.
+    answers: u32,
     /// The server that it goes through.
     server: ServerId,
     /// Something came by it: the peer is there.
@@ -111,6 +126,7 @@ impl Relay {
         let was_open = self.is_open;
         *self = Relay {
             last_job: self.last_job,
+            last_epoch: self.last_epoch,
             ..Relay::default()
         };
         was_open.then_some(Output::Cipher(CipherCommand::Forget))
@@ -146,20 +162,23 @@ impl Relay {
         is_needed: bool,
         server: Option<ServerId>,
         numbers: &mut LinkNumbers,
+        now: Millis,
     ) -> Vec<RelayAction> {
         let server = server.filter(|_| self.is_ready);
-        let Some(peer) = self.peers.get(id) else {
+        let Some(peer) = self.peers.get_mut(id) else {
             return Vec::new();
         };
+        peer.rests_until.take_if(|until| *until <= now);
+        let is_needed = is_needed && peer.rests_until.is_none();
         let is_wanted = peer.is_able && (is_needed || peer.asks);
         match (&peer.link, server.filter(|_| is_wanted)) {
-            (None, Some(server)) => self.raise(id, server, numbers),
+            (None, Some(server)) => self.raise(id, server, 0, numbers),
             (Some(_), None) => self.lower(id, server.is_some()),
             // What was under way by the other server may be lost: with a new link both sides say what
             // they have.
             (Some(link), Some(server)) if link.server != server => {
                 let mut actions = self.lower(id, false);
-                actions.extend(self.raise(id, server, numbers));
+                actions.extend(self.raise(id, server, 0, numbers));
                 actions
             }
             _ => Vec::new(),
@@ -168,11 +187,15 @@ impl Relay {
 
     /// A message of the engine is to go to a peer. It is sealed by [`advance`](Self::advance).
     pub(crate) fn send(&mut self, to: &AgentId, link: LinkId, message: Outgoing) {
+        let present = self.peers.get(to).and_then(|peer| peer.link);
+        let Some(present) = present.filter(|present| present.link == link) else {
+            return;
+        };
         let content = match message {
             Outgoing::Text(text) => Content::Text(text),
             Outgoing::Binary(bytes) => Content::Binary(bytes),
         };
-        self.put(to, link, content);
+        self.put(to, present, content);
     }
 
     /// A sealed message of a peer came from a server.
@@ -194,6 +217,7 @@ impl Relay {
         event: CipherEvent,
         server: impl Fn(&AgentId) -> Option<ServerId>,
         numbers: &mut LinkNumbers,
+        now: Millis,
     ) -> Vec<RelayAction> {
         match event {
             CipherEvent::Ready => {
@@ -221,7 +245,7 @@ impl Relay {
                     return Vec::new();
                 };
                 match plain.as_deref().and_then(Frame::decode) {
-                    Some(frame) => self.opened(&from, frame, server(&from), numbers),
+                    Some(frame) => self.opened(&from, frame, server(&from), numbers, now),
                     None => self.unreadable(from),
                 }
             }
@@ -238,9 +262,10 @@ impl Relay {
         outputs
     }
 
-    /// When [`advance`](Self::advance) is due.
+    /// When [`advance`](Self::advance) or [`plan`](Self::plan) is due.
     pub(crate) fn deadline(&self) -> Option<Millis> {
-        self.resume_at
+        let rests = self.peers.values().filter_map(|peer| peer.rests_until);
+        rests.chain(self.resume_at).min()
     }
 
     /// How many bytes wait to be sealed.
@@ -281,25 +306,34 @@ impl Relay {
         }
     }
 
-    fn put(&mut self, to: &AgentId, link: LinkId, content: Content) {
-        let epoch = link.0;
-        let plain = Frame { epoch, content }.encode();
+    fn put(&mut self, to: &AgentId, link: RelayLink, content: Content) {
+        let frame = Frame {
+            epoch: link.epoch,
+            answers: link.answers,
+            content,
+        };
+        let plain = frame.encode();
         self.outbox_bytes += plain.len();
         self.outbox.push_back((to.clone(), plain));
     }
 
+    /// Makes a link to a peer, which answers one of the peer's, or none (0).
     fn raise(
         &mut self,
         id: &AgentId,
         server: ServerId,
+        answers: u32,
         numbers: &mut LinkNumbers,
     ) -> Vec<RelayAction> {
         let Some(peer) = self.peers.get_mut(id) else {
             return Vec::new();
         };
+        self.last_epoch = self.last_epoch.wrapping_add(1);
         let link = numbers.next();
         peer.link = Some(RelayLink {
             link,
+            epoch: self.last_epoch,
+            answers,
             server,
             is_heard: false,
         });
@@ -315,7 +349,7 @@ impl Relay {
         if tell {
             self.put(id, link, Content::Bye);
         }
-        vec![RelayAction::Down(link)]
+        vec![RelayAction::Down(link.link)]
     }
 
     fn failed(&mut self, id: AgentId, reason: String) -> RelayAction {
@@ -331,37 +365,72 @@ impl Relay {
             return Vec::new();
         };
         peer.is_able = false;
-        let reason = "what it sent cannot be decrypted; it may have another key";
+        let reason =
+            "what it sent cannot be decrypted; it may have another key, or another version";
         vec![self.failed(from, reason.to_owned())]
     }
 
+    /// A message of a peer came. It belongs to the link that it answers, or begins a new one.
     fn opened(
         &mut self,
         from: &AgentId,
         frame: Frame,
         server: Option<ServerId>,
         numbers: &mut LinkNumbers,
+        now: Millis,
     ) -> Vec<RelayAction> {
-        let mut actions = Vec::new();
-        let Some(peer) = self.peers.get_mut(from) else {
-            return actions;
+        let Frame {
+            epoch,
+            answers,
+            content,
+        } = frame;
+        let Some(peer) = self.peers.get_mut(from).filter(|peer| epoch > peer.over) else {
+            return Vec::new();
         };
-        if frame.epoch <= peer.over {
-            return actions;
+        let present = peer.link.map_or(0, |link| link.epoch);
+        // It answers a link that is over here: its sender hears of the present one, or has given up.
+        let is_stale = answers != 0 && answers != present;
+        if is_stale || peer.link.is_some_and(|link| link.answers > epoch) {
+            return Vec::new();
         }
-        peer.seen = peer.seen.max(frame.epoch);
-        peer.asks = frame.content != Content::Bye;
-        if !peer.asks {
-            peer.over = frame.epoch;
-            return actions;
+        let message = match content {
+            Content::Text(text) => Outgoing::Text(text),
+            Content::Binary(bytes) => Outgoing::Binary(bytes),
+            Content::Bye => {
+                peer.rests_until = Some(now.saturating_add(REST_MILLIS));
+                let link = peer.close();
+                peer.over = epoch;
+                return link
+                    .map(|link| RelayAction::Down(link.link))
+                    .into_iter()
+                    .collect();
+            }
+        };
+        peer.asks = true;
+        peer.rests_until = None;
+        let mut actions = Vec::new();
+        match &mut peer.link {
+            Some(link) if link.answers == epoch => {}
+            Some(link) if link.answers == 0 => link.answers = epoch,
+            // The peer followed our link with a new one of its own: the engine begins anew with it.
+            Some(link) if answers != 0 => {
+                actions.push(RelayAction::Down(link.link));
+                link.link = numbers.next();
+                link.answers = epoch;
+                actions.push(RelayAction::Up(from.clone(), link.link));
+            }
+            // The peer began anew: we follow.
+            Some(link) => {
+                let server = server.unwrap_or(link.server);
+                actions.push(RelayAction::Down(link.link));
+                actions.extend(self.raise(from, server, epoch, numbers));
+            }
+            None => {
+                let raised = server.map(|server| self.raise(from, server, epoch, numbers));
+                actions.extend(raised.into_iter().flatten());
+            }
         }
-        if peer.link.is_none()
-            && let Some(server) = server
-        {
-            actions.extend(self.raise(from, server, numbers));
-        }
-        let peer = self.peers.get_mut(from);
-        let Some(peer) = peer else {
+        let Some(peer) = self.peers.get_mut(from) else {
             return actions;
         };
         let Some(link) = &mut peer.link else {
@@ -369,11 +438,6 @@ impl Relay {
         };
         link.is_heard = true;
         peer.problem = None;
-        let message = match frame.content {
-            Content::Text(text) => Outgoing::Text(text),
-            Content::Binary(bytes) => Outgoing::Binary(bytes),
-            Content::Bye => return actions,
-        };
         actions.push(RelayAction::Received(link.link, message));
         actions
     }
@@ -437,11 +501,12 @@ impl Relay {
 }
 
 impl Peer {
-    /// The link is over: what is still under way by it does not count.
-    fn close(&mut self) -> Option<LinkId> {
+    /// The link is over, and so is the peer's that it belongs to: what is still under way does not count.
+    fn close(&mut self) -> Option<RelayLink> {
         self.asks = false;
-        self.over = self.seen;
-        self.link.take().map(|link| link.link)
+        let link = self.link.take()?;
+        self.over = self.over.max(link.answers);
+        Some(link)
     }
 }
 

@@ -1,10 +1,12 @@
-//! What stands inside a relayed message, before it is encrypted.
+//! What a relayed message holds before it is sealed.
 
 /// One relayed message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     /// Which of the sender's relay links to this peer it belongs to; later ones have higher numbers.
     pub(crate) epoch: u32,
+    /// The newest of the receiver's links that the sender had heard; 0: none.
+    pub(crate) answers: u32,
     pub(crate) content: Content,
 }
 
@@ -17,9 +19,10 @@ pub(crate) enum Content {
     Bye,
 }
 
-const TEXT: u8 = 0;
-const BINARY: u8 = 1;
-const BYE: u8 = 2;
+// 0 to 2 were the kinds of a form without `answers`.
+const TEXT: u8 = 3;
+const BINARY: u8 = 4;
+const BYE: u8 = 5;
 
 impl Frame {
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -28,9 +31,10 @@ impl Frame {
             Content::Binary(bytes) => (BINARY, bytes),
             Content::Bye => (BYE, &[]),
         };
-        let mut bytes = Vec::with_capacity(5 + body.len());
+        let mut bytes = Vec::with_capacity(9 + body.len());
         bytes.push(kind);
         bytes.extend(self.epoch.to_le_bytes());
+        bytes.extend(self.answers.to_le_bytes());
         bytes.extend(body);
         bytes
     }
@@ -38,7 +42,8 @@ impl Frame {
     /// Reads a frame; `None` for what is none, or of a kind this version does not know.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Frame> {
         let (&kind, rest) = bytes.split_first()?;
-        let (epoch, body) = rest.split_first_chunk::<4>()?;
+        let (epoch, rest) = rest.split_first_chunk::<4>()?;
+        let (answers, body) = rest.split_first_chunk::<4>()?;
         let content = match kind {
             TEXT => Content::Text(std::str::from_utf8(body).ok()?.to_owned()),
             BINARY => Content::Binary(body.to_vec()),
@@ -47,6 +52,7 @@ impl Frame {
         };
         Some(Frame {
             epoch: u32::from_le_bytes(*epoch),
+            answers: u32::from_le_bytes(*answers),
             content,
         })
     }
@@ -66,6 +72,7 @@ mod tests {
         ] {
             let frame = Frame {
                 epoch: 0x0102_0304,
+                answers: 0x0506_0708,
                 content,
             };
             assert_eq!(Frame::decode(&frame.encode()), Some(frame));
@@ -76,10 +83,10 @@ mod tests {
     fn anything_else_is_refused() {
         for bytes in [
             &[][..],
-            &[0],
-            &[0, 1, 2, 3],
-            &[3, 0, 0, 0, 0],
-            &[0, 0, 0, 0, 0, 0xff],
+            &[3],
+            &[3, 0, 0, 0, 0, 0, 0, 0],
+            &[0, 0, 0, 0, 0, 0, 0, 0, 0],
+            &[3, 0, 0, 0, 0, 0, 0, 0, 0, 0xff],
         ] {
             assert_eq!(Frame::decode(bytes), None, "{bytes:?}");
         }

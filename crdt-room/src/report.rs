@@ -132,8 +132,13 @@ impl View<'_> {
         let mut shown = entry(id.to_string(), kind, state, figures);
         let direct_problem = self.direct.problem_with(id);
         if state == LinkState::Open {
-            let reason = direct_problem.filter(|_| kind != LinkKind::WebRtc);
-            shown.detour = reason.map(|(_, reason)| reason.to_owned());
+            shown.detour = match kind {
+                LinkKind::Relay if !self.options.allows(LinkKind::WebRtc) => {
+                    Some(self.why_not_direct().to_owned())
+                }
+                LinkKind::Relay => direct_problem.map(|(_, reason)| reason.to_owned()),
+                _ => None,
+            };
         } else if let Some((stage, reason)) = self.problem(id, member, direct_problem) {
             shown.problem = Some(reason);
             shown.problem_stage = Some(stage);
@@ -173,12 +178,17 @@ impl View<'_> {
         is_out_of_reach.then(|| (DoctorStage::Environment, self.why_out_of_reach()))
     }
 
-    fn why_out_of_reach(&self) -> String {
-        let webrtc = if self.options.host.webrtc {
+    /// Why no direct connection is made from here.
+    fn why_not_direct(&self) -> &'static str {
+        if self.options.host.webrtc {
             "direct connections are switched off here"
         } else {
             "this environment has no WebRTC"
-        };
+        }
+    }
+
+    fn why_out_of_reach(&self) -> String {
+        let webrtc = self.why_not_direct();
         let relay = match self.relay.off() {
             _ if !self.options.links.contains(&LinkKind::Relay) => "the relay is switched off here",
             Some(_) => "the relay is off here",
