@@ -134,10 +134,14 @@ impl Room {
                 reason: "it does not begin with ws:// or wss://".to_owned(),
             });
         }
-        if !has_transports && !Ways::of(&self.options, false).lead_anywhere() {
+        let host = self.options.host;
+        // Pages of one browser meet without WebRTC, but it takes a server to introduce them.
+        let is_bare = !host.websocket && !host.webrtc;
+        let leads_anywhere = Ways::of(&self.options, false).lead_anywhere();
+        if !has_transports && (is_bare || !leads_anywhere) {
             return Err(RoomError::NoWebRtc);
         }
-        if !self.options.host.websocket {
+        if !host.websocket {
             return Err(RoomError::NoWebSocket);
         }
         Ok(())
