@@ -1,0 +1,313 @@
+//! The driver of a page: gives inputs to its room, and carries out what that wants. It checks the
+//! contract between the two: nothing is told of what was closed, nothing is asked of it either, and no
+//! number is used twice.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use crdt_room::{
+    BroadcastCommand, BroadcastMessage, CipherCommand, CipherEvent, ConnectionEvent, Output,
+    SocketCommand, SocketEvent,
+};
+
+use crate::arrival::Arrival;
+use crate::page::{Activity, Held, KeyState, agent};
+use crate::world::{Load, World};
+
+/// How often a timer may fire at one moment.
+const MAX_TICKS: u32 = 50;
+
+/// How often settling may lead to settling.
+const MAX_ROUNDS: u32 = 10;
+
+impl World {
+    /// Something reaches a page, or waits until it runs.
+    pub(crate) fn deliver(&mut self, load: Load, arrival: Arrival) {
+        let page = &mut self.pages[load.page];
+        if !page.alive || page.load != load {
+            return;
+        }
+        if page.activity != Activity::Running {
+            page.backlog.push_back(arrival);
+            return;
+        }
+        // A host may have queued an event before it was told to close. The room knows such events.
+        if self.concerns_held(load.page, &arrival) || self.chance(20) {
+            self.give(load.page, arrival);
+        }
+    }
+
+    /// Whether this is of something that is open, or of nothing in particular.
+    fn concerns_held(&self, page: usize, arrival: &Arrival) -> bool {
+        let held = &self.pages[page].held;
+        match arrival {
+            Arrival::Message(link, _) | Arrival::Connection(link, _) => {
+                held.connections.contains_key(link)
+            }
+            Arrival::Socket(socket, _) => held.sockets.contains_key(socket),
+            Arrival::Transport(run, _) => held.runs.contains_key(run),
+            Arrival::Broadcast(_) => held.listens.is_some(),
+            _ => true,
+        }
+    }
+
+    /// Gives an input to the room of a page that runs.
+    pub(crate) fn give(&mut self, page: usize, arrival: Arrival) {
+        if self.trace {
+            println!(
+                "{} {} <- {arrival:?}",
+                self.now, self.pages[page].profile.agent
+            );
+        }
+        let now = self.local(page);
+        let state = &mut self.pages[page];
+        note_end(&mut state.held, &arrival);
+        state.room.handle(arrival.input(), now, &mut state.document);
+        self.drain(page);
+        let state = &self.pages[page];
+        let is_traffic = matches!(arrival, Arrival::Edited | Arrival::Message(..));
+        let armed = state.armed.map(|(_, local)| local);
+        if is_traffic && state.room.is_quiet(armed) {
+            return;
+        }
+        if state.eager {
+            self.settle(page);
+        } else if !state.settles {
+            let load = state.load;
+            self.pages[page].settles = true;
+            self.after(0, move |world| {
+                let page = &world.pages[load.page];
+                if page.load == load && page.alive {
+                    world.settle(load.page);
+                }
+            });
+        }
+    }
+
+    fn settle(&mut self, page: usize) {
+        let now = self.local(page);
+        self.pages[page].settles = false;
+        for round in 0.. {
+            assert!(round < MAX_ROUNDS, "what settles does not come to rest");
+            let state = &mut self.pages[page];
+            state.room.settle(now, &mut state.document);
+            self.drain(page);
+            if !self.pages[page].room.needs_settling() {
+                break;
+            }
+        }
+        self.arm(page);
+    }
+
+    fn drain(&mut self, page: usize) {
+        let now = self.local(page);
+        loop {
+            let state = &mut self.pages[page];
+            let Some(output) = state.room.poll_output(now, &mut state.document) else {
+                return;
+            };
+            if self.trace {
+                println!(
+                    "{} {} -> {output:?}",
+                    self.now, self.pages[page].profile.agent
+                );
+            }
+            self.carry_out(page, output);
+        }
+    }
+
+    /// Sets the timer, unless it fires early enough as it is.
+    pub(crate) fn arm(&mut self, page: usize) {
+        let local = self.local(page);
+        let state = &self.pages[page];
+        let Some(due) = state.room.next_timeout(local) else {
+            self.pages[page].armed = None;
+            return;
+        };
+        if state.armed.is_some_and(|(_, armed)| armed <= due) {
+            return;
+        }
+        let (offset, (a, b)) = state.clock;
+        let at = (due.saturating_sub(offset) * b).div_ceil(a).max(self.now);
+        let (lag, load) = (state.lag, state.load);
+        let late = self.rng.u64(0..=lag);
+        let timer = (at + late, due);
+        self.pages[page].armed = Some(timer);
+        self.at(timer.0, move |world| {
+            let page = &world.pages[load.page];
+            let fires = page.load == load && page.alive && page.armed == Some(timer);
+            if fires && page.activity == Activity::Running {
+                world.fire(load.page);
+            }
+        });
+    }
+
+    fn fire(&mut self, page: usize) {
+        let now = self.now;
+        let state = &mut self.pages[page];
+        state.armed = None;
+        let (at, ticks) = &mut state.ticks;
+        (*at, *ticks) = if *at == now {
+            (now, *ticks + 1)
+        } else {
+            (now, 0)
+        };
+        assert!(*ticks < MAX_TICKS, "the timer stands still at {now}");
+        self.give(page, Arrival::Timeout);
+        if self.pages[page].armed.is_none() {
+            self.arm(page);
+        }
+    }
+
+    fn carry_out(&mut self, page: usize, output: Output) {
+        match output {
+            Output::Tell(news) => self.tell(page, news),
+            Output::KeepAlive(on) => {
+                self.pages[page].held.keep_alive = on;
+            }
+            Output::Send {
+                link,
+                channel,
+                message,
+            } => {
+                let id = self.connection_of(page, link);
+                self.send_direct(id, channel, message);
+            }
+            Output::Connection { link, command } => self.command_connection(page, link, command),
+            Output::Socket { socket, command } => {
+                let held = &self.pages[page].held;
+                let is_new = matches!(command, SocketCommand::Open { .. });
+                assert_ne!(held.sockets.contains_key(&socket), is_new, "{command:?}");
+                self.command_socket(page, socket, command);
+            }
+            Output::Broadcast(command) => self.command_broadcast(page, command),
+            Output::Transport {
+                transport,
+                run,
+                command,
+            } => self.command_transport(page, transport, run, command),
+            Output::Cipher(command) => self.command_cipher(page, command),
+        }
+    }
+
+    fn command_broadcast(&mut self, page: usize, command: BroadcastCommand) {
+        let state = &mut self.pages[page];
+        let held = &mut state.held;
+        match command {
+            BroadcastCommand::Listen { page } => {
+                assert!(state.profile.host.broadcast, "there are no such channels");
+                assert_eq!(held.listens, None);
+                held.listens = Some(page);
+            }
+            BroadcastCommand::Post { to, content } => {
+                held.outboxes.insert(to);
+                let message = BroadcastMessage {
+                    from: agent(&state.profile.agent),
+                    page: held.listens.expect("who posts listens"),
+                    content,
+                };
+                match &message.content {
+                    crdt_room::BroadcastContent::Binary(bytes) => self.traffic.count_bytes(bytes),
+                    crdt_room::BroadcastContent::Text(_) => self.traffic.speech += 1,
+                    _ => self.traffic.signals += 1,
+                }
+                let browser = state.profile.browser;
+                self.after(1, move |world| world.broadcast(browser, to, message));
+            }
+            BroadcastCommand::Forget { page } => {
+                assert!(held.outboxes.remove(&page), "forgets what it does not know");
+            }
+            BroadcastCommand::Close => {
+                assert!(held.listens.take().is_some(), "closes what is not open");
+            }
+        }
+    }
+
+    fn command_cipher(&mut self, page: usize, command: CipherCommand) {
+        let number = self.next_number();
+        let late = self.rng.u64(0..20);
+        let state = &mut self.pages[page];
+        let (load, held) = (state.load, &mut state.held);
+        // The key is derived from the secret and the room; all are in one room here.
+        let key = state.profile.secret.unwrap_or_default();
+        let jobs = held.key.map_or(0, |key| key.number);
+        let (event, of) = match command {
+            CipherCommand::DeriveKey => {
+                assert_eq!(held.key, None, "there is a key already");
+                held.key = Some(KeyState {
+                    number,
+                    is_ready: false,
+                });
+                let event = if state.profile.has_cipher {
+                    CipherEvent::Ready
+                } else {
+                    let reason = "no secure context".to_owned();
+                    CipherEvent::Unavailable { reason }
+                };
+                (event, number)
+            }
+            CipherCommand::Seal {
+                job,
+                plain,
+                context,
+            } => {
+                begin_job(held, job);
+                self.traffic.count_relayed(&plain);
+                let mut sealed = format!("{key}\n{context}\n").into_bytes();
+                sealed.extend(plain);
+                let result = Ok(STANDARD.encode(sealed));
+                (CipherEvent::Sealed { job, result }, jobs)
+            }
+            CipherCommand::Open {
+                job,
+                sealed,
+                context,
+            } => {
+                begin_job(held, job);
+                let sealed = STANDARD.decode(sealed).unwrap_or_default();
+                let header = format!("{key}\n{context}\n");
+                let plain = sealed.strip_prefix(header.as_bytes()).map(<[u8]>::to_vec);
+                (CipherEvent::Opened { job, plain }, jobs)
+            }
+            CipherCommand::Forget => {
+                assert!(held.key.take().is_some(), "there is no key");
+                held.jobs.clear();
+                return;
+            }
+        };
+        self.after(late, move |world| {
+            let key = world.pages[load.page].held.key;
+            if world.pages[load.page].load == load && key.is_some_and(|key| key.number == of) {
+                world.deliver(load, Arrival::Cipher(event));
+            }
+        });
+    }
+}
+
+fn begin_job(held: &mut Held, job: u32) {
+    assert!(held.key.is_some_and(|key| key.is_ready), "there is no key");
+    assert!(held.jobs.insert(job), "the job {job} is under way");
+}
+
+/// Takes in what an arrival says of what is open, as the room does.
+fn note_end(held: &mut Held, arrival: &Arrival) {
+    match arrival {
+        Arrival::Socket(socket, SocketEvent::Closed { .. } | SocketEvent::Refused { .. }) => {
+            held.sockets.remove(socket);
+        }
+        Arrival::Connection(
+            link,
+            ConnectionEvent::Refused { .. } | ConnectionEvent::TooMany { .. },
+        ) => {
+            held.connections.remove(link);
+        }
+        Arrival::Cipher(CipherEvent::Ready) => {
+            if let Some(key) = &mut held.key {
+                key.is_ready = true;
+            }
+        }
+        Arrival::Cipher(CipherEvent::Sealed { job, .. } | CipherEvent::Opened { job, .. }) => {
+            held.jobs.remove(job);
+        }
+        _ => {}
+    }
+}

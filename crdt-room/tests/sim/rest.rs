@@ -1,0 +1,147 @@
+//! How every scenario ends: converged, silent, and in the end closed.
+
+use crdt_room::{Call, Phase};
+
+use crate::page::Activity;
+use crate::world::World;
+
+/// How often the user of a page that gave up connects again.
+const TRY_AGAIN: u64 = 5_000;
+
+/// How long rooms get to come to rest, and how long they are watched then.
+const SETTLING: u64 = 10_000;
+const WATCHED: u64 = 20_000;
+
+impl World {
+    /// Lets time pass until all is as it has to be; how long that took. Users whose page gave up
+    /// connect again.
+    pub(crate) fn converge(&mut self, at_most: u64) -> u64 {
+        let start = self.now;
+        let mut tried = self.now;
+        loop {
+            let complaints = self.complaints();
+            if complaints.is_empty() {
+                return self.now - start;
+            }
+            assert!(
+                self.now - start < at_most,
+                "not at rest after {at_most} ms:\n{}\n{}",
+                complaints.join("\n"),
+                self.picture()
+            );
+            if self.now - tried >= TRY_AGAIN {
+                tried = self.now;
+                self.connect_the_lost();
+            }
+            self.run(250);
+        }
+    }
+
+    /// Users who want to be connected, and are not, and whose page does not try, connect.
+    pub(crate) fn connect_the_lost(&mut self) {
+        for page in self.members() {
+            let state = self.pages[page].status().state;
+            if matches!(state, Phase::Error | Phase::Disconnected) {
+                self.connect(page);
+            }
+        }
+    }
+
+    /// Everybody holds the same, is silent, and says what is true.
+    pub(crate) fn assert_at_rest(&mut self) {
+        self.run(SETTLING);
+        let before = self.traffic.clone();
+        let errors = self.count(|page| page.told.errors.len());
+        let statuses = self.count(|page| page.told.statuses);
+        let frames = self.servers.iter().map(|server| server.frames).sum::<u64>();
+        let since = self.now;
+        self.run(WATCHED);
+        let complaints = self.complaints();
+        assert!(
+            complaints.is_empty(),
+            "no longer at rest:\n{}\n{}",
+            complaints.join("\n"),
+            self.picture()
+        );
+        let after = &self.traffic;
+        assert_eq!(
+            (after.speech, after.receipts),
+            (before.speech, before.receipts),
+            "not silent since {since}: {}",
+            self.picture()
+        );
+        // Whoever cannot be reached is tried again for ever.
+        if !self.is_troubled() {
+            assert_eq!(after.signals, before.signals, "signals since {since}");
+            let told = self.count(|page| page.told.errors.len()) - errors;
+            assert_eq!(told, 0, "errors since {since}");
+            let told = self.count(|page| page.told.statuses) - statuses;
+            assert_eq!(told, 0, "news since {since}");
+        } else {
+            let frames = self.servers.iter().map(|server| server.frames).sum::<u64>() - frames;
+            let pairs = (self.pages.len() * self.pages.len()) as u64;
+            let relayed = after.relayed - before.relayed;
+            assert!(
+                frames - relayed.min(frames) <= pairs * 40,
+                "{frames} frames"
+            );
+        }
+        self.assert_bounded();
+        for page in &self.pages {
+            assert_eq!(page.told.diverged, 0, "{}", page.picture());
+        }
+    }
+
+    /// Whether a direct connection is wanted somewhere that cannot be.
+    fn is_troubled(&self) -> bool {
+        self.has_unreachable() || !self.blocked.is_empty()
+    }
+
+    /// Nothing waits anywhere.
+    fn assert_bounded(&self) {
+        let sockets = self.sockets.values();
+        assert_eq!(sockets.map(|socket| socket.buffered).sum::<usize>(), 0);
+        let connections = self.connections.values();
+        let waiting: usize = connections.map(|end| end.path.buffered).sum();
+        assert_eq!(waiting, 0, "bytes wait in connections");
+        for page in &self.pages {
+            assert!(page.held.jobs.is_empty(), "the cipher is at work");
+            assert!(page.backlog.is_empty());
+        }
+    }
+
+    fn count(&self, of: impl Fn(&crate::page::Page) -> usize) -> usize {
+        self.pages.iter().map(of).sum()
+    }
+
+    /// Everybody leaves, one after the other: nothing stays open, and those who stay see it.
+    pub(crate) fn assert_closes(&mut self) {
+        for page in 0..self.pages.len() {
+            if !self.pages[page].alive {
+                continue;
+            }
+            assert_eq!(self.pages[page].activity, Activity::Running);
+            if page % 2 == 0 {
+                self.disconnect(page);
+            } else {
+                self.pages[page].wanted = false;
+                self.call(page, Call::Destroy);
+            }
+            let picture = self.pages[page].picture();
+            let state = &self.pages[page];
+            assert!(state.held.is_empty(), "something is open: {picture}");
+            let status = state.status();
+            assert_eq!(status.state, Phase::Disconnected, "{picture}");
+            assert!(!status.connected && status.peers.is_empty(), "{picture}");
+            assert!(status.links.is_empty(), "{picture}");
+            let local = self.local(page);
+            let due = self.pages[page].room.next_timeout(local);
+            assert_eq!(due, None, "a timer without a purpose: {picture}");
+            self.run(300);
+        }
+        self.run(60_000);
+        assert!(self.connections.is_empty(), "connections stay open");
+        let sockets: Vec<&u32> = self.sockets.keys().collect();
+        assert!(sockets.is_empty(), "sockets stay open: {sockets:?}");
+    }
+}

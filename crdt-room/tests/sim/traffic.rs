@@ -1,0 +1,63 @@
+//! What pages send to each other and to the servers, counted.
+
+use crdt_sync::Outgoing;
+
+/// The first byte of a ping, and of a pong.
+const HEARTBEATS: [u8; 2] = [0x05, 0x06];
+
+/// The first byte of a message that says what has come.
+const RECEIPT: u8 = 0x40;
+
+/// A relayed message begins with its kind and the number of the relay link.
+const RELAY_HEADER: usize = 5;
+
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Traffic {
+    /// Messages between pages that are neither heartbeats nor receipts.
+    pub(crate) speech: u64,
+    pub(crate) receipts: u64,
+    /// Frames to servers other than relayed messages.
+    pub(crate) signals: u64,
+    pub(crate) heartbeats: u64,
+    pub(crate) bytes: u64,
+    /// Messages that went through a server.
+    pub(crate) relayed: u64,
+}
+
+impl Traffic {
+    pub(crate) fn count(&mut self, message: &Outgoing) {
+        match message {
+            Outgoing::Binary(bytes) => self.count_bytes(bytes),
+            Outgoing::Text(text) => {
+                self.bytes += text.len() as u64;
+                if text.contains(r#""type":"frontier""#) {
+                    self.heartbeats += 1;
+                } else {
+                    self.speech += 1;
+                }
+            }
+        }
+    }
+
+    pub(crate) fn count_bytes(&mut self, message: &[u8]) {
+        self.bytes += message.len() as u64;
+        match message.first() {
+            Some(kind) if HEARTBEATS.contains(kind) => self.heartbeats += 1,
+            Some(&RECEIPT) => self.receipts += 1,
+            _ => self.speech += 1,
+        }
+    }
+
+    /// A message on its way into the cipher.
+    pub(crate) fn count_relayed(&mut self, plain: &[u8]) {
+        self.relayed += 1;
+        match plain.first() {
+            Some(0) => {
+                let text = String::from_utf8_lossy(&plain[RELAY_HEADER..]);
+                self.count(&Outgoing::Text(text.into_owned()));
+            }
+            Some(1) => self.count_bytes(&plain[RELAY_HEADER..]),
+            _ => self.speech += 1,
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! What has to be so once the network is well: an oracle that knows who can reach whom, against what
+//! the rooms hold and say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crdt_room::{LinkKind, LinkState, PeerLink, Phase, TransportState};
+
+use crate::page::Page;
+use crate::world::{World, pair};
+
+/// The kinds of link in the order in which they are preferred.
+const PREFERRED: [LinkKind; 4] = [
+    LinkKind::Broadcast,
+    LinkKind::Custom,
+    LinkKind::WebRtc,
+    LinkKind::Relay,
+];
+
+/// With more members than this a member is not linked to every other one.
+const FULL_MESH: usize = 9;
+
+impl World {
+    /// The pages that are in the room, or want to be.
+    pub(crate) fn members(&self) -> Vec<usize> {
+        let is_member = |page: &usize| self.pages[*page].alive && self.pages[*page].wanted;
+        (0..self.pages.len()).filter(is_member).collect()
+    }
+
+    /// Whether a server names two pages to each other.
+    pub(crate) fn share_server(&self, a: usize, b: usize) -> bool {
+        let of = |page: usize| &self.pages[page].profile.servers;
+        let both = of(a).iter().filter(|server| of(b).contains(server));
+        both.into_iter().any(|server| self.servers[*server].is_up)
+    }
+
+    fn share_cable(&self, a: usize, b: usize) -> bool {
+        self.cables.iter().any(|cable| {
+            !cable.is_cut
+                && pair(cable.ends[0].page, cable.ends[1].page) == pair(a, b)
+                && cable
+                    .ends
+                    .iter()
+                    .all(|end| self.pages[end.page].transports.contains(&end.transport))
+        })
+    }
+
+    /// The kind of link that is to carry the edits between two pages.
+    pub(crate) fn best_way(&self, a: usize, b: usize) -> Option<LinkKind> {
+        let [one, other] = [&self.pages[a], &self.pages[b]].map(|page| &page.profile);
+        let met = self.share_server(a, b);
+        PREFERRED.into_iter().find(|kind| {
+            let is_possible = one.can(*kind) && other.can(*kind);
+            is_possible
+                && match kind {
+                    LinkKind::Broadcast => met && one.browser == other.browser,
+                    LinkKind::Custom => self.share_cable(a, b),
+                    LinkKind::WebRtc => met && self.is_reachable(a, b),
+                    LinkKind::Relay => met && one.secret == other.secret,
+                }
+        })
+    }
+
+    /// Those who are linked with each other over any number of links.
+    fn groups(&self) -> Vec<Vec<usize>> {
+        let mut groups: Vec<Vec<usize>> = Vec::new();
+        let mut left: BTreeSet<usize> = self.members().into_iter().collect();
+        while let Some(first) = left.pop_first() {
+            let mut group = vec![first];
+            let mut at = 0;
+            while let Some(&member) = group.get(at) {
+                let near = left.iter().copied();
+                let near: Vec<usize> = near
+                    .filter(|other| self.best_way(member, *other).is_some())
+                    .collect();
+                left.retain(|other| !near.contains(other));
+                group.extend(near);
+                at += 1;
+            }
+            groups.push(group);
+        }
+        groups
+    }
+
+    /// Whether somebody cannot be reached by somebody whom a server names to it.
+    pub(crate) fn has_unreachable(&self) -> bool {
+        let members = self.members();
+        let apart = |a: &usize| {
+            members
+                .iter()
+                .any(|b| a != b && self.share_server(*a, *b) && self.best_way(*a, *b).is_none())
+        };
+        members.iter().any(apart)
+    }
+
+    /// Everything that is not as it has to be; empty once the rooms are at rest.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for group in self.groups() {
+            self.compare_documents(&group, &mut all);
+            self.compare_presence(&group, &mut all);
+        }
+        for page in self.members() {
+            let mut of_page = Vec::new();
+            self.check_page(page, &mut of_page);
+            let name = &self.pages[page].profile.agent;
+            all.extend(of_page.into_iter().map(|text| format!("{name}: {text}")));
+        }
+        all
+    }
+
+    fn compare_documents(&self, group: &[usize], all: &mut Vec<String>) {
+        let first = &self.pages[group[0]];
+        let (text, summary) = (first.document.text(), first.document.summary());
+        for page in group.iter().map(|page| &self.pages[*page]) {
+            let name = &page.profile.agent;
+            if page.document.summary() != summary || page.document.text() != text {
+                all.push(format!("{name} and {} differ", first.profile.agent));
+            }
+            // A page that lost events at its end, and had sent on what builds on them, leaves others
+            // with something that can never be applied.
+            if page
+                .document
+                .missing()
+                .iter()
+                .any(|id| summary.contains(id))
+            {
+                all.push(format!("{name} waits for what it has"));
+            }
+            if !page.mirror.iter().copied().eq(page.document.text().chars()) {
+                all.push(format!("{name}: the splices make another text"));
+            }
+        }
+    }
+
+    fn compare_presence(&self, group: &[usize], all: &mut Vec<String>) {
+        for page in group {
+            let others = group.iter().filter(|other| *other != page);
+            let others = others.map(|other| &self.pages[*other]);
+            let shown: BTreeMap<u64, &BTreeMap<String, String>> = others
+                .filter(|other| !other.presence.is_empty())
+                .map(|other| (other.room.page(), &other.presence))
+                .collect();
+            let seen = self.pages[*page].told.presence.iter();
+            let seen: BTreeMap<u64, &BTreeMap<String, String>> = seen
+                .filter(|(_, fields)| !fields.is_empty())
+                .map(|(session, fields)| (*session, fields))
+                .collect();
+            if seen != shown {
+                let name = &self.pages[*page].profile.agent;
+                all.push(format!("{name} sees the presence {seen:?} of {shown:?}"));
+            }
+        }
+    }
+
+    fn check_page(&self, number: usize, all: &mut Vec<String>) {
+        let page = &self.pages[number];
+        let status = page.status();
+        let told = &page.told;
+        let pending = (1..=page.calls).find(|call| !told.ended.contains_key(call));
+        if let Some(call) = pending {
+            all.push(format!("the call {call} did not end"));
+        }
+        let servers = &page.profile.servers;
+        let has_room = servers.is_empty() || servers.iter().any(|at| self.servers[*at].is_up);
+        if (status.state == Phase::Connected) != has_room {
+            all.push(format!("{:?} in the room {has_room}", status.state));
+        }
+        if has_room && status.error.is_some() {
+            all.push(format!("an error is shown: {:?}", status.error));
+        }
+        let shown = told.status.as_ref();
+        if shown.is_none_or(|shown| status.differs_visibly(shown)) {
+            all.push("the status is another one than was told".to_owned());
+        }
+        if !status.peers.iter().eq(&told.peers) {
+            all.push(format!("the peers are not those told: {:?}", told.peers));
+        }
+        self.check_links(number, &status.links, all);
+        let links = status.links.iter();
+        let open: BTreeSet<&String> = links
+            .filter(|link| link.state == LinkState::Open)
+            .map(|link| &link.peer)
+            .collect();
+        if !status.peers.iter().eq(open) {
+            all.push(format!("the peers are not the linked: {:?}", status.peers));
+        }
+        for transport in &status.transports {
+            if transport.state == TransportState::Open && transport.problem.is_some() {
+                all.push(format!("an open transport has a problem: {transport:?}"));
+            }
+        }
+        self.check_doctor(page, all);
+    }
+
+    /// Who is named, as what.
+    fn check_links(&self, number: usize, links: &[PeerLink], all: &mut Vec<String>) {
+        let members = self.members();
+        let is_full = members.len() <= FULL_MESH;
+        let mut expected = BTreeSet::new();
+        for other in members.into_iter().filter(|other| *other != number) {
+            let name = self.pages[other].profile.agent.as_str();
+            let best = self.best_way(number, other);
+            if best.is_none() && !self.share_server(number, other) {
+                continue;
+            }
+            expected.insert(name);
+            let mut entries = links.iter().filter(|link| link.peer == name);
+            let (Some(link), None) = (entries.next(), entries.next()) else {
+                all.push(format!("{name} has not one entry: {links:?}"));
+                continue;
+            };
+            let is_named = link.problem.is_some() && link.problem_stage.is_some();
+            let is_right = match best {
+                Some(_) if !is_full && link.state == LinkState::Indirect => link.problem.is_none(),
+                Some(kind) => {
+                    link.state == LinkState::Open
+                        && link.link == kind
+                        && link.synced
+                        && link.behind == Some(0)
+                        && link.problem.is_none()
+                        && link.problem_stage.is_none()
+                }
+                None => link.state != LinkState::Open && is_named && !link.synced,
+            };
+            if !is_right {
+                all.push(format!("not as {best:?} would have it: {link:?}"));
+            }
+            let equal =
+                self.pages[number].document.summary() == self.pages[other].document.summary();
+            if link.synced && !equal {
+                all.push(format!("{name} is synced, and has not the same"));
+            }
+        }
+        let ghosts = links
+            .iter()
+            .filter(|link| !expected.contains(link.peer.as_str()));
+        all.extend(ghosts.map(|link| format!("nobody is behind {link:?}")));
+    }
+
+    fn check_doctor(&self, page: &Page, all: &mut Vec<String>) {
+        let diagnosis = page.room.doctor(&page.document);
+        let diagnosis = serde_json::to_value(&diagnosis).expect("a diagnosis is JSON");
+        let message = diagnosis["message"].as_str().unwrap_or_default();
+        let number = page.load.page;
+        let members = self.members();
+        let unreachable = members.iter().any(|other| {
+            *other != number
+                && self.share_server(number, *other)
+                && self.best_way(number, *other).is_none()
+        });
+        if diagnosis["stage"].is_null() == unreachable {
+            all.push(format!("unreachable {unreachable}, but {diagnosis}"));
+        }
+        if diagnosis["stage"].is_null() != diagnosis["advice"].is_null() {
+            all.push(format!("advice without a problem, or none: {diagnosis}"));
+        }
+        let is_alone = page.status().links.is_empty();
+        let is_well = message.starts_with("all is well")
+            || is_alone && message == "connected; nobody else is in the room";
+        if !unreachable && !is_well {
+            all.push(format!("the doctor says {message:?}"));
+        }
+    }
+}
