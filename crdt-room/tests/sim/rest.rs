@@ -12,6 +12,9 @@ const TRY_AGAIN: u64 = 5_000;
 const SETTLING: u64 = 10_000;
 const WATCHED: u64 = 20_000;
 
+/// What may be under way at rest, in bytes.
+const FEW_BYTES: usize = 2_048;
+
 impl World {
     /// Lets time pass until all is as it has to be; how long that took. Users whose page gave up
     /// connect again.
@@ -71,7 +74,7 @@ impl World {
             self.picture()
         );
         // Whoever cannot be reached is tried again for ever.
-        if !self.is_troubled() {
+        if !self.has_unreachable() && !self.has_vain_attempts() {
             assert_eq!(after.signals, before.signals, "signals since {since}");
             let told = self.count(|page| page.told.errors.len()) - errors;
             assert_eq!(told, 0, "errors since {since}");
@@ -92,20 +95,17 @@ impl World {
         }
     }
 
-    /// Whether a direct connection is wanted somewhere that cannot be.
-    fn is_troubled(&self) -> bool {
-        self.has_unreachable() || !self.blocked.is_empty()
-    }
-
-    /// Nothing waits anywhere.
+    /// Nothing waits anywhere, but for a heartbeat here and there.
     fn assert_bounded(&self) {
         let sockets = self.sockets.values();
-        assert_eq!(sockets.map(|socket| socket.buffered).sum::<usize>(), 0);
+        let waiting = sockets.map(|socket| socket.buffered).sum::<usize>();
+        assert!(waiting <= FEW_BYTES, "{waiting} bytes wait in sockets");
         let connections = self.connections.values();
-        let waiting: usize = connections.map(|end| end.path.buffered).sum();
-        assert_eq!(waiting, 0, "bytes wait in connections");
+        let waiting = connections.map(|end| end.path.buffered).sum::<usize>();
+        assert!(waiting <= FEW_BYTES, "{waiting} bytes wait in connections");
         for page in &self.pages {
-            assert!(page.held.jobs.is_empty(), "the cipher is at work");
+            let jobs = page.held.jobs.len();
+            assert!(jobs <= 2, "{jobs} jobs of the cipher are under way");
             assert!(page.backlog.is_empty());
         }
     }

@@ -92,6 +92,21 @@ impl World {
         members.iter().any(apart)
     }
 
+    /// Whether a direct connection is tried for again and again somewhere that cannot be: from a page
+    /// that may use one, to a page that is not of the same browser.
+    pub(crate) fn has_vain_attempts(&self) -> bool {
+        let members = self.members();
+        let in_vain = |a: usize, b: usize| {
+            let can = |page: usize| self.pages[page].profile.can(LinkKind::WebRtc);
+            let is_possible = can(a) && can(b) && self.is_reachable(a, b);
+            let is_local = self.best_way(a, b) == Some(LinkKind::Broadcast);
+            a != b && self.share_server(a, b) && can(a) && !is_possible && !is_local
+        };
+        members
+            .iter()
+            .any(|a| members.iter().any(|b| in_vain(*a, *b)))
+    }
+
     /// Everything that is not as it has to be; empty once the rooms are at rest.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let mut all = Vec::new();
@@ -248,13 +263,20 @@ impl World {
                 && self.share_server(number, *other)
                 && self.best_way(number, *other).is_none()
         });
-        if diagnosis["stage"].is_null() == unreachable {
-            all.push(format!("unreachable {unreachable}, but {diagnosis}"));
-        }
         if diagnosis["stage"].is_null() != diagnosis["advice"].is_null() {
             all.push(format!("advice without a problem, or none: {diagnosis}"));
         }
+        // A transport without another end is nobody's, and may be named as well.
+        let has_loose_end = page.status().transports.iter().any(|transport| {
+            transport.state != TransportState::Open && transport.problem.is_some()
+        });
+        if has_loose_end {
+            return;
+        }
         let is_alone = page.status().links.is_empty();
+        if diagnosis["stage"].is_null() == unreachable {
+            all.push(format!("unreachable {unreachable}, but {diagnosis}"));
+        }
         let is_well = message.starts_with("all is well")
             || is_alone && message == "connected; nobody else is in the room";
         if !unreachable && !is_well {
