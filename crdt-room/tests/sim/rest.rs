@@ -73,6 +73,9 @@ impl World {
             "not silent since {since}: {}",
             self.picture()
         );
+        if !self.needs_relay() {
+            assert_eq!(after.relayed, before.relayed, "relayed since {since}");
+        }
         // Whoever cannot be reached is tried again for ever.
         if !self.has_unreachable() && !self.has_vain_attempts() {
             assert_eq!(after.signals, before.signals, "signals since {since}");

@@ -8,8 +8,8 @@ const HEARTBEATS: [u8; 2] = [0x05, 0x06];
 /// The first byte of a message that says what has come.
 const RECEIPT: u8 = 0x40;
 
-/// A relayed message begins with its kind and the number of the relay link.
-const RELAY_HEADER: usize = 5;
+/// A relayed message begins with its kind and the numbers of two relay links.
+const RELAY_HEADER: usize = 9;
 
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Traffic {
@@ -51,7 +51,7 @@ impl Traffic {
     /// A message on its way into the cipher.
     pub(crate) fn count_relayed(&mut self, plain: &[u8]) {
         self.relayed += 1;
-        match plain.first() {
+        match plain.first().map(|kind| kind & 0x7f) {
             Some(0) => {
                 let text = String::from_utf8_lossy(&plain[RELAY_HEADER..]);
                 self.count(&Outgoing::Text(text.into_owned()));

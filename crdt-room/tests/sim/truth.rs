@@ -92,6 +92,20 @@ impl World {
         members.iter().any(apart)
     }
 
+    /// Whether there is no better way than the relay somewhere, or none that it would be tried for in vain.
+    pub(crate) fn needs_relay(&self) -> bool {
+        let members = self.members();
+        let needs = |a: usize, b: usize| {
+            let best = self.best_way(a, b);
+            let is_tried = self.pages[a].profile.can(LinkKind::Relay);
+            let has_better = matches!(best, Some(LinkKind::Broadcast | LinkKind::WebRtc));
+            a != b && self.share_server(a, b) && is_tried && !has_better
+        };
+        members
+            .iter()
+            .any(|a| members.iter().any(|b| needs(*a, *b)))
+    }
+
     /// Whether a direct connection is tried for again and again somewhere that cannot be: from a page
     /// that may use one, to a page that is not of the same browser.
     pub(crate) fn has_vain_attempts(&self) -> bool {
