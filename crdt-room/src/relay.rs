@@ -8,7 +8,10 @@
 //! A link at one end belongs to one link at the other, since the engines begin anew together. Links are
 //! numbered, and every message names its own and the one that it answers. A new link answers none until
 //! it hears the other end; a message that answers none, of a newer link than the one heard so far, says that
-//! the other end began anew, and this end follows with a link that answers it from the start.
+//! the other end began anew, and this end follows with a link that answers it from the start. A message that
+//! answers a link which is over is answered by a farewell, and makes no link.
+//!
+//! Every message says whether its sender has a better link. A link stands as long as either end has none.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -29,10 +32,6 @@ pub(crate) const CAPABILITY: &str = "relay";
 /// asks for it again.
 const MAX_WAITING: usize = 4096;
 const MAX_WAITING_BYTES: usize = 16 << 20;
-
-/// How long a peer that gave its link up is left alone, although we see no better link yet: the better one
-/// comes up at both ends at nearly the same time.
-const REST_MILLIS: Millis = 500;
 
 /// All relay links, and the key that they share.
 #[derive(Debug, Default)]
@@ -64,13 +63,13 @@ pub(crate) struct Relay {
 struct Peer {
     /// It has a key, too.
     is_able: bool,
-    /// It uses the relay, although we may see no need.
+    /// We have no better link to it.
+    is_needed: bool,
+    /// It has no better link to us, as it said last.
     asks: bool,
     /// The newest of its links that is over for us.
     over: u32,
     link: Option<RelayLink>,
-    /// It gave its link up, and none is made until then.
-    rests_until: Option<Millis>,
     /// Why the last link failed.
     problem: Option<String>,
 }
@@ -162,16 +161,14 @@ impl Relay {
         is_needed: bool,
         server: Option<ServerId>,
         numbers: &mut LinkNumbers,
-        now: Millis,
     ) -> Vec<RelayAction> {
         let server = server.filter(|_| self.is_ready);
         let Some(peer) = self.peers.get_mut(id) else {
             return Vec::new();
         };
-        peer.rests_until.take_if(|until| *until <= now);
-        let is_needed = is_needed && peer.rests_until.is_none();
+        let was_needed = std::mem::replace(&mut peer.is_needed, is_needed);
         let is_wanted = peer.is_able && (is_needed || peer.asks);
-        match (&peer.link, server.filter(|_| is_wanted)) {
+        match (peer.link, server.filter(|_| is_wanted)) {
             (None, Some(server)) => self.raise(id, server, 0, numbers),
             (Some(_), None) => self.lower(id, server.is_some()),
             // What was under way by the other server may be lost: with a new link both sides say what
@@ -180,6 +177,10 @@ impl Relay {
                 let mut actions = self.lower(id, false);
                 actions.extend(self.raise(id, server, 0, numbers));
                 actions
+            }
+            (Some(link), Some(_)) if is_needed != was_needed => {
+                self.put(id, link, Content::Need);
+                Vec::new()
             }
             _ => Vec::new(),
         }
@@ -217,7 +218,6 @@ impl Relay {
         event: CipherEvent,
         server: impl Fn(&AgentId) -> Option<ServerId>,
         numbers: &mut LinkNumbers,
-        now: Millis,
     ) -> Vec<RelayAction> {
         match event {
             CipherEvent::Ready => {
@@ -245,7 +245,7 @@ impl Relay {
                     return Vec::new();
                 };
                 match plain.as_deref().and_then(Frame::decode) {
-                    Some(frame) => self.opened(&from, frame, server(&from), numbers, now),
+                    Some(frame) => self.opened(&from, frame, server(&from), numbers),
                     None => self.unreadable(from),
                 }
             }
@@ -262,10 +262,9 @@ impl Relay {
         outputs
     }
 
-    /// When [`advance`](Self::advance) or [`plan`](Self::plan) is due.
+    /// When [`advance`](Self::advance) is due.
     pub(crate) fn deadline(&self) -> Option<Millis> {
-        let rests = self.peers.values().filter_map(|peer| peer.rests_until);
-        rests.chain(self.resume_at).min()
+        self.resume_at
     }
 
     /// How many bytes wait to be sealed.
@@ -307,11 +306,17 @@ impl Relay {
     }
 
     fn put(&mut self, to: &AgentId, link: RelayLink, content: Content) {
+        let is_needed = self.peers.get(to).is_some_and(|peer| peer.is_needed);
         let frame = Frame {
             epoch: link.epoch,
             answers: link.answers,
+            is_needed,
             content,
         };
+        self.put_frame(to, &frame);
+    }
+
+    fn put_frame(&mut self, to: &AgentId, frame: &Frame) {
         let plain = frame.encode();
         self.outbox_bytes += plain.len();
         self.outbox.push_back((to.clone(), plain));
@@ -377,37 +382,43 @@ impl Relay {
         frame: Frame,
         server: Option<ServerId>,
         numbers: &mut LinkNumbers,
-        now: Millis,
     ) -> Vec<RelayAction> {
         let Frame {
             epoch,
             answers,
+            is_needed,
             content,
         } = frame;
-        let Some(peer) = self.peers.get_mut(from).filter(|peer| epoch > peer.over) else {
+        let Some(peer) = self.peers.get_mut(from) else {
             return Vec::new();
         };
         let present = peer.link.map_or(0, |link| link.epoch);
-        // It answers a link that is over here: its sender hears of the present one, or has given up.
-        let is_stale = answers != 0 && answers != present;
-        if is_stale || peer.link.is_some_and(|link| link.answers > epoch) {
+        if answers != 0 && answers != present {
+            // It answers a link that is over here, and may not have heard.
+            if content != Content::Bye {
+                self.dismiss(from, answers, epoch);
+            }
+            return Vec::new();
+        }
+        // A link that was over here goes on where it answers the present one.
+        let is_over = answers == 0 && epoch <= peer.over;
+        if is_over || peer.link.is_some_and(|link| link.answers > epoch) {
             return Vec::new();
         }
         let message = match content {
-            Content::Text(text) => Outgoing::Text(text),
-            Content::Binary(bytes) => Outgoing::Binary(bytes),
+            Content::Text(text) => Some(Outgoing::Text(text)),
+            Content::Binary(bytes) => Some(Outgoing::Binary(bytes)),
+            Content::Need => None,
             Content::Bye => {
-                peer.rests_until = Some(now.saturating_add(REST_MILLIS));
-                let link = peer.close();
                 peer.over = epoch;
-                return link
-                    .map(|link| RelayAction::Down(link.link))
-                    .into_iter()
-                    .collect();
+                let concerns_link = |link: &RelayLink| answers != 0 || link.answers == epoch;
+                let link = peer.link.filter(concerns_link);
+                let closed = link.and_then(|_| peer.close());
+                let closed = closed.map(|link| RelayAction::Down(link.link));
+                return closed.into_iter().collect();
             }
         };
-        peer.asks = true;
-        peer.rests_until = None;
+        peer.asks = is_needed;
         let mut actions = Vec::new();
         match &mut peer.link {
             Some(link) if link.answers == epoch => {}
@@ -438,8 +449,19 @@ impl Relay {
         };
         link.is_heard = true;
         peer.problem = None;
-        actions.push(RelayAction::Received(link.link, message));
+        actions.extend(message.map(|message| RelayAction::Received(link.link, message)));
         actions
+    }
+
+    /// Tells a peer that our link `epoch` is over, which its link `answers` belongs to.
+    fn dismiss(&mut self, peer: &AgentId, epoch: u32, answers: u32) {
+        let bye = Frame {
+            epoch,
+            answers,
+            is_needed: false,
+            content: Content::Bye,
+        };
+        self.put_frame(peer, &bye);
     }
 
     fn seal_next(&mut self, parties: &Parties<'_>, now: Millis) -> Option<Output> {

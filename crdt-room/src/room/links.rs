@@ -261,9 +261,7 @@ impl Room {
     pub(super) fn on_cipher(&mut self, event: CipherEvent, now: Millis, document: &mut Document) {
         let (members, signaling) = (&self.members, &self.signaling);
         let server = |id: &AgentId| members.server_of(id, |server| signaling.is_joined(server));
-        let actions = self
-            .relay
-            .handle(event, server, &mut self.link_numbers, now);
+        let actions = self.relay.handle(event, server, &mut self.link_numbers);
         self.on_relay(actions, now, document);
         self.advance_relay(now);
     }
@@ -280,7 +278,7 @@ impl Room {
             let is_needed = is_planned && !is_local && !self.direct.carries(&id);
             let server = self.server_of(&id);
             let numbers = &mut self.link_numbers;
-            let actions = self.relay.plan(&id, is_needed, server, numbers, now);
+            let actions = self.relay.plan(&id, is_needed, server, numbers);
             self.on_relay(actions, now, document);
         }
     }

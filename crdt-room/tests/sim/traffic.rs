@@ -52,11 +52,11 @@ impl Traffic {
     pub(crate) fn count_relayed(&mut self, plain: &[u8]) {
         self.relayed += 1;
         match plain.first().map(|kind| kind & 0x7f) {
-            Some(0) => {
+            Some(3) => {
                 let text = String::from_utf8_lossy(&plain[RELAY_HEADER..]);
                 self.count(&Outgoing::Text(text.into_owned()));
             }
-            Some(1) => self.count_bytes(&plain[RELAY_HEADER..]),
+            Some(4) => self.count_bytes(&plain[RELAY_HEADER..]),
             _ => self.speech += 1,
         }
     }
