@@ -66,6 +66,11 @@ pub struct Config {
           value_parser = clap::value_parser!(u64).range(1..))]
     pub handshake_timeout_seconds: u64,
 
+    /// How long a client may take to read 16 KiB of the answer to a request
+    #[arg(long, env = "STALL_TIMEOUT_SECONDS", default_value_t = 20, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub stall_timeout_seconds: u64,
+
     /// How many messages may wait for a client before it is dropped as too slow
     #[arg(long, env = "MAX_QUEUED_MESSAGES", default_value_t = 1024, value_name = "N",
           value_parser = at_least_one)]
@@ -80,7 +85,8 @@ pub struct Config {
     #[arg(long, env = "TRUST_FORWARDED_FOR")]
     pub trust_forwarded_for: bool,
 
-    /// How many sockets may be open at a time; 0 is no limit
+    /// How many sockets may be open at a time, and how many connections for other requests; 0 is no
+    /// limit
     #[arg(
         long,
         env = "MAX_CONNECTIONS",
@@ -89,7 +95,8 @@ pub struct Config {
     )]
     pub max_connections: usize,
 
-    /// How many sockets one address may have open; 0 is no limit. This machine has none
+    /// How many sockets one address may have open, and how many connections for other requests; 0 is
+    /// no limit. This machine has none
     #[arg(
         long,
         env = "MAX_CONNECTIONS_PER_ADDRESS",
@@ -254,6 +261,10 @@ impl Config {
 
     pub(crate) fn handshake_timeout(&self) -> Duration {
         Duration::from_secs(self.handshake_timeout_seconds)
+    }
+
+    pub(crate) fn stall_timeout(&self) -> Duration {
+        Duration::from_secs(self.stall_timeout_seconds)
     }
 
     pub(crate) fn drain_timeout(&self) -> Duration {
@@ -443,6 +454,7 @@ mod tests {
             ("--allow-origin", "https://*"),
             ("--token-secret-file", "/no/such/file"),
             ("--handshake-timeout-seconds", "0"),
+            ("--stall-timeout-seconds", "0"),
             ("--max-queued-messages", "0"),
             ("--threads", "0"),
             ("--store-room-bytes", "0"),

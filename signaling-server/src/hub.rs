@@ -30,7 +30,7 @@ pub(crate) struct Hub {
     /// Every upgraded socket's task; hyper does not know of them any more.
     pub(crate) sockets: TaskTracker,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) door: Arc<Door>,
+    pub(crate) door: Door,
     /// What checks join tokens; everybody may come in where there is none.
     pub(crate) tokens: Option<Tokens>,
     pub(crate) greeter: Greeter,
@@ -55,6 +55,7 @@ impl Hub {
             config.max_connections,
             config.max_connections_per_address,
             config.handshakes_per_minute,
+            metrics.requests.clone(),
             metrics.connections.clone(),
         );
         let tokens = config
@@ -77,7 +78,7 @@ impl Hub {
         Ok(Self {
             config,
             metrics,
-            door: Arc::new(door),
+            door,
             tokens,
             greeter: Greeter {
                 log: store.is_some(),

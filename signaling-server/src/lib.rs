@@ -43,6 +43,7 @@ mod metrics;
 mod open_files;
 mod origin;
 mod outbox;
+mod patience;
 mod refusal;
 mod routes;
 mod secret;

@@ -12,36 +12,50 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use crate::metrics::Rejected;
 
-/// Who may open a socket: so many in all, so many from one address, so many a minute.
+/// Who may connect: so many in all, so many from one address, so many new sockets a minute.
+///
+/// A connection has a place of the first kind until its request is answered; one that becomes a
+/// WebSocket moves to a place of the second kind. So neither keeps the other out.
 pub(crate) struct Door {
-    max_connections: usize,
-    max_per_address: usize,
-    open: Mutex<Open>,
+    requests: Arc<Places>,
+    /// Requests that came through a proxy, which has connections of its own.
+    forwarded: Arc<Places>,
+    sockets: Arc<Places>,
     handshakes: Option<RateLimiter<IpAddr, AddressStates, MonotonicClock>>,
-    connections: Gauge,
 }
 
 type AddressStates = governor::state::keyed::HashMapStateStore<IpAddr>;
 
+/// Places of one kind.
+struct Places {
+    max: usize,
+    max_per_address: usize,
+    taken: Mutex<Taken>,
+    /// How many are taken, for the figures.
+    gauge: Gauge,
+}
+
 #[derive(Default)]
-struct Open {
+struct Taken {
     total: usize,
     by_address: HashMap<IpAddr, usize>,
 }
 
-/// An open socket's place; dropping it gives the place back.
+/// A place; dropping it gives it back.
 pub(crate) struct Admission {
-    door: Arc<Door>,
+    places: Arc<Places>,
     address: Option<IpAddr>,
 }
 
 impl Door {
-    /// `handshakes_per_minute` and `max_per_address` count for one address; 0 is no limit.
+    /// `max_connections` counts for each kind of place, `max_per_address` and `handshakes_per_minute`
+    /// for one address; 0 is no limit. The gauges count the connections with a request, and the sockets.
     pub(crate) fn new(
         max_connections: usize,
         max_per_address: usize,
         handshakes_per_minute: u32,
-        connections: Gauge,
+        requests: Gauge,
+        sockets: Gauge,
     ) -> Self {
         let handshakes = NonZeroU32::new(handshakes_per_minute).map(|rate| {
             RateLimiter::new(
@@ -50,41 +64,42 @@ impl Door {
                 MonotonicClock,
             )
         });
+        let places = |max, gauge| {
+            Arc::new(Places {
+                max,
+                max_per_address,
+                taken: Mutex::default(),
+                gauge,
+            })
+        };
         Self {
-            max_connections,
-            max_per_address,
-            open: Mutex::default(),
+            requests: places(max_connections, requests),
+            forwarded: places(0, Gauge::default()),
+            sockets: places(max_connections, sockets),
             handshakes,
-            connections,
         }
     }
 
-    /// Lets a socket in from an address. `None`, which stands for this machine, has no limit of its
-    /// own: behind a proxy every client comes from there.
-    pub(crate) fn enter(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Admission, Rejected> {
+    /// Lets a connection in from an address, to ask for something. `None`, which stands for this
+    /// machine, has no limit of its own: behind a proxy every client comes from there.
+    pub(crate) fn connect(&self, address: Option<IpAddr>) -> Result<Admission, Rejected> {
+        self.requests.take(address.map(network))
+    }
+
+    /// Lets a request in that a proxy passes on from an address, on a connection that has a place.
+    pub(crate) fn forward(&self, address: Option<IpAddr>) -> Result<Admission, Rejected> {
+        self.forwarded.take(address.map(network))
+    }
+
+    /// Lets a socket in from an address.
+    pub(crate) fn enter(&self, address: Option<IpAddr>) -> Result<Admission, Rejected> {
         let address = address.map(network);
         if let (Some(limiter), Some(address)) = (&self.handshakes, &address)
             && limiter.check_key(address).is_err()
         {
             return Err(Rejected::HandshakeRate);
         }
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.max_connections != 0 && open.total >= self.max_connections {
-            return Err(Rejected::TooManyConnections);
-        }
-        if let Some(address) = address {
-            let count = open.by_address.entry(address).or_default();
-            if self.max_per_address != 0 && *count >= self.max_per_address {
-                return Err(Rejected::TooManyFromAddress);
-            }
-            *count += 1;
-        }
-        open.total += 1;
-        self.connections.inc();
-        Ok(Admission {
-            door: self.clone(),
-            address,
-        })
+        self.sockets.take(address)
     }
 
     /// Forgets the addresses that have not knocked for a while.
@@ -95,23 +110,42 @@ impl Door {
     }
 }
 
+impl Places {
+    fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Admission, Rejected> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.max != 0 && taken.total >= self.max {
+            return Err(Rejected::TooManyConnections);
+        }
+        if let Some(address) = address {
+            let count = taken.by_address.entry(address).or_default();
+            if self.max_per_address != 0 && *count >= self.max_per_address {
+                return Err(Rejected::TooManyFromAddress);
+            }
+            *count += 1;
+        }
+        taken.total += 1;
+        self.gauge.inc();
+        Ok(Admission {
+            places: self.clone(),
+            address,
+        })
+    }
+}
+
 impl Drop for Admission {
     fn drop(&mut self) {
-        let mut open = self
-            .door
-            .open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        open.total = open.total.saturating_sub(1);
+        let places = &self.places;
+        let mut taken = places.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.total = taken.total.saturating_sub(1);
         if let Some(address) = self.address
-            && let Entry::Occupied(mut count) = open.by_address.entry(address)
+            && let Entry::Occupied(mut count) = taken.by_address.entry(address)
         {
             *count.get_mut() = count.get().saturating_sub(1);
             if *count.get() == 0 {
                 count.remove();
             }
         }
-        self.door.connections.dec();
+        places.gauge.dec();
     }
 }
 
@@ -137,7 +171,7 @@ mod tests {
     #[test]
     fn places_are_counted_in_all_and_by_address_and_given_back() {
         let gauge = Gauge::default();
-        let door = Arc::new(Door::new(3, 2, 0, gauge.clone()));
+        let door = Door::new(3, 2, 0, Gauge::default(), gauge.clone());
         let first = door.enter(address("192.0.2.1")).unwrap();
         let _second = door.enter(address("192.0.2.1")).unwrap();
         assert_eq!(
@@ -153,19 +187,39 @@ mod tests {
         drop((first, third));
         assert_eq!(gauge.get(), 1);
         assert!(door.enter(address("192.0.2.1")).is_ok());
-        assert_eq!(door.open.lock().unwrap().by_address.len(), 1);
+        assert_eq!(door.sockets.taken.lock().unwrap().by_address.len(), 1);
+    }
+
+    #[test]
+    fn requests_and_sockets_have_places_of_their_own() {
+        let gauge = Gauge::default();
+        let door = Door::new(3, 2, 0, gauge.clone(), Gauge::default());
+        let here = address("192.0.2.1");
+        let _requests = (door.connect(here).unwrap(), door.connect(here).unwrap());
+        let refused = door.connect(here).err();
+        assert_eq!(refused, Some(Rejected::TooManyFromAddress));
+        assert!(door.enter(here).is_ok());
+        let _other = door.connect(address("192.0.2.2")).unwrap();
+        let refused = door.connect(address("192.0.2.3")).err();
+        assert_eq!(refused, Some(Rejected::TooManyConnections));
+        assert_eq!(gauge.get(), 3);
+        // The proxy's connections are counted already.
+        let _forwarded = (door.forward(here).unwrap(), door.forward(here).unwrap());
+        let refused = door.forward(here).err();
+        assert_eq!(refused, Some(Rejected::TooManyFromAddress));
+        assert_eq!(gauge.get(), 3);
     }
 
     #[test]
     fn this_machine_has_no_limit_of_its_own() {
-        let door = Arc::new(Door::new(0, 1, 1, Gauge::default()));
+        let door = Door::new(0, 1, 1, Gauge::default(), Gauge::default());
         let places: Vec<_> = (0..50).map(|_| door.enter(None).unwrap()).collect();
         assert_eq!(places.len(), 50);
     }
 
     #[test]
     fn an_ipv6_subscriber_is_one_address() {
-        let door = Arc::new(Door::new(0, 1, 0, Gauge::default()));
+        let door = Door::new(0, 1, 0, Gauge::default(), Gauge::default());
         let _one = door.enter(address("2001:db8:1:2::1")).unwrap();
         assert!(door.enter(address("2001:db8:1:2:ffff::9")).is_err());
         assert!(door.enter(address("2001:db8:1:3::1")).is_ok());
@@ -175,7 +229,7 @@ mod tests {
 
     #[test]
     fn handshakes_are_limited_by_address() {
-        let door = Arc::new(Door::new(0, 0, 5, Gauge::default()));
+        let door = Door::new(0, 0, 5, Gauge::default(), Gauge::default());
         let tries = (0..20)
             .filter(|_| door.enter(address("192.0.2.1")).is_ok())
             .count();

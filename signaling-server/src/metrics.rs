@@ -81,6 +81,8 @@ pub(crate) enum Rejected {
     Ending,
     /// The request, or the TLS handshake before it, did not come to an end in time.
     HandshakeTimeout,
+    /// The client did not read the answer that it asked for.
+    Stalled,
     /// What came is no HTTP request.
     MalformedRequest,
     /// What came is no TLS handshake that can be agreed upon.
@@ -96,6 +98,7 @@ impl Rejected {
             Rejected::HandshakeRate => "handshake_rate",
             Rejected::Ending => "ending",
             Rejected::HandshakeTimeout => "handshake_timeout",
+            Rejected::Stalled => "stalled",
             Rejected::MalformedRequest => "malformed_request",
             Rejected::TlsHandshake => "tls_handshake",
         }
@@ -132,6 +135,7 @@ pub(crate) struct Metrics {
     closes: Family<ReasonLabel, Counter>,
     latency: Histogram,
     pub(crate) connections: Gauge,
+    pub(crate) requests: Gauge,
     pub(crate) queued_messages: Gauge,
     pub(crate) queued_bytes: Gauge,
     rooms: Gauge,
@@ -198,6 +202,7 @@ impl Metrics {
             gauge
         };
         let connections = gauge("connections", "Open sockets");
+        let requests = gauge("requests", "Connections with a request, or without one yet");
         let queued_messages = gauge("queued_messages", "Messages waiting for their clients");
         let queued_bytes = gauge("queued_bytes", "The size of what waits");
         let rooms = gauge("rooms", "Rooms, empty ones that are still kept included");
@@ -210,6 +215,7 @@ impl Metrics {
             closes,
             latency,
             connections,
+            requests,
             queued_messages,
             queued_bytes,
             rooms,

@@ -255,7 +255,7 @@ fn socket<C: Session + Send + 'static>(
         match upgrade.await.map(|upgraded| upgraded.downcast::<HttpIo>()) {
             Ok(Ok(parts)) => {
                 tracing::debug!(%address, "a socket opened");
-                let io = parts.io.into_inner();
+                let io = parts.io.into_inner().into_inner();
                 connection::serve(io, parts.read_buf, hub, admission, begin).await;
                 tracing::debug!(%address, "a socket closed");
             }
@@ -287,7 +287,7 @@ fn admit(hub: &Hub, headers: &HeaderMap, peer: SocketAddr) -> Result<Admission, 
     ))
 }
 
-fn turned_away(why: Rejected) -> Response<Bytes> {
+pub(crate) fn turned_away(why: Rejected) -> Response<Bytes> {
     let (status, message) = match why {
         Rejected::Origin => (
             StatusCode::FORBIDDEN,
@@ -307,9 +307,10 @@ fn turned_away(why: Rejected) -> Response<Bytes> {
         ),
         Rejected::Ending => (StatusCode::SERVICE_UNAVAILABLE, "the server is ending"),
         // These come before there is a request to answer.
-        Rejected::HandshakeTimeout | Rejected::MalformedRequest | Rejected::TlsHandshake => {
-            (StatusCode::BAD_REQUEST, "the request makes no sense here")
-        }
+        Rejected::HandshakeTimeout
+        | Rejected::Stalled
+        | Rejected::MalformedRequest
+        | Rejected::TlsHandshake => (StatusCode::BAD_REQUEST, "the request makes no sense here"),
     };
     let mut response = problem(status, message);
     if why != Rejected::Origin {

@@ -1,9 +1,11 @@
 //! Accepts connections, and ends when told to.
 
+use std::convert::Infallible;
+use std::error::Error as _;
 use std::future::{Future, pending};
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hyper::service::Service as _;
@@ -13,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{interval, sleep, timeout};
 use tokio_util::task::TaskTracker;
 use warp::Filter;
+use warp::http::header::HeaderMap;
 use warp::reply::Reply;
 
 use crate::bus::Bus;
@@ -21,7 +24,9 @@ use crate::error::RunError;
 use crate::hub::Hub;
 use crate::metrics::Rejected;
 use crate::open_files;
-use crate::routes::{ClientAddress, routes};
+use crate::origin;
+use crate::patience::Patient;
+use crate::routes::{ClientAddress, routes, turned_away};
 use crate::stream::Stream;
 use crate::tls::Tls;
 
@@ -30,6 +35,9 @@ const HEAD_BUFFER: usize = 16 * 1024;
 
 /// How long to wait after the system had no descriptor for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long answers that are being sent may take once the server ends.
+const ANSWER_GRACE: Duration = Duration::from_secs(2);
 
 /// How often to look for what is no longer needed.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(30);
@@ -114,14 +122,17 @@ async fn watch(tls: Option<&Tls>) {
 
 async fn accept(listener: &TcpListener, hub: &Arc<Hub>, tls: Option<&Tls>, requests: &TaskTracker) {
     let routes = routes(hub.clone());
-    let max_requests = hub.config.max_connections;
     loop {
         match listener.accept().await {
-            // Whoever connects and says nothing takes a place as well, until its time is up.
-            Ok(_) if max_requests != 0 && requests.len() >= max_requests => {
-                hub.metrics.rejected(Rejected::TooManyConnections);
-            }
             Ok((stream, address)) => {
+                // Whoever connects and says nothing takes a place as well, until its time is up.
+                let place = match hub.door.connect(sole_client(address, hub)) {
+                    Ok(place) => place,
+                    Err(why) => {
+                        hub.metrics.rejected(why);
+                        continue;
+                    }
+                };
                 let (tls, routes, hub) = (tls.cloned(), routes.clone(), hub.clone());
                 requests.spawn(async move {
                     let opened = tokio::select! {
@@ -135,6 +146,7 @@ async fn accept(listener: &TcpListener, hub: &Arc<Hub>, tls: Option<&Tls>, reque
                             tracing::debug!(%address, "a connection failed: {error}");
                         }
                     }
+                    drop(place);
                 });
             }
             Err(error) => {
@@ -142,6 +154,16 @@ async fn accept(listener: &TcpListener, hub: &Arc<Hub>, tls: Option<&Tls>, reque
                 sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+/// The client that a connection belongs to, where it belongs to one: what comes from a proxy is
+/// counted by request.
+fn sole_client(address: SocketAddr, hub: &Hub) -> Option<IpAddr> {
+    if hub.config.trust_forwarded_for {
+        None
+    } else {
+        origin::address(address, &HeaderMap::new(), false)
     }
 }
 
@@ -173,16 +195,38 @@ fn why_not_open(error: &io::Error) -> Rejected {
 }
 
 /// Answers the requests of one connection, until it is closed, upgraded, or the server ends.
-async fn serve_http<F>(stream: Stream, address: SocketAddr, routes: F, hub: &Hub)
+async fn serve_http<F>(stream: Stream, address: SocketAddr, routes: F, hub: &Arc<Hub>)
 where
-    F: Filter<Error = std::convert::Infallible> + Clone + Send + Sync + 'static,
+    F: Filter<Error = Infallible> + Clone + Send + Sync + 'static,
     F::Extract: Reply,
 {
     let service = TowerToHyperService::new(warp::service(routes));
-    let service = hyper::service::service_fn(move |mut request: hyper::Request<_>| {
+    // The place of the client behind a proxy whose request came last, until the next one comes.
+    let forwarded = Mutex::new(None);
+    let service = hyper::service::service_fn(|mut request: hyper::Request<_>| {
+        let place = if hub.config.trust_forwarded_for {
+            let mut forwarded = forwarded.lock().unwrap_or_else(PoisonError::into_inner);
+            *forwarded = None;
+            let client = origin::address(address, request.headers(), true);
+            hub.door
+                .forward(client)
+                .map(|place| *forwarded = Some(place))
+        } else {
+            Ok(())
+        };
         request.extensions_mut().insert(ClientAddress(address));
-        service.call(request)
+        let answer = place.map(|()| service.call(request));
+        async move {
+            match answer {
+                Ok(answer) => answer.await,
+                Err(why) => {
+                    hub.metrics.rejected(why);
+                    Ok(turned_away(why).into_response())
+                }
+            }
+        }
     });
+    let stream = Patient::new(stream, hub.config.stall_timeout());
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(hub.config.handshake_timeout())
@@ -194,7 +238,10 @@ where
         result = connection.as_mut() => result,
         () = hub.ending.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            match timeout(ANSWER_GRACE, connection).await {
+                Ok(result) => result,
+                Err(_) => return,
+            }
         }
     };
     if let Err(error) = result {
@@ -202,7 +249,15 @@ where
             hub.metrics.rejected(Rejected::HandshakeTimeout);
         } else if error.is_parse() {
             hub.metrics.rejected(Rejected::MalformedRequest);
+        } else if has_stalled(&error) {
+            hub.metrics.rejected(Rejected::Stalled);
         }
         tracing::debug!(%address, "a connection ended: {error}");
     }
+}
+
+/// Whether a connection ended because the client did not read.
+fn has_stalled(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref());
+    cause.is_some_and(|cause: &io::Error| cause.kind() == io::ErrorKind::TimedOut)
 }

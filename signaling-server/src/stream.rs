@@ -9,8 +9,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use crate::patience::Patient;
+
 /// The kind of stream that hyper gets, and gives back when a socket is upgraded.
-pub(crate) type HttpIo = TokioIo<Stream>;
+pub(crate) type HttpIo = TokioIo<Patient<Stream>>;
 
 /// One type for both, so that hyper gives back the same type whichever it was.
 pub(crate) enum Stream {

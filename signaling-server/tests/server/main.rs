@@ -1,6 +1,7 @@
 //! The server as its clients meet it: real sockets on a free port, real WebSocket clients.
 
 mod bus;
+mod bystanders;
 mod contract;
 mod faults;
 mod hostile;
@@ -8,6 +9,7 @@ mod http;
 mod lifecycle;
 mod limits;
 mod log;
+mod stalled;
 mod support;
 mod tls;
 mod tokens;
