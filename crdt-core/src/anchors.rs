@@ -47,8 +47,7 @@ impl Document {
                 Bias::Right => self.len_chars(),
             });
         };
-        self.check_history()?;
-        let history = self.whole_history();
+        let history = self.whole_history()?;
         let unknown = || AnchorError::Unknown {
             agent: id.agent.clone(),
             seq: id.seq,

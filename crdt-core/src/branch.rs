@@ -2,7 +2,7 @@
 
 use crate::document::{Document, MergeReport};
 use crate::encoding::patch;
-use crate::error::{BranchError, MergeError};
+use crate::error::{BranchError, HistoryError, MergeError};
 use crate::splice::Splice;
 use crate::version::Frontier;
 
@@ -34,7 +34,7 @@ impl Document {
     pub fn branch(&self, version: &Frontier, agent: &str) -> Result<Document, BranchError> {
         let mut branch = Document::new(agent)?;
         let version = self.version_lvs(version)?;
-        let history = self.whole_history();
+        let history = self.whole_history().map_err(HistoryError::from)?;
         branch.begin_like(history);
         let mut events = history.graph.graph.diff(&version, &[]).only_a;
         for range in &mut events {

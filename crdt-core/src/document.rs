@@ -1,7 +1,5 @@
 //! One replica of a document.
 
-use std::ops::Range;
-
 use crate::causal_graph::AgentIdx;
 use crate::encoding::file::{LoadLimits, SaveOptions};
 use crate::encoding::{json, patch};
@@ -126,7 +124,7 @@ impl Document {
     /// # Errors
     /// The [`LoadError`] that makes the history unusable. The text can still be read and edited.
     pub fn check_history(&self) -> Result<(), LoadError> {
-        self.history.check()
+        self.history.unpacked().map(|_| ())
     }
 
     /// The agent in whose name local edits are made.
@@ -338,15 +336,19 @@ impl Document {
     }
 
     /// All events at or before those of `frontier`; ids that are not known here count for nothing.
-    pub fn summary_of(&self, frontier: &Frontier) -> VersionSummary {
-        let graph = &self.history.graph;
+    /// Unpacks a history that is still packed.
+    ///
+    /// # Errors
+    /// [`EncodeError::CorruptHistory`].
+    pub fn summary_of(&self, frontier: &Frontier) -> Result<VersionSummary, EncodeError> {
+        let graph = &self.history.unpacked()?.graph;
         let ids = frontier.ids().iter();
         let mut lvs: Vec<Lv> = ids.filter_map(|id| graph.find(id)).collect();
         sort(&mut lvs);
         if lvs.is_empty() && !graph.base_is_within(frontier) {
-            return VersionSummary::new();
+            return Ok(VersionSummary::new());
         }
-        graph.summary_at(&lvs)
+        Ok(graph.summary_at(&lvs))
     }
 
     /// Whether the event is part of the document.
@@ -395,8 +397,12 @@ impl Document {
     /// All events, in the canonical JSON form: byte for byte the same on every replica that holds
     /// the same events. A shallow document has only those after its
     /// [start](Document::history_start).
-    pub fn operations_json(&self) -> String {
-        json::encode(&self.history, &self.history.after(&[]))
+    ///
+    /// # Errors
+    /// [`EncodeError::CorruptHistory`].
+    pub fn operations_json(&self) -> Result<String, EncodeError> {
+        let history = self.history.unpacked()?;
+        Ok(json::encode(history, &history.after(&[])))
     }
 
     /// The events that are not at or before those of `frontier`, in the canonical JSON form; ids that
@@ -405,8 +411,8 @@ impl Document {
     /// # Errors
     /// See [`Document::encode_since`].
     pub fn operations_after_json(&self, frontier: &Frontier) -> Result<String, EncodeError> {
-        self.history.check()?;
-        let graph = &self.history.graph;
+        let history = self.history.unpacked()?;
+        let graph = &history.graph;
         let ids = frontier.ids().iter();
         let mut lvs: Vec<Lv> = ids.filter_map(|id| graph.find(id)).collect();
         sort(&mut lvs);
@@ -415,7 +421,7 @@ impl Document {
             let EventId { agent, seq } = graph.begin_id();
             return Err(EncodeError::TooOld { agent, seq });
         }
-        Ok(json::encode(&self.history, &self.history.after(&lvs)))
+        Ok(json::encode(history, &history.after(&lvs)))
     }
 
     /// The events that `have` does not hold, in the canonical JSON form.
@@ -423,7 +429,8 @@ impl Document {
     /// # Errors
     /// See [`Document::encode_since`].
     pub fn operations_since_json(&self, have: &VersionSummary) -> Result<String, EncodeError> {
-        Ok(json::encode(&self.history, &self.missing_from(have)?))
+        let history = self.history.unpacked()?;
+        Ok(json::encode(history, &history.missing_from(have)?))
     }
 
     /// The events `events`, as far as they are part of the document, in the canonical JSON form.
@@ -431,8 +438,8 @@ impl Document {
     /// # Errors
     /// See [`Document::encode_part_named`].
     pub fn operations_of_json(&self, events: &VersionSummary) -> Result<String, EncodeError> {
-        self.history.check()?;
-        Ok(json::encode(&self.history, &self.history.lvs_of(events)?))
+        let history = self.history.unpacked()?;
+        Ok(json::encode(history, &history.lvs_of(events)?))
     }
 
     /// The events that `have` does not hold, as a binary patch. Held-back events are not part of it.
@@ -441,7 +448,8 @@ impl Document {
     /// [`EncodeError::TooOld`] if a shallow document has let go of events that `have` does not hold,
     /// [`EncodeError::CorruptHistory`].
     pub fn encode_since(&self, have: &VersionSummary) -> Result<Vec<u8>, EncodeError> {
-        Ok(patch::encode(&self.history, &self.missing_from(have)?))
+        let history = self.history.unpacked()?;
+        Ok(patch::encode(history, &history.missing_from(have)?))
     }
 
     /// Like [`Document::encode_since`], for a reader that has the same list of agent names `known`:
@@ -454,8 +462,9 @@ impl Document {
         have: &VersionSummary,
         known: &[&str],
     ) -> Result<Vec<u8>, EncodeError> {
+        let history = self.history.unpacked()?;
         let mut out = Vec::new();
-        patch::encode_named(&self.history, &self.missing_from(have)?, known, &mut out);
+        patch::encode_named(history, &history.missing_from(have)?, known, &mut out);
         Ok(out)
     }
 
@@ -474,13 +483,13 @@ impl Document {
         known: &[&str],
         enough: usize,
     ) -> Result<(Vec<u8>, Option<VersionSummary>), EncodeError> {
-        self.history.check()?;
-        let lvs = self.history.lvs_of(events)?;
+        let history = self.history.unpacked()?;
+        let lvs = history.lvs_of(events)?;
         let mut out = Vec::new();
-        let end = patch::encode_part(&self.history, &lvs, known, enough, &mut out);
+        let end = patch::encode_part(history, &lvs, known, enough, &mut out);
         let part = end.map(|end| {
             let written = lvs.iter().map(|range| range.start..range.end.min(end));
-            self.history.graph.summary_in(written)
+            history.graph.summary_in(written)
         });
         Ok((out, part))
     }
@@ -492,12 +501,6 @@ impl Document {
         let history = self.history.ready();
         let written = history.and_then(|history| patch::encode_keystroke(history, known, out));
         written.is_some()
-    }
-
-    /// The events that `have` does not hold, ascending.
-    fn missing_from(&self, have: &VersionSummary) -> Result<Vec<Range<Lv>>, EncodeError> {
-        self.history.check()?;
-        self.history.missing_from(have)
     }
 
     /// Merges events in the JSON form. See [`Document::merge_patch`].
@@ -609,8 +612,13 @@ impl Document {
         report
     }
 
-    /// The history; an empty one if it cannot be used.
-    pub(crate) fn whole_history(&self) -> &History {
+    /// The history; unpacks it, if it still is packed.
+    pub(crate) fn whole_history(&self) -> Result<&History, LoadError> {
+        self.history.unpacked()
+    }
+
+    /// The history, or the file that it is still packed in.
+    pub(crate) fn store(&self) -> &Store {
         &self.history
     }
 
@@ -635,8 +643,7 @@ impl Document {
     /// The history, and the place of every char of it, up to date. O(history) the first time, then
     /// as much as a merge of what came since.
     pub(crate) fn chars(&mut self) -> Result<(&History, &mut CharIndex), LoadError> {
-        self.history.check()?;
-        let history: &History = &self.history;
+        let history = self.history.unpacked()?;
         let chars = self.chars.get_or_insert_default();
         chars.catch_up((&history.graph, &history.ops));
         Ok((history, chars))
@@ -675,62 +682,63 @@ impl Document {
         let history = self.history.history_mut();
         let history = history.map_err(MergeError::CorruptHistory)?;
         let before = history.savepoint();
-        let unit = take_in(history, batch, !self.pending.is_empty()).and_then(|mut intake| {
-            self.transform(before)?;
-            intake
-                .waiting
-                .drain()
-                .for_each(|held| self.pending.hold(held));
+        let chars = self.rope.size().chars();
+        self.transformed.clear();
+        let unit = take_in(history, batch, !self.pending.is_empty()).and_then(|intake| {
+            transform(
+                &mut self.walker,
+                history,
+                (before, chars),
+                &mut self.transformed,
+            )?;
             Ok(intake)
         });
-        match unit {
-            Ok(intake) => {
-                if let Some(history) = self.history.ready_mut() {
-                    for &(agent, seq, time) in &intake.times {
-                        history.times.add(agent, seq, time);
-                    }
-                }
-                let edits = self.transformed.drain(..);
-                make_edits(&mut self.rope, &self.history.ops, edits, tell);
-                report.applied += intake.applied;
-                report.duplicate += intake.duplicate;
-                Ok(intake.appended)
-            }
+        let mut intake = match unit {
+            Ok(intake) => intake,
             Err(error) => {
-                if let Some(history) = self.history.ready_mut() {
-                    history.roll_back(before);
-                }
-                Err(error)
+                history.roll_back(before);
+                return Err(error);
             }
+        };
+        for held in intake.waiting.drain() {
+            self.pending.hold(held);
         }
+        for &(agent, seq, time) in &intake.times {
+            history.times.add(agent, seq, time);
+        }
+        let edits = self.transformed.drain(..);
+        make_edits(&mut self.rope, &history.ops, edits, tell);
+        report.applied += intake.applied;
+        report.duplicate += intake.duplicate;
+        Ok(intake.appended)
     }
+}
 
-    /// Transforms the events since `before` into edits of the text as it stands.
-    fn transform(&mut self, before: Savepoint) -> Result<(), MergeError> {
-        self.transformed.clear();
-        if self.history.len() == before.lv {
-            return Ok(());
-        }
-        let history = (&self.history.graph, &self.history.ops);
-        let len = self.rope.size().chars();
-        match self
-            .walker
-            .transform(history, before.lv, len, &mut self.transformed)
-        {
-            Ok(_) => Ok(()),
-            Err(WalkError::TooLong) => Err(MergeError::TooLarge {
-                what: "the text, in chars",
-                limit: MAX_CHARS as usize,
-            }),
-            Err(WalkError::PastEnd { lv, position, len }) => {
-                let EventId { agent, seq } = self.history.graph.event_id(lv);
-                Err(MergeError::Position {
-                    agent,
-                    seq,
-                    position: position as usize,
-                    len: len as usize,
-                })
-            }
+/// Transforms the events since `before` into edits of the text as it stands, which has `chars` chars.
+fn transform(
+    walker: &mut Walker,
+    history: &History,
+    (before, chars): (Savepoint, u32),
+    edits: &mut Vec<Transformed>,
+) -> Result<(), MergeError> {
+    if history.len() == before.lv {
+        return Ok(());
+    }
+    let columns = (&history.graph, &history.ops);
+    match walker.transform(columns, before.lv, chars, edits) {
+        Ok(_) => Ok(()),
+        Err(WalkError::TooLong) => Err(MergeError::TooLarge {
+            what: "the text, in chars",
+            limit: MAX_CHARS as usize,
+        }),
+        Err(WalkError::PastEnd { lv, position, len }) => {
+            let EventId { agent, seq } = history.graph.event_id(lv);
+            Err(MergeError::Position {
+                agent,
+                seq,
+                position: position as usize,
+                len: len as usize,
+            })
         }
     }
 }

@@ -14,7 +14,7 @@ impl Document {
         chars: usize,
         bytes: usize,
     ) -> Result<(), EditError> {
-        let history = self.whole_history();
+        let store = self.store();
         let events = (deleted + chars) as u64;
         let limits = [
             (
@@ -24,12 +24,12 @@ impl Document {
             ),
             (
                 "the text of all inserts, in bytes",
-                (history.ops.text_len() + bytes) as u64,
+                (store.text_len() + bytes) as u64,
                 u64::from(u32::MAX),
             ),
             (
                 "the number of events",
-                u64::from(history.len()) + events,
+                u64::from(store.lvs()) + events,
                 u64::from(MAX_EVENTS - 1),
             ),
             (

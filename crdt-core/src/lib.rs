@@ -11,7 +11,7 @@
 //! let mut alice = Document::new("alice")?;
 //! let mut bob = Document::new("bob")?;
 //! alice.insert(0, "Hello")?;
-//! bob.merge_json(&alice.operations_json())?;
+//! bob.merge_json(&alice.operations_json()?)?;
 //!
 //! // Both type at once, and exchange what the other lacks.
 //! alice.insert(5, " world")?;

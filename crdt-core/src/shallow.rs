@@ -40,7 +40,7 @@ impl Document {
     /// alice.merge_from(&bob, &mut |_| {})?;
     /// assert_eq!(alice.text(), "No and more");
     /// assert_eq!(bob.event_count(), alice.event_count());
-    /// assert_eq!(bob.history().count(), 1);
+    /// assert_eq!(bob.history()?.count(), 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -53,7 +53,7 @@ impl Document {
         options: &SaveOptions,
     ) -> Result<Vec<u8>, HistoryError> {
         let since = self.version_lvs(since)?;
-        let history = self.whole_history();
+        let history = self.whole_history()?;
         let (cut, frontier) = history.graph.cut_within(&since);
         if cut <= history.graph.start() {
             return Ok(self.save(options)?);
@@ -70,7 +70,7 @@ impl Document {
     /// The version at which the history begins: that of nothing, except for a document that was
     /// opened from a file that [`Document::save_shallow`] wrote.
     pub fn history_start(&self) -> Frontier {
-        self.whole_history().start()
+        self.store().start()
     }
 
     /// Makes an empty document begin where `history` does.

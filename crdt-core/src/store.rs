@@ -4,7 +4,6 @@
 //! While it is packed, the head of the file answers what it can, and local edits are noted down, to
 //! be appended when the history is unpacked.
 
-use std::ops::Deref;
 use std::sync::OnceLock;
 
 use crate::causal_graph::{AgentIdx, Diff};
@@ -18,10 +17,7 @@ use crate::sorting::sort_by;
 use crate::version::{EventId, Frontier, MAX_EVENTS, VersionSummary};
 use crate::walker::{Transformed, WalkError, Walker};
 
-/// The history of a document, unpacked when it is first looked at.
-///
-/// It is a [`History`] to who only reads. If the file proves to be corrupt that is an empty one, and
-/// [`Store::check`] says so.
+/// The history of a document, unpacked by [`Store::unpacked`] when somebody needs it.
 #[derive(Debug, Clone)]
 #[allow(
     clippy::large_enum_variant,
@@ -49,24 +45,11 @@ pub(crate) struct Packed {
     unpacked: OnceLock<Result<History, LoadError>>,
     /// When local edits were made: from which sequence number on.
     times: Vec<(u32, u64)>,
-    /// What a corrupt file leaves.
-    nothing: History,
 }
 
 impl Default for Store {
     fn default() -> Self {
         Store::Ready(History::default())
-    }
-}
-
-impl Deref for Store {
-    type Target = History;
-
-    fn deref(&self) -> &History {
-        match self {
-            Store::Ready(history) => history,
-            Store::Packed(packed) => packed.history().unwrap_or(&packed.nothing),
-        }
     }
 }
 
@@ -100,7 +83,6 @@ impl Store {
             unpack: Packed::unpack,
             unpacked: OnceLock::new(),
             times: Vec::new(),
-            nothing: History::default(),
         };
         Ok((Store::Packed(Box::new(packed)), rope))
     }
@@ -128,8 +110,7 @@ impl Store {
 
     /// Writes the document whose text is `rope`.
     pub(crate) fn save(&self, rope: &Rope, options: &SaveOptions) -> Result<Vec<u8>, LoadError> {
-        self.check()?;
-        let history: &History = self;
+        let history = self.unpacked()?;
         let chars = rope.size().chars();
         if options.without_text {
             let all = Inserted::All(history.ops.text());
@@ -159,11 +140,11 @@ impl Store {
         ))
     }
 
-    /// Whether the history can be used: unpacks it, if it still is packed.
-    pub(crate) fn check(&self) -> Result<(), LoadError> {
+    /// The history; unpacks it, if it still is packed. Once it is unpacked, this costs nothing.
+    pub(crate) fn unpacked(&self) -> Result<&History, LoadError> {
         match self {
-            Store::Ready(_) => Ok(()),
-            Store::Packed(packed) => packed.history().map(|_| ()),
+            Store::Ready(history) => Ok(history),
+            Store::Packed(packed) => packed.history(),
         }
     }
 
@@ -203,7 +184,7 @@ impl Store {
     /// The history, to change it.
     pub(crate) fn history_mut(&mut self) -> Result<&mut History, LoadError> {
         if self.ready_mut().is_none() {
-            self.check()?;
+            self.unpacked()?;
         }
         self.ready_mut().ok_or(LoadError::Inconsistent {
             reason: "the history cannot be unpacked",
@@ -275,6 +256,22 @@ impl Store {
         match self {
             Store::Ready(history) => history.next_seq(own),
             Store::Packed(packed) => packed.next_seq + packed.edits.len(),
+        }
+    }
+
+    /// How many local versions there are.
+    pub(crate) fn lvs(&self) -> u32 {
+        match self {
+            Store::Ready(history) => history.len(),
+            Store::Packed(packed) => packed.file.head().lvs() + packed.edits.len(),
+        }
+    }
+
+    /// The version at which the history begins.
+    pub(crate) fn start(&self) -> Frontier {
+        match self {
+            Store::Ready(history) => history.start(),
+            Store::Packed(packed) => packed.public_frontier(packed.file.head().start()),
         }
     }
 
@@ -370,15 +367,18 @@ impl Packed {
     }
 
     fn frontier(&self) -> Frontier {
-        let head = self.file.head();
         match self.last_edit() {
             Some(id) => Frontier::new([id]),
-            None => head
-                .frontier
-                .iter()
-                .map(|&(agent, seq)| EventId::new(&*head.agents[agent as usize].name, seq))
-                .collect(),
+            None => self.public_frontier(&self.file.head().frontier),
         }
+    }
+
+    /// A version that the head of the file names.
+    fn public_frontier(&self, ids: &[(u32, u32)]) -> Frontier {
+        let agents = &self.file.head().agents;
+        let ids = ids.iter();
+        ids.map(|&(agent, seq)| EventId::new(&*agents[agent as usize].name, seq))
+            .collect()
     }
 
     fn summary(&self) -> VersionSummary {

@@ -1,6 +1,7 @@
 //! When local edits are made, and when events were made.
 
 use crate::document::Document;
+use crate::error::HistoryError;
 use crate::version::EventId;
 
 impl Document {
@@ -14,11 +15,14 @@ impl Document {
         self.set_next_time(time);
     }
 
-    /// When an event was made, if its author said so. It opens a history that is still packed.
-    pub fn time_of(&self, id: &EventId) -> Option<u64> {
-        let history = self.whole_history();
-        let agent = history.graph.agents.find_agent(&id.agent)?;
-        let known = history.graph.knows(id);
-        history.times.at(agent, id.seq).filter(|_| known)
+    /// When an event was made, if its author said so. Unpacks a history that is still packed.
+    ///
+    /// # Errors
+    /// [`HistoryError::CorruptHistory`].
+    pub fn time_of(&self, id: &EventId) -> Result<Option<u64>, HistoryError> {
+        let history = self.whole_history()?;
+        let agent = history.graph.agents.find_agent(&id.agent);
+        let agent = agent.filter(|_| history.graph.knows(id));
+        Ok(agent.and_then(|agent| history.times.at(agent, id.seq)))
     }
 }

@@ -153,7 +153,7 @@ impl UndoManager {
             let Deleted { range, text } = piece;
             let pos = place(doc, range.start, neighbours, left_behind)?;
             doc.replace(pos as usize, 0, &text, changed)?;
-            let end = doc.whole_history().len();
+            let end = doc.store().lvs();
             let len = range.end - range.start;
             self.stand_ins.insert(range.start, len, end - len);
             left_behind = Some(end - 1);

@@ -45,15 +45,18 @@ impl Document {
     /// The history, as runs of events in the order in which they arrived here: parents first.
     ///
     /// The events are the same on every replica; their order, and how they are cut into runs, need
-    /// not be. O(runs) in all.
-    pub fn history(&self) -> impl Iterator<Item = HistoryRun<'_>> {
-        let history = self.whole_history();
+    /// not be. O(runs) in all, after a history that is still packed was unpacked.
+    ///
+    /// # Errors
+    /// [`HistoryError::CorruptHistory`].
+    pub fn history(&self) -> Result<impl Iterator<Item = HistoryRun<'_>>, HistoryError> {
+        let history = self.whole_history()?;
         let (graph, ops) = (&history.graph, &history.ops);
         let by_agent = graph
             .graph
             .runs_in(graph.start()..history.len())
             .flat_map(move |(run, _)| graph.agents.runs_in(run));
-        by_agent.flat_map(move |(lvs, agent, seq)| {
+        Ok(by_agent.flat_map(move |(lvs, agent, seq)| {
             let first = lvs.start;
             ops.parts_in(lvs).map(move |part| {
                 let seq = seq + (part.lv - first);
@@ -72,7 +75,7 @@ impl Document {
                     text: ops.text_of(&part),
                 }
             })
-        })
+        }))
     }
 
     /// The text at a version. Events that are ancestors of others in `version` may be left in.
@@ -127,7 +130,7 @@ impl Document {
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<(), HistoryError> {
         let to = self.version_lvs(version)?;
-        let from = self.whole_history().graph.frontier().to_vec();
+        let from = self.whole_history()?.graph.frontier().to_vec();
         let mut edits: Vec<(usize, usize, String)> = Vec::new();
         self.diff_lvs(&from, &to, &mut |splice| {
             let inserted = splice.inserted.to_owned();
@@ -148,8 +151,7 @@ impl Document {
 
     /// The events of a version, sorted, without those that are ancestors of others.
     pub(crate) fn version_lvs(&self, version: &Frontier) -> Result<Vec<Lv>, HistoryError> {
-        self.check_history()?;
-        let graph = &self.whole_history().graph;
+        let graph = &self.whole_history()?.graph;
         let mut lvs = Vec::with_capacity(version.ids().len());
         for id in version.ids() {
             match graph.find(id) {

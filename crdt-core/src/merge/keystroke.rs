@@ -82,7 +82,7 @@ mod tests {
     fn taken(doc: &Document, patch: &[u8]) -> Option<Run> {
         let chars = doc.len_chars() as u32;
         let keystroke = patch::decode_keystroke(patch)?;
-        let mut history = doc.whole_history().clone();
+        let mut history = doc.whole_history().expect("it is not packed").clone();
         append_keystroke(&mut history, chars, NAMES[keystroke.agent], &keystroke)
     }
 

@@ -9,7 +9,7 @@ use fastrand::Rng;
 
 /// Where every char of the history stands in the text, or would stand: its gap.
 fn gaps(doc: &Document) -> HashMap<EventId, (usize, bool)> {
-    let events = events(&doc.operations_json());
+    let events = events(&doc.operations_json().unwrap());
     let mut pos = 0;
     let mut gaps = HashMap::new();
     for char in oracle::sequence(&events) {

@@ -12,7 +12,7 @@ fn operations(txns: &str) -> String {
 fn fingerprint(doc: &Document) -> (String, String, usize, Vec<EventId>) {
     (
         doc.text(),
-        doc.operations_json(),
+        doc.operations_json().unwrap(),
         doc.pending_events(),
         doc.missing(),
     )
@@ -23,10 +23,10 @@ fn sample() -> Document {
     let mut doc = Document::new("alice").unwrap();
     doc.insert(0, "Hello").unwrap();
     let mut bob = Document::new("bob").unwrap();
-    bob.merge_json(&doc.operations_json()).unwrap();
+    bob.merge_json(&doc.operations_json().unwrap()).unwrap();
     bob.insert(0, "> ").unwrap();
     doc.insert(5, " w🦀rld").unwrap();
-    doc.merge_json(&bob.operations_json()).unwrap();
+    doc.merge_json(&bob.operations_json().unwrap()).unwrap();
     assert_eq!(doc.text(), "> Hello w🦀rld");
     doc
 }
@@ -228,7 +228,7 @@ fn damaged_patches_never_harm() {
                 Ok(_) => {
                     // What it holds now must be a history that others can read.
                     let mut copy = Document::new("copy").unwrap();
-                    copy.merge_json(&doc.operations_json()).unwrap();
+                    copy.merge_json(&doc.operations_json().unwrap()).unwrap();
                     assert_eq!(copy.text(), doc.text());
                 }
                 Err(_) => assert_eq!(fingerprint(&doc), fingerprint(&base)),

@@ -54,7 +54,10 @@ fn write_seeds() {
         let patch = doc.encode_since(&VersionSummary::new()).unwrap();
         add("decode", &format!("patch-{seed}.bin"), &patch);
         add("merge", &format!("session-{seed}.bin"), &session(&mut rng));
-        let middle = doc.history().nth(doc.history().count() / 2);
+        let middle = doc
+            .history()
+            .unwrap()
+            .nth(doc.history().unwrap().count() / 2);
         let middle = Frontier::new(middle.map(|run| EventId::new(run.agent, run.seqs.start)));
         for options in all_options().filter(|options| options.without_text == (seed == 2)) {
             let name = |kind| format!("{kind}-{:?}-{seed}.bin", options.preset).to_lowercase();
@@ -70,7 +73,7 @@ fn write_seeds() {
 /// What three replicas send each other, each message with its length before it.
 fn session(rng: &mut Rng) -> Vec<u8> {
     let mut docs = drivers::KNOWN.map(|name| Document::new(name).unwrap());
-    let base = drivers::base().operations_json();
+    let base = drivers::base().operations_json().unwrap();
     for doc in &mut docs {
         doc.merge_json(&base).unwrap();
     }

@@ -71,13 +71,13 @@ fn chars_typed_one_at_a_time_are_the_text_of_a_list() {
         }
         let text: String = model.iter().collect();
         assert_eq!(doc.text(), text);
-        let operations = doc.operations_json();
+        let operations = doc.operations_json().unwrap();
         assert_eq!(oracle::replay(&events(&operations)), text);
         let mut reader = Document::new("reader").unwrap();
         let patch = doc.encode_since(&VersionSummary::new()).unwrap();
         reader.merge_patch(&patch).unwrap();
         assert_eq!(reader.text(), text);
-        assert_eq!(reader.operations_json(), operations);
+        assert_eq!(reader.operations_json().unwrap(), operations);
         assert_eq!(reader.frontier(), doc.frontier());
         assert_eq!(reader.summary(), doc.summary());
     });

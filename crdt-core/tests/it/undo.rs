@@ -104,7 +104,7 @@ fn undoing_everything_leaves_what_others_did() {
             sync(&mut rng, &from, &mut docs[0]);
         }
         let own = docs[0].agent().to_owned();
-        let events = events(&docs[0].operations_json());
+        let events = events(&docs[0].operations_json().unwrap());
         let taken_back = |e: usize| events[e].agent == own && !since.contains(&id(&events[e]));
         let expected: String = oracle::sequence(&events)
             .iter()
@@ -158,12 +158,12 @@ fn undo_in_the_midst_of_concurrent_edits_touches_only_own_ones() {
                 sync(&mut rng, &from, &mut docs[to]);
             }
         }
-        let operations = docs[0].operations_json();
+        let operations = docs[0].operations_json().unwrap();
         let events = events(&operations);
         let text = oracle::replay(&events);
         for doc in &docs {
             assert_eq!(doc.text(), text);
-            assert_eq!(doc.operations_json(), operations);
+            assert_eq!(doc.operations_json().unwrap(), operations);
         }
         let chars = oracle::sequence(&events);
         let of: HashMap<EventId, usize> =

@@ -95,7 +95,13 @@ impl Engine {
         now: Millis,
         doc: &Document,
     ) {
-        let theirs = doc.summary_of(frontier);
+        let theirs = match doc.summary_of(frontier) {
+            Ok(theirs) => theirs,
+            Err(error) => {
+                let reason = error.into();
+                return self.outputs.push_back(Output::Refused { link, reason });
+            }
+        };
         let unknown = frontier.ids().iter().any(|id| !doc.contains(id));
         let config = &self.config;
         let Some(state) = self.links.get_mut(link) else {

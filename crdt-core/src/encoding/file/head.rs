@@ -48,6 +48,11 @@ impl Head {
         self.events + self.base.as_ref().map_or(0, |base| base.chars)
     }
 
+    /// The events that name the version at which the history begins.
+    pub(crate) fn start(&self) -> &[(u32, u32)] {
+        self.base.as_ref().map_or(&[], |base| &base.frontier)
+    }
+
     /// How many events the document has, those that were let go included.
     pub(crate) fn event_count(&self) -> u64 {
         let all = self.agents.iter().flat_map(|agent| &agent.held);
