@@ -145,6 +145,7 @@ fn load(data: &[u8]) {
     let limits = LoadLimits {
         text: 1 << 20,
         history: 1 << 20,
+        ..LoadLimits::default()
     };
     if let Ok(doc) = Document::load_verified("zoe", data, &limits) {
         check_whole(&doc);

@@ -7,7 +7,8 @@ use crate::error::{AgentNameError, EditError, EncodeError, LoadError, MergeError
 use crate::history::History;
 use crate::history::Savepoint;
 use crate::merge::{
-    Batch, Cover, Pending, PendingLimits, Tell, append_keystroke, make_edits, take_in, telling,
+    Batch, Cover, MergeLimits, Pending, PendingLimits, Tell, append_keystroke, make_edits, take_in,
+    telling,
 };
 use crate::op_log::{Kind, Run};
 use crate::rope::{Rope, Unit};
@@ -44,7 +45,8 @@ pub struct Document {
     rope: Rope,
     walker: Walker,
     pending: Pending,
-    limits: PendingLimits,
+    pending_limits: PendingLimits,
+    merge_limits: MergeLimits,
     transformed: Vec<Transformed>,
     /// The place of every char, for who asks for anchors, older versions, authors or undo.
     chars: Option<Box<CharIndex>>,
@@ -64,7 +66,8 @@ impl Document {
             rope: Rope::default(),
             walker: Walker::default(),
             pending: Pending::default(),
-            limits: PendingLimits::default(),
+            pending_limits: PendingLimits::default(),
+            merge_limits: MergeLimits::default(),
             transformed: Vec::new(),
             chars: None,
         })
@@ -382,8 +385,13 @@ impl Document {
 
     /// Sets how much may be held back, and lets go of what is beyond. Returns how many events went.
     pub fn set_pending_limits(&mut self, limits: PendingLimits) -> usize {
-        self.limits = limits;
-        self.pending.shrink(&self.limits)
+        self.pending_limits = limits;
+        self.pending.shrink(&self.pending_limits)
+    }
+
+    /// Sets what one merge may bring. What is there already stays.
+    pub fn set_merge_limits(&mut self, limits: MergeLimits) {
+        self.merge_limits = limits;
     }
 
     /// Gives back memory that only speeds up the next merge, and the next use of anchors, older
@@ -579,6 +587,9 @@ impl Document {
             .history
             .ready_mut()
             .filter(|_| self.pending.is_empty())?;
+        if history.len() as usize >= self.merge_limits.document_events {
+            return None;
+        }
         let chars = self.rope.size().chars();
         let run = append_keystroke(history, chars, name, &keystroke)?;
         match run.kind {
@@ -666,7 +677,7 @@ impl Document {
                 }
             }
         }
-        report.dropped += self.pending.shrink(&self.limits);
+        report.dropped += self.pending.shrink(&self.pending_limits);
         report.pending = self.pending.events();
         report.missing = self.pending.missing();
         Ok(report)
@@ -684,7 +695,9 @@ impl Document {
         let before = history.savepoint();
         let chars = self.rope.size().chars();
         self.transformed.clear();
-        let unit = take_in(history, batch, !self.pending.is_empty()).and_then(|intake| {
+        let awaited = !self.pending.is_empty();
+        let taken = take_in(history, batch, awaited, &self.merge_limits);
+        let unit = taken.and_then(|intake| {
             transform(
                 &mut self.walker,
                 history,

@@ -31,8 +31,8 @@
 //! - No two replicas may edit under one agent name at the same time.
 //! - Positions and lengths are in Unicode scalars. [`Document::utf16_to_char`] and
 //!   [`Document::char_to_utf16`] convert to what JavaScript counts in.
-//! - Events whose parents are missing are held back, within [`PendingLimits`]; see
-//!   [`MergeReport::pending`].
+//! - Events whose parents are missing, or events before them of the same agent, are held back, within
+//!   [`PendingLimits`]; see [`MergeReport::pending`]. [`MergeLimits`] bounds what a message may bring.
 
 mod anchor;
 mod anchors;
@@ -68,7 +68,7 @@ pub use error::{
     AgentNameError, AnchorError, BranchError, DecodeError, EditError, EncodeError, HistoryError,
     LoadError, MergeError,
 };
-pub use merge::PendingLimits;
+pub use merge::{MergeLimits, PendingLimits};
 pub use splice::{Splice, TextLen};
 pub use undo::UndoManager;
 pub use version::{EventId, Frontier, VersionSummary};

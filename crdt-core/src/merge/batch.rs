@@ -83,6 +83,11 @@ impl Batch {
         }
     }
 
+    /// How many events it has, each as often as it comes.
+    pub(crate) fn events(&self) -> u64 {
+        self.heads.iter().map(|head| u64::from(head.len)).sum()
+    }
+
     /// The pieces, in the order in which they were decoded.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
         self.heads.iter().map(|head| Piece {

@@ -3,12 +3,14 @@
 
 mod batch;
 mod keystroke;
+mod limits;
 mod pending;
 pub(crate) mod telling;
 
 use batch::split_text;
 pub(crate) use batch::{Batch, Origin, Piece};
 pub(crate) use keystroke::{Keystroke, append_keystroke};
+pub use limits::MergeLimits;
 use pending::Held;
 pub(crate) use pending::Pending;
 pub use pending::PendingLimits;
@@ -38,6 +40,7 @@ pub(crate) struct Intake {
     pub(crate) times: Vec<(AgentIdx, u32, u64)>,
     /// Whether events that were held back before may wait for the ones that come in now.
     awaited: bool,
+    limits: MergeLimits,
     /// The parents of the piece at hand.
     parents: Vec<Lv>,
     /// Scratch memory of walks over the graph.
@@ -53,9 +56,17 @@ pub(crate) fn take_in(
     history: &mut History,
     batch: &Batch,
     awaited: bool,
+    limits: &MergeLimits,
 ) -> Result<Intake, MergeError> {
+    if batch.events() > limits.message_events as u64 {
+        return Err(MergeError::TooLarge {
+            what: "the events of one message",
+            limit: limits.message_events,
+        });
+    }
     let mut intake = Intake {
         awaited,
+        limits: *limits,
         ..Intake::default()
     };
     let mut agents = Agents::new(batch);
@@ -327,8 +338,16 @@ fn find_parents(
     missing.map_or(Ok(()), |parent| Err(NoParents::Missing(parent)))
 }
 
+/// Whether an event is part of the document, be it one that was let go.
+fn is_known(history: &History, agent: Option<AgentIdx>, seq: u32) -> bool {
+    let ids = &history.graph.agents;
+    agent.is_some_and(|agent| {
+        ids.lv_of(agent, seq).is_some() || ids.trimmed_until(agent, seq).is_some()
+    })
+}
+
 /// Appends the events `from..from + len` of a piece, all of them new, or puts them aside if a parent
-/// is missing.
+/// is missing, or the event before of the same agent.
 fn append(
     history: &mut History,
     piece: Piece<'_>,
@@ -336,7 +355,13 @@ fn append(
     agents: &mut Agents,
     intake: &mut Intake,
 ) -> Result<(), MergeError> {
-    let before = [(piece.agent, piece.seq.wrapping_add(from).wrapping_sub(1))];
+    let seq = piece.seq + from;
+    let before = [(piece.agent, seq.wrapping_sub(1))];
+    // Nobody makes an event without having made all before it: beyond a gap they wait for it to close.
+    if seq > 0 && !is_known(history, agents.find(history, &piece, piece.agent), seq - 1) {
+        hold(piece, (from, len), before[0], intake);
+        return Ok(());
+    }
     let named = if from == 0 { piece.parents } else { &before };
     let mut parents = std::mem::take(&mut intake.parents);
     match find_parents(history, &piece, agents, named, &mut parents) {
@@ -348,7 +373,7 @@ fn append(
         Err(NoParents::TooOld) => {
             return Err(MergeError::TooOld {
                 agent: piece.agent_name().to_string(),
-                seq: piece.seq + from,
+                seq,
             });
         }
     }
@@ -362,11 +387,11 @@ fn append(
             seq: id.seq,
         });
     }
-    let room = MAX_EVENTS - history.graph.len();
-    if len >= room {
+    let limit = intake.limits.document_events.min(MAX_EVENTS as usize - 1);
+    if u64::from(history.graph.len()) + u64::from(len) > limit as u64 {
         return Err(MergeError::TooLarge {
             what: "the number of events",
-            limit: MAX_EVENTS as usize,
+            limit,
         });
     }
     if history.ops.text_len() + piece.text_len() > u32::MAX as usize {
@@ -385,7 +410,6 @@ fn append(
         Some(agent) => agent,
         None => history.graph.agents.agent(piece.agent_name()),
     };
-    let seq = piece.seq + from;
     history.append(agent, seq, &parents, piece.runs_in(from, len));
     if let Some(time) = piece.time.filter(|_| from == 0) {
         intake.times.push((agent, seq, time));

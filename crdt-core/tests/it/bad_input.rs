@@ -1,7 +1,10 @@
 //! What nobody should send: a typed error, and the document as it was.
 
 use crate::histories::for_each_seed;
-use crdt_core::{DecodeError, Document, EventId, Frontier, MergeError, PendingLimits};
+use crdt_core::{
+    DecodeError, Document, EventId, Frontier, MergeError, MergeLimits, PendingLimits,
+    VersionSummary,
+};
 use fastrand::Rng;
 
 fn operations(txns: &str) -> String {
@@ -124,7 +127,7 @@ fn refused_operations_leave_the_document_as_it_was() {
             "bad_position",
         ),
         (
-            operations(&txn("zoe", 0, "", "[\"d\",0,1073741823]")),
+            operations(&txn("zoe", 0, "", "[\"d\",0,1073741000]")),
             "bad_position",
         ),
         (
@@ -257,9 +260,9 @@ fn claimed_sizes_are_not_believed() {
 
 #[test]
 fn what_is_held_back_is_bounded_reported_and_judged_alone() {
-    let orphan = |seq: u32, op: &str| {
+    let orphan = |number: u32, op: &str| {
         operations(&format!(
-            "{{\"agent\":\"zoe\",\"seq\":{seq},\"parents\":[[\"yan\",0]],\"ops\":[{op}]}}"
+            "{{\"agent\":\"zoe{number}\",\"seq\":0,\"parents\":[[\"yan\",0]],\"ops\":[{op}]}}"
         ))
     };
     let mut doc = sample();
@@ -268,15 +271,15 @@ fn what_is_held_back_is_bounded_reported_and_judged_alone() {
         pieces: 3,
         bytes: 1 << 20,
     });
-    for seq in 0..5 {
-        let op = if seq == 4 {
+    for number in 0..5 {
+        let op = if number == 4 {
             "[\"d\",9,1]"
         } else {
             "[\"i\",0,\"z\"]"
         };
-        let report = doc.merge_json(&orphan(seq * 2, op)).unwrap();
-        assert_eq!(report.pending, (seq as usize + 1).min(3));
-        assert_eq!(report.dropped, usize::from(seq >= 3));
+        let report = doc.merge_json(&orphan(number, op)).unwrap();
+        assert_eq!(report.pending, (number as usize + 1).min(3));
+        assert_eq!(report.dropped, usize::from(number >= 3));
         assert_eq!(report.missing, [EventId::new("yan", 0)]);
     }
     assert_eq!(doc.text(), text);
@@ -285,6 +288,66 @@ fn what_is_held_back_is_bounded_reported_and_judged_alone() {
     let report = doc.merge_json(&operations(parent)).unwrap();
     assert_eq!((report.applied, report.pending, report.dropped), (3, 0, 1));
     assert_eq!(doc.len_chars(), text.chars().count() + 3);
+}
+
+/// The highest sequence number there is, named by a few bytes, does not lock its agent out.
+#[test]
+fn events_beyond_a_gap_wait_until_it_closes() {
+    let last = (1_u32 << 31) - 3;
+    let mut alice = Document::new("alice").unwrap();
+    let far =
+        format!("{{\"agent\":\"alice\",\"seq\":{last},\"parents\":[],\"ops\":[[\"i\",0,\"x\"]]}}");
+    let report = alice.merge_json(&operations(&far)).unwrap();
+    assert_eq!((report.applied, report.pending), (0, 1));
+    assert_eq!(report.missing, [EventId::new("alice", last - 1)]);
+    alice.insert(0, "Hello").unwrap();
+    assert_eq!(alice.summary().ranges("alice"), vec![0..5; 1]);
+
+    // In whatever order they come: parents that are known do not bring them in, the gap's events do.
+    let mut bob = Document::new("bob").unwrap();
+    let event = |seq: u32, text: &str| {
+        let txn = format!(
+            "{{\"agent\":\"zoe\",\"seq\":{seq},\"parents\":[],\"ops\":[[\"i\",0,\"{text}\"]]}}"
+        );
+        operations(&txn)
+    };
+    assert_eq!(bob.merge_json(&event(2, "c")).unwrap().pending, 1);
+    let report = bob.merge_json(&event(1, "b")).unwrap();
+    assert_eq!(report.missing, [0, 1].map(|seq| EventId::new("zoe", seq)));
+    let report = bob.merge_json(&event(0, "a")).unwrap();
+    assert_eq!((report.applied, report.pending), (3, 0));
+    assert_eq!(bob.summary().ranges("zoe"), vec![0..3; 1]);
+}
+
+/// A few bytes that delete a long text again and again are as many events as the text is long.
+#[test]
+fn more_events_than_the_limits_allow_are_refused() {
+    let mut alice = Document::new("alice").unwrap();
+    alice.insert(0, &"x".repeat(1000)).unwrap();
+    let mut bob = Document::new("bob").unwrap();
+    bob.set_merge_limits(MergeLimits {
+        message_events: 5000,
+        document_events: 6000,
+    });
+    let text = alice.encode_since(&VersionSummary::new()).unwrap();
+    bob.merge_patch(&text).unwrap();
+    let delete_all = |who: std::ops::Range<u32>| {
+        let txns: Vec<String> = who.map(|i| format!("{{\"agent\":\"d{i}\",\"seq\":0,\"parents\":[[\"alice\",999]],\"ops\":[[\"d\",0,1000]]}}")).collect();
+        operations(&txns.join(","))
+    };
+    let refuse = |bob: &mut Document, who: std::ops::Range<u32>, expected: usize| {
+        let before = fingerprint(bob);
+        let error = bob.merge_json(&delete_all(who)).unwrap_err();
+        assert!(matches!(error, MergeError::TooLarge { limit, .. } if limit == expected));
+        assert_eq!(error.code(), "too_large");
+        assert_eq!(fingerprint(bob), before);
+    };
+    refuse(&mut bob, 0..6, 5000);
+    bob.merge_json(&delete_all(0..5)).unwrap();
+    refuse(&mut bob, 5..6, 6000);
+    // Who sits here can go on typing.
+    bob.insert(0, "still here").unwrap();
+    assert_eq!(bob.text(), "still here");
 }
 
 /// Events that wait for each other never come in. They are counted, go when there is no room, and

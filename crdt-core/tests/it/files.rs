@@ -374,6 +374,10 @@ fn limits_are_kept_and_claims_are_not_believed() {
                 history: 10,
                 ..LoadLimits::default()
             },
+            LoadLimits {
+                events: 1000,
+                ..LoadLimits::default()
+            },
         ] {
             let error = Document::load_within("z", &bytes, &limits).unwrap_err();
             assert_eq!(error.code(), "too_large", "{error}");

@@ -140,6 +140,7 @@ impl File {
             false => Ok(()),
         };
         refuse("the inserted text, in bytes", head.inserted, limits.text)?;
+        refuse("the number of events", head.events, limits.events)?;
         let memory = head.counts.memory();
         if memory > limits.history as u64 {
             return Err(LoadError::TooLarge {

@@ -1,5 +1,7 @@
 //! How files are written, and what they may claim.
 
+use crate::version::MAX_EVENTS;
+
 /// How a document is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SaveOptions {
@@ -30,6 +32,8 @@ pub struct LoadLimits {
     pub text: usize,
     /// The most memory that the history may take besides its text, in bytes.
     pub history: usize,
+    /// The most events.
+    pub events: usize,
 }
 
 impl Default for LoadLimits {
@@ -37,6 +41,7 @@ impl Default for LoadLimits {
         LoadLimits {
             text: 256 << 20,
             history: 512 << 20,
+            events: MAX_EVENTS as usize,
         }
     }
 }
