@@ -124,7 +124,7 @@ fn environment(status: &Status, ways: Ways) -> (Option<bool>, String) {
         let detail = "this environment has no WebSocket";
         return (Some(false), detail.to_owned());
     }
-    if !ways.lead_anywhere() {
+    if !ways.lead_anywhere() && status.transports.is_empty() {
         let detail = "this environment has no WebRTC";
         return (Some(false), detail.to_owned());
     }

@@ -33,6 +33,10 @@ pub(crate) const CAPABILITY: &str = "relay";
 const MAX_WAITING: usize = 4096;
 const MAX_WAITING_BYTES: usize = 16 << 20;
 
+/// How long nothing that a peer sends can be opened before it is taken to have another key: messages that were
+/// sealed for an earlier page load may still be under way.
+const UNREADABLE_MILLIS: Millis = 3_000;
+
 /// All relay links, and the key that they share.
 #[derive(Debug, Default)]
 pub(crate) struct Relay {
@@ -63,6 +67,11 @@ pub(crate) struct Relay {
 struct Peer {
     /// It has a key, too.
     is_able: bool,
+    /// It broke the protocol: no link to it is made.
+    is_refused: bool,
+    /// Since when nothing that it sends can be opened, and whether that has been so for long.
+    unreadable_since: Option<Millis>,
+    has_other_key: bool,
     /// We have no better link to it.
     is_needed: bool,
     /// It has no better link to us, as it said last.
@@ -167,7 +176,7 @@ impl Relay {
             return Vec::new();
         };
         let was_needed = std::mem::replace(&mut peer.is_needed, is_needed);
-        let is_wanted = peer.is_able && (is_needed || peer.asks);
+        let is_wanted = peer.is_usable() && (is_needed || peer.asks);
         match (peer.link, server.filter(|_| is_wanted)) {
             (None, Some(server)) => self.raise(id, server, 0, numbers),
             (Some(_), None) => self.lower(id, server.is_some()),
@@ -218,6 +227,7 @@ impl Relay {
         event: CipherEvent,
         server: impl Fn(&AgentId) -> Option<ServerId>,
         numbers: &mut LinkNumbers,
+        now: Millis,
     ) -> Vec<RelayAction> {
         match event {
             CipherEvent::Ready => {
@@ -246,7 +256,7 @@ impl Relay {
                 };
                 match plain.as_deref().and_then(Frame::decode) {
                     Some(frame) => self.opened(&from, frame, server(&from), numbers),
-                    None => self.unreadable(from),
+                    None => self.unreadable(from, now),
                 }
             }
         }
@@ -287,7 +297,7 @@ impl Relay {
     /// Whether a link to a peer can be made, or may be as soon as the key is there.
     pub(crate) fn can_reach(&self, id: &AgentId) -> bool {
         let is_usable = self.is_open && self.off.is_none();
-        is_usable && self.peers.get(id).is_some_and(|peer| peer.is_able)
+        is_usable && self.peers.get(id).is_some_and(Peer::is_usable)
     }
 
     /// Why the last link to a peer failed.
@@ -300,7 +310,7 @@ impl Relay {
         if let Some(peer) = self.peers.get_mut(id) {
             peer.close();
             // With a peer that breaks the protocol the next link would end the same way.
-            peer.is_able &= reason.is_transient();
+            peer.is_refused |= !reason.is_transient() && !reason.is_departure();
             peer.problem = Some(reason.to_string());
         }
     }
@@ -364,12 +374,16 @@ impl Relay {
         RelayAction::Failed(id, reason)
     }
 
-    /// What a peer sent does not open, so what we send will not open there either.
-    fn unreadable(&mut self, from: AgentId) -> Vec<RelayAction> {
-        let Some(peer) = self.peers.get_mut(&from).filter(|peer| peer.is_able) else {
+    /// What a peer sent does not open. If that goes on, what we send will not open there either.
+    fn unreadable(&mut self, from: AgentId, now: Millis) -> Vec<RelayAction> {
+        let Some(peer) = self.peers.get_mut(&from).filter(|peer| peer.is_usable()) else {
             return Vec::new();
         };
-        peer.is_able = false;
+        let since = *peer.unreadable_since.get_or_insert(now);
+        peer.has_other_key = now.saturating_sub(since) >= UNREADABLE_MILLIS;
+        if !peer.has_other_key {
+            return Vec::new();
+        }
         let reason =
             "what it sent cannot be decrypted; it may have another key, or another version";
         vec![self.failed(from, reason.to_owned())]
@@ -389,9 +403,11 @@ impl Relay {
             is_needed,
             content,
         } = frame;
-        let Some(peer) = self.peers.get_mut(from) else {
+        let Some(peer) = self.peers.get_mut(from).filter(|peer| !peer.is_refused) else {
             return Vec::new();
         };
+        peer.unreadable_since = None;
+        peer.has_other_key = false;
         let present = peer.link.map_or(0, |link| link.epoch);
         if answers != 0 && answers != present {
             // It answers a link that is over here, and may not have heard.
@@ -523,6 +539,11 @@ impl Relay {
 }
 
 impl Peer {
+    /// Whether a link to it can work.
+    fn is_usable(&self) -> bool {
+        self.is_able && !self.is_refused && !self.has_other_key
+    }
+
     /// The link is over, and so is the peer's that it belongs to: what is still under way does not count.
     fn close(&mut self) -> Option<RelayLink> {
         self.asks = false;

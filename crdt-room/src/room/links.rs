@@ -261,7 +261,9 @@ impl Room {
     pub(super) fn on_cipher(&mut self, event: CipherEvent, now: Millis, document: &mut Document) {
         let (members, signaling) = (&self.members, &self.signaling);
         let server = |id: &AgentId| members.server_of(id, |server| signaling.is_joined(server));
-        let actions = self.relay.handle(event, server, &mut self.link_numbers);
+        let actions = self
+            .relay
+            .handle(event, server, &mut self.link_numbers, now);
         self.on_relay(actions, now, document);
         self.advance_relay(now);
     }

@@ -200,6 +200,17 @@ impl Page {
         self.room.status(&self.document)
     }
 
+    /// Whether connecting makes sense: something here may lead to a peer.
+    pub(crate) fn is_admitted(&self) -> bool {
+        let profile = &self.profile;
+        let has_way = LinkKind::CHOICES.iter().any(|kind| match kind {
+            // Whether the host can encrypt shows later.
+            LinkKind::Relay => profile.secret.is_some() && profile.links.contains(kind),
+            _ => profile.can(*kind),
+        });
+        !self.transports.is_empty() || has_way && !profile.servers.is_empty()
+    }
+
     /// The stable names of the errors that were told since a time.
     pub(crate) fn codes_since(&self, time: u64) -> Vec<&'static str> {
         let errors = self.told.errors.iter();

@@ -338,6 +338,11 @@ impl World {
             let trip = self.trip();
             self.after(trip, move |world| {
                 world.accept(number);
+                // The server has given it up meanwhile, and resets it.
+                let is_reset = |socket: &Socket| socket.is_open && !socket.at_server;
+                if world.sockets.get(&number).is_some_and(is_reset) {
+                    world.lose_at_page(number);
+                }
                 for direction in [UP, DOWN] {
                     let Some(socket) = world.sockets.get_mut(&number) else {
                         return;

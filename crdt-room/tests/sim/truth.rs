@@ -20,9 +20,12 @@ const PREFERRED: [LinkKind; 4] = [
 const FULL_MESH: usize = 9;
 
 impl World {
-    /// The pages that are in the room, or want to be.
+    /// The pages that are in the room, or want to be and can.
     pub(crate) fn members(&self) -> Vec<usize> {
-        let is_member = |page: &usize| self.pages[*page].alive && self.pages[*page].wanted;
+        let is_member = |number: &usize| {
+            let page = &self.pages[*number];
+            page.alive && page.wanted && (page.is_admitted() || page.status().connected)
+        };
         (0..self.pages.len()).filter(is_member).collect()
     }
 
@@ -193,6 +196,11 @@ impl World {
         let has_room = servers.is_empty() || servers.iter().any(|at| self.servers[*at].is_up);
         if (status.state == Phase::Connected) != has_room {
             all.push(format!("{:?} in the room {has_room}", status.state));
+        }
+        for (server, of_it) in servers.iter().zip(&status.signaling) {
+            if self.servers[*server].is_up && of_it.state != Phase::Connected {
+                all.push(format!("not joined: {of_it:?}"));
+            }
         }
         if has_room && status.error.is_some() {
             all.push(format!("an error is shown: {:?}", status.error));
