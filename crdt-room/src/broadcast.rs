@@ -1,7 +1,8 @@
 //! Links between pages of one browser, by broadcast channels: no connection has to be made, and no
 //! network is needed.
 //!
-//! Every page listens on a channel of its own, named after its page number. A page that learns from a
+//! Every page listens on a channel of its own, named after its page number and, in a room with a key, a
+//! secret that follows from the key: pages without the key can neither hear nor say anything. A page that learns from a
 //! signaling server that another one is in the room greets it there. Only a page of the same browser
 //! hears that, and answers.
 
@@ -17,8 +18,8 @@ use crate::output::{BroadcastCommand, Output};
 /// All links to pages of this browser.
 #[derive(Debug, Default)]
 pub(crate) struct Broadcast {
-    /// The channel of this page is open.
-    is_listening: bool,
+    /// The secret in the names of channels, while the channel of this page is open.
+    secret: Option<String>,
     peers: BTreeMap<AgentId, Peer>,
 }
 
@@ -26,6 +27,8 @@ pub(crate) struct Broadcast {
 #[derive(Debug)]
 struct Peer {
     page: u64,
+    /// The name of its channel.
+    channel: String,
     /// The link, once the page has answered.
     link: Option<LinkId>,
     /// It broke the protocol: no link to it is made.
@@ -39,7 +42,11 @@ struct Peer {
 pub(crate) enum BroadcastAction {
     Do(Output),
     /// The engine may use the link.
-    Up(AgentId, u64, LinkId),
+    Up {
+        peer: AgentId,
+        channel: String,
+        link: LinkId,
+    },
     /// The engine may not use the link any more.
     Down(LinkId),
     /// A message of the engine came.
@@ -47,29 +54,35 @@ pub(crate) enum BroadcastAction {
 }
 
 impl Broadcast {
-    /// Opens the channel of this page.
-    pub(crate) fn open(&mut self, page: u64) -> Output {
-        self.is_listening = true;
-        Output::Broadcast(BroadcastCommand::Listen { page })
+    /// Opens the channel of this page. `secret`: what stands in the names of channels, nothing in a room
+    /// without a key.
+    pub(crate) fn open(&mut self, page: u64, secret: &str) -> Output {
+        self.secret = Some(secret.to_owned());
+        let channel = channel(secret, page);
+        Output::Broadcast(BroadcastCommand::Listen { channel })
     }
 
     /// Closes the channel of this page. The links are to be forgotten one by one, before.
     pub(crate) fn close(&mut self) -> Option<Output> {
-        let was_listening = std::mem::take(&mut self.is_listening);
-        was_listening.then_some(Output::Broadcast(BroadcastCommand::Close))
+        let secret = self.secret.take();
+        secret.map(|_| Output::Broadcast(BroadcastCommand::Close))
     }
 
     /// Asks the page of a peer whether it is in this browser, unless it was asked.
     pub(crate) fn greet(&mut self, id: &AgentId, page: Option<u64>) -> Option<Output> {
-        let page = page.filter(|_| self.is_listening && !self.peers.contains_key(id))?;
+        let secret = self.secret.as_deref()?;
+        let page = page.filter(|_| !self.peers.contains_key(id))?;
+        let channel = channel(secret, page);
+        let greeting = post(&channel, BroadcastContent::Hello);
         let peer = Peer {
             page,
+            channel,
             link: None,
             is_refused: false,
             problem: None,
         };
         self.peers.insert(id.clone(), peer);
-        Some(post(page, BroadcastContent::Hello))
+        Some(greeting)
     }
 
     /// Takes a message of another page. It counts if that page was greeted; a page that the server has
@@ -94,11 +107,16 @@ impl Broadcast {
             return actions;
         }
         if content == BroadcastContent::Hello {
-            actions.push(BroadcastAction::Do(post(page, BroadcastContent::Here)));
+            let answer = post(&peer.channel, BroadcastContent::Here);
+            actions.push(BroadcastAction::Do(answer));
         }
         let link = *peer.link.get_or_insert_with(|| {
             let link = numbers.next();
-            actions.push(BroadcastAction::Up(from.clone(), page, link));
+            actions.push(BroadcastAction::Up {
+                peer: from.clone(),
+                channel: peer.channel.clone(),
+                link,
+            });
             link
         });
         peer.problem = None;
@@ -119,7 +137,7 @@ impl Broadcast {
         let Some(peer) = self.peers.get_mut(id).filter(|peer| peer.link.is_some()) else {
             return Vec::new();
         };
-        let bye = post(peer.page, BroadcastContent::Bye);
+        let bye = post(&peer.channel, BroadcastContent::Bye);
         let mut actions = vec![BroadcastAction::Do(bye)];
         actions.extend(self.forget(id));
         actions
@@ -132,7 +150,9 @@ impl Broadcast {
         };
         let mut actions = Vec::new();
         actions.extend(peer.link.map(BroadcastAction::Down));
-        let forget = BroadcastCommand::Forget { page: peer.page };
+        let forget = BroadcastCommand::Forget {
+            channel: peer.channel,
+        };
         actions.push(BroadcastAction::Do(Output::Broadcast(forget)));
         actions
     }
@@ -145,7 +165,7 @@ impl Broadcast {
         peer.problem = Some(reason.to_string());
         peer.is_refused = reason.is_breach();
         let is_asked = !peer.is_refused;
-        is_asked.then(|| post(peer.page, BroadcastContent::Hello))
+        is_asked.then(|| post(&peer.channel, BroadcastContent::Hello))
     }
 
     /// The link to a peer, where it is a page of this browser.
@@ -172,7 +192,19 @@ pub(crate) fn data(message: Outgoing) -> BroadcastContent {
     }
 }
 
-/// Posts a message on the channel of a page.
-pub(crate) fn post(to: u64, content: BroadcastContent) -> Output {
-    Output::Broadcast(BroadcastCommand::Post { to, content })
+/// Posts a message on a channel.
+pub(crate) fn post(channel: &str, content: BroadcastContent) -> Output {
+    Output::Broadcast(BroadcastCommand::Post {
+        channel: channel.to_owned(),
+        content,
+    })
+}
+
+/// The name of the channel of a page.
+fn channel(secret: &str, page: u64) -> String {
+    if secret.is_empty() {
+        format!("crdt-wasm {page:016x}")
+    } else {
+        format!("crdt-wasm {secret} {page:016x}")
+    }
 }

@@ -82,7 +82,7 @@ pub(crate) fn diagnose(status: &Status, ways: Ways) -> Diagnosis {
     Diagnosis {
         stage,
         message,
-        advice: stage.map(|stage| advice(stage, ways)),
+        advice: stage.map(|stage| advice(stage, ways, status)),
         checks,
     }
 }
@@ -91,16 +91,7 @@ fn examine(stage: DoctorStage, status: &Status, ways: Ways) -> (Option<bool>, St
     match stage {
         DoctorStage::Environment => environment(status, ways),
         DoctorStage::Signaling => signaling(status),
-        DoctorStage::Room => match status.state {
-            Phase::Connected => (
-                Some(true),
-                format!("{} others in the room", status.links.len()),
-            ),
-            Phase::Error | Phase::Reconnecting if concerns_room(status) => {
-                (Some(false), problem_of(status))
-            }
-            _ => (None, "not in the room yet".to_owned()),
-        },
+        DoctorStage::Room => room(status),
         DoctorStage::Sync => {
             let is_behind = |link: &PeerLink| link.state == LinkState::Open && !link.synced;
             of_links(stage, status, is_behind, "exchanging operations with")
@@ -153,6 +144,22 @@ fn signaling(status: &Status) -> (Option<bool>, String) {
             (Some(true), "the server answers".to_owned())
         }
         Phase::Reconnecting | Phase::Error => (Some(false), problem_of(status)),
+    }
+}
+
+fn room(status: &Status) -> (Option<bool>, String) {
+    match status.state {
+        Phase::Connected => match failing(DoctorStage::Room, status, is_being_made) {
+            Some(failing) => (Some(false), failing),
+            None => {
+                let others = status.links.len();
+                (Some(true), format!("{others} others in the room"))
+            }
+        },
+        Phase::Error | Phase::Reconnecting if concerns_room(status) => {
+            (Some(false), problem_of(status))
+        }
+        _ => (None, "not in the room yet".to_owned()),
     }
 }
 
@@ -217,7 +224,7 @@ fn detour(status: &Status) -> Option<String> {
 }
 
 /// What to do about a failure at a stage.
-fn advice(stage: DoctorStage, ways: Ways) -> &'static str {
+fn advice(stage: DoctorStage, ways: Ways, status: &Status) -> &'static str {
     match stage {
         DoctorStage::Environment if ways.webrtc => {
             "Use a current browser, and open the page by https or from localhost."
@@ -233,6 +240,9 @@ fn advice(stage: DoctorStage, ways: Ways) -> &'static str {
         DoctorStage::Signaling => {
             "Check the server's address, that the server runs, and that no proxy or firewall \
                  blocks WebSockets."
+        }
+        DoctorStage::Room if status.state == Phase::Connected => {
+            "Open the room by the same link in both pages: a room with a key lets nobody in without it."
         }
         DoctorStage::Room => {
             "Check the room, the token and that nobody else has the same name; then connect \
@@ -375,7 +385,7 @@ mod tests {
             let diagnosis = diagnose(&status, WAYS);
             assert_eq!(diagnosis.stage, Some(stage), "{diagnosis:?}");
             assert!(!diagnosis.message.is_empty());
-            assert_eq!(diagnosis.advice, Some(advice(stage, WAYS)));
+            assert_eq!(diagnosis.advice, Some(advice(stage, WAYS, &status)));
         }
         let bare = Ways {
             webrtc: false,

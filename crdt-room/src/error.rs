@@ -130,6 +130,15 @@ pub enum RoomError {
         /// In words.
         reason: String,
     },
+    /// A member has another key, or its page was opened by another link.
+    #[error(
+        "this link's key does not open what {peer} sends: one of you has another link to this room. \
+         Open the room by the same link"
+    )]
+    WrongKey {
+        /// The agent id of the member.
+        peer: String,
+    },
     /// A transport of the user's own failed.
     #[error("a transport added by addTransport failed: {reason}")]
     Transport {
@@ -176,6 +185,7 @@ impl RoomError {
             RoomError::PeerRefused { .. } => "peer_refused",
             RoomError::AgentInUse { .. } => "agent_in_use",
             RoomError::Relay { .. } => "relay_failed",
+            RoomError::WrongKey { .. } => "wrong_key",
             RoomError::Transport { .. } => "transport_failed",
             RoomError::Presence { .. } => "presence_too_large",
             RoomError::TooManyConnections { .. } => "too_many_connections",
@@ -206,6 +216,7 @@ impl RoomError {
             | RoomError::PeerRefused { .. }
             | RoomError::AgentInUse { .. }
             | RoomError::Relay { .. }
+            | RoomError::WrongKey { .. }
             | RoomError::Transport { .. }
             | RoomError::Presence { .. }
             | RoomError::TooManyConnections { .. } => false,
@@ -283,6 +294,7 @@ impl RoomError {
                 peer: text(),
                 reason: text(),
             },
+            RoomError::WrongKey { peer: text() },
             RoomError::Transport { reason: text() },
             RoomError::Presence { reason: text() },
             RoomError::TooManyConnections {

@@ -1,4 +1,4 @@
-//! The numbers of what a driver keeps for a room.
+//! What tells apart the sockets, calls, transports and keys that a driver keeps for a room.
 
 /// A signaling socket. Numbers are not used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,3 +16,12 @@ pub struct RunId(pub u32);
 /// A call of `Connect`, by a number that the driver chooses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub u32);
+
+/// What a sealed message is for. Each purpose has a key of its own, derived from the room's secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purpose {
+    /// Messages of the sync engine that go through the relay.
+    Relay,
+    /// Offers, answers and candidates.
+    Signal,
+}

@@ -4,7 +4,7 @@ use crdt_sync::negotiation::{ConnectionState, Op};
 use crdt_sync::{Incoming, LinkId};
 use signaling_protocol::AgentId;
 
-use crate::ids::{CallId, RunId, SocketId, TransportId};
+use crate::ids::{CallId, Purpose, RunId, SocketId, TransportId};
 
 /// Something that happened outside the room.
 #[derive(Debug)]
@@ -207,15 +207,20 @@ pub enum TransportEvent {
 /// What the cipher reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CipherEvent {
-    /// The room's key is there.
-    Ready,
-    /// The room's key cannot be derived here.
+    /// The room's keys are there.
+    Ready {
+        /// A secret that follows from the room's, in the names of broadcast channels: 32 hexadecimal digits.
+        channel_secret: String,
+    },
+    /// The room's keys cannot be derived here.
     Unavailable {
         /// In words.
         reason: String,
     },
     /// A message is sealed, or cannot be.
     Sealed {
+        /// As in the command.
+        purpose: Purpose,
         /// The number of the [`CipherCommand::Seal`](crate::CipherCommand::Seal).
         job: u32,
         /// The sealed message as base64, or why there is none.
@@ -223,6 +228,8 @@ pub enum CipherEvent {
     },
     /// A message is opened, or does not open with the room's key.
     Opened {
+        /// As in the command.
+        purpose: Purpose,
         /// The number of the [`CipherCommand::Open`](crate::CipherCommand::Open).
         job: u32,
         /// The message; `None` where it does not open.

@@ -46,11 +46,14 @@ mod members;
 mod options;
 mod output;
 pub mod page_id;
+mod parties;
 mod rate_limiter;
 mod relay;
 mod relay_frame;
 mod report;
 mod room;
+mod room_key;
+mod sealed_signals;
 pub mod signal_codec;
 mod signaling;
 mod stage;
@@ -59,7 +62,7 @@ mod transports;
 
 pub use doctor::{Check, Diagnosis};
 pub use error::RoomError;
-pub use ids::{CallId, RunId, SocketId, TransportId};
+pub use ids::{CallId, Purpose, RunId, SocketId, TransportId};
 pub use input::{
     BroadcastContent, BroadcastMessage, Call, CipherEvent, ConnectionEvent, Input, PageEvent,
     SocketEvent, TransportEvent,

@@ -15,8 +15,8 @@ pub(crate) enum Route {
     Broadcast {
         /// Whose page it is.
         peer: AgentId,
-        /// The number of the page.
-        page: u64,
+        /// The name of the channel.
+        channel: String,
     },
     /// The encrypted relay.
     Relay(AgentId),

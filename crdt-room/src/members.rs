@@ -7,6 +7,7 @@ use signaling_protocol::{AgentId, PeerJoined, PeerList};
 
 use crate::page_id;
 use crate::relay;
+use crate::sealed_signals;
 use crate::signaling::ServerId;
 
 /// How long a member may stay without a link before it is reported as out of reach where no kind of
@@ -26,6 +27,8 @@ pub(crate) struct Member {
     places: BTreeMap<ServerId, Option<u64>>,
     /// It has a key for the relay.
     pub(crate) has_relay: bool,
+    /// It seals its signals, so it has a key for the room.
+    pub(crate) seals: bool,
     /// The mesh wants a link to it.
     pub(crate) is_planned: bool,
     /// When it came, until a page of this browser would have answered.
@@ -38,6 +41,7 @@ pub(crate) struct Newcomer {
     id: AgentId,
     page: Option<u64>,
     has_relay: bool,
+    seals: bool,
 }
 
 /// A change of the membership.
@@ -62,10 +66,12 @@ pub(crate) struct Wish {
 
 impl Newcomer {
     pub(crate) fn new(id: AgentId, capabilities: &[String]) -> Newcomer {
+        let has = |capability: &str| capabilities.iter().any(|name| name == capability);
         Newcomer {
             id,
             page: page_id::of(capabilities),
-            has_relay: capabilities.iter().any(|name| name == relay::CAPABILITY),
+            has_relay: has(relay::CAPABILITY),
+            seals: has(sealed_signals::CAPABILITY),
         }
     }
 
@@ -155,6 +161,7 @@ impl Members {
             id,
             page,
             has_relay,
+            seals,
         } = newcomer;
         let mut changes = Vec::new();
         let mut places = BTreeMap::new();
@@ -172,6 +179,7 @@ impl Members {
             page,
             places,
             has_relay,
+            seals,
             is_planned: false,
             greeted_until: Some(now.saturating_add(GREETING_MILLIS)),
         };
@@ -206,6 +214,7 @@ impl Members {
                     id: id.clone(),
                     page,
                     has_relay: member.has_relay,
+                    seals: member.seals,
                 };
                 self.came(server, newcomer, is_linked, now)
             }

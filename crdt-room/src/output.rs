@@ -5,7 +5,7 @@ use crdt_sync::{Channel, LinkId, OutdatedSide, Outgoing, OwnedSplice};
 use signaling_protocol::IceServer;
 
 use crate::error::RoomError;
-use crate::ids::{CallId, RunId, SocketId, TransportId};
+use crate::ids::{CallId, Purpose, RunId, SocketId, TransportId};
 use crate::input::BroadcastContent;
 use crate::status::Status;
 
@@ -129,25 +129,25 @@ pub enum ConnectionCommand {
     Close,
 }
 
-/// What to do with broadcast channels. Every page listens on a channel that is named after its number.
+/// What to do with broadcast channels. Every page listens on a channel of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BroadcastCommand {
     /// Listen on the channel of this page.
     Listen {
-        /// The number of this page.
-        page: u64,
+        /// The name of the channel.
+        channel: String,
     },
     /// Post a message on the channel of another page.
     Post {
-        /// The number of the other page.
-        to: u64,
+        /// The name of the channel.
+        channel: String,
         /// What to say.
         content: BroadcastContent,
     },
     /// Close the channel to another page.
     Forget {
-        /// The number of the other page.
-        page: u64,
+        /// The name of the channel.
+        channel: String,
     },
     /// Close the channel of this page.
     Close,
@@ -169,15 +169,17 @@ pub enum TransportCommand {
     },
 }
 
-/// What to do with the room's key, which the driver derives from the secret of the options.
+/// What to do with the room's keys, which the driver derives from the secret that it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CipherCommand {
-    /// Derive the key of the room. Ends in [`CipherEvent::Ready`](crate::CipherEvent::Ready) or
+    /// Derive the keys of the room. Ends in [`CipherEvent::Ready`](crate::CipherEvent::Ready) or
     /// [`CipherEvent::Unavailable`](crate::CipherEvent::Unavailable).
     DeriveKey,
     /// Seal a message. Ends in [`CipherEvent::Sealed`](crate::CipherEvent::Sealed).
     Seal {
-        /// The number of this job.
+        /// Which key to use.
+        purpose: Purpose,
+        /// The number of this job among those of its purpose.
         job: u32,
         /// The message.
         plain: Vec<u8>,
@@ -186,14 +188,16 @@ pub enum CipherCommand {
     },
     /// Open a message. Ends in [`CipherEvent::Opened`](crate::CipherEvent::Opened).
     Open {
-        /// The number of this job.
+        /// Which key to use.
+        purpose: Purpose,
+        /// The number of this job among those of its purpose.
         job: u32,
         /// The sealed message as base64.
         sealed: String,
         /// The context that it was sealed with.
         context: String,
     },
-    /// Forget the key, and report nothing more about jobs that are under way.
+    /// Forget the keys, and report nothing more about jobs that are under way.
     Forget,
 }
 

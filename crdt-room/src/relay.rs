@@ -18,9 +18,11 @@ use std::collections::{BTreeMap, VecDeque};
 use crdt_sync::{CloseReason, LinkId, Millis, Outgoing};
 use signaling_protocol::{AgentId, Relay as RelayMessage};
 
+use crate::ids::Purpose;
 use crate::input::CipherEvent;
 use crate::links::LinkNumbers;
 use crate::output::{CipherCommand, Output};
+use crate::parties::Parties;
 use crate::rate_limiter::RateLimiter;
 use crate::relay_frame::{Content, Frame};
 use crate::signaling::ServerId;
@@ -111,33 +113,23 @@ pub(crate) enum RelayAction {
     Failed(AgentId, String),
 }
 
-/// Who seals and opens messages: the agent and the page of this member, and the pages of the others.
-pub(crate) struct Parties<'a> {
-    pub(crate) me: &'a AgentId,
-    pub(crate) page: u64,
-    pub(crate) page_of: &'a dyn Fn(&AgentId) -> Option<u64>,
-}
-
 impl Relay {
     /// Prepares the relay for a new connection to the room. `has_key`: the driver has a secret.
-    pub(crate) fn open(&mut self, has_key: bool) -> Option<Output> {
+    pub(crate) fn open(&mut self, has_key: bool) {
         if !has_key {
             self.off = Some("there is no key for it: set the option key".to_owned());
-            return None;
+            return;
         }
         self.is_open = true;
-        Some(Output::Cipher(CipherCommand::DeriveKey))
     }
 
     /// Forgets everything but the numbers of jobs. The links are to be forgotten one by one, before.
-    pub(crate) fn close(&mut self) -> Option<Output> {
-        let was_open = self.is_open;
+    pub(crate) fn close(&mut self) {
         *self = Relay {
             last_job: self.last_job,
             last_epoch: self.last_epoch,
             ..Relay::default()
         };
-        was_open.then_some(Output::Cipher(CipherCommand::Forget))
     }
 
     /// Why the relay is off, where it may be used.
@@ -230,18 +222,15 @@ impl Relay {
         now: Millis,
     ) -> Vec<RelayAction> {
         match event {
-            CipherEvent::Ready => {
-                self.is_ready = true;
+            CipherEvent::Ready { .. } => {
+                self.is_ready = self.is_open;
                 Vec::new()
             }
             CipherEvent::Unavailable { reason } => {
-                self.off = Some(format!(
-                    "nothing can be encrypted here, which in a browser needs https or localhost: \
-                     {reason}"
-                ));
+                self.off = Some(reason);
                 Vec::new()
             }
-            CipherEvent::Sealed { job, result } => {
+            CipherEvent::Sealed { job, result, .. } => {
                 let Some((_, to)) = self.sealing.take_if(|(number, _)| *number == job) else {
                     return Vec::new();
                 };
@@ -250,7 +239,7 @@ impl Relay {
                     Err(reason) => self.failed(to, reason),
                 }]
             }
-            CipherEvent::Opened { job, plain } => {
+            CipherEvent::Opened { job, plain, .. } => {
                 let Some((_, from)) = self.opening.take_if(|(number, _)| *number == job) else {
                     return Vec::new();
                 };
@@ -499,6 +488,7 @@ impl Relay {
             let job = self.next_job();
             self.sealing = Some((job, to));
             return Some(Output::Cipher(CipherCommand::Seal {
+                purpose: Purpose::Relay,
                 job,
                 plain,
                 context,
@@ -518,6 +508,7 @@ impl Relay {
             let job = self.next_job();
             self.opening = Some((job, from));
             return Some(Output::Cipher(CipherCommand::Open {
+                purpose: Purpose::Relay,
                 job,
                 sealed,
                 context,

@@ -11,6 +11,8 @@ use crate::lifecycle::Lifecycle;
 use crate::members::{Member, Members};
 use crate::options::{LinkKind, RoomOptions};
 use crate::relay::Relay;
+use crate::room_key::RoomKey;
+use crate::sealed_signals::SealedSignals;
 use crate::signaling::Signaling;
 use crate::stage::DoctorStage;
 use crate::status::{LinkState, PeerLink, Phase, Status, TransportState, TransportStatus};
@@ -25,6 +27,8 @@ pub(crate) struct View<'a> {
     pub(crate) direct: &'a Direct,
     pub(crate) broadcast: &'a Broadcast,
     pub(crate) relay: &'a Relay,
+    pub(crate) key: &'a RoomKey,
+    pub(crate) sealed_signals: &'a SealedSignals,
     pub(crate) transports: &'a Transports,
     /// What the engine knows of its links.
     pub(crate) figures: &'a [PeerStatus],
@@ -164,6 +168,9 @@ impl View<'_> {
         member: &Member,
         direct: Option<(DoctorStage, &str)>,
     ) -> Option<(DoctorStage, String)> {
+        if let Some(reason) = self.key_problem(id, member) {
+            return Some((DoctorStage::Room, reason.to_owned()));
+        }
         if let Some((stage, reason)) = direct {
             return Some((stage, reason.to_owned()));
         }
@@ -176,6 +183,19 @@ impl View<'_> {
             && !self.options.allows(LinkKind::WebRtc)
             && !self.relay.can_reach(id);
         is_out_of_reach.then(|| (DoctorStage::Environment, self.why_out_of_reach()))
+    }
+
+    /// Why the keys here and of a member do not go together.
+    fn key_problem(&self, id: &AgentId, member: &Member) -> Option<&str> {
+        if self.sealed_signals.is_stranger(id) {
+            return Some("this link's key does not open what it sends: it has another key");
+        }
+        match (self.key.is_there(), member.seals) {
+            (true, true) => self.key.problem(),
+            (true, false) => Some("its page has no key for this room, or cannot use it"),
+            (false, true) => Some("the room has a key, and this page was opened without it"),
+            (false, false) => None,
+        }
     }
 
     /// Why no direct connection is made from here.

@@ -4,7 +4,7 @@ use crdt_sync::Millis;
 use crdt_sync::backoff::Backoff;
 use signaling_protocol::{
     AgentId, ClientMessage, CloseCode, ErrorCode, ErrorReply, IceServer, Join, Leave, ParseError,
-    PeerJoined, PeerList, Pong, Relay, ServerMessage, Signal,
+    PeerJoined, PeerList, Ping, Pong, Relay, ServerMessage, Signal,
 };
 
 use crate::error::RoomError;
@@ -36,8 +36,11 @@ pub(crate) enum SignalingAction {
     Relayed(Relay),
     /// Something was refused, and the server stays.
     Refused(RoomError),
-    /// A server was lost.
-    Lost(RoomError),
+    /// A server was lost; `is_over`: it is not tried again.
+    Lost {
+        error: RoomError,
+        is_over: bool,
+    },
 }
 
 /// All signaling servers. They are in use at the same time: a member that reaches any one of them meets
@@ -68,9 +71,18 @@ struct Server {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// A socket is open or opening, and the room has not let us in yet.
-    Joining { socket: SocketId, until: Millis },
-    /// In the room.
-    Joined { socket: SocketId },
+    Joining {
+        socket: SocketId,
+        until: Millis,
+        /// The socket is open, and the join waits for the room's key.
+        waits: bool,
+    },
+    /// In the room. After a change of networks the socket may be dead without a word: the server is asked
+    /// for an answer, and has until then.
+    Joined {
+        socket: SocketId,
+        answer_until: Option<Millis>,
+    },
     /// Lost; the next attempt comes at this time.
     Waiting { until: Millis },
     /// Not tried again.
@@ -92,13 +104,34 @@ impl Server {
 
     fn socket(&self) -> Option<SocketId> {
         match self.stage {
-            Stage::Joining { socket, .. } | Stage::Joined { socket } => Some(socket),
+            Stage::Joining { socket, .. } | Stage::Joined { socket, .. } => Some(socket),
             Stage::Waiting { .. } | Stage::Ended => None,
         }
     }
 
     fn is_joined(&self) -> bool {
         matches!(self.stage, Stage::Joined { .. })
+    }
+
+    fn answered(&mut self) {
+        if let Stage::Joined { answer_until, .. } = &mut self.stage {
+            *answer_until = None;
+        }
+    }
+
+    fn wait_for_key(&mut self) {
+        if let Stage::Joining { waits, .. } = &mut self.stage {
+            *waits = true;
+        }
+    }
+
+    /// When something has to have happened.
+    fn deadline(&self) -> Option<Millis> {
+        match self.stage {
+            Stage::Joining { until, .. } | Stage::Waiting { until } => Some(until),
+            Stage::Joined { answer_until, .. } => answer_until,
+            Stage::Ended => None,
+        }
     }
 
     fn command(&self, command: SocketCommand) -> Option<Output> {
@@ -151,12 +184,13 @@ impl Signaling {
         self.servers.clear();
     }
 
-    /// Takes what a socket reports. `join` makes the message that asks a server to let us in.
+    /// Takes what a socket reports. `join` makes the message that asks a server to let us in; `None`: the
+    /// room's key is not there yet, and [`join_waiting`](Self::join_waiting) follows.
     pub(crate) fn handle(
         &mut self,
         socket: SocketId,
         event: SocketEvent,
-        join: impl FnOnce() -> Join,
+        join: impl FnOnce() -> Option<Join>,
         now: Millis,
         random: f64,
     ) -> Vec<SignalingAction> {
@@ -167,16 +201,25 @@ impl Signaling {
             return Vec::new();
         };
         match event {
-            SocketEvent::Opened => {
-                let sent = server.send(&ClientMessage::Join(join()));
-                sent.into_iter().map(SignalingAction::Do).collect()
-            }
-            SocketEvent::Text(text) => match ServerMessage::parse(&text) {
-                Ok(message) => self.message(id, message, now, random),
-                // A newer server says things that an older client need not know.
-                Err(ParseError::UnknownType { .. }) => Vec::new(),
-                Err(error) => vec![SignalingAction::Refused(RoomError::Unreadable(error))],
+            SocketEvent::Opened => match join() {
+                Some(join) => {
+                    let sent = server.send(&ClientMessage::Join(join));
+                    sent.into_iter().map(SignalingAction::Do).collect()
+                }
+                None => {
+                    server.wait_for_key();
+                    Vec::new()
+                }
             },
+            SocketEvent::Text(text) => {
+                server.answered();
+                match ServerMessage::parse(&text) {
+                    Ok(message) => self.message(id, message, now, random),
+                    // A newer server says things that an older client need not know.
+                    Err(ParseError::UnknownType { .. }) => Vec::new(),
+                    Err(error) => vec![SignalingAction::Refused(RoomError::Unreadable(error))],
+                }
+            }
             SocketEvent::Closed { code, reason } => {
                 let url = server.url.clone();
                 let error = if CloseCode::from_number(code).is_some() {
@@ -202,10 +245,35 @@ impl Signaling {
         }
     }
 
+    /// Sends the join to the servers whose sockets opened before the room's key was there.
+    pub(crate) fn join_waiting(&mut self, join: &Join) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        for server in &mut self.servers {
+            if let Stage::Joining { waits, .. } = &mut server.stage
+                && std::mem::take(waits)
+            {
+                outputs.extend(server.send(&ClientMessage::Join(join.clone())));
+            }
+        }
+        outputs
+    }
+
     /// Tries every server again that waits for its next attempt.
     pub(crate) fn retry_now(&mut self, now: Millis) -> Vec<Output> {
         let waits = |server: &Server| matches!(server.stage, Stage::Waiting { .. });
         self.open_where(waits, now)
+    }
+
+    /// Asks every server that let us in for an answer, since the network may have changed under its socket.
+    pub(crate) fn probe(&mut self, now: Millis) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        for server in &mut self.servers {
+            if let Stage::Joined { answer_until, .. } = &mut server.stage {
+                *answer_until = Some(now.saturating_add(JOIN_SECONDS * 1000));
+                outputs.extend(server.send(&ClientMessage::Ping(Ping {})));
+            }
+        }
+        outputs
     }
 
     /// Does what is due.
@@ -218,7 +286,7 @@ impl Signaling {
             let Some(server) = self.servers.get(id.0) else {
                 continue;
             };
-            if matches!(server.stage, Stage::Joining { until, .. } if until <= now) {
+            if server.deadline().is_some_and(|until| until <= now) {
                 let error = RoomError::TimedOut {
                     url: server.url.clone(),
                     seconds: JOIN_SECONDS,
@@ -233,11 +301,7 @@ impl Signaling {
 
     /// When [`tick`](Self::tick) is due.
     pub(crate) fn deadline(&self) -> Option<Millis> {
-        let of = |server: &Server| match server.stage {
-            Stage::Joining { until, .. } | Stage::Waiting { until } => Some(until),
-            Stage::Joined { .. } | Stage::Ended => None,
-        };
-        self.servers.iter().filter_map(of).min()
+        self.servers.iter().filter_map(Server::deadline).min()
     }
 
     /// Sends a message to one server; `None`: there is no socket, and the next join starts afresh.
@@ -324,7 +388,11 @@ impl Signaling {
         let mut url = String::new();
         if let Some(server) = self.servers.get_mut(id.0) {
             let until = now.saturating_add(JOIN_SECONDS * 1000);
-            server.stage = Stage::Joining { socket, until };
+            server.stage = Stage::Joining {
+                socket,
+                until,
+                waits: false,
+            };
             server.buffered = 0;
             url.clone_from(&server.url);
         }
@@ -334,7 +402,9 @@ impl Signaling {
         }
     }
 
-    /// The socket to a server is of no more use. The server is tried again unless it refuses us.
+    /// The socket to a server is of no more use. The server is tried again unless it refuses us for good: a
+    /// name that is taken at one server, while others have let us in or this one had, is still held by a
+    /// socket of our own that the server has not missed yet.
     fn lost(
         &mut self,
         id: ServerId,
@@ -342,16 +412,18 @@ impl Signaling {
         now: Millis,
         random: f64,
     ) -> SignalingAction {
+        let is_ours = self.servers.iter().any(|server| server.was_joined);
+        let is_over = error.is_final() && !(is_ours && is_taken(&error));
         if let Some(server) = self.servers.get_mut(id.0) {
             server.error = Some(error.clone());
-            server.stage = if error.is_final() {
+            server.stage = if is_over {
                 Stage::Ended
             } else {
                 let until = now.saturating_add(server.backoff.next(random));
                 Stage::Waiting { until }
             };
         }
-        SignalingAction::Lost(error)
+        SignalingAction::Lost { error, is_over }
     }
 
     fn message(
@@ -379,7 +451,10 @@ impl Signaling {
     fn entered(&mut self, id: ServerId, mut list: PeerList) -> Option<SignalingAction> {
         let server = self.servers.get_mut(id.0)?;
         let socket = server.socket()?;
-        server.stage = Stage::Joined { socket };
+        server.stage = Stage::Joined {
+            socket,
+            answer_until: None,
+        };
         server.ice_servers = std::mem::take(&mut list.ice_servers);
         server.error = None;
         server.backoff.reset();
@@ -415,4 +490,15 @@ impl Signaling {
         actions.push(self.lost(id, error, now, random));
         actions
     }
+}
+
+/// Whether a server says that the name is taken.
+fn is_taken(error: &RoomError) -> bool {
+    matches!(
+        error,
+        RoomError::Refused {
+            code: ErrorCode::AgentIdTaken,
+            ..
+        }
+    )
 }

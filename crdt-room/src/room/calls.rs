@@ -11,9 +11,11 @@ use crate::error::RoomError;
 use crate::ids::{CallId, TransportId};
 use crate::input::{Call, PageEvent};
 use crate::options::{LinkKind, RoomOptions};
-use crate::output::{News, Output};
+use crate::output::{CipherCommand, News, Output};
 use crate::page_id;
-use crate::relay::{self, Relay};
+use crate::relay;
+use crate::room_key::RoomKey;
+use crate::sealed_signals;
 use crate::status::Phase;
 
 impl Room {
@@ -52,7 +54,8 @@ impl Room {
             }
             PageEvent::Online => {
                 let opened = self.signaling.retry_now(now);
-                self.outputs.extend(opened);
+                let probes = self.signaling.probe(now);
+                self.outputs.extend(opened.into_iter().chain(probes));
                 self.network_back(now, document);
             }
         }
@@ -152,12 +155,14 @@ impl Room {
         self.outputs.push_back(Output::KeepAlive(true));
         self.start_engine(now, document);
         if self.options.allows(LinkKind::Relay) {
-            let derive = self.relay.open(self.options.has_key);
-            self.outputs.extend(derive);
+            self.relay.open(self.options.has_key);
         }
-        if self.options.allows(LinkKind::Broadcast) {
-            let listen = self.broadcast.open(page);
-            self.outputs.push_back(listen);
+        if self.options.has_key {
+            self.key = RoomKey::Deriving;
+            let derive = Output::Cipher(CipherCommand::DeriveKey);
+            self.outputs.push_back(derive);
+        } else {
+            self.open_broadcast("");
         }
         let started = self.transports.start_all();
         self.outputs.extend(started);
@@ -206,10 +211,22 @@ impl Room {
         self.on_members(changes, now, document);
         let left = self.signaling.leave();
         self.outputs.extend(left);
-        let forgotten = self.relay.close();
-        self.outputs.extend(forgotten);
+        self.relay.close();
+        self.sealed_signals.clear();
+        if std::mem::take(&mut self.key).is_there() {
+            self.outputs
+                .push_back(Output::Cipher(CipherCommand::Forget));
+        }
         let closed = self.broadcast.close();
         self.outputs.extend(closed);
+    }
+
+    /// Opens the channel by which pages of this browser reach this one.
+    pub(super) fn open_broadcast(&mut self, secret: &str) {
+        if self.options.allows(LinkKind::Broadcast) {
+            let listen = self.broadcast.open(self.page, secret);
+            self.outputs.push_back(listen);
+        }
     }
 
     fn add_transport(&mut self, id: TransportId) {
@@ -219,17 +236,25 @@ impl Room {
         }
     }
 
-    /// The message that asks a server to let us in.
-    pub(super) fn join_message(options: &RoomOptions, relay: &Relay, page: u64) -> Join {
+    /// The message that asks a server to let us in; `None` while the room's key is being derived, which
+    /// decides what it says.
+    pub(super) fn join_message(options: &RoomOptions, key: &RoomKey, page: u64) -> Option<Join> {
+        if key.is_deriving() {
+            return None;
+        }
         let mut join = Join::new(options.agent.clone());
         join.room.clone_from(&options.room);
         join.token.clone_from(&options.token);
         join.session.clone_from(&options.session_secret);
         join.capabilities = vec![page_id::capability(page)];
-        if relay.off().is_none() && options.allows(LinkKind::Relay) {
-            join.capabilities.push(relay::CAPABILITY.to_owned());
+        if key.is_usable() {
+            let sealed = sealed_signals::CAPABILITY.to_owned();
+            join.capabilities.push(sealed);
+            if options.allows(LinkKind::Relay) {
+                join.capabilities.push(relay::CAPABILITY.to_owned());
+            }
         }
         join.protocol = Some(PROTOCOL_VERSION);
-        join
+        Some(join)
     }
 }

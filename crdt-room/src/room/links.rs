@@ -8,11 +8,14 @@ use super::Room;
 use crate::broadcast::BroadcastAction;
 use crate::direct::{Direct, DirectAction};
 use crate::error::RoomError;
+use crate::ids::Purpose;
 use crate::input::CipherEvent;
 use crate::links::Route;
 use crate::members::{Change, Newcomer};
 use crate::options::LinkKind;
 use crate::relay::RelayAction;
+use crate::room_key::RoomKey;
+use crate::sealed_signals::SignalAction;
 use crate::signal_codec;
 use crate::signaling::{ServerId, SignalingAction};
 use crate::status::Phase;
@@ -56,27 +59,35 @@ impl Room {
                     self.plan(now, document);
                 }
                 SignalingAction::Signal(server, signal) => {
-                    self.on_signal(server, &signal, now, document);
+                    self.on_signal(server, signal, now, document);
                 }
                 SignalingAction::Relayed(message) => {
                     self.relay.relayed(message);
-                    self.advance_relay(now);
+                    self.advance_cipher(now);
                 }
                 SignalingAction::Refused(error) => self.tell_error(error),
-                SignalingAction::Lost(error) => self.on_server_lost(error, now, document),
+                SignalingAction::Lost { error, is_over } => {
+                    self.on_server_lost(error, is_over, now, document);
+                }
             }
         }
     }
 
     /// A server was lost. It is tried again, unless it refuses us or no server at all has let us in since
     /// `Connect`: then the caller of that learns why.
-    fn on_server_lost(&mut self, error: RoomError, now: Millis, document: &mut Document) {
+    fn on_server_lost(
+        &mut self,
+        error: RoomError,
+        is_over: bool,
+        now: Millis,
+        document: &mut Document,
+    ) {
         let is_connecting = self.lifecycle.phase() == Phase::Connecting;
         if self.signaling.is_over() || self.signaling.has_failed() && is_connecting {
             self.give_up(&error, now, document);
         } else if self.signaling.is_any_joined() {
             // The others carry on; what comes back by itself is reported in the status alone.
-            if error.is_final() {
+            if is_over {
                 self.tell_error(error);
             }
         } else if !is_connecting {
@@ -100,6 +111,7 @@ impl Room {
             match change {
                 Change::Came(id, has_relay) => self.relay.add(&id, has_relay),
                 Change::Gone(id) => {
+                    self.sealed_signals.forget(&id);
                     let direct = self.direct.stop(&id);
                     self.on_direct(direct, now, document);
                     let relayed = self.relay.forget(&id);
@@ -115,19 +127,32 @@ impl Room {
     fn on_signal(
         &mut self,
         server: ServerId,
-        message: &Signal,
+        message: Signal,
         now: Millis,
         document: &mut Document,
     ) {
-        let (Some(id), Some(signal)) = (message.from.clone(), signal_codec::read(message)) else {
+        let Some(id) = message.from.clone() else {
             return;
         };
-        if !self.options.allows(LinkKind::WebRtc) || self.broadcast.link_to(&id).is_some() {
+        if self.key.is_there() {
+            self.sealed_signals.receive(id, message);
+            self.advance_cipher(now);
             return;
         }
         if self.members.get(&id).is_none() {
             let unknown = Newcomer::new(id.clone(), &[]);
             self.came(server, unknown, now, document);
+        }
+        self.take_signal(id, &message, now, document);
+    }
+
+    /// Takes a signal that needs not be opened any more.
+    fn take_signal(&mut self, id: AgentId, message: &Signal, now: Millis, document: &mut Document) {
+        let Some(signal) = signal_codec::read(message) else {
+            return;
+        };
+        if !self.may_link_directly(&id) || self.broadcast.link_to(&id).is_some() {
+            return;
         }
         // It may want a connection that we did not plan, and gets it.
         self.begin(&id, now, document);
@@ -151,10 +176,17 @@ impl Room {
             if is_local || wish.unlink && wish.page.is_some() {
                 let actions = self.direct.stop(&wish.id);
                 self.on_direct_links(actions, now, document);
-            } else if wish.link && self.options.allows(LinkKind::WebRtc) {
+            } else if wish.link && self.may_link_directly(&wish.id) {
                 self.begin(&wish.id, now, document);
             }
         }
+    }
+
+    /// Whether a direct connection to a member can be made: both can, and both have a key or none.
+    fn may_link_directly(&self, id: &AgentId) -> bool {
+        let seals = self.members.get(id).is_some_and(|member| member.seals);
+        let is_stranger = self.sealed_signals.is_stranger(id);
+        self.options.allows(LinkKind::WebRtc) && self.key.fits(seals) && !is_stranger
     }
 
     fn begin(&mut self, id: &AgentId, now: Millis, document: &mut Document) {
@@ -198,7 +230,12 @@ impl Room {
                     let me = self.options.agent.clone();
                     // One that cannot be sent is lost; the negotiation tries again.
                     if let Some(message) = signal_codec::write(&signal, me, to.clone()) {
-                        self.send_to(&to, &ClientMessage::Signal(message));
+                        if self.key.is_there() {
+                            self.sealed_signals.send(message);
+                            self.advance_cipher(now);
+                        } else {
+                            self.send_to(&to, &ClientMessage::Signal(message));
+                        }
                     }
                 }
                 DirectAction::Up(peer, link) => {
@@ -241,9 +278,13 @@ impl Room {
         for action in actions {
             match action {
                 BroadcastAction::Do(output) => self.outputs.push_back(output),
-                BroadcastAction::Up(peer, page, link) => {
+                BroadcastAction::Up {
+                    peer,
+                    channel,
+                    link,
+                } => {
                     is_changed = true;
-                    let route = Route::Broadcast { peer, page };
+                    let route = Route::Broadcast { peer, channel };
                     self.link_up(link, route, now, document);
                 }
                 BroadcastAction::Down(link) => {
@@ -259,13 +300,70 @@ impl Room {
     }
 
     pub(super) fn on_cipher(&mut self, event: CipherEvent, now: Millis, document: &mut Document) {
+        match event {
+            CipherEvent::Sealed { purpose, .. } | CipherEvent::Opened { purpose, .. } => {
+                match purpose {
+                    Purpose::Relay => self.on_relay_cipher(event, now, document),
+                    Purpose::Signal => self.on_signal_cipher(event, now, document),
+                }
+            }
+            CipherEvent::Ready { ref channel_secret } => {
+                let channel_secret = channel_secret.clone();
+                self.open_broadcast(&channel_secret);
+                self.key = RoomKey::Ready;
+                self.on_relay_cipher(event, now, document);
+                self.join_waiting();
+            }
+            CipherEvent::Unavailable { reason } => {
+                let reason = format!(
+                    "nothing can be encrypted here, which in a browser needs https or localhost: \
+                     {reason}"
+                );
+                self.key = RoomKey::Unavailable {
+                    reason: reason.clone(),
+                };
+                self.on_relay_cipher(CipherEvent::Unavailable { reason }, now, document);
+                self.join_waiting();
+            }
+        }
+        self.advance_cipher(now);
+    }
+
+    /// Joins the servers whose sockets opened while the key was derived.
+    fn join_waiting(&mut self) {
+        if let Some(join) = Room::join_message(&self.options, &self.key, self.page) {
+            let joins = self.signaling.join_waiting(&join);
+            self.outputs.extend(joins);
+        }
+    }
+
+    fn on_relay_cipher(&mut self, event: CipherEvent, now: Millis, document: &mut Document) {
         let (members, signaling) = (&self.members, &self.signaling);
         let server = |id: &AgentId| members.server_of(id, |server| signaling.is_joined(server));
         let actions = self
             .relay
             .handle(event, server, &mut self.link_numbers, now);
         self.on_relay(actions, now, document);
-        self.advance_relay(now);
+    }
+
+    fn on_signal_cipher(&mut self, event: CipherEvent, now: Millis, document: &mut Document) {
+        match self.sealed_signals.handle(event, now) {
+            Some(SignalAction::Send(signal)) => {
+                let to = signal.to.clone();
+                self.send_to(&to, &ClientMessage::Signal(signal));
+            }
+            Some(SignalAction::Take(from, signal)) => {
+                self.take_signal(from, &signal, now, document);
+            }
+            Some(SignalAction::Stranger(from)) => {
+                self.is_dirty = true;
+                let actions = self.direct.stop(&from);
+                self.on_direct(actions, now, document);
+                let peer = from.to_string();
+                self.tell_error(RoomError::WrongKey { peer });
+            }
+            None => {}
+        }
     }
 
     /// Takes relay links up where there is no better one, and gives them up where there is.

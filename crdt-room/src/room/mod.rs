@@ -5,6 +5,7 @@
 //!
 //! - `signaling` joins the room at every server; `members` keeps who is there;
 //! - `direct`, `broadcast`, `relay` and `transports` bring up links of their kind;
+//! - `room_key` knows whether there is a key, `sealed_signals` uses it for what goes through the servers;
 //! - `lifecycle` knows whether a connection is wanted, and how far it is.
 //!
 //! `calls` has the calls of the user and the life of the page, `links` what follows from a change of
@@ -29,8 +30,11 @@ use crate::links::{LinkNumbers, Links, Route};
 use crate::members::Members;
 use crate::options::{LinkKind, RoomOptions};
 use crate::output::{ConnectionCommand, News, Output};
-use crate::relay::{Parties, Relay};
+use crate::parties::Parties;
+use crate::relay::Relay;
 use crate::report;
+use crate::room_key::RoomKey;
+use crate::sealed_signals::SealedSignals;
 use crate::signaling::Signaling;
 use crate::status::Status;
 use crate::transports::Transports;
@@ -57,6 +61,8 @@ pub struct Room {
     direct: Direct,
     broadcast: Broadcast,
     relay: Relay,
+    key: RoomKey,
+    sealed_signals: SealedSignals,
     transports: Transports,
     /// The fields of the own presence, as JSON text. They outlive connections.
     presence: BTreeMap<String, String>,
@@ -93,6 +99,8 @@ impl Room {
             direct: Direct::default(),
             broadcast: Broadcast::default(),
             relay: Relay::default(),
+            key: RoomKey::default(),
+            sealed_signals: SealedSignals::default(),
             transports: Transports::default(),
             presence: BTreeMap::new(),
             engine: None,
@@ -148,8 +156,8 @@ impl Room {
             } => self.socket_buffered(socket, bytes, now, document),
             Input::Socket { socket, event } => {
                 let random = (self.random)();
-                let (options, relay, page) = (&self.options, &self.relay, self.page);
-                let join = || Room::join_message(options, relay, page);
+                let (options, key, page) = (&self.options, &self.key, self.page);
+                let join = || Room::join_message(options, key, page);
                 let actions = self.signaling.handle(socket, event, join, now, random);
                 self.on_signaling(actions, now, document);
             }
@@ -202,7 +210,7 @@ impl Room {
             self.forget_gone(now, document);
             self.plan_relay(now, document);
         }
-        self.advance_relay(now);
+        self.advance_cipher(now);
         if let Some(engine) = &mut self.engine {
             if engine.owes_receipts(now) {
                 engine.acknowledge(now, document);
@@ -261,6 +269,8 @@ impl Room {
             direct: &self.direct,
             broadcast: &self.broadcast,
             relay: &self.relay,
+            key: &self.key,
+            sealed_signals: &self.sealed_signals,
             transports: &self.transports,
             figures: &figures,
         };
@@ -344,16 +354,20 @@ impl Room {
         act(&mut self.direct, &mut context)
     }
 
-    /// Has messages of the relay sealed and opened.
-    fn advance_relay(&mut self, now: Millis) {
+    /// Has messages sealed and opened that wait for it.
+    fn advance_cipher(&mut self, now: Millis) {
+        if !self.key.is_usable() {
+            return;
+        }
         let members = &self.members;
         let parties = Parties {
             me: &self.options.agent,
             page: self.page,
             page_of: &|id| members.get(id)?.page,
         };
-        let outputs = self.relay.advance(&parties, now);
-        self.outputs.extend(outputs);
+        let relayed = self.relay.advance(&parties, now);
+        let signals = self.sealed_signals.advance(&parties);
+        self.outputs.extend(relayed.into_iter().chain(signals));
     }
 
     /// When to look again whether there is room in the links that do not report it.

@@ -180,7 +180,9 @@ impl Room {
         self.has_to_ask = true;
         match self.links.route(link)? {
             Route::Direct(_) => None,
-            Route::Broadcast { page, .. } => Some(broadcast::post(*page, broadcast::data(message))),
+            Route::Broadcast { channel, .. } => {
+                Some(broadcast::post(channel, broadcast::data(message)))
+            }
             Route::Relay(to) => {
                 self.relay.send(to, link, message);
                 None

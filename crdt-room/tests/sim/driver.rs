@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crdt_room::{
     BroadcastCommand, BroadcastMessage, CipherCommand, CipherEvent, ConnectionEvent, Output,
-    SocketCommand, SocketEvent,
+    Purpose, SocketCommand, SocketEvent,
 };
 
 use crate::arrival::Arrival;
@@ -193,16 +193,17 @@ impl World {
         let state = &mut self.pages[page];
         let held = &mut state.held;
         match command {
-            BroadcastCommand::Listen { page } => {
+            BroadcastCommand::Listen { channel } => {
                 assert!(state.profile.host.broadcast, "there are no such channels");
                 assert_eq!(held.listens, None);
-                held.listens = Some(page);
+                held.listens = Some(channel);
             }
-            BroadcastCommand::Post { to, content } => {
-                held.outboxes.insert(to);
+            BroadcastCommand::Post { channel, content } => {
+                assert!(held.listens.is_some(), "a page that posts listens");
+                held.outboxes.insert(channel.clone());
                 let message = BroadcastMessage {
                     from: agent(&state.profile.agent),
-                    page: held.listens.expect("who posts listens"),
+                    page: state.room.page(),
                     content,
                 };
                 match &message.content {
@@ -211,10 +212,11 @@ impl World {
                     _ => self.traffic.signals += 1,
                 }
                 let browser = state.profile.browser;
-                self.after(1, move |world| world.broadcast(browser, to, message));
+                self.after(1, move |world| world.broadcast(browser, &channel, message));
             }
-            BroadcastCommand::Forget { page } => {
-                assert!(held.outboxes.remove(&page), "forgets what it does not know");
+            BroadcastCommand::Forget { channel } => {
+                let was_known = held.outboxes.remove(&channel);
+                assert!(was_known, "forgets what it does not know");
             }
             BroadcastCommand::Close => {
                 assert!(held.listens.take().is_some(), "closes what is not open");
@@ -238,7 +240,8 @@ impl World {
                     is_ready: false,
                 });
                 let event = if state.profile.has_cipher {
-                    CipherEvent::Ready
+                    let channel_secret = format!("{key:032}");
+                    CipherEvent::Ready { channel_secret }
                 } else {
                     let reason = "no secure context".to_owned();
                     CipherEvent::Unavailable { reason }
@@ -246,27 +249,42 @@ impl World {
                 (event, number)
             }
             CipherCommand::Seal {
+                purpose,
                 job,
                 plain,
                 context,
             } => {
-                begin_job(held, job);
-                self.traffic.count_relayed(&plain);
-                let mut sealed = format!("{key}\n{context}\n").into_bytes();
+                begin_job(held, purpose, job);
+                match purpose {
+                    Purpose::Relay => self.traffic.count_relayed(&plain),
+                    Purpose::Signal => {}
+                }
+                let mut sealed = format!("{key} {purpose:?}\n{context}\n").into_bytes();
                 sealed.extend(plain);
                 let result = Ok(STANDARD.encode(sealed));
-                (CipherEvent::Sealed { job, result }, jobs)
+                let event = CipherEvent::Sealed {
+                    purpose,
+                    job,
+                    result,
+                };
+                (event, jobs)
             }
             CipherCommand::Open {
+                purpose,
                 job,
                 sealed,
                 context,
             } => {
-                begin_job(held, job);
+                begin_job(held, purpose, job);
                 let sealed = STANDARD.decode(sealed).unwrap_or_default();
-                let header = format!("{key}\n{context}\n");
+                let header = format!("{key} {purpose:?}\n{context}\n");
                 let plain = sealed.strip_prefix(header.as_bytes()).map(<[u8]>::to_vec);
-                (CipherEvent::Opened { job, plain }, jobs)
+                let event = CipherEvent::Opened {
+                    purpose,
+                    job,
+                    plain,
+                };
+                (event, jobs)
             }
             CipherCommand::Forget => {
                 assert!(held.key.take().is_some(), "there is no key");
@@ -283,9 +301,10 @@ impl World {
     }
 }
 
-fn begin_job(held: &mut Held, job: u32) {
+fn begin_job(held: &mut Held, purpose: Purpose, job: u32) {
     assert!(held.key.is_some_and(|key| key.is_ready), "there is no key");
-    assert!(held.jobs.insert(job), "the job {job} is under way");
+    let is_new = held.jobs.insert((purpose, job));
+    assert!(is_new, "the job {purpose:?} {job} is under way");
 }
 
 /// Takes in what an arrival says of what is open, as the room does.
@@ -300,13 +319,15 @@ fn note_end(held: &mut Held, arrival: &Arrival) {
         ) => {
             held.connections.remove(link);
         }
-        Arrival::Cipher(CipherEvent::Ready) => {
+        Arrival::Cipher(CipherEvent::Ready { .. }) => {
             if let Some(key) = &mut held.key {
                 key.is_ready = true;
             }
         }
-        Arrival::Cipher(CipherEvent::Sealed { job, .. } | CipherEvent::Opened { job, .. }) => {
-            held.jobs.remove(job);
+        Arrival::Cipher(
+            CipherEvent::Sealed { purpose, job, .. } | CipherEvent::Opened { purpose, job, .. },
+        ) => {
+            held.jobs.remove(&(*purpose, *job));
         }
         _ => {}
     }

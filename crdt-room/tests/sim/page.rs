@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crdt_core::{Document, VersionSummary};
 use crdt_room::{
-    BroadcastMessage, Call, CallId, Host, LinkKind, News, PageEvent, Room, RoomError, RoomOptions,
-    RunId, SocketId, Status, TransportId,
+    BroadcastMessage, Call, CallId, Host, LinkKind, News, PageEvent, Purpose, Room, RoomError,
+    RoomOptions, RunId, SocketId, Status, TransportId,
 };
 use crdt_sync::LinkId;
 use fastrand::Rng;
@@ -78,14 +78,14 @@ pub(crate) struct Held {
     pub(crate) sockets: BTreeMap<SocketId, u32>,
     pub(crate) connections: BTreeMap<LinkId, u32>,
     pub(crate) runs: BTreeMap<RunId, TransportId>,
-    /// The number under which the page listens for broadcast messages.
-    pub(crate) listens: Option<u64>,
-    /// The pages that broadcast messages are posted to.
-    pub(crate) outboxes: BTreeSet<u64>,
+    /// The channel on which the page listens for broadcast messages.
+    pub(crate) listens: Option<String>,
+    /// The channels that broadcast messages are posted on.
+    pub(crate) outboxes: BTreeSet<String>,
     pub(crate) key: Option<KeyState>,
     pub(crate) keep_alive: bool,
     /// Jobs of the cipher that are not answered yet.
-    pub(crate) jobs: BTreeSet<u32>,
+    pub(crate) jobs: BTreeSet<(Purpose, u32)>,
 }
 
 /// The key of the room; counted, so that late answers of an earlier one are told apart.
@@ -506,10 +506,11 @@ impl World {
         }
     }
 
-    /// A broadcast message on its way to the page of the browser that listens under this number.
-    pub(crate) fn broadcast(&mut self, browser: usize, to: u64, message: BroadcastMessage) {
+    /// A broadcast message on its way to the page of the browser that listens on this channel.
+    pub(crate) fn broadcast(&mut self, browser: usize, channel: &str, message: BroadcastMessage) {
         let hears = |page: &&Page| {
-            page.alive && page.profile.browser == browser && page.held.listens == Some(to)
+            let listens = page.held.listens.as_deref() == Some(channel);
+            page.alive && page.profile.browser == browser && listens
         };
         if let Some(load) = self.pages.iter().find(hears).map(|page| page.load) {
             self.deliver(load, Arrival::Broadcast(message));

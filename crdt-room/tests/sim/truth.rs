@@ -51,6 +51,10 @@ impl World {
     pub(crate) fn best_way(&self, a: usize, b: usize) -> Option<LinkKind> {
         let [one, other] = [&self.pages[a], &self.pages[b]].map(|page| &page.profile);
         let met = self.share_server(a, b);
+        // A key that cannot be used is as good as none, to those that have one.
+        let have_same_key = one.secret == other.secret
+            && (one.secret.is_none() || one.has_cipher && other.has_cipher);
+        let met = met && have_same_key;
         PREFERRED.into_iter().find(|kind| {
             let is_possible = one.can(*kind) && other.can(*kind);
             is_possible
@@ -58,7 +62,7 @@ impl World {
                     LinkKind::Broadcast => met && one.browser == other.browser,
                     LinkKind::Custom => self.share_cable(a, b),
                     LinkKind::WebRtc => met && self.is_reachable(a, b),
-                    LinkKind::Relay => met && one.secret == other.secret,
+                    LinkKind::Relay => met,
                 }
         })
     }

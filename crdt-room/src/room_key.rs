@@ -1,0 +1,49 @@
+//! The room's key: whether there is one, and whether it can be used.
+
+/// How far the key of a room is.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) enum RoomKey {
+    /// The room has none.
+    #[default]
+    None,
+    /// The driver derives it.
+    Deriving,
+    /// It can be used.
+    Ready,
+    /// It cannot be used here: nothing can be sealed.
+    Unavailable { reason: String },
+}
+
+impl RoomKey {
+    /// Whether the room has a key, usable or not.
+    pub(crate) fn is_there(&self) -> bool {
+        *self != RoomKey::None
+    }
+
+    /// Whether it is not known yet if the key can be used.
+    pub(crate) fn is_deriving(&self) -> bool {
+        *self == RoomKey::Deriving
+    }
+
+    /// Whether messages can be sealed with it.
+    pub(crate) fn is_usable(&self) -> bool {
+        *self == RoomKey::Ready
+    }
+
+    /// Why the key cannot be used.
+    pub(crate) fn problem(&self) -> Option<&str> {
+        match self {
+            RoomKey::Unavailable { reason } => Some(reason),
+            RoomKey::None | RoomKey::Deriving | RoomKey::Ready => None,
+        }
+    }
+
+    /// Whether signals can be exchanged with a member that seals its own, or does not.
+    pub(crate) fn fits(&self, member_seals: bool) -> bool {
+        match self {
+            RoomKey::None => !member_seals,
+            RoomKey::Ready => member_seals,
+            RoomKey::Deriving | RoomKey::Unavailable { .. } => false,
+        }
+    }
+}

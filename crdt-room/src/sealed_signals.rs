@@ -1,0 +1,391 @@
+//! Offers, answers and candidates of rooms with a key: sealed on their way through the signaling server.
+//!
+//! A description holds the fingerprint of the connection's certificate. Sealed with the room's key it
+//! vouches for it: the server can neither read who may be reached where, nor put itself between two
+//! members, and a page without the key gets no connection.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crdt_sync::Millis;
+use serde::{Deserialize, Serialize};
+use signaling_protocol::{AgentId, OpaqueJson, Signal, SignalKind};
+
+use crate::ids::Purpose;
+use crate::input::CipherEvent;
+use crate::output::{CipherCommand, Output};
+use crate::parties::Parties;
+
+/// The capability of a page that seals its signals, and takes none that is not sealed.
+pub(crate) const CAPABILITY: &str = "sealed";
+
+/// Signals that wait to be sealed or opened, at most. A negotiation repeats what is lost.
+const MAX_WAITING: usize = 1024;
+
+/// Bytes of signals that wait to be opened, at most.
+const MAX_WAITING_BYTES: usize = 8 << 20;
+
+/// A member whose signals do not open for so long has another key. Those that were sealed for an earlier
+/// page load do not open either, but they end soon.
+const STRANGER_MILLIS: Millis = 3_000;
+
+/// Everything about signals that wait for the cipher.
+#[derive(Debug, Default)]
+pub(crate) struct SealedSignals {
+    outbox: VecDeque<Signal>,
+    sealing: Option<(u32, Signal)>,
+    inbox: VecDeque<(AgentId, Signal)>,
+    inbox_bytes: usize,
+    opening: Option<(u32, AgentId, Signal)>,
+    last_job: u32,
+    /// Members whose signals do not open.
+    failures: BTreeMap<AgentId, Failure>,
+}
+
+/// The signals of a member do not open.
+#[derive(Debug, Clone, Copy)]
+struct Failure {
+    since: Millis,
+    /// When the member was last sent a signal by which it finds out, too.
+    told_at: Millis,
+    /// It went on for so long that the member has another key.
+    is_stranger: bool,
+}
+
+/// What became of a signal.
+#[derive(Debug, PartialEq)]
+pub(crate) enum SignalAction {
+    /// Send it: it is sealed.
+    Send(Signal),
+    /// Take it: it was opened.
+    Take(AgentId, Signal),
+    /// It does not open, for the first time: its sender has another key.
+    Stranger(AgentId),
+}
+
+/// The body of a sealed signal.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    sealed: String,
+}
+
+impl SealedSignals {
+    /// Forgets everything but the numbers of jobs.
+    pub(crate) fn clear(&mut self) {
+        *self = SealedSignals {
+            last_job: self.last_job,
+            ..SealedSignals::default()
+        };
+    }
+
+    /// Forgets what is known of a member.
+    pub(crate) fn forget(&mut self, id: &AgentId) {
+        self.failures.remove(id);
+    }
+
+    /// Whether a member has another key: what it sends does not open.
+    pub(crate) fn is_stranger(&self, id: &AgentId) -> bool {
+        self.failures
+            .get(id)
+            .is_some_and(|failure| failure.is_stranger)
+    }
+
+    /// A signal is to be sealed and sent.
+    pub(crate) fn send(&mut self, signal: Signal) {
+        if self.outbox.len() < MAX_WAITING {
+            self.outbox.push_back(signal);
+        }
+    }
+
+    /// A signal came from a member. One that is not sealed is dropped.
+    pub(crate) fn receive(&mut self, from: AgentId, signal: Signal) {
+        let bytes = self.inbox_bytes.saturating_add(signal.body.as_str().len());
+        if self.inbox.len() < MAX_WAITING && bytes <= MAX_WAITING_BYTES {
+            self.inbox_bytes = bytes;
+            self.inbox.push_back((from, signal));
+        }
+    }
+
+    /// Takes what the cipher reports.
+    pub(crate) fn handle(&mut self, event: CipherEvent, now: Millis) -> Option<SignalAction> {
+        match event {
+            CipherEvent::Sealed { job, result, .. } => {
+                let (_, signal) = self.sealing.take_if(|(number, _)| *number == job)?;
+                // One that cannot be sealed is lost, and repeated by the negotiation.
+                let sealed = result.ok()?;
+                let body = serde_json::to_string(&Sealed { sealed }).ok()?;
+                Some(SignalAction::Send(Signal {
+                    body: OpaqueJson::parse(&body).ok()?,
+                    session: None,
+                    ..signal
+                }))
+            }
+            CipherEvent::Opened { job, plain, .. } => {
+                let (_, from, signal) = self.opening.take_if(|(number, ..)| *number == job)?;
+                let opened = plain.as_deref().and_then(read);
+                let Some((session, body)) = opened else {
+                    return self.failed(from, now);
+                };
+                self.failures.remove(&from);
+                let session = Some(session.to_owned());
+                let opened = Signal {
+                    body,
+                    session,
+                    ..signal
+                };
+                Some(SignalAction::Take(from, opened))
+            }
+            CipherEvent::Ready { .. } | CipherEvent::Unavailable { .. } => None,
+        }
+    }
+
+    /// Has the next signals sealed and opened.
+    pub(crate) fn advance(&mut self, parties: &Parties<'_>) -> Vec<Output> {
+        let sealing = self.seal_next(parties);
+        let opening = self.open_next(parties);
+        sealing.into_iter().chain(opening).collect()
+    }
+
+    /// What a member sent does not open. Returns whether that shows now that it has another key.
+    fn failed(&mut self, from: AgentId, now: Millis) -> Option<SignalAction> {
+        let known = self.failures.get(&from).copied();
+        let mut failure = known.unwrap_or(Failure {
+            since: now,
+            told_at: now,
+            is_stranger: false,
+        });
+        let is_long = |since: Millis| now.saturating_sub(since) >= STRANGER_MILLIS;
+        if known.is_none() || is_long(failure.told_at) {
+            failure.told_at = now;
+            self.send(key_check(&from));
+        }
+        let is_news = !failure.is_stranger && is_long(failure.since);
+        failure.is_stranger |= is_news;
+        self.failures.insert(from.clone(), failure);
+        is_news.then_some(SignalAction::Stranger(from))
+    }
+
+    fn seal_next(&mut self, parties: &Parties<'_>) -> Option<Output> {
+        while self.sealing.is_none() {
+            let signal = self.outbox.pop_front()?;
+            // A member that left meanwhile, or names no page, gets nothing.
+            let Some(page) = (parties.page_of)(&signal.to) else {
+                continue;
+            };
+            let context = context(signal.kind, (parties.me, parties.page), (&signal.to, page));
+            let session = signal.session.as_deref().unwrap_or_default();
+            let plain = format!("{session}\n{}", signal.body.as_str()).into_bytes();
+            let job = self.next_job();
+            self.sealing = Some((job, signal));
+            return Some(Output::Cipher(CipherCommand::Seal {
+                purpose: Purpose::Signal,
+                job,
+                plain,
+                context,
+            }));
+        }
+        None
+    }
+
+    fn open_next(&mut self, parties: &Parties<'_>) -> Option<Output> {
+        while self.opening.is_none() {
+            let (from, signal) = self.inbox.pop_front()?;
+            let length = signal.body.as_str().len();
+            self.inbox_bytes = self.inbox_bytes.saturating_sub(length);
+            let sealed = serde_json::from_str::<Sealed>(signal.body.as_str()).ok();
+            let page = (parties.page_of)(&from);
+            let (Some(Sealed { sealed }), Some(page)) = (sealed, page) else {
+                continue;
+            };
+            let context = context(signal.kind, (&from, page), (parties.me, parties.page));
+            let job = self.next_job();
+            self.opening = Some((job, from, signal));
+            return Some(Output::Cipher(CipherCommand::Open {
+                purpose: Purpose::Signal,
+                job,
+                sealed,
+                context,
+            }));
+        }
+        None
+    }
+
+    fn next_job(&mut self) -> u32 {
+        self.last_job = self.last_job.wrapping_add(1);
+        self.last_job
+    }
+}
+
+/// A signal that says nothing. A member that cannot open it finds out that the keys differ.
+fn key_check(to: &AgentId) -> Signal {
+    Signal {
+        kind: SignalKind::IceCandidate,
+        to: to.clone(),
+        from: None,
+        body: OpaqueJson::from(serde_json::value::RawValue::NULL),
+        session: None,
+    }
+}
+
+/// The session and the body in an opened signal.
+fn read(plain: &[u8]) -> Option<(&str, OpaqueJson)> {
+    let text = std::str::from_utf8(plain).ok()?;
+    let (session, body) = text.split_once('\n')?;
+    Some((session, OpaqueJson::parse(body).ok()?))
+}
+
+/// What a sealed signal is bound to: its kind, and its ends with their pages. So the server can neither
+/// turn it to another member, nor use it again for another page load.
+fn context(kind: SignalKind, from: (&AgentId, u64), to: (&AgentId, u64)) -> String {
+    let ((from, from_page), (to, to_page)) = (from, to);
+    let kind = kind.type_name();
+    format!("{kind}\n{from}\n{from_page:016x}\n{to}\n{to_page:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(name: &str) -> AgentId {
+        AgentId::parse(name).expect("a valid id")
+    }
+
+    fn offer() -> Signal {
+        Signal {
+            kind: SignalKind::Offer,
+            to: id("bob"),
+            from: Some(id("ann")),
+            body: OpaqueJson::parse(r#"{"type":"offer","sdp":"v=0"}"#).expect("JSON"),
+            session: Some("1.1/.0/1/0".to_owned()),
+        }
+    }
+
+    /// What the cipher was asked to do: the number of the job, the text and the context.
+    fn asked(outputs: Vec<Output>) -> (u32, String, String) {
+        match outputs.into_iter().next() {
+            Some(Output::Cipher(CipherCommand::Seal {
+                job,
+                plain,
+                context,
+                ..
+            })) => (job, String::from_utf8(plain).expect("text"), context),
+            Some(Output::Cipher(CipherCommand::Open {
+                job,
+                sealed,
+                context,
+                ..
+            })) => (job, sealed, context),
+            other => panic!("the cipher was asked nothing: {other:?}"),
+        }
+    }
+
+    fn seal(signals: &mut SealedSignals) -> (Signal, String, String) {
+        let (me, page_of) = (id("ann"), |_: &AgentId| Some(2));
+        let parties = Parties {
+            me: &me,
+            page: 1,
+            page_of: &page_of,
+        };
+        signals.send(offer());
+        let (job, plain, context) = asked(signals.advance(&parties));
+        let result = Ok("c2VhbGVk".to_owned());
+        let purpose = Purpose::Signal;
+        let sealed = signals.handle(
+            CipherEvent::Sealed {
+                purpose,
+                job,
+                result,
+            },
+            0,
+        );
+        let Some(SignalAction::Send(sealed)) = sealed else {
+            panic!("{sealed:?}");
+        };
+        (sealed, plain, context)
+    }
+
+    #[test]
+    fn a_signal_survives_the_way_and_shows_nothing_on_it() {
+        let (sealed, plain, context) = seal(&mut SealedSignals::default());
+        assert_eq!(sealed.body.as_str(), r#"{"sealed":"c2VhbGVk"}"#);
+        assert_eq!(
+            (sealed.kind, sealed.session.as_deref()),
+            (SignalKind::Offer, None)
+        );
+
+        let mut bob = SealedSignals::default();
+        let (me, page_of) = (id("bob"), |_: &AgentId| Some(1));
+        let parties = Parties {
+            me: &me,
+            page: 2,
+            page_of: &page_of,
+        };
+        bob.receive(id("ann"), sealed);
+        let (job, payload, opening) = asked(bob.advance(&parties));
+        assert_eq!((payload.as_str(), opening), ("c2VhbGVk", context));
+        let (purpose, plain) = (Purpose::Signal, Some(plain.into_bytes()));
+        let taken = bob.handle(
+            CipherEvent::Opened {
+                purpose,
+                job,
+                plain,
+            },
+            0,
+        );
+        assert_eq!(taken, Some(SignalAction::Take(id("ann"), offer())));
+    }
+
+    #[test]
+    fn what_is_not_sealed_is_dropped_and_another_key_is_found_out() {
+        let mut bob = SealedSignals::default();
+        let (me, page_of) = (id("bob"), |_: &AgentId| Some(1));
+        let parties = Parties {
+            me: &me,
+            page: 2,
+            page_of: &page_of,
+        };
+        bob.receive(id("mallory"), offer());
+        assert_eq!(bob.advance(&parties), []);
+
+        let (sealed, ..) = seal(&mut SealedSignals::default());
+        // A signal of ann does not open. Returns the news, and whether ann is sent one as well.
+        let mut fails_at = |now| {
+            bob.receive(id("ann"), sealed.clone());
+            let (job, ..) = asked(bob.advance(&parties));
+            let (purpose, plain) = (Purpose::Signal, None);
+            let opened = CipherEvent::Opened {
+                purpose,
+                job,
+                plain,
+            };
+            let news = bob.handle(opened, now);
+            let answers = !bob.outbox.is_empty();
+            bob.outbox.clear();
+            (news, answers)
+        };
+        assert_eq!(fails_at(0), (None, true), "ann finds out as well");
+        assert_eq!(fails_at(STRANGER_MILLIS - 1), (None, false));
+        let stranger = Some(SignalAction::Stranger(id("ann")));
+        assert_eq!(fails_at(STRANGER_MILLIS), (stranger, true));
+        assert_eq!(
+            fails_at(STRANGER_MILLIS + 1),
+            (None, false),
+            "that is known"
+        );
+        assert!(bob.is_stranger(&id("ann")));
+        bob.forget(&id("ann"));
+        assert!(!bob.is_stranger(&id("ann")));
+    }
+
+    #[test]
+    fn only_so_much_waits() {
+        let mut signals = SealedSignals::default();
+        for _ in 0..2 * MAX_WAITING {
+            signals.send(offer());
+            signals.receive(id("ann"), offer());
+        }
+        assert_eq!(
+            (signals.outbox.len(), signals.inbox.len()),
+            (MAX_WAITING, MAX_WAITING)
+        );
+    }
+}
