@@ -36,7 +36,7 @@ use crate::report;
 use crate::room_key::RoomKey;
 use crate::sealed_signals::SealedSignals;
 use crate::signaling::Signaling;
-use crate::status::Status;
+use crate::status::{LinkState, PeerLink, Status};
 use crate::transports::Transports;
 
 /// How much may have been sent, in bytes, before links are asked how much of it waits.
@@ -330,10 +330,11 @@ impl Room {
         self.tell(News::Status(Box::new(status)));
     }
 
-    /// Whether the status that was told last shows a link that is not up to date yet, so that it has to be
-    /// looked at again with every message.
+    /// Whether the status that was told last shows an open link that is not up to date yet, so that it has
+    /// to be looked at again with every message.
     fn shows_unsynced(&self) -> bool {
-        self.shown.links.iter().any(|link| !link.synced)
+        let is_behind = |link: &PeerLink| link.state == LinkState::Open && !link.synced;
+        self.shown.links.iter().any(is_behind)
     }
 
     fn with_direct<T>(
