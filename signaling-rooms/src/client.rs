@@ -13,6 +13,9 @@ use signaling_protocol::{
 use crate::rate::Rate;
 use crate::refusal::Refusal;
 
+/// So many of the largest messages may be dropped in a row before the client is disconnected.
+const EXCESS_MESSAGES: u32 = 4;
+
 /// What holds for every client of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientLimits {
@@ -20,6 +23,8 @@ pub struct ClientLimits {
     pub message_bytes: usize,
     /// The number of messages a second, relay and log apart; 0 is no limit.
     pub messages_per_second: u32,
+    /// The bytes of these messages a second; 0 is no limit.
+    pub message_bytes_per_second: u32,
     /// The number of relay and log messages a second; 0 is no limit.
     pub relay_messages_per_second: u32,
     /// The bytes of relay and log messages a second; 0 is no limit.
@@ -31,6 +36,7 @@ impl ClientLimits {
     pub const DEFAULT: Self = Self {
         message_bytes: limits::DEFAULT_MAX_MESSAGE_BYTES,
         messages_per_second: 500,
+        message_bytes_per_second: 256 << 10,
         relay_messages_per_second: 500,
         relay_bytes_per_second: 4 << 20,
     };
@@ -67,10 +73,13 @@ enum State {
 #[derive(Debug)]
 struct Rates {
     messages: Rate,
+    message_bytes: Rate,
     relay_messages: Rate,
     relay_bytes: Rate,
     /// How often it may be told that it sends too much before it is disconnected.
     excesses: Rate,
+    /// The size of what is dropped before it is disconnected.
+    excess_bytes: Rate,
 }
 
 /// Where a client is, and as whom.
@@ -197,9 +206,14 @@ impl Client {
             state: State::Outside,
             rates: Rates {
                 messages: Rate::new(limits.messages_per_second, 1),
+                message_bytes: Rate::new(limits.message_bytes_per_second, largest),
                 relay_messages: Rate::new(limits.relay_messages_per_second, 1),
                 relay_bytes: Rate::new(limits.relay_bytes_per_second, largest),
                 excesses: Rate::new(limits.messages_per_second.max(1), 1),
+                excess_bytes: Rate::new(
+                    limits.relay_bytes_per_second,
+                    largest.saturating_mul(EXCESS_MESSAGES),
+                ),
             },
         }
     }
@@ -215,7 +229,7 @@ impl Client {
             .as_ref()
             .map_or(MessageKind::Unreadable, MessageKind::of);
         if !self.may_send(kind, frame.len(), now) {
-            return (kind, self.too_much(parsed.ok(), now));
+            return (kind, self.too_much(parsed.ok(), frame.len(), now));
         }
         let decision = match parsed {
             Ok(message) => self.decide(message, frame),
@@ -227,7 +241,7 @@ impl Client {
     /// Takes a binary frame of `size` bytes that was read at the time `now`.
     pub fn receive_binary(&mut self, size: usize, now: Duration) -> Decision<'static> {
         if !self.may_send(MessageKind::Unreadable, size, now) {
-            return self.too_much(None, now);
+            return self.too_much(None, size, now);
         }
         let message = "binary frames are not part of this protocol; send JSON text".to_owned();
         Decision::Refuse(Refusal::new(ErrorCode::BinaryFrame, message))
@@ -438,16 +452,27 @@ impl Client {
     }
 
     fn may_send(&mut self, kind: MessageKind, size: usize, now: Duration) -> bool {
-        match kind {
-            MessageKind::Relay | MessageKind::Log => {
-                self.rates.relay_messages.take(now) && self.rates.relay_bytes.take_many(size, now)
-            }
-            _ => self.rates.messages.take(now),
-        }
+        let Rates {
+            messages,
+            message_bytes,
+            relay_messages,
+            relay_bytes,
+            ..
+        } = &mut self.rates;
+        let (messages, bytes) = match kind {
+            MessageKind::Relay | MessageKind::Log => (relay_messages, relay_bytes),
+            _ => (messages, message_bytes),
+        };
+        messages.take(now) && bytes.take_many(size, now)
     }
 
     /// Drops a message that is one too many; disconnects a client that goes on after it is told.
-    fn too_much(&mut self, message: Option<ClientMessage>, now: Duration) -> Decision<'static> {
+    fn too_much(
+        &mut self,
+        message: Option<ClientMessage>,
+        size: usize,
+        now: Duration,
+    ) -> Decision<'static> {
         let peer = match message {
             Some(ClientMessage::Signal(signal)) => Some(signal.to),
             Some(ClientMessage::Relay(relay)) => Some(relay.to),
@@ -459,7 +484,12 @@ impl Client {
             peer,
             id: None,
         };
-        if self.rates.excesses.take(now) {
+        let Rates {
+            excesses,
+            excess_bytes,
+            ..
+        } = &mut self.rates;
+        if excesses.take(now) && excess_bytes.take_many(size, now) {
             Decision::Refuse(refusal)
         } else {
             Decision::Disconnect(refusal, CloseCode::RateLimited)

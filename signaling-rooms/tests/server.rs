@@ -198,6 +198,39 @@ fn too_many_messages_are_refused_and_then_end_the_connection() {
 }
 
 #[test]
+fn large_messages_are_paid_for_by_their_sender() {
+    let mut bench = pair();
+    let offer = format!(
+        r#"{{"type":"offer","to":"bob","offer":"{}"}}"#,
+        "x".repeat(1_000_000)
+    );
+    let mut carried = 0;
+    let closed = (0..100).find_map(|_| {
+        let heard = bench.send(1, &offer);
+        carried += heard.iter().filter(|line| line.contains("xxx")).count();
+        heard
+            .contains(&"1 closed rate_limited".to_owned())
+            .then_some(heard)
+    });
+    // One fits into the burst, and the connection ends after as much as a relay might have sent.
+    assert_eq!(carried, 1);
+    assert_eq!(
+        closed.unwrap().last().unwrap(),
+        r#"2 {"type":"peer_left","peerId":"alice"}"#
+    );
+    // A little at a time is no excess.
+    let mut bench = pair();
+    let small = format!(
+        r#"{{"type":"offer","to":"bob","offer":"{}"}}"#,
+        "x".repeat(10_000)
+    );
+    for _ in 0..500 {
+        assert!(bench.send(1, &small)[0].starts_with("2 "));
+        bench.now += Duration::from_millis(40);
+    }
+}
+
+#[test]
 fn rooms_are_bounded_and_empty_ones_expire() {
     let limits = RoomLimits {
         rooms: 1,

@@ -123,6 +123,11 @@ pub struct Config {
     )]
     pub messages_per_second: u32,
 
+    /// How many bytes of messages a client may send in a second, relay apart; 0 is no limit
+    #[arg(long, env = "MESSAGE_BYTES_PER_SECOND", value_name = "BYTES",
+          default_value_t = ClientLimits::DEFAULT.message_bytes_per_second)]
+    pub message_bytes_per_second: u32,
+
     /// How many relay messages a client may send in a second; 0 is no limit
     #[arg(
         long,
@@ -297,6 +302,7 @@ impl Config {
         ClientLimits {
             message_bytes: self.max_message_size,
             messages_per_second: self.messages_per_second,
+            message_bytes_per_second: self.message_bytes_per_second,
             relay_messages_per_second: self.relay_messages_per_second,
             relay_bytes_per_second: self.relay_bytes_per_second,
         }

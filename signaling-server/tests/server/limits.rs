@@ -1,10 +1,14 @@
 //! Who is kept out, and who is slowed down or disconnected for asking too much.
 
-use serde_json::json;
+use std::time::Duration;
 
+use futures_util::SinkExt;
+use serde_json::json;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
 
+use crate::bystanders::{pair, round_trip, unharmed};
 use crate::support::{Server, soon};
 
 fn handshake(headers: &str) -> String {
@@ -142,6 +146,56 @@ async fn a_flood_is_refused_and_then_disconnected_while_others_talk() {
     bob.send(json!({"type":"offer","to":"alice","from":"bob","offer":{}}))
         .await;
     assert_eq!(alice.receive().await["from"], "bob");
+}
+
+#[tokio::test]
+async fn a_flood_of_large_signals_costs_the_sender_its_connection_and_not_the_receiver() {
+    let server = Server::start(&[]).await;
+    let (mut alice, mut bob) = pair(&server).await;
+    let alone = round_trip(&mut alice, &mut bob).await;
+    let mut slow = server.connect("/ws/quiet").await;
+    slow.send(json!({"type":"join","agentId":"slow"})).await;
+    let mut flooder = server.connect("/ws/quiet").await;
+    flooder
+        .send(json!({"type":"join","agentId":"flooder"}))
+        .await;
+    // The receiver reads nothing meanwhile.
+    let offer = json!({"type":"offer","to":"slow","offer":"x".repeat(1_000_000)}).to_string();
+    let flood = async {
+        for _ in 0..200 {
+            let frame = Message::text(offer.clone());
+            if soon("room to send", flooder.socket.send(frame))
+                .await
+                .is_err()
+            {
+                break;
+            }
+        }
+    };
+    let mut besieged = Vec::new();
+    let bystanders = async {
+        for _ in 0..2 {
+            besieged.push(round_trip(&mut alice, &mut bob).await);
+        }
+    };
+    tokio::join!(flood, bystanders);
+    unharmed(alone, besieged);
+    let closed = r#"signaling_closes_total{reason="rate_limited"}"#;
+    let cut_off = async {
+        while server.metric(closed).await == 0.0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    soon("the flooder's end", cut_off).await;
+    let mut heard = 0;
+    while slow.receive().await["type"] != "peer_left" {
+        heard += 1;
+    }
+    assert!(
+        heard <= 4,
+        "the list, one newcomer and at most two offers: {heard}"
+    );
+    slow.hears_nothing().await;
 }
 
 #[tokio::test]
