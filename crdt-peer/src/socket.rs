@@ -3,33 +3,23 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crdt_room::{SocketEvent, SocketId};
 use futures_util::{SinkExt, StreamExt};
 use rustls::{ClientConfig, RootCertStore};
 use signaling_protocol::limits::DEFAULT_MAX_MESSAGE_BYTES;
-use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio::task::AbortHandle;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio::sync::mpsc::{self, Sender, UnboundedReceiver, UnboundedSender};
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{
     Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
 };
 
 /// The number of a close for which the other side gave none.
-pub(crate) const NO_CLOSE_FRAME: u16 = 1006;
+const NO_CLOSE_FRAME: u16 = 1006;
 
-/// What a socket tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum SocketEvent {
-    Open,
-    /// A text frame.
-    Text(String),
-    /// It is closed, or never opened; the last event.
-    Closed {
-        /// The number in the close frame; [`NO_CLOSE_FRAME`] when there was none.
-        code: u16,
-        reason: String,
-    },
-}
+/// No server sends more in one message.
+const MAX_MESSAGE_BYTES: usize = 2 * DEFAULT_MAX_MESSAGE_BYTES;
 
 /// Makes sockets. Certificates are checked against those that the system trusts.
 #[derive(Debug, Clone)]
@@ -42,7 +32,7 @@ pub(crate) struct Sockets {
 pub(crate) struct Socket {
     frames: UnboundedSender<String>,
     buffered: Arc<AtomicUsize>,
-    task: Option<AbortHandle>,
+    task: JoinHandle<()>,
 }
 
 impl Sockets {
@@ -66,27 +56,33 @@ impl Sockets {
         Ok(Sockets { tls: Arc::new(tls) })
     }
 
-    /// Opens a socket. What happens to it is told to `tell`, in order, until that says to stop.
+    /// Opens a socket. What happens to it is reported under its number.
     pub(crate) fn open(
         &self,
+        socket: SocketId,
         url: &str,
-        tell: impl Fn(SocketEvent) + Send + Sync + 'static,
+        reports: Sender<(SocketId, SocketEvent)>,
     ) -> Socket {
         let (frames, waiting) = mpsc::unbounded_channel();
         let buffered = Arc::new(AtomicUsize::new(0));
         let connector = Connector::Rustls(Arc::clone(&self.tls));
         let (url, left) = (url.to_owned(), Arc::clone(&buffered));
+        let reporter = Reporter { socket, reports };
         let task = tokio::spawn(async move {
-            let (code, reason) = match run(&url, connector, waiting, &left, &tell).await {
-                Ok(closed) => closed,
-                Err(error) => (NO_CLOSE_FRAME, error.to_string()),
+            let ended = match run(&url, connector, waiting, &left, &reporter).await {
+                Ok(ended) => ended,
+                Err(error) => {
+                    tracing::debug!("the socket to {url} failed: {error}");
+                    let (code, reason) = (NO_CLOSE_FRAME, error.to_string());
+                    SocketEvent::Closed { code, reason }
+                }
             };
-            tell(SocketEvent::Closed { code, reason });
+            reporter.report(ended).await;
         });
         Socket {
             frames,
             buffered,
-            task: Some(task.abort_handle()),
+            task,
         }
     }
 }
@@ -95,7 +91,7 @@ impl Socket {
     /// Sends a text frame; what a socket that is not open any more is given is lost, as its close tells.
     pub(crate) fn send(&self, text: String) {
         self.buffered.fetch_add(text.len(), Ordering::Relaxed);
-        // A socket whose task has ended has told so.
+        // A socket whose task has ended has reported so.
         let _ = self.frames.send(text);
     }
 
@@ -104,36 +100,48 @@ impl Socket {
         self.buffered.load(Ordering::Relaxed)
     }
 
-    /// Closes the socket once what was given to it is sent. Its close is told as usual.
-    pub(crate) fn finish(mut self) {
-        self.task = None;
+    /// Closes the socket, and returns the task that sends what was given to it before.
+    pub(crate) fn close(self) -> JoinHandle<()> {
+        self.task
     }
 }
 
-impl Drop for Socket {
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
+/// Where a socket reports to.
+#[derive(Debug)]
+struct Reporter {
+    socket: SocketId,
+    reports: Sender<(SocketId, SocketEvent)>,
+}
+
+impl Reporter {
+    async fn report(&self, event: SocketEvent) {
+        // Nobody listens any more where the owner is about to end.
+        let _ = self.reports.send((self.socket, event)).await;
     }
 }
 
 type Stream = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 
-/// The life of a socket; how it was closed is returned.
+/// The life of a socket; how it ended is returned.
 async fn run(
     url: &str,
     connector: Connector,
     mut waiting: UnboundedReceiver<String>,
     buffered: &AtomicUsize,
-    tell: &impl Fn(SocketEvent),
-) -> Result<(u16, String), tungstenite::Error> {
+    reporter: &Reporter,
+) -> Result<SocketEvent, tungstenite::Error> {
     let config = WebSocketConfig::default()
-        .max_message_size(Some(2 * DEFAULT_MAX_MESSAGE_BYTES))
-        .max_frame_size(Some(2 * DEFAULT_MAX_MESSAGE_BYTES));
-    let (mut stream, _): (Stream, _) =
-        connect_async_tls_with_config(url, Some(config), true, Some(connector)).await?;
-    tell(SocketEvent::Open);
+        .max_message_size(Some(MAX_MESSAGE_BYTES))
+        .max_frame_size(Some(MAX_MESSAGE_BYTES));
+    let connecting = connect_async_tls_with_config(url, Some(config), true, Some(connector));
+    let (mut stream, _): (Stream, _) = match connecting.await {
+        Err(tungstenite::Error::Url(error)) => {
+            let reason = error.to_string();
+            return Ok(SocketEvent::Refused { reason });
+        }
+        connected => connected?,
+    };
+    reporter.report(SocketEvent::Opened).await;
     loop {
         tokio::select! {
             frame = waiting.recv() => match frame {
@@ -144,21 +152,34 @@ async fn run(
                 }
                 None => {
                     stream.close(None).await?;
-                    return Ok((NO_CLOSE_FRAME, String::new()));
+                    return Ok(closed(None));
                 }
             },
             message = stream.next() => match message {
-                Some(Ok(Message::Text(text))) => tell(SocketEvent::Text(text.as_str().to_owned())),
-                Some(Ok(Message::Close(frame))) => {
-                    // The library has answered already.
-                    let closed = frame.map(|frame| (frame.code.into(), frame.reason.to_string()));
-                    return Ok(closed.unwrap_or((NO_CLOSE_FRAME, String::new())));
+                Some(Ok(Message::Text(text))) => {
+                    let text = text.as_str().to_owned();
+                    reporter.report(SocketEvent::Text(text)).await;
                 }
+                // The library has answered already.
+                Some(Ok(Message::Close(frame))) => return Ok(closed(frame)),
                 // Binary frames are no part of the protocol; pings are answered by the library.
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(error),
-                None => return Ok((NO_CLOSE_FRAME, String::new())),
+                None => return Ok(closed(None)),
             },
         }
+    }
+}
+
+fn closed(frame: Option<CloseFrame>) -> SocketEvent {
+    match frame {
+        Some(frame) => SocketEvent::Closed {
+            code: frame.code.into(),
+            reason: frame.reason.to_string(),
+        },
+        None => SocketEvent::Closed {
+            code: NO_CLOSE_FRAME,
+            reason: String::new(),
+        },
     }
 }

@@ -7,6 +7,7 @@
 //! help, the relay carries. Candidates with names in `.local`, by which browsers hide addresses, are
 //! passed over; such a browser reaches the addresses told here, and is answered where it calls from.
 
+mod channels;
 mod datagrams;
 mod stun;
 mod task;
@@ -14,96 +15,71 @@ mod task;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crdt_sync::Outgoing;
-use crdt_sync::negotiation::{Action, ConnectionState, Op};
-use tokio::sync::mpsc::{self, UnboundedSender};
+use crdt_room::{ConnectionCommand, ConnectionEvent};
+use crdt_sync::{Channel, LinkId, Outgoing};
+use signaling_protocol::IceServer;
+use tokio::sync::mpsc::{self, Sender, UnboundedSender};
+use tokio::task::JoinHandle;
 
-/// What a connection tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ConnectionEvent {
-    /// A local candidate, as JSON (`RTCIceCandidateInit`).
-    Candidate(String),
-    State(ConnectionState),
-    /// The other side opened a channel. What happens to it is told from here on under its number.
-    Adopted {
-        number: usize,
-        label: String,
-    },
-    /// From the channel with this number.
-    Channel(usize, ChannelEvent),
-    /// A step of the negotiation ended, with the SDP it made if it makes one.
-    Stepped(Op, Result<Option<String>, String>),
-}
-
-/// What a channel tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ChannelEvent {
-    Open,
-    Text(String),
-    Binary(Vec<u8>),
-    /// What waited to be sent by the connection has fallen below the mark.
-    Drained,
-    Closed,
+/// What a connection reports.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Report {
+    Event(ConnectionEvent),
+    /// A message came by one of its channels.
+    Message(Outgoing),
 }
 
 /// What a connection is to do.
 #[derive(Debug)]
-enum Command {
-    Open { number: usize, label: String },
-    Send { number: usize, message: Outgoing },
-    Step(Action),
+enum Order {
+    Send(Channel, Outgoing),
+    Command(ConnectionCommand),
 }
 
 /// The connection; dropped, it closes and is silent.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    commands: UnboundedSender<Command>,
-    /// How many channels there were, those of both sides.
-    channels: Arc<AtomicUsize>,
+    orders: UnboundedSender<Order>,
     buffered: Arc<AtomicUsize>,
+    task: JoinHandle<()>,
 }
 
 impl Connection {
-    /// Makes a connection that uses `stun_servers`, addresses such as `stun:stun.example:3478`. When
-    /// `low_water` bytes or fewer wait to be sent after there were more, it tells that it is
-    /// [drained](ChannelEvent::Drained).
+    /// Makes a connection. What happens to it is reported under its number.
+    ///
+    /// `low_water`: when so many bytes or fewer wait to be sent after there were more, that is reported.
     pub(crate) fn new(
-        stun_servers: Vec<String>,
+        link: LinkId,
+        ice_servers: &[IceServer],
         low_water: usize,
-        tell: impl Fn(ConnectionEvent) + Send + 'static,
+        reports: Sender<(LinkId, Report)>,
     ) -> Connection {
-        let (commands, waiting) = mpsc::unbounded_channel();
-        let channels = Arc::new(AtomicUsize::new(0));
+        let (orders, waiting) = mpsc::unbounded_channel();
         let buffered = Arc::new(AtomicUsize::new(0));
-        let shared = task::Shared {
-            channels: Arc::clone(&channels),
+        let servers = ice_servers.iter().flat_map(|server| server.urls.clone());
+        let settings = task::Settings {
+            reporter: task::Reporter { link, reports },
+            stun_servers: servers.collect(),
+            low_water,
             buffered: Arc::clone(&buffered),
         };
-        tokio::spawn(task::run(waiting, shared, stun_servers, low_water, tell));
+        let task = tokio::spawn(task::run(waiting, settings));
         Connection {
-            commands,
-            channels,
+            orders,
             buffered,
+            task,
         }
     }
 
-    /// Opens a channel, ordered and reliable, and returns its number. The next offer asks for it.
-    pub(crate) fn open_channel(&self, label: &str) -> usize {
-        let number = self.channels.fetch_add(1, Ordering::Relaxed);
-        let label = label.to_owned();
-        self.command(Command::Open { number, label });
-        number
+    /// Carries out a command other than to make or to close the connection.
+    pub(crate) fn command(&self, command: ConnectionCommand) {
+        self.order(Order::Command(command));
     }
 
-    /// Carries out one step of the negotiation; its end is told, but for that of a candidate.
-    pub(crate) fn step(&self, action: Action) {
-        self.command(Command::Step(action));
-    }
-
-    /// Sends a message by a channel that is open.
-    pub(crate) fn send(&self, number: usize, message: Outgoing) {
+    /// Sends a message by an open channel. That there is none is reported.
+    pub(crate) fn send(&self, channel: Channel, message: Outgoing) {
         self.buffered.fetch_add(message.len(), Ordering::Relaxed);
-        self.command(Command::Send { number, message });
+        self.order(Order::Send(channel, message));
     }
 
     /// How many bytes wait to be sent.
@@ -111,9 +87,14 @@ impl Connection {
         self.buffered.load(Ordering::Relaxed)
     }
 
-    fn command(&self, command: Command) {
-        // A connection whose task has ended has told that it failed.
-        let _ = self.commands.send(command);
+    /// Closes the connection, and returns the task that sends what was given to it before.
+    pub(crate) fn close(self) -> JoinHandle<()> {
+        self.task
+    }
+
+    fn order(&self, order: Order) {
+        // A connection whose task has ended has reported so.
+        let _ = self.orders.send(order);
     }
 }
 

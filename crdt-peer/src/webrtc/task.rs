@@ -1,77 +1,69 @@
-//! The task of one connection: feeds `str0m` with datagrams, commands and time, and carries out what it
+//! The task of one connection: feeds `str0m` with datagrams, orders and time, and carries out what it
 //! says, until there is nothing more to do, after each single input.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crdt_sync::Outgoing;
-use crdt_sync::negotiation::{Action, ConnectionState, Description};
+use crdt_room::{ConnectionCommand, ConnectionEvent};
+use crdt_sync::negotiation::{ConnectionState, Description, Op};
+use crdt_sync::{Channel as Stream, LinkId, Outgoing};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
-use str0m::channel::{ChannelData, ChannelId};
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcError};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{Sender, UnboundedReceiver};
 use tokio::task::JoinHandle;
 
+use super::channels::{Channels, SendError};
 use super::datagrams::{Datagram, Datagrams};
-use super::stun::Question;
-use super::{ChannelEvent, Command, ConnectionEvent, stun};
+use super::stun::{self, Question};
+use super::{Order, Report};
 
-/// What `str0m` may hold of what is to be sent, in bytes; the rest waits here.
+/// What `str0m` may hold of what is to be sent, in bytes; the rest waits in front of it.
 const MAX_IN_SCTP: usize = 256 * 1024;
 
-/// What the task shares with the connection's owner.
+/// What a connection is made with.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) channels: Arc<AtomicUsize>,
+pub(super) struct Settings {
+    pub(super) reporter: Reporter,
+    pub(super) stun_servers: Vec<String>,
+    pub(super) low_water: usize,
+    /// How many bytes wait to be sent, for the owner.
     pub(super) buffered: Arc<AtomicUsize>,
 }
 
-/// One data channel.
+/// Where a connection reports to.
 #[derive(Debug)]
-struct Channel {
-    label: String,
-    /// `None` until an offer asks for it.
-    id: Option<ChannelId>,
-    is_open: bool,
+pub(super) struct Reporter {
+    pub(super) link: LinkId,
+    pub(super) reports: Sender<(LinkId, Report)>,
 }
 
-struct Task<T> {
+struct Task {
     rtc: Rtc,
     datagrams: Datagrams,
-    shared: Shared,
-    tell: T,
-    low_water: usize,
-    channels: BTreeMap<usize, Channel>,
-    /// What waits to be given to SCTP, all channels in one order.
-    waiting: VecDeque<(usize, Outgoing)>,
-    /// More waited than the mark allows, and it was not told yet that this is over.
+    settings: Settings,
+    channels: Channels,
+    /// More waited than the mark allows, and it was not reported yet that this is over.
     is_full: bool,
     state: ConnectionState,
     /// The own offer that waits for its answer.
     offered: Option<SdpPendingOffer>,
     /// The answer to the peer's offer.
     answer: Option<String>,
-    stun_servers: Vec<String>,
     question: Question,
     asking: Option<JoinHandle<()>>,
 }
 
 /// Runs a connection until its owner drops it, or it ends.
-pub(super) async fn run(
-    mut commands: UnboundedReceiver<Command>,
-    shared: Shared,
-    stun_servers: Vec<String>,
-    low_water: usize,
-    tell: impl Fn(ConnectionEvent) + Send + 'static,
-) {
+pub(super) async fn run(mut orders: UnboundedReceiver<Order>, settings: Settings) {
     let datagrams = match Datagrams::open().await {
         Ok(datagrams) => datagrams,
         Err(error) => {
-            tracing::warn!("no UDP socket can be opened: {error}");
-            tell(ConnectionEvent::State(ConnectionState::Failed));
+            let reason = format!("no UDP socket can be opened: {error}");
+            let refused = ConnectionEvent::Refused { reason };
+            settings.reporter.event(refused).await;
             return;
         }
     };
@@ -82,51 +74,58 @@ pub(super) async fn run(
     let mut task = Task {
         rtc,
         datagrams,
-        shared,
-        tell,
-        low_water,
-        channels: BTreeMap::new(),
-        waiting: VecDeque::new(),
+        settings,
+        channels: Channels::default(),
         is_full: false,
         state: ConnectionState::New,
         offered: None,
         answer: None,
-        stun_servers,
         question: Question::new(),
         asking: None,
     };
     task.add_host_candidates();
-    if let Err(error) = task.work(&mut commands).await {
+    if let Err(error) = task.work(&mut orders).await {
         tracing::debug!("a connection failed: {error}");
-        task.enter(ConnectionState::Failed);
+        task.enter(ConnectionState::Failed).await;
     }
     if let Some(asking) = task.asking {
         asking.abort();
     }
 }
 
-impl<T: Fn(ConnectionEvent)> Task<T> {
-    async fn work(&mut self, commands: &mut UnboundedReceiver<Command>) -> Result<(), RtcError> {
+impl Reporter {
+    async fn report(&self, report: Report) {
+        // Nobody listens any more where the owner is about to end.
+        let _ = self.reports.send((self.link, report)).await;
+    }
+
+    async fn event(&self, event: ConnectionEvent) {
+        self.report(Report::Event(event)).await;
+    }
+}
+
+impl Task {
+    async fn work(&mut self, orders: &mut UnboundedReceiver<Order>) -> Result<(), RtcError> {
         loop {
             let until = self.drain().await?;
             if !self.rtc.is_alive() {
-                self.close_channels();
                 return Ok(());
             }
-            if self.send_next()? {
+            if self.send_next().await? {
                 continue;
             }
-            self.measure();
+            self.measure().await;
             tokio::select! {
-                command = commands.recv() => match command {
-                    Some(command) => self.obey(command)?,
+                order = orders.recv() => match order {
+                    Some(Order::Send(stream, message)) => self.push(stream, message),
+                    Some(Order::Command(command)) => self.obey(command).await,
                     None => {
                         self.rtc.close()?;
                         self.drain().await?;
                         return Ok(());
                     }
                 },
-                Some(datagram) = self.datagrams.receive() => self.take(&datagram)?,
+                Some(datagram) = self.datagrams.receive() => self.take(&datagram).await?,
                 () = tokio::time::sleep_until(until.into()) => {
                     self.rtc.handle_input(Input::Timeout(Instant::now()))?;
                 }
@@ -143,14 +142,14 @@ impl<T: Fn(ConnectionEvent)> Task<T> {
                     let (from, to) = (datagram.source, datagram.destination);
                     self.datagrams.send(from, to, &datagram.contents).await;
                 }
-                Output::Event(event) => self.on_event(event),
+                Output::Event(event) => self.on_event(event).await,
             }
         }
     }
 
-    fn take(&mut self, datagram: &Datagram) -> Result<(), RtcError> {
+    async fn take(&mut self, datagram: &Datagram) -> Result<(), RtcError> {
         if let Some(seen) = self.question.answer(&datagram.bytes) {
-            self.add_seen_candidate(seen, datagram);
+            self.add_seen_candidate(seen, datagram.to).await;
             return Ok(());
         }
         // What is of none of WebRTC's protocols was sent by somebody else.
@@ -165,23 +164,44 @@ impl<T: Fn(ConnectionEvent)> Task<T> {
         Ok(())
     }
 
-    fn on_event(&mut self, event: Event) {
+    async fn on_event(&mut self, event: Event) {
         match event {
-            Event::Connected => self.enter(ConnectionState::Connected),
-            Event::IceConnectionStateChange(ice) => self.on_ice(ice),
-            Event::ChannelOpen(id, label) => self.on_channel_open(id, label),
-            Event::ChannelData(data) => self.on_data(data),
-            Event::ChannelClose(id) => {
-                if let Some(number) = self.number_of(id) {
-                    self.close_channel(number);
+            Event::Connected => self.enter(ConnectionState::Connected).await,
+            Event::IceConnectionStateChange(ice) => self.on_ice(ice).await,
+            Event::ChannelOpen(id, label) => {
+                let (stream, is_theirs) = self.channels.opened(id, &label);
+                if is_theirs {
+                    self.event(ConnectionEvent::ChannelAdded).await;
+                }
+                if stream == Stream::Sync {
+                    self.event(ConnectionEvent::ChannelOpened).await;
                 }
             }
-            Event::Closed => self.close_channels(),
+            Event::ChannelData(data) => {
+                let message = if data.binary {
+                    Some(Outgoing::Binary(data.data))
+                } else {
+                    // A browser would not let another one through.
+                    String::from_utf8(data.data).ok().map(Outgoing::Text)
+                };
+                if let Some(message) = message {
+                    let report = Report::Message(message);
+                    self.settings.reporter.report(report).await;
+                }
+            }
+            Event::ChannelClose(id) => {
+                if self.channels.closed(id) == Some(Stream::Sync) {
+                    self.event(ConnectionEvent::ChannelClosed).await;
+                }
+            }
+            Event::Closed if self.channels.close() => {
+                self.event(ConnectionEvent::ChannelClosed).await;
+            }
             _ => {}
         }
     }
 
-    fn on_ice(&mut self, ice: IceConnectionState) {
+    async fn on_ice(&mut self, ice: IceConnectionState) {
         let was_up = matches!(
             self.state,
             ConnectionState::Connected | ConnectionState::Disconnected
@@ -196,170 +216,83 @@ impl<T: Fn(ConnectionEvent)> Task<T> {
                 ConnectionState::Connected
             }
         };
-        self.enter(state);
+        self.enter(state).await;
     }
 
-    fn on_channel_open(&mut self, id: ChannelId, label: String) {
-        let number = self.number_of(id).unwrap_or_else(|| {
-            let number = self.shared.channels.fetch_add(1, Ordering::Relaxed);
-            let channel = Channel {
-                label: label.clone(),
-                id: Some(id),
-                is_open: false,
-            };
-            self.channels.insert(number, channel);
-            (self.tell)(ConnectionEvent::Adopted { number, label });
-            number
-        });
-        if let Some(channel) = self.channels.get_mut(&number) {
-            channel.is_open = true;
-        }
-        (self.tell)(ConnectionEvent::Channel(number, ChannelEvent::Open));
-    }
-
-    fn on_data(&mut self, data: ChannelData) {
-        let Some(number) = self.number_of(data.id) else {
-            return;
-        };
-        let event = if data.binary {
-            ChannelEvent::Binary(data.data)
-        } else {
-            match String::from_utf8(data.data) {
-                Ok(text) => ChannelEvent::Text(text),
-                // A browser would not let such a message through.
-                Err(_) => return,
-            }
-        };
-        (self.tell)(ConnectionEvent::Channel(number, event));
-    }
-
-    fn number_of(&self, id: ChannelId) -> Option<usize> {
-        let mut all = self.channels.iter();
-        all.find(|(_, channel)| channel.id == Some(id))
-            .map(|(number, _)| *number)
-    }
-
-    fn close_channels(&mut self) {
-        let numbers: Vec<usize> = self.channels.keys().copied().collect();
-        for number in numbers {
-            self.close_channel(number);
-        }
-    }
-
-    fn close_channel(&mut self, number: usize) {
-        if let Some(channel) = self.channels.get_mut(&number)
-            && std::mem::replace(&mut channel.is_open, false)
-        {
-            (self.tell)(ConnectionEvent::Channel(number, ChannelEvent::Closed));
-        }
-    }
-
-    fn enter(&mut self, state: ConnectionState) {
+    async fn enter(&mut self, state: ConnectionState) {
         if self.state != state {
             self.state = state;
-            (self.tell)(ConnectionEvent::State(state));
+            self.event(ConnectionEvent::State(state)).await;
         }
     }
 
-    fn obey(&mut self, command: Command) -> Result<(), RtcError> {
-        match command {
-            Command::Open { number, label } => {
-                let channel = Channel {
-                    label,
-                    id: None,
-                    is_open: false,
-                };
-                self.channels.insert(number, channel);
+    async fn event(&self, event: ConnectionEvent) {
+        self.settings.reporter.event(event).await;
+    }
+
+    fn push(&mut self, stream: Stream, message: Outgoing) {
+        self.channels.push(stream, message);
+        self.is_full |= self.settings.buffered.load(Ordering::Relaxed) > self.settings.low_water;
+    }
+
+    /// Gives one message to SCTP. Returns whether another one may follow.
+    async fn send_next(&mut self) -> Result<bool, RtcError> {
+        match self.channels.send_next(&mut self.rtc) {
+            Ok(was_taken) => Ok(was_taken),
+            Err(SendError::Closed) => {
+                let reason = "the data channel is not open".to_owned();
+                self.event(ConnectionEvent::SendFailed { reason }).await;
+                Ok(true)
             }
-            Command::Send { number, message } => {
-                self.waiting.push_back((number, message));
-                self.is_full |= self.shared.buffered.load(Ordering::Relaxed) > self.low_water;
-            }
-            Command::Step(action) => self.step(action)?,
+            Err(SendError::Rtc(error)) => Err(error),
         }
-        Ok(())
     }
 
-    /// Gives one message to SCTP. Returns whether there was one that it took.
-    fn send_next(&mut self) -> Result<bool, RtcError> {
-        let Some((number, message)) = self.waiting.front() else {
-            return Ok(false);
-        };
-        let channel = self.channels.get(number).filter(|channel| channel.is_open);
-        let sending = channel.and_then(|channel| self.rtc.channel(channel.id?));
-        let is_done = match (sending, message) {
-            (Some(mut sending), Outgoing::Text(text)) => sending.write(false, text.as_bytes())?,
-            (Some(mut sending), Outgoing::Binary(bytes)) => sending.write(true, bytes)?,
-            // It closed meanwhile, which was told: what it was given is lost.
-            (None, _) => true,
-        };
-        if is_done {
-            self.waiting.pop_front();
-        }
-        Ok(is_done)
-    }
-
-    /// Brings what waits to be sent up to date, and tells when it falls below the mark.
-    fn measure(&mut self) {
-        if self.shared.buffered.load(Ordering::Relaxed) == 0 {
+    /// Brings what waits to be sent up to date, and reports when it falls to the mark.
+    async fn measure(&mut self) {
+        if self.settings.buffered.load(Ordering::Relaxed) == 0 {
             return;
         }
-        let here: usize = self.waiting.iter().map(|(_, message)| message.len()).sum();
-        let open = self.channels.values().filter(|channel| channel.is_open);
-        let ids: Vec<ChannelId> = open.filter_map(|channel| channel.id).collect();
-        let mut in_sctp = 0;
-        for id in ids {
-            in_sctp += self
-                .rtc
-                .channel(id)
-                .map_or(0, |mut it| it.buffered_amount());
-        }
-        let total = here + in_sctp;
-        // Commands that were given meanwhile are added when they are seen.
-        self.shared.buffered.store(total, Ordering::Relaxed);
-        if self.is_full && total <= self.low_water {
+        let waiting = self.channels.waiting(&mut self.rtc);
+        // What was ordered meanwhile counts again as soon as it is taken.
+        self.settings.buffered.store(waiting, Ordering::Relaxed);
+        if self.is_full && waiting <= self.settings.low_water {
             self.is_full = false;
-            if let Some(number) = self.channels.keys().next() {
-                (self.tell)(ConnectionEvent::Channel(*number, ChannelEvent::Drained));
-            }
+            self.event(ConnectionEvent::Buffered(waiting)).await;
         }
     }
 
-    /// Carries out one step of the negotiation, and tells its end.
-    fn step(&mut self, action: Action) -> Result<(), RtcError> {
-        let (op, outcome) = match action {
-            Action::AddCandidate { candidate } => {
+    async fn obey(&mut self, command: ConnectionCommand) {
+        let (op, outcome) = match command {
+            ConnectionCommand::OpenChannels { presence } => return self.channels.want(presence),
+            ConnectionCommand::AddCandidate { candidate } => {
                 // One that does not fit is one path less, not the end.
                 if let Ok(candidate) = serde_json::from_str::<Candidate>(&candidate) {
                     self.rtc.add_remote_candidate(candidate);
                 }
-                return Ok(());
+                return;
             }
-            Action::CreateOffer { op, ice_restart } => (op, Ok(Some(self.offer(ice_restart)))),
-            Action::CreateAnswer { op } => {
-                self.ask_for_channels();
-                let answer = self.answer.take();
-                (
-                    op,
-                    answer
-                        .map(Some)
-                        .ok_or("there is no offer to answer".to_owned()),
-                )
+            ConnectionCommand::CreateOffer { op, ice_restart } => {
+                (op, Ok(Some(self.offer(ice_restart))))
             }
-            Action::SetLocal { op, .. } => {
+            ConnectionCommand::CreateAnswer { op } => (op, self.take_answer().map(Some)),
+            ConnectionCommand::SetLocal { op, .. } => {
                 self.ask_stun_servers();
                 (op, Ok(None))
             }
-            Action::Rollback { op } => {
+            ConnectionCommand::Rollback { op } => {
                 self.take_back();
                 (op, Ok(None))
             }
-            Action::SetRemote { op, description } => (op, self.set_remote(&description)),
-            // The others are no steps of a connection.
-            _ => return Ok(()),
+            ConnectionCommand::SetRemote { op, description } => {
+                (op, self.set_remote(&description).map(|()| None))
+            }
+            // These are the owner's.
+            ConnectionCommand::Create { .. }
+            | ConnectionCommand::AskBuffered
+            | ConnectionCommand::Close => return,
         };
-        (self.tell)(ConnectionEvent::Stepped(op, outcome));
-        Ok(())
+        self.event(ended(op, outcome)).await;
     }
 
     fn offer(&mut self, ice_restart: bool) -> String {
@@ -367,11 +300,7 @@ impl<T: Fn(ConnectionEvent)> Task<T> {
         let mut is_restart = ice_restart;
         loop {
             let mut changes = self.rtc.sdp_api();
-            for channel in self.channels.values_mut() {
-                channel
-                    .id
-                    .get_or_insert_with(|| changes.add_channel(channel.label.clone()));
-            }
+            self.channels.ask(&mut changes);
             if is_restart {
                 changes.ice_restart(true);
             }
@@ -379,55 +308,44 @@ impl<T: Fn(ConnectionEvent)> Task<T> {
                 self.offered = Some(pending);
                 return offer.to_sdp_string();
             }
-            // Nothing is new but that an offer is wanted.
+            // There is nothing new, and an offer is wanted all the same.
             is_restart = true;
         }
     }
 
-    /// Takes the own offer back: channels that it asked for are asked for again later.
+    /// Takes the own offer back. Channels that it asked for are asked for again.
     fn take_back(&mut self) {
-        if self.offered.take().is_some() && self.state == ConnectionState::New {
-            for channel in self.channels.values_mut() {
-                channel.id = None;
-            }
+        if self.offered.take().is_some() {
+            self.channels.forget_asked();
         }
     }
 
-    /// Opens channels within an association that stands, or that the peer's offer asked for.
-    fn ask_for_channels(&mut self) {
+    fn take_answer(&mut self) -> Result<String, String> {
+        let answer = self.answer.take().ok_or("there is no offer to answer")?;
+        // The answer stands for the association, which any number of channels may use.
         let mut changes = self.rtc.sdp_api();
-        for channel in self.channels.values_mut() {
-            channel
-                .id
-                .get_or_insert_with(|| changes.add_channel(channel.label.clone()));
-        }
-        if changes.has_changes() {
-            changes.apply();
-        }
+        self.channels.ask(&mut changes);
+        changes.apply();
+        Ok(answer)
     }
 
-    fn set_remote(&mut self, description: &Description) -> Result<Option<String>, String> {
-        let words = |error: &dyn std::error::Error| error.to_string();
+    fn set_remote(&mut self, description: &Description) -> Result<(), String> {
         match description {
             Description::Offer(sdp) => {
-                let offer = SdpOffer::from_sdp_string(&without_names(sdp));
-                let offer = offer.map_err(|error| words(&error))?;
+                let offer = SdpOffer::from_sdp_string(&without_names(sdp)).map_err(in_words)?;
                 self.take_back();
-                let answer = self.rtc.sdp_api().accept_offer(offer);
-                self.answer = Some(answer.map_err(|error| words(&error))?.to_sdp_string());
+                let answer = self.rtc.sdp_api().accept_offer(offer).map_err(in_words)?;
+                self.answer = Some(answer.to_sdp_string());
             }
             Description::Answer(sdp) => {
-                let answer = SdpAnswer::from_sdp_string(&without_names(sdp));
-                let answer = answer.map_err(|error| words(&error))?;
-                let offered = self
-                    .offered
-                    .take()
-                    .ok_or("there is no offer to be answered")?;
+                let answer = SdpAnswer::from_sdp_string(&without_names(sdp)).map_err(in_words)?;
+                let offered = self.offered.take();
+                let offered = offered.ok_or("there is no offer to be answered")?;
                 let taken = self.rtc.sdp_api().accept_answer(offered, answer);
-                taken.map_err(|error| words(&error))?;
+                taken.map_err(in_words)?;
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     /// The machine's addresses are known at once, and are part of every description.
@@ -439,23 +357,35 @@ impl<T: Fn(ConnectionEvent)> Task<T> {
         }
     }
 
-    fn add_seen_candidate(&mut self, seen: std::net::SocketAddr, datagram: &Datagram) {
-        let candidate = Candidate::server_reflexive(seen, datagram.to, "udp");
-        let added = candidate
-            .ok()
-            .and_then(|candidate| self.rtc.add_local_candidate(candidate));
-        if let Some(json) = added.and_then(|candidate| serde_json::to_string(candidate).ok()) {
-            (self.tell)(ConnectionEvent::Candidate(json));
+    async fn add_seen_candidate(&mut self, seen: SocketAddr, own: SocketAddr) {
+        let candidate = Candidate::server_reflexive(seen, own, "udp").ok();
+        let added = candidate.and_then(|candidate| self.rtc.add_local_candidate(candidate));
+        let json = added.and_then(|candidate| serde_json::to_string(candidate).ok());
+        if let Some(json) = json {
+            self.event(ConnectionEvent::Candidate(json)).await;
         }
     }
 
     fn ask_stun_servers(&mut self) {
-        if self.asking.is_none() && !self.stun_servers.is_empty() {
-            let servers = std::mem::take(&mut self.stun_servers);
+        let servers = std::mem::take(&mut self.settings.stun_servers);
+        if !servers.is_empty() {
             let asking = stun::ask(servers, self.datagrams.outward(), self.question);
             self.asking = Some(tokio::spawn(asking));
         }
     }
+}
+
+/// The end of a step, with the description that it made, if it makes one.
+fn ended(op: Op, outcome: Result<Option<String>, String>) -> ConnectionEvent {
+    match outcome {
+        Ok(Some(sdp)) => ConnectionEvent::Created { op, sdp },
+        Ok(None) => ConnectionEvent::Done { op },
+        Err(message) => ConnectionEvent::Failed { op, message },
+    }
+}
+
+fn in_words(error: impl std::error::Error) -> String {
+    error.to_string()
 }
 
 /// A description without the candidates that name no address, which `str0m` cannot read.
