@@ -7,11 +7,14 @@
 
 mod effect;
 mod item;
+mod slots;
 mod sums;
 
 use crate::version::{Lv, NONE};
 use item::joins;
 pub(super) use item::{BASE, BASE_LEN, DELETED, Item, in_prepare, is_inserted};
+use slots::Slots;
+pub(super) use slots::Step;
 use sums::{Sums, SumsOf, descend, sum};
 
 /// Items a leaf holds. Small where the checks run, so that a test of a few edits reaches splits.
@@ -179,7 +182,7 @@ pub(super) struct ContentTree {
     first: Lv,
     /// Per event of the zone: for an insert the leaf that holds its char, for a delete the id of
     /// the char that it deletes.
-    slots: Vec<u32>,
+    slots: Slots,
     /// The leaf last worked on, and what its ancestors do not know of it yet.
     cached: u32,
     unsaid: Sums,
@@ -203,7 +206,7 @@ impl ContentTree {
             root: 0,
             height: 1,
             first,
-            slots: Vec::new(),
+            slots: Slots::default(),
             cached: 0,
             unsaid: Sums::default(),
             around: None,
@@ -249,7 +252,7 @@ impl ContentTree {
     pub(super) fn memory(&self) -> usize {
         self.leaves.capacity() * size_of::<Leaf>()
             + self.nodes.capacity() * size_of::<Node>()
-            + self.slots.capacity() * size_of::<u32>()
+            + self.slots.memory()
     }
 
     /// The sums of the whole sequence.
@@ -323,7 +326,7 @@ impl ContentTree {
         let leaf = if id >= BASE {
             self.leaf_of_base(id)
         } else {
-            self.slots[(id - self.first) as usize]
+            self.slots.get(id - self.first)
         };
         let l = &self.leaves[leaf as usize];
         let index = l.find_id(id);
@@ -363,26 +366,15 @@ impl ContentTree {
         node.slot_of(a).cmp(&node.slot_of(b))
     }
 
-    /// What the events of the zone point at, from `lv` on.
-    pub(super) fn slot(&self, lv: Lv) -> u32 {
-        self.slots[(lv - self.first) as usize]
+    /// What the event `lv` and those behind it point at, as long as that goes on in one way, and how
+    /// many of the next `most` these are.
+    pub(super) fn slots_at(&self, lv: Lv, most: u32) -> (u32, Step, u32) {
+        self.slots.run_at(lv - self.first, most)
     }
 
-    /// Notes what the events of the zone from `lv` on point at.
-    pub(super) fn set_slots(&mut self, lv: Lv, targets: impl ExactSizeIterator<Item = u32>) {
-        let from = (lv - self.first) as usize;
-        let end = from + targets.len();
-        if from == self.slots.len() {
-            self.slots.extend(targets);
-            return;
-        }
-        if end > self.slots.len() {
-            self.slots.resize(end, NONE);
-        }
-        self.slots[from..end]
-            .iter_mut()
-            .zip(targets)
-            .for_each(|(slot, target)| *slot = target);
+    /// Notes what the `len` events of the zone from `lv` on point at.
+    pub(super) fn set_slots(&mut self, lv: Lv, len: u32, target: u32, step: Step) {
+        self.slots.set(lv - self.first, len, target, step);
     }
 
     /// Makes `leaf` the one that is being changed.
@@ -432,7 +424,7 @@ impl ContentTree {
         if !into && at > 0 && joins(&l.item(at - 1), &item) {
             l.run[at - 1] += item.len;
             self.note(Sums::of(item.state, item.len));
-            self.set_slots(item.id, std::iter::repeat_n(leaf, item.len as usize));
+            self.set_slots(item.id, item.len, leaf, Step::Same);
             return;
         }
         let (leaf, at) = self.make_room(leaf, at, if into { 2 } else { 1 });
@@ -447,7 +439,7 @@ impl ContentTree {
         }
         l.set(at, item);
         self.note(Sums::of(item.state, item.len));
-        self.set_slots(item.id, std::iter::repeat_n(leaf, item.len as usize));
+        self.set_slots(item.id, item.len, leaf, Step::Same);
     }
 
     /// Cuts items so that the chars `offset..offset + len` of the item at `place` stand alone, and
@@ -521,8 +513,7 @@ impl ContentTree {
         left.len = half as u32;
         for (&id, &run) in left.id[half..len].iter().zip(&right.run) {
             if id < BASE {
-                let from = (id - self.first) as usize;
-                self.slots[from..from + run as usize].fill(new);
+                self.slots.set(id - self.first, run, new, Step::Same);
             }
         }
         right.next = left.next;
@@ -593,7 +584,6 @@ impl ContentTree {
         self.flush();
         let mut next_base = BASE;
         let mut leaf = 0;
-        let mut seen = 0;
         while leaf != NONE {
             let l = &self.leaves[leaf as usize];
             assert!(l.len() > 0 && l.run[l.len()..].iter().all(|&r| r == 0));
@@ -604,19 +594,13 @@ impl ContentTree {
                     assert_eq!(item.id, next_base);
                     next_base += item.len;
                 } else {
-                    seen += item.len as usize;
-                    let from = (item.id - self.first) as usize;
-                    assert!(
-                        self.slots[from..from + item.len as usize]
-                            .iter()
-                            .all(|&s| s == leaf)
-                    );
+                    let from = item.id - self.first;
+                    assert!((from..from + item.len).all(|event| self.slots.get(event) == leaf));
                 }
             }
             leaf = l.next;
         }
         assert_eq!(next_base, BASE + BASE_LEN);
-        assert!(seen <= self.slots.len());
         self.check_node(self.root, self.height, NONE);
     }
 

@@ -8,7 +8,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::content_tree::{BASE, BASE_LEN, ContentTree, DELETED, Item, Place, is_inserted};
+use super::content_tree::{BASE, BASE_LEN, ContentTree, DELETED, Item, Place, Step, is_inserted};
 use crate::causal_graph::AgentAssignment;
 use crate::op_log::{Kind, OpLog, Run};
 use crate::version::{Lv, NONE};
@@ -274,9 +274,9 @@ impl Tracker {
         let before = self.tree.item(place).state;
         self.tree.set_state(place, (before + 1) | DELETED);
         if run.kind == Kind::Backspace {
-            self.tree.set_slots(lv, (target..target + len).rev());
+            self.tree.set_slots(lv, len, target + len - 1, Step::Down);
         } else {
-            self.tree.set_slots(lv, target..target + len);
+            self.tree.set_slots(lv, len, target, Step::Up);
         }
     }
 
@@ -299,22 +299,32 @@ impl Tracker {
                 continue;
             }
             // Deletes of neighbouring chars are settled together, in either direction.
-            let mut at = part.lv;
+            let (mut chars, mut at) = self.deleted_by(part.lv, end);
             while at < end {
-                let first = self.tree.slot(at);
-                let (mut low, mut high) = (first, first + 1);
-                at += 1;
-                while at < end {
-                    match self.tree.slot(at) {
-                        next if next == high && low == first => high += 1,
-                        next if next + 1 == low && high == first + 1 => low -= 1,
-                        _ => break,
-                    }
-                    at += 1;
+                let (next, until) = self.deleted_by(at, end);
+                at = until;
+                if next.start == chars.end {
+                    chars.end = next.end;
+                } else if next.end == chars.start {
+                    chars.start = next.start;
+                } else {
+                    self.toggle_chars(std::mem::replace(&mut chars, next), by);
                 }
-                self.toggle_chars(low..high, by);
             }
+            self.toggle_chars(chars, by);
         }
+    }
+
+    /// Neighbouring chars that the first of the events `from..end` delete, and where the events that
+    /// delete others begin, or go on in another way.
+    #[inline]
+    fn deleted_by(&self, from: Lv, end: Lv) -> (Range<u32>, Lv) {
+        let (first, step, len) = self.tree.slots_at(from, end - from);
+        let chars = match step {
+            Step::Down => first + 1 - len..first + 1,
+            Step::Up | Step::Same => first..first + len,
+        };
+        (chars, from + len)
     }
 
     fn toggle_chars(&mut self, ids: Range<u32>, by: u32) {

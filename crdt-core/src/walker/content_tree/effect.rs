@@ -76,7 +76,7 @@ impl ContentTree {
     /// The place of the char that the event `lv` inserted or deleted, whichever it does; `None` for
     /// an event that was not applied.
     pub(in crate::walker) fn find_event(&self, lv: Lv, is_insert: bool) -> Option<Place> {
-        let &slot = self.slots.get(lv.checked_sub(self.first)? as usize)?;
+        let slot = self.slots.get(lv.checked_sub(self.first)?);
         if slot == NONE {
             return None;
         }

@@ -1,0 +1,118 @@
+//! How much memory bad and unlucky input takes. Alone in its process, and one test at a time, because it
+//! counts what is allocated.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crdt_core::{Document, LoadLimits, Preset, SaveOptions, VersionSummary};
+
+/// The system's allocator, with the bytes in use and the most that ever were.
+struct Counting {
+    used: AtomicUsize,
+    most: AtomicUsize,
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting {
+    used: AtomicUsize::new(0),
+    most: AtomicUsize::new(0),
+};
+
+impl Counting {
+    fn grown(&self, bytes: usize) {
+        let used = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.most.fetch_max(used, Ordering::Relaxed);
+    }
+
+    fn shrunk(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+#[allow(
+    unsafe_code,
+    reason = "an allocator cannot be written without; it only counts"
+)]
+// SAFETY: everything is left to the system's allocator, with the same arguments.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        self.grown(layout.size());
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        self.shrunk(layout.size());
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        self.grown(size);
+        self.shrunk(layout.size());
+        // SAFETY: as the caller promises.
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Runs `work`, and gives the most memory that it took beyond what was in use before, and how much of
+/// that is still in use, in bytes.
+fn measured<T>(work: impl FnOnce() -> T) -> (T, usize, usize) {
+    let before = COUNTING.used.load(Ordering::Relaxed);
+    COUNTING.most.store(before, Ordering::Relaxed);
+    let result = work();
+    let after = COUNTING.used.load(Ordering::Relaxed);
+    let most = COUNTING.most.load(Ordering::Relaxed);
+    (result, most - before, after.saturating_sub(before))
+}
+
+const MIB: usize = 1 << 20;
+
+fn operations(txns: &[String]) -> String {
+    format!("{{\"v\":1,\"frontier\":[],\"txns\":[{}]}}", txns.join(","))
+}
+
+/// A long text, and a thousand who delete all of it, none knowing of the others.
+#[test]
+fn deletes_of_all_of_a_long_text_take_memory_by_the_run() {
+    const CHARS: usize = 1_000_000;
+    let _alone = ALONE.lock().unwrap();
+    let mut writer = Document::new("writer").unwrap();
+    writer.insert(0, &"x".repeat(CHARS)).unwrap();
+    let deletes: Vec<String> = (0..1000)
+        .map(|i| {
+            format!(
+                "{{\"agent\":\"d{i}\",\"seq\":0,\"parents\":[[\"writer\",{}]],\"ops\":[[\"d\",0,{CHARS}]]}}",
+                CHARS - 1
+            )
+        })
+        .collect();
+    let deletes = operations(&deletes);
+    let text = writer.encode_since(&VersionSummary::new()).unwrap();
+
+    let (doc, most, _) = measured(|| {
+        let mut doc = Document::new("reader").unwrap();
+        doc.merge_patch(&text).unwrap();
+        let report = doc.merge_json(&deletes).unwrap();
+        assert_eq!(report.applied, 1000 * CHARS);
+        doc
+    });
+    assert!(doc.is_empty());
+    assert!(most < 64 * MIB, "a merge took {most} bytes");
+
+    for preset in [Preset::Fast, Preset::Balanced] {
+        let options = SaveOptions {
+            preset,
+            ..SaveOptions::default()
+        };
+        let (file, most, _) = measured(|| doc.save(&options).unwrap());
+        assert!(most < 64 * MIB, "saving took {most} bytes");
+        let (opened, most, _) =
+            measured(|| Document::load_verified("reader", &file, &LoadLimits::default()).unwrap());
+        assert!(opened.is_empty());
+        assert!(most < 64 * MIB, "opening took {most} bytes");
+    }
+}
