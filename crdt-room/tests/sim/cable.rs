@@ -193,7 +193,8 @@ impl World {
             state.ends[end].buffered -= len;
             let other = &state.ends[1 - end];
             let (run, load) = (other.run, world.pages[other.page].load);
-            if let Some(run) = run.filter(|_| !is_lost && !state.is_cut) {
+            let arrives = other.is_connected && !is_lost && !state.is_cut;
+            if let Some(run) = run.filter(|_| arrives) {
                 let received = TransportEvent::Received(bytes);
                 world.deliver(load, Arrival::Transport(run, received));
             }

@@ -262,20 +262,24 @@ impl World {
     }
 
     fn begin_step(&mut self, id: u32, op: Op, step: Step) {
-        let late = self.rng.u64(0..=8);
+        let fails = self.rng.u64(0..1_000) < self.failing_steps;
+        // Of those that fail, one in four never ends.
+        let late = match self.rng.u64(0..=8) {
+            0 | 1 if fails => u64::MAX,
+            late => late,
+        };
         let connection = self.connection(id);
         let before = connection.step.replace(op);
         assert_eq!(before, None, "{step:?} while another is under way");
         self.after(late, move |world| {
             if world.connections.contains_key(&id) {
-                world.end_step(id, op, step);
+                world.end_step(id, op, step, fails);
             }
         });
     }
 
-    fn end_step(&mut self, id: u32, op: Op, step: Step) {
+    fn end_step(&mut self, id: u32, op: Op, step: Step, fails: bool) {
         let number = self.next_number();
-        let fails = self.rng.u64(0..1_000) < self.failing_steps;
         let connection = self.connection(id);
         connection.step = None;
         let (load, link) = (connection.load, connection.link);

@@ -9,7 +9,7 @@ use crdt_room::{Call, Host, LinkKind};
 use signaling_rooms::Settings;
 
 use crate::cable::Manners;
-use crate::page::{Activity, Profile};
+use crate::page::{Activity, Page, Profile};
 use crate::world::{World, pair};
 
 /// How long rooms may take to come to rest once the network is well.
@@ -181,7 +181,9 @@ fn random_event(world: &mut World, names: &mut u32) -> bool {
 
 /// Everybody is back, and everything works but what is to stay blocked.
 fn heal(world: &mut World, names: &mut u32) {
-    for server in 0..world.servers.len() {
+    let needs_first = |page: &Page| page.profile.servers == [0];
+    let stays_down = !world.pages.iter().any(needs_first) && world.chance(20);
+    for server in usize::from(stays_down)..world.servers.len() {
         world.start_server(server);
     }
     world.failing_steps = 0;

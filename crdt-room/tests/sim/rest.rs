@@ -161,6 +161,6 @@ impl World {
         self.run(60_000);
         assert!(self.connections.is_empty(), "connections stay open");
         let sockets: Vec<&u32> = self.sockets.keys().collect();
-        assert!(sockets.is_empty(), "sockets stay open: {sockets:?}");
+        assert!(sockets.is_empty(), "sockets stay open: {:?}", self.sockets);
     }
 }

@@ -209,7 +209,7 @@ impl World {
                 self.deliver(load, Arrival::Socket(id, closed(code, reason)));
                 self.forget_socket(number);
             }
-            _ => {}
+            _ => self.forget_socket(number),
         }
     }
 

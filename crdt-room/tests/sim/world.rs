@@ -164,11 +164,7 @@ impl World {
     pub(crate) fn picture(&self) -> String {
         let pages = self.pages.iter().map(Page::picture);
         let pages: String = pages.collect();
-        let connections = self.connections.iter();
-        let connections: String = connections
-            .map(|(id, connection)| format!("\n  connection {id}: {connection:?}"))
-            .collect();
-        format!("at {}:{pages}{connections}", self.now)
+        format!("at {}:{pages}", self.now)
     }
 }
 
