@@ -39,6 +39,8 @@ struct Peer {
     state: ConnectionState,
     /// When a new connection is to be made, since the channel closed.
     renew_at: Option<Millis>,
+    /// The page load and the number of the newest negotiation that a signal of the peer named.
+    newest: Option<(u64, u32)>,
     /// The connection is interrupted, and something else should carry the edits.
     wants_fallback: bool,
     /// What went wrong last, until the connection stands.
@@ -93,7 +95,7 @@ impl Direct {
             return actions;
         }
         self.negotiations = self.negotiations.wrapping_add(1);
-        let session = format!("{:016x}-{}", context.page, self.negotiations);
+        let session = session_of(context.page, self.negotiations);
         let (me, peer) = (context.me.as_str(), id.as_str());
         let peer = Peer {
             is_our_kind,
@@ -102,6 +104,7 @@ impl Direct {
             prepared: None,
             state: ConnectionState::New,
             renew_at: None,
+            newest: None,
             wants_fallback: false,
             problem: None,
         };
@@ -116,7 +119,8 @@ impl Direct {
         actions
     }
 
-    /// A signal of a peer came.
+    /// A signal of a peer came. One of an earlier negotiation is late: it came by another server than those
+    /// of the newest one.
     pub(crate) fn signal(
         &mut self,
         id: &AgentId,
@@ -124,6 +128,15 @@ impl Direct {
         context: &mut Context<'_>,
     ) -> Vec<DirectAction> {
         let mut actions = Vec::new();
+        if let Some((page, number)) = origin_of(&signal)
+            && let Some(peer) = self.peers.get_mut(id)
+        {
+            let is_late = |newest: (u64, u32)| newest.0 == page && newest.1 > number;
+            if peer.newest.is_some_and(is_late) {
+                return actions;
+            }
+            peer.newest = Some((page, number));
+        }
         self.negotiate(id, Input::Signal(signal), context, &mut actions);
         actions
     }
@@ -531,6 +544,19 @@ fn command(link: LinkId, command: ConnectionCommand) -> DirectAction {
 /// Whether of the two we are the one that opens the channels and makes the first offer.
 fn we_offer(me: &AgentId, peer: &AgentId) -> bool {
     offers(me.as_str(), peer.as_str())
+}
+
+/// The name of a negotiation: the page load, and its number within that.
+fn session_of(page: u64, number: u32) -> String {
+    format!("{page:016x}-{number}")
+}
+
+/// The page load and the number of the negotiation that a signal comes from; `None` for another kind of
+/// client.
+pub(crate) fn origin_of(signal: &Signal) -> Option<(u64, u32)> {
+    let (Signal::Description { from, .. } | Signal::Candidate { from, .. }) = signal;
+    let (page, number) = from.session.split_once('-')?;
+    Some((u64::from_str_radix(page, 16).ok()?, number.parse().ok()?))
 }
 
 fn stage_of(stage: Stage) -> DoctorStage {

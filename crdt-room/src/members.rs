@@ -275,6 +275,12 @@ impl Members {
 }
 
 impl Member {
+    /// Whether a server names this page load of it.
+    pub(crate) fn is_present(&self, page: u64) -> bool {
+        let mut pages = self.places.values();
+        pages.any(|named| named.is_none_or(|named| named == page))
+    }
+
     /// Whether a page of this browser would have answered by now.
     pub(crate) fn had_time_to_answer(&self) -> bool {
         self.greeted_until.is_none()

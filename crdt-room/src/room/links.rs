@@ -6,7 +6,7 @@ use signaling_protocol::{AgentId, ClientMessage, Relay as RelayMessage, Signal};
 
 use super::Room;
 use crate::broadcast::BroadcastAction;
-use crate::direct::{Direct, DirectAction};
+use crate::direct::{self, Direct, DirectAction};
 use crate::error::RoomError;
 use crate::ids::Purpose;
 use crate::input::CipherEvent;
@@ -152,6 +152,14 @@ impl Room {
             return;
         };
         if !self.may_link_directly(&id) || self.broadcast.link_to(&id).is_some() {
+            return;
+        }
+        // One of a page load that no server names came late, by another server than the news of its end.
+        let is_present = |page| {
+            let member = self.members.get(&id);
+            member.is_some_and(|member| member.is_present(page))
+        };
+        if direct::origin_of(&signal).is_some_and(|(page, _)| !is_present(page)) {
             return;
         }
         // It may want a connection that we did not plan, and gets it.

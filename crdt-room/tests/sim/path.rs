@@ -5,7 +5,7 @@ use crdt_sync::negotiation::ConnectionState;
 use crdt_sync::{Channel, Outgoing};
 
 use crate::arrival::Arrival;
-use crate::connection::DataChannel;
+use crate::connection::{Connection, DataChannel};
 use crate::world::World;
 
 /// How long a path is dead before its ends are told `disconnected`, and `failed`.
@@ -20,7 +20,7 @@ impl World {
             return self.connections.contains_key(&other).then_some(other);
         }
         let (local, remote) = (mine.local.as_ref()?, mine.remote.as_ref()?);
-        let is_it = |(_, other): &(&u32, &crate::connection::Connection)| {
+        let is_it = |(_, other): &(&u32, &Connection)| {
             other.local.as_ref() == Some(remote) && other.remote.as_ref() == Some(local)
         };
         self.connections.iter().find(is_it).map(|(other, _)| *other)
@@ -40,6 +40,16 @@ impl World {
         };
         let pages = [self.connections[&id].load.page, partner.load.page];
         self.is_reachable(pages[0], pages[1]) && self.networks(id, other) == networks
+    }
+
+    /// Whether a connection between two pages stands.
+    pub(crate) fn is_connected(&self, a: usize, b: usize) -> bool {
+        let leads = |(id, end): (&u32, &Connection)| {
+            let other = end.path.found.map(|(other, _)| other);
+            let other = other.and_then(|other| self.connections.get(&other));
+            end.load.page == a && other.is_some_and(|o| o.load.page == b) && self.carries(*id)
+        };
+        self.connections.iter().any(leads)
     }
 
     /// Whether the two ends can find each other: one of them knows a present way to the other.

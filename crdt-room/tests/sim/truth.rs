@@ -113,15 +113,19 @@ impl World {
             .any(|a| members.iter().any(|b| needs(*a, *b)))
     }
 
+    fn is_direct_possible(&self, a: usize, b: usize) -> bool {
+        let can = |page: usize| self.pages[page].profile.can(LinkKind::WebRtc);
+        can(a) && can(b) && self.share_server(a, b) && self.is_reachable(a, b)
+    }
+
     /// Whether a direct connection is tried for again and again somewhere that cannot be: from a page
     /// that may use one, to a page that is not of the same browser.
     pub(crate) fn has_vain_attempts(&self) -> bool {
         let members = self.members();
         let in_vain = |a: usize, b: usize| {
-            let can = |page: usize| self.pages[page].profile.can(LinkKind::WebRtc);
-            let is_possible = can(a) && can(b) && self.is_reachable(a, b);
+            let wants = self.pages[a].profile.can(LinkKind::WebRtc) && self.share_server(a, b);
             let is_local = self.best_way(a, b) == Some(LinkKind::Broadcast);
-            a != b && self.share_server(a, b) && can(a) && !is_possible && !is_local
+            a != b && wants && !is_local && !self.is_direct_possible(a, b)
         };
         members
             .iter()
@@ -263,6 +267,11 @@ impl World {
                 }
                 None => link.state != LinkState::Open && is_named && !link.synced,
             };
+            let is_direct_wanted =
+                is_full && best == Some(LinkKind::Custom) && self.is_direct_possible(number, other);
+            if is_direct_wanted && !self.is_connected(number, other) {
+                all.push(format!("no direct connection to {name} beside: {link:?}"));
+            }
             if !is_right {
                 all.push(format!("not as {best:?} would have it: {link:?}"));
             }

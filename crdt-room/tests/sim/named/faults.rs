@@ -239,7 +239,9 @@ fn a_peer_that_ends_without_a_word_is_let_go_when_its_server_says_so() {
     world.store(1);
     world.kill(1);
     until_peers(&mut world, 0, &[]);
-    assert!(world.pages[0].status().links.is_empty());
+    world.until("nobody is named", PATIENCE, |world| {
+        world.pages[0].status().links.is_empty()
+    });
     super::ends_well(world);
 }
 
