@@ -39,8 +39,6 @@ pub(crate) struct DocumentFile {
 #[derive(Debug)]
 pub(crate) struct Kept {
     pub(crate) document: Document,
-    /// There was no document yet.
-    pub(crate) is_new: bool,
     /// The versions one of which the text file was last given; none where it never was.
     pub(crate) mirrored: Vec<Frontier>,
     /// The journal ended in the middle of a record; a copy of it is here.
@@ -155,7 +153,6 @@ impl DocumentFile {
             _lock: lock,
         };
         let kept = Kept {
-            is_new: bytes.is_none() && file.journal.is_none(),
             document,
             mirrored,
             torn,

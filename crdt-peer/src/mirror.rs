@@ -121,8 +121,8 @@ pub(crate) struct Mirror {
 }
 
 impl Mirror {
-    /// A mirror of `document`, of which the file was last given one of the versions `mirrored`. Where
-    /// that is not known, and the document is not new, the file has the text of now, edited.
+    /// A mirror of `document`, of which the file was last given one of the versions `mirrored`; without
+    /// any, the first of all, which has no text.
     ///
     /// # Errors
     /// [`Trouble::Read`].
@@ -155,7 +155,7 @@ impl Mirror {
                 ));
             }
         }
-        let base = best.map_or_else(|| Base::of(document), |(_, base)| base);
+        let base = best.map(|(_, base)| base).unwrap_or_default();
         document.release_caches();
         Ok(Mirror {
             file,
@@ -226,6 +226,11 @@ impl Mirror {
         !self.is_blocked && self.changing.is_none() && is_another
     }
 
+    /// Whether nothing was seen of the file that was not looked at yet.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.changing.is_none() && (self.seen.is_some() || self.is_blocked)
+    }
+
     /// Notes that the file is about to be given the document as it is. Before [`Mirror::write`], the
     /// document has to be kept with [`Mirror::mirrored`].
     pub(crate) fn prepare(&mut self, document: &Document) {
@@ -283,7 +288,7 @@ impl Mirror {
             if stamp.is_some_and(|stamp| stamp.is_settled()) {
                 return Ok(None);
             }
-        } else if !self.is_at_rest(stamp, now) {
+        } else if !self.has_settled(stamp, now) {
             return Ok(None);
         }
         let Some(stamp) = stamp else {
@@ -304,7 +309,7 @@ impl Mirror {
     }
 
     /// Whether the file has been in a new state for so long that it is to be looked at.
-    fn is_at_rest(&mut self, stamp: Option<Stamp>, now: Millis) -> bool {
+    fn has_settled(&mut self, stamp: Option<Stamp>, now: Millis) -> bool {
         let since = match self.changing {
             Some((state, since)) if state == stamp => since,
             _ => {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use crdt_room::{SocketEvent, SocketId};
 use futures_util::{SinkExt, StreamExt};
@@ -9,6 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 use signaling_protocol::limits::DEFAULT_MAX_MESSAGE_BYTES;
 use tokio::sync::mpsc::{self, Sender, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{
@@ -17,6 +19,9 @@ use tokio_tungstenite::{
 
 /// The number of a close for which the other side gave none.
 const NO_CLOSE_FRAME: u16 = 1006;
+
+/// How long a server may take to accept a socket. Rooms have given up by then.
+const CONNECT: Duration = Duration::from_secs(15);
 
 /// No server sends more in one message.
 const MAX_MESSAGE_BYTES: usize = 2 * DEFAULT_MAX_MESSAGE_BYTES;
@@ -134,7 +139,9 @@ async fn run(
         .max_message_size(Some(MAX_MESSAGE_BYTES))
         .max_frame_size(Some(MAX_MESSAGE_BYTES));
     let connecting = connect_async_tls_with_config(url, Some(config), true, Some(connector));
-    let (mut stream, _): (Stream, _) = match connecting.await {
+    let connected = timeout(CONNECT, connecting).await;
+    let connected = connected.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?;
+    let (mut stream, _): (Stream, _) = match connected {
         Err(tungstenite::Error::Url(error)) => {
             let reason = error.to_string();
             return Ok(SocketEvent::Refused { reason });

@@ -58,7 +58,6 @@ fn what_was_kept_is_there_again() {
         assert_eq!(document.text(), text);
         assert_eq!(document.agent(), agent);
         assert!(kept.torn.is_none());
-        assert_eq!(kept.is_new, text.is_empty());
         if !text.is_empty() {
             assert_eq!(kept.mirrored, [document.frontier()]);
         }
@@ -80,7 +79,6 @@ fn what_was_kept_is_there_again() {
 fn nothing_new_writes_nothing() {
     let folder = Folder::new();
     let (mut file, kept) = folder.open("a");
-    assert!(kept.is_new);
     file.keep(&kept.document, &[]).unwrap();
     assert_eq!(folder.content().len(), 1, "the lock alone");
     let mut document = kept.document;

@@ -290,12 +290,12 @@ fn a_restart_tells_edits_of_the_file_from_what_it_was_given() {
 }
 
 #[test]
-fn a_known_document_with_an_unknown_file_takes_the_difference() {
-    let mut room = Room::with("one\n");
-    fs::write(room.path(), "one\nlost and found\n").unwrap();
+fn without_a_known_version_all_of_the_file_is_new() {
+    let mut room = Room::with("");
+    fs::write(room.path(), "a text\n").unwrap();
     let file = TextFile::at(&room.path()).unwrap();
     room.mirror = Mirror::new(file, &mut room.document, &[], false).unwrap();
-    room.agrees("one\nlost and found\n");
+    room.agrees("a text\n");
 }
 
 #[test]

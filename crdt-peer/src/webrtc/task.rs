@@ -189,10 +189,8 @@ impl Task {
                     self.settings.reporter.report(report).await;
                 }
             }
-            Event::ChannelClose(id) => {
-                if self.channels.closed(id) == Some(Stream::Sync) {
-                    self.event(ConnectionEvent::ChannelClosed).await;
-                }
+            Event::ChannelClose(id) if self.channels.closed(id) == Some(Stream::Sync) => {
+                self.event(ConnectionEvent::ChannelClosed).await;
             }
             Event::Closed if self.channels.close() => {
                 self.event(ConnectionEvent::ChannelClosed).await;
