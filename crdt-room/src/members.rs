@@ -14,9 +14,16 @@ use crate::signaling::ServerId;
 /// link can lead to it: by then a page of the same browser has answered.
 const GREETING_MILLIS: Millis = 3_000;
 
+/// How long a server that was lost counts as naming the members that it named: it may come back with them.
+const LOST_MILLIS: Millis = 60_000;
+
 /// Everyone in the room but us.
 #[derive(Debug, Default)]
-pub(crate) struct Members(BTreeMap<AgentId, Member>);
+pub(crate) struct Members {
+    all: BTreeMap<AgentId, Member>,
+    /// The servers that were lost, and until when what they named counts.
+    lost: BTreeMap<ServerId, Millis>,
+}
 
 /// Someone in the room.
 #[derive(Debug)]
@@ -89,20 +96,20 @@ impl Newcomer {
 
 impl Members {
     pub(crate) fn get(&self, id: &AgentId) -> Option<&Member> {
-        self.0.get(id)
+        self.all.get(id)
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = &AgentId> {
-        self.0.keys()
+        self.all.keys()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&AgentId, &Member)> {
-        self.0.iter()
+        self.all.iter()
     }
 
     /// The member that has this page load.
     pub(crate) fn with_page(&self, page: u64) -> Option<&AgentId> {
-        let mut all = self.0.iter();
+        let mut all = self.all.iter();
         all.find(|(_, member)| member.page == Some(page))
             .map(|(id, _)| id)
     }
@@ -113,7 +120,7 @@ impl Members {
         id: &AgentId,
         is_usable: impl Fn(ServerId) -> bool,
     ) -> Option<ServerId> {
-        let mut servers = self.0.get(id)?.places.keys().copied();
+        let mut servers = self.all.get(id)?.places.keys().copied();
         servers.find(|server| is_usable(*server))
     }
 
@@ -126,10 +133,11 @@ impl Members {
         is_linked: impl Fn(&AgentId) -> bool,
         now: Millis,
     ) -> Vec<Change> {
+        self.lost.remove(&server);
         let mut changes = Vec::new();
         let named: BTreeSet<&AgentId> = present.iter().map(|newcomer| &newcomer.id).collect();
         let mut gone = Vec::new();
-        for (id, member) in &mut self.0 {
+        for (id, member) in &mut self.all {
             if !named.contains(id) {
                 member.places.remove(&server);
                 if member.places.is_empty() && !is_linked(id) {
@@ -138,7 +146,7 @@ impl Members {
             }
         }
         for id in gone {
-            self.0.remove(&id);
+            self.all.remove(&id);
             changes.push(Change::Gone(id));
         }
         for newcomer in present {
@@ -165,7 +173,7 @@ impl Members {
         } = newcomer;
         let mut changes = Vec::new();
         let mut places = BTreeMap::new();
-        if let Some(member) = self.0.get_mut(&id) {
+        if let Some(member) = self.all.get_mut(&id) {
             let stands = page.is_some() && is_linked(&id);
             let is_known_here = member.places.insert(server, page).is_some();
             if member.page == page && (stands || !is_known_here) {
@@ -183,7 +191,7 @@ impl Members {
             is_planned: false,
             greeted_until: Some(now.saturating_add(GREETING_MILLIS)),
         };
-        self.0.insert(id.clone(), member);
+        self.all.insert(id.clone(), member);
         changes.push(Change::Came(id, has_relay));
         changes
     }
@@ -196,7 +204,7 @@ impl Members {
         is_linked: impl Fn(&AgentId) -> bool,
         now: Millis,
     ) -> Vec<Change> {
-        let Some(member) = self.0.get_mut(id) else {
+        let Some(member) = self.all.get_mut(id) else {
             return Vec::new();
         };
         member.places.remove(&server);
@@ -206,7 +214,7 @@ impl Members {
         let is_there = member.places.values().any(|page| *page == member.page);
         match elsewhere {
             None => {
-                self.0.remove(id);
+                self.all.remove(id);
                 vec![Change::Gone(id.clone())]
             }
             Some((server, page)) if !is_there => {
@@ -222,27 +230,33 @@ impl Members {
         }
     }
 
+    /// A server was lost.
+    pub(crate) fn server_lost(&mut self, server: ServerId, now: Millis) {
+        let until = now.saturating_add(LOST_MILLIS);
+        self.lost.entry(server).or_insert(until);
+    }
+
     /// Removes the members that no server names and that are not linked. A link held them here while no
     /// server knew them.
     pub(crate) fn forget_gone(&mut self, is_linked: impl Fn(&AgentId) -> bool) -> Vec<Change> {
         let is_gone = |id: &AgentId, member: &Member| member.places.is_empty() && !is_linked(id);
-        let all = self.0.iter().filter(|(id, member)| is_gone(id, member));
+        let all = self.all.iter().filter(|(id, member)| is_gone(id, member));
         let gone: Vec<AgentId> = all.map(|(id, _)| id.clone()).collect();
         for id in &gone {
-            self.0.remove(id);
+            self.all.remove(id);
         }
         gone.into_iter().map(Change::Gone).collect()
     }
 
     /// Removes everyone.
     pub(crate) fn clear(&mut self) -> Vec<Change> {
-        let all = std::mem::take(&mut self.0);
+        let all = std::mem::take(self).all;
         all.into_keys().map(Change::Gone).collect()
     }
 
     /// Says of each member whether the mesh wants a link to it, given who is linked.
     pub(crate) fn plan(&mut self, me: &AgentId, linked: &[String]) -> Vec<Wish> {
-        let ids: Vec<String> = self.0.keys().map(ToString::to_string).collect();
+        let ids: Vec<String> = self.all.keys().map(ToString::to_string).collect();
         let members = || ids.iter().map(String::as_str);
         let wanted = mesh::peers(me.as_str(), members());
         let plan = mesh::plan(me.as_str(), members(), linked.iter().map(String::as_str));
@@ -255,18 +269,24 @@ impl Members {
                 unlink: plan.drop.contains(id.as_str()),
             }
         };
-        self.0.iter_mut().map(wish).collect()
+        self.all.iter_mut().map(wish).collect()
     }
 
     /// When [`tick`](Self::tick) is due.
     pub(crate) fn deadline(&self) -> Option<Millis> {
-        let all = self.0.values();
-        all.filter_map(|member| member.greeted_until).min()
+        let greeted = self.all.values().filter_map(|member| member.greeted_until);
+        greeted.chain(self.lost.values().copied()).min()
     }
 
-    /// Notes which members had time to answer as pages of this browser.
+    /// Notes which members had time to answer as pages of this browser, and which servers did not come back.
     pub(crate) fn tick(&mut self, now: Millis) {
-        for member in self.0.values_mut() {
+        let is_away = |_: &ServerId, until: &mut Millis| *until <= now;
+        for (server, _) in self.lost.extract_if(.., is_away) {
+            for member in self.all.values_mut() {
+                member.places.remove(&server);
+            }
+        }
+        for member in self.all.values_mut() {
             if member.greeted_until.is_some_and(|at| at <= now) {
                 member.greeted_until = None;
             }

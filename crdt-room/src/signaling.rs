@@ -38,6 +38,7 @@ pub(crate) enum SignalingAction {
     Refused(RoomError),
     /// A server was lost; `is_over`: it is not tried again.
     Lost {
+        server: ServerId,
         error: RoomError,
         is_over: bool,
     },
@@ -423,7 +424,11 @@ impl Signaling {
                 Stage::Waiting { until }
             };
         }
-        SignalingAction::Lost { error, is_over }
+        SignalingAction::Lost {
+            server: id,
+            error,
+            is_over,
+        }
     }
 
     fn message(

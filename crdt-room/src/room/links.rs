@@ -66,7 +66,12 @@ impl Room {
                     self.advance_cipher(now);
                 }
                 SignalingAction::Refused(error) => self.tell_error(error),
-                SignalingAction::Lost { error, is_over } => {
+                SignalingAction::Lost {
+                    server,
+                    error,
+                    is_over,
+                } => {
+                    self.members.server_lost(server, now);
                     self.on_server_lost(error, is_over, now, document);
                 }
             }
