@@ -23,6 +23,8 @@ pub(crate) struct Cable {
     pub(crate) ends: [End; 2],
     pub(crate) is_cut: bool,
     pub(crate) manners: Manners,
+    /// Counts how often the ends met: what is under way when they part is lost.
+    meetings: u32,
 }
 
 #[derive(Debug)]
@@ -56,6 +58,7 @@ impl World {
             ends,
             is_cut: false,
             manners,
+            meetings: 0,
         });
         for (page, transport) in added {
             self.pages[page].transports.push(transport);
@@ -148,9 +151,12 @@ impl World {
     /// Both ends are told that they are connected, where they are.
     fn meet(&mut self, cable: usize) {
         let state = &mut self.cables[cable];
-        if state.is_cut || state.ends.iter().any(|end| end.run.is_none()) {
+        let is_new = |end: &End| end.run.is_some() && !end.is_connected;
+        let is_possible = state.ends.iter().all(|end| end.run.is_some());
+        if state.is_cut || !is_possible || !state.ends.iter().any(is_new) {
             return;
         }
+        state.meetings += 1;
         for end in 0..2 {
             let state = &mut self.cables[cable].ends[end];
             let is_new = !std::mem::replace(&mut state.is_connected, true);
@@ -181,6 +187,7 @@ impl World {
         let manners = self.cables[cable].manners.clone();
         let is_lost = self.chance(manners.loss);
         let len = bytes.len();
+        let meeting = self.cables[cable].meetings;
         let state = &mut self.cables[cable].ends[end];
         state.buffered += len;
         let mut at = now + trip;
@@ -193,7 +200,8 @@ impl World {
             state.ends[end].buffered -= len;
             let other = &state.ends[1 - end];
             let (run, load) = (other.run, world.pages[other.page].load);
-            let arrives = other.is_connected && !is_lost && !state.is_cut;
+            let is_same = other.is_connected && state.meetings == meeting;
+            let arrives = is_same && !is_lost && !state.is_cut;
             if let Some(run) = run.filter(|_| arrives) {
                 let received = TransportEvent::Received(bytes);
                 world.deliver(load, Arrival::Transport(run, received));

@@ -36,6 +36,13 @@ impl World {
         both.into_iter().any(|server| self.servers[*server].is_up)
     }
 
+    /// Whether two pages have the same key and can use it, or have none.
+    pub(crate) fn share_key(&self, a: usize, b: usize) -> bool {
+        let [one, other] = [&self.pages[a], &self.pages[b]].map(|page| &page.profile);
+        let can_use = one.secret.is_none() || one.has_cipher && other.has_cipher;
+        one.secret == other.secret && can_use
+    }
+
     fn share_cable(&self, a: usize, b: usize) -> bool {
         self.cables.iter().any(|cable| {
             !cable.is_cut
@@ -50,11 +57,7 @@ impl World {
     /// The kind of link that is to carry the edits between two pages.
     pub(crate) fn best_way(&self, a: usize, b: usize) -> Option<LinkKind> {
         let [one, other] = [&self.pages[a], &self.pages[b]].map(|page| &page.profile);
-        let met = self.share_server(a, b);
-        // A key that cannot be used is as good as none, to those that have one.
-        let have_same_key = one.secret == other.secret
-            && (one.secret.is_none() || one.has_cipher && other.has_cipher);
-        let met = met && have_same_key;
+        let met = self.share_server(a, b) && self.share_key(a, b);
         PREFERRED.into_iter().find(|kind| {
             let is_possible = one.can(*kind) && other.can(*kind);
             is_possible
@@ -115,17 +118,20 @@ impl World {
 
     fn is_direct_possible(&self, a: usize, b: usize) -> bool {
         let can = |page: usize| self.pages[page].profile.can(LinkKind::WebRtc);
-        can(a) && can(b) && self.share_server(a, b) && self.is_reachable(a, b)
+        let met = self.share_server(a, b) && self.share_key(a, b);
+        met && can(a) && can(b) && self.is_reachable(a, b)
     }
 
-    /// Whether a direct connection is tried for again and again somewhere that cannot be: from a page
-    /// that may use one, to a page that is not of the same browser.
+    /// Whether a direct connection, or a relay in its place, is tried for again and again somewhere that
+    /// cannot be: from a page that may use one, to a page that is not of the same browser.
     pub(crate) fn has_vain_attempts(&self) -> bool {
         let members = self.members();
         let in_vain = |a: usize, b: usize| {
-            let wants = self.pages[a].profile.can(LinkKind::WebRtc) && self.share_server(a, b);
+            let can = |kind| self.pages[a].profile.can(kind);
+            let is_tried = can(LinkKind::WebRtc) || can(LinkKind::Relay);
             let is_local = self.best_way(a, b) == Some(LinkKind::Broadcast);
-            a != b && wants && !is_local && !self.is_direct_possible(a, b)
+            let is_possible = self.is_direct_possible(a, b);
+            a != b && is_tried && self.share_server(a, b) && !is_local && !is_possible
         };
         members
             .iter()
@@ -306,6 +312,13 @@ impl World {
             transport.state != TransportState::Open && transport.problem.is_some()
         });
         if has_loose_end {
+            return;
+        }
+        let leads_nowhere = !LinkKind::CHOICES.iter().any(|kind| page.profile.can(*kind));
+        if leads_nowhere && page.transports.is_empty() && !unreachable {
+            if diagnosis["stage"] != "environment" {
+                all.push(format!("nothing can lead anywhere, but {diagnosis}"));
+            }
             return;
         }
         let is_alone = page.status().links.is_empty();
