@@ -78,7 +78,9 @@ pub use client::{Client, ClientLimits, Decision, Forward, LogRequest, MessageKin
 pub use log::{LOG_PAGE_BYTES, LogError, LogHead, LogPage, LogQuotas, entry_cost};
 pub use rate::Rate;
 pub use refusal::Refusal;
-pub use rooms::{ConnectionId, Effect, JoinRefusal, Newcomer, RoomLimits, Rooms, Welcome};
+pub use rooms::{
+    ConnectionId, Departure, Effect, JoinRefusal, Newcomer, RoomLimits, Rooms, Welcome,
+};
 pub use server::{Input, Output, RoomServer, Settings};
 
 /// Clients of a server that ends are told to come back at random times within this many milliseconds.

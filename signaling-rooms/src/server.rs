@@ -11,7 +11,7 @@ use crate::client::{Client, ClientLimits, Decision, Forward, Permit, Place};
 use crate::log::LogQuotas;
 use crate::memory::MemoryLogs;
 use crate::refusal::Refusal;
-use crate::rooms::{ConnectionId, Effect, Newcomer, RoomLimits, Rooms, Welcome};
+use crate::rooms::{ConnectionId, Departure, Effect, Newcomer, RoomLimits, Rooms, Welcome};
 
 /// Something that happens to one connection.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +25,10 @@ pub enum Input<'a> {
     Text(&'a str),
     /// A binary frame came.
     Binary(&'a [u8]),
-    /// The socket is closed or lost.
+    /// The client closed its socket.
     Disconnected,
+    /// The socket is lost: the client's name is kept for it for a while, if it has a session secret.
+    Lost,
 }
 
 /// Something that the driver has to do.
@@ -120,7 +122,10 @@ impl RoomServer {
             Input::Text(frame) => client.receive_text(frame, now).1,
             Input::Binary(frame) => client.receive_binary(frame.len(), now),
             Input::Connected { .. } | Input::Disconnected => {
-                return self.leave(connection, &mut client, now);
+                return self.leave(connection, &mut client, Departure::Left, now);
+            }
+            Input::Lost => {
+                return self.leave(connection, &mut client, Departure::Lost, now);
             }
         };
         let mut closed_with = None;
@@ -141,7 +146,7 @@ impl RoomServer {
             }
             Decision::Join(room, join) => self.join(connection, room, *join, now),
             Decision::Leave(place) => {
-                self.leave_place(connection, &place, now);
+                self.leave_place(connection, &place, Departure::Left, now);
                 None
             }
             Decision::Forward(Forward {
@@ -275,19 +280,32 @@ impl RoomServer {
     fn close(&mut self, connection: ConnectionId, code: CloseCode, now: Duration) {
         if let Some(mut client) = self.clients.remove(&connection) {
             self.output.push_back(Output::Close(connection, code));
-            self.leave(connection, &mut client, now);
+            self.leave(connection, &mut client, Departure::Lost, now);
         }
     }
 
-    fn leave(&mut self, connection: ConnectionId, client: &mut Client, now: Duration) {
+    fn leave(
+        &mut self,
+        connection: ConnectionId,
+        client: &mut Client,
+        departure: Departure,
+        now: Duration,
+    ) {
         if let Some(place) = client.give_up_place() {
-            self.leave_place(connection, &place, now);
+            self.leave_place(connection, &place, departure, now);
         }
     }
 
-    fn leave_place(&mut self, connection: ConnectionId, place: &Place, now: Duration) {
+    fn leave_place(
+        &mut self,
+        connection: ConnectionId,
+        place: &Place,
+        departure: Departure,
+        now: Duration,
+    ) {
         let Place { room, agent, .. } = place;
-        if let Some(effect) = self.rooms.leave(room, agent, connection, now) {
+        let effect = self.rooms.leave(room, agent, connection, departure, now);
+        if let Some(effect) = effect {
             self.carry_out(effect, now);
         }
     }

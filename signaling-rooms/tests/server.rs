@@ -152,6 +152,22 @@ fn a_client_come_back_with_its_secret_takes_its_place_over() {
 }
 
 #[test]
+fn nobody_takes_the_name_of_a_client_that_is_about_to_come_back() {
+    let mut bench = Bench::new(Settings::default());
+    let join = |secret| format!(r#"{{"type":"join","agentId":"alice","session":"{secret}"}}"#);
+    bench.input(1, Input::Connected { room: None });
+    bench.send(1, &join("s3cret"));
+    bench.input(1, Input::Lost);
+    bench.input(2, Input::Connected { room: None });
+    assert_eq!(bench.refusal(2, &join("guess")), "agent_id_taken");
+    bench.input(3, Input::Connected { room: None });
+    assert_eq!(
+        bench.send(3, &join("s3cret")),
+        [r#"3 {"type":"peer_list","peers":[]}"#]
+    );
+}
+
+#[test]
 fn the_room_in_the_address_counts() {
     let mut bench = Bench::new(Settings::default());
     let room = RoomId::parse("garden").unwrap();
@@ -236,6 +252,7 @@ fn rooms_are_bounded_and_empty_ones_expire() {
         rooms: 1,
         clients_per_room: 1,
         empty_for: Duration::from_secs(60),
+        ..RoomLimits::DEFAULT
     };
     let mut bench = Bench::new(Settings {
         rooms: limits,

@@ -51,6 +51,11 @@ pub struct Config {
     )]
     pub room_timeout_minutes: u64,
 
+    /// How long an agent id is kept for a client with a session secret whose socket was lost
+    #[arg(long, env = "KEEP_ID_SECONDS", value_name = "SECONDS",
+          default_value_t = RoomLimits::DEFAULT.keep_name_for.as_secs())]
+    pub keep_id_seconds: u64,
+
     /// Largest message that a client may send
     #[arg(long, env = "MAX_MESSAGE_SIZE", default_value_t = ClientLimits::DEFAULT.message_bytes,
           value_name = "BYTES", value_parser = at_least_one)]
@@ -295,6 +300,7 @@ impl Config {
             rooms: self.max_rooms,
             clients_per_room: self.max_clients_per_room,
             empty_for: self.room_timeout(),
+            keep_name_for: Duration::from_secs(self.keep_id_seconds),
         }
     }
 
@@ -328,6 +334,7 @@ impl Config {
         BusLimits {
             rooms: self.max_rooms,
             clients_per_room: self.max_clients_per_room,
+            keep_name_for: Duration::from_secs(self.keep_id_seconds),
             // A process is given up like a client: after as long a silence.
             lease: self.client_timeout(),
         }

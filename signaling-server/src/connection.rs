@@ -46,6 +46,9 @@ pub(crate) trait Session {
     /// Tells the client that the server ends, before its socket is closed.
     fn going_away(&self);
 
+    /// The client did not close its socket itself: it may come back.
+    fn lost(&mut self) {}
+
     /// Whether the token has expired that opened the door.
     fn has_expired(&self) -> bool;
 
@@ -150,10 +153,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Session> Connection<S, C> {
     ///
     /// The future is made before it is awaited and does not hold the connection, so an open
     /// connection has no room for what closing it takes.
-    fn end(self, ended: Ended) -> impl Future<Output = ()> {
+    fn end(mut self, ended: Ended) -> impl Future<Output = ()> {
         // The others are told before the close is shaken hands on, which a client may draw out.
         if ended == Ended::Server(CloseCode::GoingAway) {
             self.client.going_away();
+        }
+        if ended != Ended::Client {
+            self.client.lost();
         }
         drop(self.client);
         self.metrics.ended(ended);

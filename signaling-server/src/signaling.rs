@@ -7,8 +7,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use signaling_protocol::{IdError, Join, LogAck, RoomId, ServerMessage, SignalKind};
 use signaling_rooms::{
-    Client, ConnectionId, Decision, Effect, Forward, LOG_PAGE_BYTES, LogRequest, MessageKind,
-    Newcomer, Permit, Place, Refusal,
+    Client, ConnectionId, Decision, Departure, Effect, Forward, LOG_PAGE_BYTES, LogRequest,
+    MessageKind, Newcomer, Permit, Place, Refusal,
 };
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
@@ -27,6 +27,8 @@ pub(crate) struct SignalingClient {
     hub: Arc<Hub>,
     client: Client,
     socket: Socket,
+    /// How the client leaves its room when it is dropped.
+    departure: Departure,
 }
 
 /// What is needed to answer the client.
@@ -48,6 +50,7 @@ impl SignalingClient {
             hub,
             client,
             socket: Socket { connection, outbox },
+            departure: Departure::Left,
         }
     }
 
@@ -80,15 +83,15 @@ impl SignalingClient {
         Ok(())
     }
 
-    fn leave(&self, place: &Place) {
+    fn leave(&self, place: &Place, departure: Departure) {
         let Place { room, agent, .. } = place;
         let connection = self.socket.connection;
         match &self.hub.bus {
-            Some(bus) => bus.leave(room, agent, connection),
+            Some(bus) => bus.leave(room, agent, connection, departure),
             None => {
                 let mut rooms = self.hub.rooms();
                 let now = self.hub.since_start(Instant::now());
-                if let Some(effect) = rooms.leave(room, agent, connection, now) {
+                if let Some(effect) = rooms.leave(room, agent, connection, departure, now) {
                     carry_out(effect);
                 }
             }
@@ -223,6 +226,7 @@ impl Session for SignalingClient {
             hub,
             client,
             socket,
+            ..
         } = self;
         let (kind, decision) = client.receive_text(frame, hub.since_start(now));
         hub.metrics.received(kind.into(), frame.len());
@@ -248,7 +252,7 @@ impl Session for SignalingClient {
                 Ok(())
             }
             Decision::Leave(place) => {
-                self.leave(&place);
+                self.leave(&place, Departure::Left);
                 Ok(())
             }
             Decision::Join(room, join) => self.join(room, *join),
@@ -280,6 +284,10 @@ impl Session for SignalingClient {
         self.socket.outbox.push(farewell());
     }
 
+    fn lost(&mut self) {
+        self.departure = Departure::Lost;
+    }
+
     fn has_expired(&self) -> bool {
         let since_1970 = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -299,7 +307,7 @@ impl Session for SignalingClient {
 impl Drop for SignalingClient {
     fn drop(&mut self) {
         if let Some(place) = self.client.give_up_place() {
-            self.leave(&place);
+            self.leave(&place, self.departure);
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct RoomLimits {
     pub clients_per_room: usize,
     /// How long a room is kept after its last client has left.
     pub empty_for: Duration,
+    /// How long a name is kept for a client with a session secret whose socket was lost.
+    pub keep_name_for: Duration,
 }
 
 impl RoomLimits {
@@ -36,6 +38,7 @@ impl RoomLimits {
         rooms: 1000,
         clients_per_room: 100,
         empty_for: Duration::from_secs(30 * 60),
+        keep_name_for: Duration::from_secs(30),
     };
 }
 
@@ -61,8 +64,26 @@ pub struct Rooms<H> {
 #[derive(Debug)]
 struct Room<H> {
     members: BTreeMap<AgentId, Member<H>>,
+    /// The names of clients whose sockets were lost, for as long as they are kept for them.
+    kept: BTreeMap<AgentId, KeptName>,
     /// Since when nobody is in it; such a room is kept for a while, for who comes back.
     empty_since: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct KeptName {
+    session: SessionSecret,
+    until: Duration,
+}
+
+/// How a client leaves its room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departure {
+    /// It said so, or closed its socket.
+    Left,
+    /// Its socket was lost, or closed by the server: the client may come back, and its name is kept for
+    /// a while, if it has a session secret.
+    Lost,
 }
 
 #[derive(Debug)]
@@ -176,7 +197,8 @@ impl<H: Clone> Rooms<H> {
     ///
     /// An agent id that is taken is refused, unless the newcomer shows the session secret of the
     /// member that has it: then it is that client come back, and takes the place over. Its old socket
-    /// is closed first.
+    /// is closed first. An id that is kept for a client whose socket was lost is refused in the same
+    /// way.
     ///
     /// # Errors
     /// When the id is taken, or a limit is reached. Nothing has changed then.
@@ -225,9 +247,10 @@ impl<H: Clone> Rooms<H> {
         room: &RoomId,
         agent: &AgentId,
         connection: ConnectionId,
+        departure: Departure,
         now: Duration,
     ) -> Option<Effect<H>> {
-        let others = self.remove(room, agent, connection, now);
+        let others = self.remove(room, agent, connection, departure, now);
         if others.is_empty() || self.ending {
             return None;
         }
@@ -253,6 +276,7 @@ impl<H: Clone> Rooms<H> {
         let max = self.limits.clients_per_room;
         let room = self.rooms.entry(room.clone()).or_insert_with(|| Room {
             members: BTreeMap::new(),
+            kept: BTreeMap::new(),
             empty_since: None,
         });
         let full = room.members.len() >= max;
@@ -272,6 +296,15 @@ impl<H: Clone> Rooms<H> {
             capabilities: capabilities.into_boxed_slice(),
         };
 
+        if let Some(kept) = room.kept.get(&agent) {
+            let is_its_own = member
+                .session
+                .as_ref()
+                .is_some_and(|session| session.matches(&kept.session));
+            if now < kept.until && !is_its_own {
+                return Err(JoinRefusal::AgentIdTaken { agent });
+            }
+        }
         let replaced = match room.members.entry(agent.clone()) {
             btree_map::Entry::Occupied(mut taken) if taken.get().is_same_client(&member) => {
                 Some(taken.insert(member).handle)
@@ -284,6 +317,7 @@ impl<H: Clone> Rooms<H> {
                 None
             }
         };
+        room.kept.remove(&agent);
         room.empty_since = None;
 
         let others = || room.members.iter().filter(|(id, _)| **id != agent);
@@ -308,6 +342,7 @@ impl<H: Clone> Rooms<H> {
         room: &RoomId,
         agent: &AgentId,
         connection: ConnectionId,
+        departure: Departure,
         now: Duration,
     ) -> Vec<H> {
         let hash_map::Entry::Occupied(mut entry) = self.rooms.entry(room.clone()) else {
@@ -321,10 +356,16 @@ impl<H: Clone> Rooms<H> {
         {
             return Vec::new();
         }
-        room.members.remove(agent);
+        let member = room.members.remove(agent);
         self.members -= 1;
+        if departure == Departure::Lost
+            && let Some(session) = member.and_then(|member| member.session)
+        {
+            let until = now.saturating_add(self.limits.keep_name_for);
+            room.keep_name(agent, KeptName { session, until }, &self.limits, now);
+        }
         if room.members.is_empty() {
-            if self.limits.empty_for.is_zero() {
+            if self.limits.empty_for.is_zero() && room.kept.is_empty() {
                 entry.remove();
             } else {
                 room.empty_since = Some(now);
@@ -348,8 +389,9 @@ impl<H: Clone> Rooms<H> {
     pub fn remove_expired(&mut self, now: Duration) {
         let limit = self.limits.empty_for;
         self.rooms.retain(|_, room| {
+            room.kept.retain(|_, kept| now < kept.until);
             room.empty_since
-                .is_none_or(|since| now.saturating_sub(since) < limit)
+                .is_none_or(|since| now.saturating_sub(since) < limit || !room.kept.is_empty())
         });
     }
 
@@ -378,6 +420,23 @@ impl<H: Clone> Rooms<H> {
                 max: self.limits.rooms,
             }),
         }
+    }
+}
+
+impl<H> Room<H> {
+    /// Keeps a name, in the place of the one that would be kept the shortest if there are too many.
+    fn keep_name(&mut self, agent: &AgentId, name: KeptName, limits: &RoomLimits, now: Duration) {
+        if name.until <= now {
+            return;
+        }
+        self.kept.retain(|_, kept| now < kept.until);
+        if self.kept.len() >= limits.clients_per_room {
+            let first = self.kept.iter().min_by_key(|(_, kept)| kept.until);
+            if let Some(agent) = first.map(|(agent, _)| agent.clone()) {
+                self.kept.remove(&agent);
+            }
+        }
+        self.kept.insert(agent.clone(), name);
     }
 }
 

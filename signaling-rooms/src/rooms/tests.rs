@@ -11,6 +11,7 @@ fn rooms(rooms: usize, clients_per_room: usize) -> TestRooms {
         rooms,
         clients_per_room,
         empty_for,
+        ..RoomLimits::DEFAULT
     })
 }
 
@@ -79,7 +80,13 @@ fn those_who_stay_are_told_of_who_leaves() {
             .unwrap();
     }
     assert_eq!(
-        rooms.remove(&room("r"), &agent("b"), ConnectionId(2), now),
+        rooms.remove(
+            &room("r"),
+            &agent("b"),
+            ConnectionId(2),
+            Departure::Left,
+            now
+        ),
         ["a", "c"]
     );
     assert_eq!(rooms.find(&room("r"), &agent("b")), None);
@@ -94,21 +101,45 @@ fn leaving_twice_or_from_nowhere_does_nothing() {
     rooms.admit(&room("r"), newcomer("b", 2), now).unwrap();
     assert!(
         rooms
-            .remove(&room("other"), &agent("a"), ConnectionId(1), now)
+            .remove(
+                &room("other"),
+                &agent("a"),
+                ConnectionId(1),
+                Departure::Left,
+                now
+            )
             .is_empty()
     );
     assert!(
         rooms
-            .remove(&room("r"), &agent("z"), ConnectionId(1), now)
+            .remove(
+                &room("r"),
+                &agent("z"),
+                ConnectionId(1),
+                Departure::Left,
+                now
+            )
             .is_empty()
     );
     assert_eq!(
-        rooms.remove(&room("r"), &agent("a"), ConnectionId(1), now),
+        rooms.remove(
+            &room("r"),
+            &agent("a"),
+            ConnectionId(1),
+            Departure::Left,
+            now
+        ),
         ["b"]
     );
     assert!(
         rooms
-            .remove(&room("r"), &agent("a"), ConnectionId(1), now)
+            .remove(
+                &room("r"),
+                &agent("a"),
+                ConnectionId(1),
+                Departure::Left,
+                now
+            )
             .is_empty()
     );
     assert_eq!(rooms.client_count(), 1);
@@ -164,12 +195,24 @@ fn the_same_client_come_back_takes_its_place_over_and_the_old_socket_leaves_unhe
     assert_eq!(rooms.client_count(), 2);
     assert!(
         rooms
-            .remove(&room("r"), &agent("alice"), ConnectionId(1), now)
+            .remove(
+                &room("r"),
+                &agent("alice"),
+                ConnectionId(1),
+                Departure::Left,
+                now
+            )
             .is_empty()
     );
     assert!(rooms.find(&room("r"), &agent("alice")).is_some());
     assert_eq!(
-        rooms.remove(&room("r"), &agent("alice"), ConnectionId(3), now),
+        rooms.remove(
+            &room("r"),
+            &agent("alice"),
+            ConnectionId(3),
+            Departure::Left,
+            now
+        ),
         ["bob"]
     );
 }
@@ -194,7 +237,13 @@ fn an_empty_room_is_kept_for_a_while_and_then_removed() {
     let (mut rooms, start) = (rooms(9, 9), START);
     let after = |seconds| start + Duration::from_secs(seconds);
     rooms.admit(&room("r"), newcomer("a", 1), start).unwrap();
-    rooms.remove(&room("r"), &agent("a"), ConnectionId(1), start);
+    rooms.remove(
+        &room("r"),
+        &agent("a"),
+        ConnectionId(1),
+        Departure::Left,
+        start,
+    );
     rooms.remove_expired(after(59));
     assert_eq!(rooms.room_count(), 1);
     rooms
@@ -202,7 +251,13 @@ fn an_empty_room_is_kept_for_a_while_and_then_removed() {
         .unwrap();
     rooms.remove_expired(after(600));
     assert_eq!(rooms.room_count(), 1, "someone is in it again");
-    rooms.remove(&room("r"), &agent("a"), ConnectionId(2), after(600));
+    rooms.remove(
+        &room("r"),
+        &agent("a"),
+        ConnectionId(2),
+        Departure::Left,
+        after(600),
+    );
     rooms.remove_expired(after(660));
     assert_eq!(rooms.room_count(), 0);
 }
@@ -213,8 +268,20 @@ fn the_room_that_was_empty_longest_makes_place() {
     let after = |seconds| start + Duration::from_secs(seconds);
     rooms.admit(&room("old"), newcomer("a", 1), start).unwrap();
     rooms.admit(&room("new"), newcomer("b", 2), start).unwrap();
-    rooms.remove(&room("old"), &agent("a"), ConnectionId(1), after(1));
-    rooms.remove(&room("new"), &agent("b"), ConnectionId(2), after(2));
+    rooms.remove(
+        &room("old"),
+        &agent("a"),
+        ConnectionId(1),
+        Departure::Left,
+        after(1),
+    );
+    rooms.remove(
+        &room("new"),
+        &agent("b"),
+        ConnectionId(2),
+        Departure::Left,
+        after(2),
+    );
     rooms
         .admit(&room("next"), newcomer("c", 3), after(3))
         .unwrap();
@@ -225,4 +292,95 @@ fn the_room_that_was_empty_longest_makes_place() {
         rooms.admit(&room("old"), newcomer("a", 5), after(3)),
         Err(JoinRefusal::TooManyRooms { max: 2 })
     );
+}
+
+#[test]
+fn a_name_is_kept_for_a_client_whose_socket_was_lost() {
+    let (mut rooms, start) = (rooms(9, 9), START);
+    let after = |seconds| start + Duration::from_secs(seconds);
+    let r = room("r");
+    let taken = |name| Err(JoinRefusal::AgentIdTaken { agent: agent(name) });
+    rooms.admit(&r, newcomer("bob", 1), start).unwrap();
+    rooms.admit(&r, newcomer("alice/secret", 2), start).unwrap();
+    let told = rooms.remove(&r, &agent("alice"), ConnectionId(2), Departure::Lost, start);
+    assert_eq!(told, ["bob"]);
+    assert_eq!(
+        rooms.admit(&r, newcomer("alice/guess", 3), after(29)),
+        taken("alice")
+    );
+    assert_eq!(
+        rooms.admit(&r, newcomer("alice", 3), after(29)),
+        taken("alice")
+    );
+    let back = rooms
+        .admit(&r, newcomer("alice/secret", 4), after(29))
+        .unwrap();
+    assert_eq!((back.replaced, back.others), (None, vec!["bob"]));
+    // A client that takes leave gives its name up, and one without a secret has nothing to show.
+    rooms.remove(
+        &r,
+        &agent("alice"),
+        ConnectionId(4),
+        Departure::Left,
+        after(30),
+    );
+    assert!(
+        rooms
+            .admit(&r, newcomer("alice/other", 5), after(30))
+            .is_ok()
+    );
+    rooms.remove(
+        &r,
+        &agent("bob"),
+        ConnectionId(1),
+        Departure::Lost,
+        after(30),
+    );
+    assert!(rooms.admit(&r, newcomer("bob", 6), after(30)).is_ok());
+    // Nobody waits for ever.
+    rooms.remove(
+        &r,
+        &agent("alice"),
+        ConnectionId(5),
+        Departure::Lost,
+        after(31),
+    );
+    assert!(
+        rooms
+            .admit(&r, newcomer("alice/third", 7), after(61))
+            .is_ok()
+    );
+}
+
+#[test]
+fn kept_names_are_bounded_and_outlive_their_room_for_a_while() {
+    let limits = RoomLimits {
+        rooms: 9,
+        clients_per_room: 2,
+        empty_for: Duration::ZERO,
+        ..RoomLimits::DEFAULT
+    };
+    let mut rooms: TestRooms = Rooms::new(limits);
+    let r = room("r");
+    for (name, at) in [("a/s", 0), ("b/s", 1), ("c/s", 2)] {
+        let now = START + Duration::from_secs(at);
+        rooms.admit(&r, newcomer(name, at), now).unwrap();
+        rooms.remove(
+            &r,
+            &agent(&name[..1]),
+            ConnectionId(at),
+            Departure::Lost,
+            now,
+        );
+    }
+    let now = START + Duration::from_secs(3);
+    assert_eq!(rooms.room_count(), 1);
+    assert!(
+        rooms.admit(&r, newcomer("a/x", 4), now).is_ok(),
+        "the first to go"
+    );
+    assert!(rooms.admit(&r, newcomer("b/x", 5), now).is_err());
+    rooms.remove(&r, &agent("a"), ConnectionId(4), Departure::Left, now);
+    rooms.remove_expired(START + Duration::from_secs(32));
+    assert_eq!(rooms.room_count(), 0);
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 pub(crate) struct BusLimits {
     pub(crate) rooms: usize,
     pub(crate) clients_per_room: usize,
+    /// How long a name is kept for a client whose socket was lost.
+    pub(crate) keep_name_for: Duration,
     /// After how long a process that is not heard of counts as dead.
     pub(crate) lease: Duration,
 }

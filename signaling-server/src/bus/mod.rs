@@ -27,7 +27,7 @@ use ring::digest;
 use signaling_protocol::{
     AgentId, CloseCode, ErrorCode, PeerList, RoomId, ServerMessage, SessionSecret,
 };
-use signaling_rooms::{ConnectionId, JoinRefusal, Refusal};
+use signaling_rooms::{ConnectionId, Departure, JoinRefusal, Refusal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
@@ -161,7 +161,13 @@ impl Bus {
     }
 
     /// Gives a place up.
-    pub(crate) fn leave(&self, room: &RoomId, agent: &AgentId, connection: ConnectionId) {
+    pub(crate) fn leave(
+        &self,
+        room: &RoomId,
+        agent: &AgentId,
+        connection: ConnectionId,
+        departure: Departure,
+    ) {
         let mut directory = self.directory();
         directory.forget(connection.0);
         let mut leave = redis::cmd("EVAL");
@@ -170,7 +176,14 @@ impl Bus {
             .arg(0)
             .arg(room.as_str())
             .arg(agent.as_str());
-        leave.arg(&directory.me().0).arg(connection.0);
+        let keep_name_for = match departure {
+            Departure::Lost => self.keep_name_ms(),
+            Departure::Left => 0,
+        };
+        leave
+            .arg(&directory.me().0)
+            .arg(connection.0)
+            .arg(keep_name_for);
         // Without Redis the lease will run out instead.
         let _ = self.send(leave);
     }
@@ -300,6 +313,11 @@ impl Bus {
         }
     }
 
+    /// How long a name is kept for a client that may come back.
+    fn keep_name_ms(&self) -> u64 {
+        u64::try_from(self.limits.keep_name_for.as_millis()).unwrap_or(u64::MAX)
+    }
+
     async fn connect(&self) -> Result<MultiplexedConnection, BusError> {
         within(self.client.get_multiplexed_async_connection()).await
     }
@@ -317,7 +335,8 @@ impl Bus {
             .arg(0)
             .arg(&node.0)
             .arg(lease)
-            .arg(u8::from(first));
+            .arg(u8::from(first))
+            .arg(self.keep_name_ms());
         match within(renew.query_async::<u8>(redis)).await? {
             0 => Err(BusError::LeaseLost),
             _ => Ok(()),

@@ -7,6 +7,8 @@
 //! * `room:<room>`, a hash: agent id → `<secret's hash or -> <node> <connection> <member as JSON>`;
 //! * `rooms`, the set of rooms with members;
 //! * `of:<node>`, the set of a node's members, as `<length of room>:<room><agent>`;
+//! * `kept:<length of room>:<room><agent>`, the hash of the secret of a client whose socket was lost; it
+//!   expires;
 //! * `nodes`, the set of nodes, and `node:<node>`, which expires unless the node renews it.
 
 /// Functions that the scripts share.
@@ -21,9 +23,12 @@ end
 local function index(room, agent)
   return #room .. ':' .. room .. agent
 end
-local function remove(room, agent)
+local function remove(room, agent, keep_name_ms)
   local key = P .. 'room:' .. room
-  local _, node, connection, member = parse(redis.call('HGET', key, agent))
+  local secret, node, connection, member = parse(redis.call('HGET', key, agent))
+  if secret ~= '-' and tonumber(keep_name_ms) > 0 then
+    redis.call('SET', P .. 'kept:' .. index(room, agent), secret, 'PX', keep_name_ms)
+  end
   redis.call('HDEL', key, agent)
   redis.call('SREM', P .. 'of:' .. node, index(room, agent))
   local event = '{"event":"left","room":' .. cjson.encode(room) .. ',"agent":' .. cjson.encode(agent)
@@ -51,7 +56,10 @@ local function refuse(why)
   tell(node, '{"event":"refused","connection":' .. connection .. ',"why":"' .. why .. '"}')
 end
 local held = redis.call('HGET', key, agent)
+local kept_key = P .. 'kept:' .. index(room, agent)
+local kept = redis.call('GET', kept_key)
 local replaced = 'null'
+if kept and kept ~= session then return refuse('agent_id_taken') end
 if held then
   local secret, old_node, old_connection = parse(held)
   if secret == '-' or secret ~= session then return refuse('agent_id_taken') end
@@ -64,6 +72,7 @@ else
     return refuse('too_many_rooms')
   end
 end
+redis.call('DEL', kept_key)
 redis.call('HSET', key, agent, session .. ' ' .. node .. ' ' .. connection .. ' ' .. member)
 redis.call('SADD', P .. 'rooms', room)
 redis.call('SADD', P .. 'of:' .. node, index(room, agent))
@@ -88,18 +97,18 @@ tell(node, start .. table.concat(others, ',') .. ']}')
 
 /// Takes a client out, if its place is still its own.
 const LEAVE: &str = r#"
-local room, agent, node, connection = unpack(ARGV)
+local room, agent, node, connection, keep_name_ms = unpack(ARGV)
 local held = redis.call('HGET', P .. 'room:' .. room, agent)
 if held then
   local _, its_node, its_connection = parse(held)
-  if its_node == node and its_connection == connection then remove(room, agent) end
+  if its_node == node and its_connection == connection then remove(room, agent, keep_name_ms) end
 end
 "#;
 
 /// Renews this node's lease, and removes the members of nodes that have not renewed theirs. Returns
 /// whether this node still was among the living.
 const RENEW: &str = r#"
-local me, lease, first = unpack(ARGV)
+local me, lease, first, keep_name_ms = unpack(ARGV)
 if first == '0' and redis.call('EXISTS', P .. 'node:' .. me) == 0 then return 0 end
 redis.call('SADD', P .. 'nodes', me)
 redis.call('SET', P .. 'node:' .. me, '1', 'PX', lease)
@@ -108,7 +117,9 @@ for _, node in ipairs(redis.call('SMEMBERS', P .. 'nodes')) do
     for _, entry in ipairs(redis.call('SMEMBERS', P .. 'of:' .. node)) do
       local length, rest = string.match(entry, '^(%d+):(.*)$')
       local room, agent = string.sub(rest, 1, length), string.sub(rest, length + 1)
-      if redis.call('HEXISTS', P .. 'room:' .. room, agent) == 1 then remove(room, agent) end
+      if redis.call('HEXISTS', P .. 'room:' .. room, agent) == 1 then
+        remove(room, agent, keep_name_ms)
+      end
     end
     redis.call('DEL', P .. 'of:' .. node)
     redis.call('SREM', P .. 'nodes', node)

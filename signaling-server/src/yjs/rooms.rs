@@ -253,6 +253,7 @@ mod tests {
             rooms: 1,
             clients_per_room: 3,
             empty_for,
+            ..RoomLimits::DEFAULT
         };
         (YjsRooms::new(limits), RoomId::parse("r").unwrap())
     }
