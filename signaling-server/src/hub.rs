@@ -50,6 +50,7 @@ pub(crate) struct Hub {
 impl Hub {
     pub(crate) fn new(config: Config, bus: Option<Bus>) -> Result<Self, StoreError> {
         let limits = config.room_limits();
+        let queue_bytes = config.max_queued_bytes();
         let metrics = Arc::new(Metrics::new());
         let door = Door::new(
             config.max_connections,
@@ -90,7 +91,7 @@ impl Hub {
             yjs_store,
             bus,
             rooms: Mutex::new(Rooms::new(limits)),
-            yjs_rooms: Mutex::new(YjsRooms::new(limits)),
+            yjs_rooms: Mutex::new(YjsRooms::new(limits, queue_bytes)),
             last_connection: AtomicU64::new(0),
             started: Instant::now(),
         })

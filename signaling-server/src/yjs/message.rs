@@ -18,6 +18,9 @@ const EMPTY_UPDATE: &[u8] = &[0, 0];
 /// The state vector of a document that has nothing in it.
 const EMPTY_STATE: &[u8] = &[0];
 
+/// The most presences in one frame. A client that hears of everyone in a large room repeats as many.
+const MAX_PRESENCES: u64 = 2048;
+
 /// What a client sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Incoming {
@@ -69,6 +72,8 @@ pub(super) enum FrameError {
     NumberTooLarge,
     #[error("there is no message of kind {0} in sync")]
     UnknownSync(u64),
+    #[error("a frame may have {max} presences at most, not {0}", max = MAX_PRESENCES)]
+    TooManyPresences(u64),
     #[error("clients do not send messages of kind {0}")]
     NotFromClients(u64),
 }
@@ -99,6 +104,9 @@ pub(super) fn parse(frame: Bytes) -> Result<Incoming, FrameError> {
 fn awareness(bytes: Bytes) -> Result<Vec<Presence>, FrameError> {
     let mut reader = Reader(bytes);
     let count = reader.number()?;
+    if count > MAX_PRESENCES {
+        return Err(FrameError::TooManyPresences(count));
+    }
     let mut all = Vec::new();
     for _ in 0..count {
         let (client, clock) = (reader.number()?, reader.number()?);
@@ -284,8 +292,9 @@ mod tests {
         );
         assert_eq!(
             parse(bytes(&[1, 4, 0xFF, 0xFF, 0xFF, 0x7F])),
-            Err(FrameError::TooShort)
+            Err(FrameError::TooManyPresences(0x0FFF_FFFF))
         );
+        assert_eq!(parse(bytes(&[1, 2, 0x80, 0x10])), Err(FrameError::TooShort));
     }
 
     #[test]

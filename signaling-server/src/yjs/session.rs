@@ -9,7 +9,7 @@ use signaling_rooms::{ConnectionId, LogError, Rate};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::message::{self, FrameError, Incoming, Presence};
-use super::rooms::Joined;
+use super::rooms::{Admitted, SharedRoom};
 use crate::connection::Session;
 use crate::hub::Hub;
 use crate::metrics::Kind;
@@ -30,8 +30,8 @@ pub(crate) struct YjsClient {
     outbox: Arc<Outbox>,
     room: RoomId,
     grant: Option<Grant>,
-    /// Whether the client was let in. One that was not is told why, and not listened to.
-    admitted: bool,
+    /// The room that the client is in. One that was not let in is told why, and not listened to.
+    place: Option<SharedRoom<Arc<Outbox>>>,
     messages: Rate,
     bytes: Rate,
     replay: Replay,
@@ -84,7 +84,7 @@ impl YjsClient {
             outbox,
             room,
             grant,
-            admitted: false,
+            place: None,
             messages,
             bytes,
             replay: Replay::NotBegun,
@@ -92,7 +92,7 @@ impl YjsClient {
             changes: 0,
         };
         match refusal.map_or_else(|| client.join(), Err) {
-            Ok(()) => client.admitted = true,
+            Ok(place) => client.place = Some(place),
             Err(refusal) => {
                 client.send(Kind::Error, message::denied(&refusal));
                 client.outbox.close(CloseCode::Refused);
@@ -101,20 +101,29 @@ impl YjsClient {
         client
     }
 
-    fn join(&self) -> Result<(), String> {
-        let joined = self
-            .hub
-            .yjs_rooms()
-            .join(&self.room, self.connection, self.outbox.clone());
-        let Joined { presences, evicted } = joined.map_err(|refusal| refusal.to_string())?;
-        self.hub.forget_logs(evicted.as_slice());
+    fn join(&self) -> Result<SharedRoom<Arc<Outbox>>, String> {
+        let room = {
+            let mut rooms = self.hub.yjs_rooms();
+            let admitted = rooms.take_place(&self.room);
+            let Admitted { room, evicted } = admitted.map_err(|refusal| refusal.to_string())?;
+            // Asked for while nobody can open the room again, so that no new log is forgotten.
+            self.hub.forget_logs(evicted.as_slice());
+            room
+        };
+        let presences = room.lock().enter(self.connection, self.outbox.clone());
         if !presences.is_empty() {
             self.send(Kind::Presence, message::presence(&presences));
         }
-        Ok(())
+        Ok(room)
     }
 
-    fn carry_out(&mut self, incoming: Incoming, frame: Bytes, now: Instant) {
+    fn carry_out(
+        &mut self,
+        room: &SharedRoom<Arc<Outbox>>,
+        incoming: Incoming,
+        frame: Bytes,
+        now: Instant,
+    ) {
         match incoming {
             Incoming::Step1 { empty } => self.begin_replay(empty),
             Incoming::Update(_) | Incoming::Step2(_) if self.may_only_read() => {
@@ -123,17 +132,20 @@ impl YjsClient {
                     message::denied("the token allows reading only"),
                 );
             }
-            Incoming::Update(update) => self.take_change(update, now),
+            Incoming::Update(update) => self.take_change(room, update, now),
             Incoming::Step2(update) => match self.asked.take() {
-                Some(asked) => self.take_answer(asked, update, now),
-                None => self.take_change(update, now),
+                Some(asked) => self.take_answer(room, asked, update, now),
+                None => self.take_change(room, update, now),
             },
-            Incoming::Awareness(presences) => self.take_presence(presences, now),
+            Incoming::Awareness(presences) => self.take_presence(room, presences, now),
             Incoming::QueryAwareness => {
-                let presences = self.hub.yjs_rooms().presences(&self.room);
+                let presences = room.lock().all_presences();
                 self.send(Kind::Presence, message::presence(&presences));
             }
-            Incoming::Custom => self.tell_others(Kind::Yjs, frame, now),
+            Incoming::Custom => {
+                let others = room.lock().others(self.connection);
+                tell(&others, &letter(Kind::Yjs, frame, Some(now)));
+            }
         }
     }
 
@@ -182,12 +194,18 @@ impl YjsClient {
     }
 
     /// Puts the client's whole document in place of the part of the log that it covers.
-    fn take_answer(&mut self, asked: Asked, update: Bytes, now: Instant) {
+    fn take_answer(
+        &mut self,
+        room: &SharedRoom<Arc<Outbox>>,
+        asked: Asked,
+        update: Bytes,
+        now: Instant,
+    ) {
         if message::is_empty(&update) || asked.only.as_ref() == Some(&update) {
             return;
         }
         if asked.upto == 0 {
-            return self.take_change(update, now);
+            return self.take_change(room, update, now);
         }
         let (hub, outbox, log) = (self.hub.clone(), self.outbox.clone(), self.log());
         let payload = Bytes::copy_from_slice(&update);
@@ -203,13 +221,10 @@ impl YjsClient {
             upto,
             payload: payload.clone(),
         };
-        let rooms = self.hub.yjs_rooms();
+        let news = letter(Kind::Yjs, message::update(&update), Some(now));
+        let members = room.lock();
         if !no_news {
-            let others = rooms.others(&self.room, self.connection);
-            tell(
-                &others,
-                &letter(Kind::Yjs, message::update(&update), Some(now)),
-            );
+            tell(&members.others(self.connection), &news);
         }
         self.store().write(snapshot, move |result| match result {
             Ok(_) => {}
@@ -230,19 +245,16 @@ impl YjsClient {
     /// Passes a change on and keeps it. Both happen while the room is locked: so whoever joins gets it
     /// either from here or from the log, and what is in the log is on its way to everyone, which is
     /// what makes the answer of any one of them a snapshot.
-    fn take_change(&mut self, update: Bytes, now: Instant) {
+    fn take_change(&mut self, room: &SharedRoom<Arc<Outbox>>, update: Bytes, now: Instant) {
         if message::is_empty(&update) {
             return;
         }
         let outbox = self.outbox.clone();
         let payload = Bytes::copy_from_slice(&update);
+        let news = letter(Kind::Yjs, message::update(&update), Some(now));
         {
-            let rooms = self.hub.yjs_rooms();
-            let others = rooms.others(&self.room, self.connection);
-            tell(
-                &others,
-                &letter(Kind::Yjs, message::update(&update), Some(now)),
-            );
+            let members = room.lock();
+            tell(&members.others(self.connection), &news);
             self.store().write(
                 Write::Append {
                     log: self.log(),
@@ -270,13 +282,18 @@ impl YjsClient {
         }
     }
 
-    fn take_presence(&self, presences: Vec<Presence>, now: Instant) {
+    fn take_presence(
+        &self,
+        room: &SharedRoom<Arc<Outbox>>,
+        presences: Vec<Presence>,
+        now: Instant,
+    ) {
         // The sender hears itself too: y-websocket takes a connection for dead on which nothing
         // comes, not even that.
         let (news, everyone) = {
-            let mut rooms = self.hub.yjs_rooms();
-            let news = rooms.update_presence(&self.room, self.connection, presences);
-            (news, rooms.everyone(&self.room))
+            let mut members = room.lock();
+            let news = members.update_presence(self.connection, presences);
+            (news, members.everyone())
         };
         if !news.is_empty() {
             tell(
@@ -284,11 +301,6 @@ impl YjsClient {
                 &letter(Kind::Presence, message::presence(&news), Some(now)),
             );
         }
-    }
-
-    fn tell_others(&self, kind: Kind, frame: Bytes, now: Instant) {
-        let others = self.hub.yjs_rooms().others(&self.room, self.connection);
-        tell(&others, &letter(kind, frame, Some(now)));
     }
 
     fn may_only_read(&self) -> bool {
@@ -333,9 +345,9 @@ impl Session for YjsClient {
             Err(_) => Kind::Unreadable,
         };
         self.hub.metrics.received(kind, frame.len());
-        if !self.admitted {
+        let Some(room) = self.place.clone() else {
             return;
-        }
+        };
         // A change that is dropped would be missing until the client connects anew, so that is what
         // it has to do.
         let at = self.hub.since_start(now);
@@ -343,7 +355,7 @@ impl Session for YjsClient {
             return self.outbox.close(CloseCode::RateLimited);
         }
         match parsed {
-            Ok(incoming) => self.carry_out(incoming, frame, now),
+            Ok(incoming) => self.carry_out(&room, incoming, frame, now),
             Err(error) => self.refuse(error),
         }
     }
@@ -389,8 +401,12 @@ impl Session for YjsClient {
 
 impl Drop for YjsClient {
     fn drop(&mut self) {
+        let Some(room) = self.place.take() else {
+            return;
+        };
+        let (stay, gone) = room.lock().leave(self.connection);
         let now = self.hub.since_start(Instant::now());
-        let (stay, gone) = self.hub.yjs_rooms().leave(&self.room, self.connection, now);
+        self.hub.yjs_rooms().give_back_place(&self.room, now);
         if !gone.is_empty() {
             tell(
                 &stay,

@@ -9,6 +9,7 @@ mod http;
 mod lifecycle;
 mod limits;
 mod log;
+mod presence;
 mod stalled;
 mod support;
 mod tls;

@@ -71,7 +71,7 @@ async fn without_a_store_the_document_is_in_memory() {
     assert_eq!(clients("read", &server).await, text);
 }
 
-async fn send(peer: &mut Peer, frame: &[u8]) {
+pub(crate) async fn send(peer: &mut Peer, frame: &[u8]) {
     soon(
         "room to send",
         peer.socket.send(Message::binary(frame.to_vec())),
@@ -80,7 +80,7 @@ async fn send(peer: &mut Peer, frame: &[u8]) {
     .unwrap();
 }
 
-async fn receive(peer: &mut Peer) -> Vec<u8> {
+pub(crate) async fn receive(peer: &mut Peer) -> Vec<u8> {
     loop {
         match soon("a frame", peer.socket.next()).await.unwrap().unwrap() {
             Message::Binary(frame) => return frame.to_vec(),
@@ -95,7 +95,7 @@ const ALL_SENT: &[u8] = &[0, 1, 2, 0, 0];
 const WHAT_HAVE_YOU: &[u8] = &[0, 0, 1, 0];
 
 /// A client that has said that it has nothing, and read the log that it got for that.
-async fn synced(server: &Server) -> (Peer, Vec<Vec<u8>>) {
+pub(crate) async fn synced(server: &Server) -> (Peer, Vec<Vec<u8>>) {
     let mut peer = server.connect("/yjs/r").await;
     send(&mut peer, NOTHING_HERE).await;
     let mut log = Vec::new();
