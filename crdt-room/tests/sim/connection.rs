@@ -227,6 +227,10 @@ impl World {
                 self.begin_step(id, op, Step::SetLocal(description));
             }
             ConnectionCommand::SetRemote { op, description } => {
+                let sdp = read(&description).text;
+                let maker = self.descriptions.get(&sdp);
+                let is_of_another = maker.is_some_and(|maker| *maker != page);
+                assert!(is_of_another, "{sdp:?} was made by nobody else");
                 self.begin_step(id, op, Step::SetRemote(description));
             }
             ConnectionCommand::Rollback { op } => self.begin_step(id, op, Step::Rollback),
@@ -310,6 +314,9 @@ impl World {
                 done
             }
         };
+        if let ConnectionEvent::Created { sdp, .. } = &event {
+            self.descriptions.insert(sdp.clone(), load.page);
+        }
         self.deliver(load, Arrival::Connection(link, event));
         if self.connections.contains_key(&id) {
             self.gather(id);

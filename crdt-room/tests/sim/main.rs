@@ -12,6 +12,7 @@
 //! | `connection`, `path` | `RTCPeerConnection`, and what two of them carry |
 //! | `cable` | transports of the users' own |
 //! | `hand` | a transport whose other end a test holds in its hand |
+//! | `hostile` | a signaling server that is not honest |
 //! | `truth`, `rest` | the oracle: who can reach whom, and what has to be said of it |
 
 mod arrival;
@@ -19,6 +20,7 @@ mod cable;
 mod connection;
 mod driver;
 mod hand;
+mod hostile;
 mod named;
 mod page;
 mod path;

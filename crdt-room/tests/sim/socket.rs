@@ -223,24 +223,34 @@ impl World {
 
     fn drain_server(&mut self, server: usize) {
         while let Some(output) = self.servers[server].rooms.poll_output() {
-            let (to, frame) = match output {
-                Output::Send(to, text) => (to, Frame::Text(text.to_string())),
-                Output::Close(to, code) => (to, Frame::Close(code.number(), code.reason())),
+            let (to, frames) = match output {
+                Output::Send(to, text) => {
+                    let texts = self.twist(text.to_string());
+                    (to, texts.into_iter().map(Frame::Text).collect())
+                }
+                Output::Close(to, code) => {
+                    let close = Frame::Close(code.number(), code.reason());
+                    (to, vec![close])
+                }
             };
             let number = u32::try_from(to.0).expect("a number of ours");
-            let is_close = matches!(frame, Frame::Close(..));
-            let trip = self.trip();
-            let now = self.now;
-            let Some(socket) = self.sockets.get_mut(&number) else {
-                continue;
-            };
-            let at = (now + trip).max(socket.arrives_at[DOWN]);
-            socket.arrives_at[DOWN] = at;
-            if is_close {
-                socket.at_server = false;
+            for frame in frames {
+                self.send_down(number, frame);
             }
-            self.at(at, move |world| world.pass(number, DOWN, frame));
         }
+    }
+
+    fn send_down(&mut self, number: u32, frame: Frame) {
+        let (trip, now) = (self.trip(), self.now);
+        let Some(socket) = self.sockets.get_mut(&number) else {
+            return;
+        };
+        let at = (now + trip).max(socket.arrives_at[DOWN]);
+        socket.arrives_at[DOWN] = at;
+        if matches!(frame, Frame::Close(..)) {
+            socket.at_server = false;
+        }
+        self.at(at, move |world| world.pass(number, DOWN, frame));
     }
 
     /// The page closes its end.

@@ -13,6 +13,7 @@ use crate::arrival::Arrival;
 use crate::cable::Cable;
 use crate::connection::Connection;
 use crate::hand::Hand;
+use crate::hostile::Malice;
 use crate::page::Page;
 use crate::socket::{Server, Socket};
 use crate::traffic::Traffic;
@@ -41,6 +42,10 @@ pub(crate) struct World {
     pub(crate) blocked: BTreeSet<[usize; 2]>,
     /// Least and greatest time from one machine to another, in milliseconds.
     pub(crate) latency: (u64, u64),
+    /// What the servers do to the messages that they pass on, where they are not honest.
+    pub(crate) malice: Option<Malice>,
+    /// The descriptions that browsers made, each with the page that it was made at.
+    pub(crate) descriptions: BTreeMap<String, usize>,
     /// How many of a thousand steps of a peer connection fail.
     pub(crate) failing_steps: u64,
     pub(crate) traffic: Traffic,
@@ -63,6 +68,8 @@ impl World {
             hands: BTreeMap::new(),
             blocked: BTreeSet::new(),
             latency: (10, 30),
+            malice: None,
+            descriptions: BTreeMap::new(),
             failing_steps: 0,
             traffic: Traffic::default(),
             trace: std::env::var_os("SIM_TRACE").is_some(),

@@ -1,6 +1,7 @@
 //! Named scenarios.
 
 mod faults;
+mod keys;
 mod links;
 mod servers;
 mod transports;

@@ -1,0 +1,87 @@
+//! A signaling server that is not honest: it puts descriptions of its own in the place of those that it
+//! passes on, and repeats what it passed on before.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+#[derive(Debug, Default)]
+pub(crate) struct Malice {
+    /// Offers and answers are replaced.
+    swaps: bool,
+    /// Whoever joins gets all signals again that were ever meant for that name.
+    replays: bool,
+    /// The signals by the name of the receiver.
+    seen: BTreeMap<String, Vec<String>>,
+    /// The last sealed body of each kind.
+    sealed: BTreeMap<String, Value>,
+    /// How many messages were forged or repeated.
+    pub(crate) forged: usize,
+}
+
+impl World {
+    /// What a server sends in place of a message to one of its clients.
+    pub(crate) fn twist(&mut self, text: String) -> Vec<String> {
+        match &mut self.malice {
+            Some(malice) => malice.twist(text),
+            None => vec![text],
+        }
+    }
+}
+
+impl Malice {
+    pub(crate) fn swapping() -> Malice {
+        Malice {
+            swaps: true,
+            ..Malice::default()
+        }
+    }
+
+    pub(crate) fn replaying() -> Malice {
+        Malice {
+            replays: true,
+            ..Malice::default()
+        }
+    }
+
+    fn twist(&mut self, text: String) -> Vec<String> {
+        let message: Value = serde_json::from_str(&text).expect("servers send JSON");
+        let kind = message["type"].as_str().unwrap_or_default().to_owned();
+        let field = match kind.as_str() {
+            "offer" | "answer" => kind.as_str(),
+            "ice_candidate" => "candidate",
+            "peer_list" if self.replays => return self.replay(text),
+            _ => return vec![text],
+        };
+        let to = message["to"].as_str().unwrap_or_default().to_owned();
+        let body = message[field].clone();
+        self.seen.entry(to).or_default().push(text.clone());
+        self.sealed.insert(kind.clone(), body);
+        if !self.swaps || kind == "ice_candidate" {
+            return vec![text];
+        }
+        // One that is not sealed, and what was sealed for another purpose.
+        let own = json!({"type": kind, "sdp": "offer 1 ice 1"});
+        let others = self.sealed.iter().filter(|(of, _)| **of != kind);
+        let bodies = others.map(|(_, body)| body.clone()).chain([own]);
+        let forged: Vec<String> = bodies
+            .map(|body| {
+                let mut forged = message.clone();
+                forged[field] = body;
+                forged.to_string()
+            })
+            .collect();
+        self.forged += forged.len();
+        forged
+    }
+
+    /// The list of those who are there, and behind it everything that was ever sent to any of the names.
+    fn replay(&mut self, list: String) -> Vec<String> {
+        let mut all = vec![list];
+        all.extend(self.seen.values().flatten().cloned());
+        self.forged += all.len() - 1;
+        all
+    }
+}
