@@ -439,7 +439,7 @@ impl Signaling {
         random: f64,
     ) -> Vec<SignalingAction> {
         match message {
-            ServerMessage::PeerList(list) => self.entered(id, list).into_iter().collect(),
+            ServerMessage::PeerList(list) => self.entered(id, list, now).into_iter().collect(),
             ServerMessage::PeerJoined(joined) => vec![SignalingAction::PeerJoined(id, joined)],
             ServerMessage::PeerLeft(left) => vec![SignalingAction::PeerLeft(id, left.peer_id)],
             ServerMessage::Signal(signal) => vec![SignalingAction::Signal(id, signal)],
@@ -453,7 +453,12 @@ impl Signaling {
         }
     }
 
-    fn entered(&mut self, id: ServerId, mut list: PeerList) -> Option<SignalingAction> {
+    fn entered(
+        &mut self,
+        id: ServerId,
+        mut list: PeerList,
+        now: Millis,
+    ) -> Option<SignalingAction> {
         let server = self.servers.get_mut(id.0)?;
         let socket = server.socket()?;
         server.stage = Stage::Joined {
@@ -464,6 +469,12 @@ impl Signaling {
         server.error = None;
         server.backoff.reset();
         let is_back = std::mem::replace(&mut server.was_joined, true);
+        // Now that it is known to be ours, a name that is taken elsewhere is tried again there.
+        for other in &mut self.servers {
+            if other.stage == Stage::Ended && other.error.as_ref().is_some_and(is_taken) {
+                other.stage = Stage::Waiting { until: now };
+            }
+        }
         Some(SignalingAction::Entered {
             server: id,
             list,

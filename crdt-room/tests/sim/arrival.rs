@@ -15,7 +15,8 @@ pub(crate) enum Arrival {
     Connection(LinkId, ConnectionEvent),
     Broadcast(BroadcastMessage),
     Transport(RunId, TransportEvent),
-    Cipher(CipherEvent),
+    /// Of the key with this number.
+    Cipher(u32, CipherEvent),
     Page(PageEvent),
     Timeout,
 }
@@ -45,7 +46,7 @@ impl Arrival {
                 run: *run,
                 event: event.clone(),
             },
-            Arrival::Cipher(event) => Input::Cipher(event.clone()),
+            Arrival::Cipher(_, event) => Input::Cipher(event.clone()),
             Arrival::Page(event) => Input::Page(*event),
             Arrival::Timeout => Input::Timeout,
         }

@@ -1,5 +1,7 @@
 //! Transports of the users' own: pairs of ends, which may fail in every way that a user's code can.
 
+use std::collections::VecDeque;
+
 use crdt_room::{Call, RunId, TransportCommand, TransportEvent, TransportId};
 
 use crate::arrival::Arrival;
@@ -33,6 +35,10 @@ pub(crate) struct End {
     pub(crate) transport: TransportId,
     run: Option<RunId>,
     is_connected: bool,
+    /// The meetings that its page was told of and has not heard of yet, and the one that it knows: a page
+    /// that was frozen may speak in an earlier one, and is heard by nobody.
+    told: VecDeque<u32>,
+    knows: u32,
     arrives_at: u64,
     buffered: usize,
     pub(crate) starts: usize,
@@ -47,6 +53,8 @@ impl World {
             transport: TransportId(self.next_number()),
             run: None,
             is_connected: false,
+            told: VecDeque::new(),
+            knows: 0,
             arrives_at: 0,
             buffered: 0,
             starts: 0,
@@ -117,6 +125,7 @@ impl World {
             TransportCommand::Start => {
                 state.run = Some(run);
                 state.is_connected = false;
+                state.told.clear();
                 state.starts += 1;
                 let patience = self.cables[cable].manners.patience;
                 let late = self.rng.u64(0..=patience);
@@ -157,13 +166,23 @@ impl World {
             return;
         }
         state.meetings += 1;
+        let meeting = state.meetings;
         for end in 0..2 {
             let state = &mut self.cables[cable].ends[end];
             let is_new = !std::mem::replace(&mut state.is_connected, true);
             let (run, load) = (state.run, self.pages[state.page].load);
             if let Some(run) = run.filter(|_| is_new) {
+                state.told.push_back(meeting);
                 self.arrive(0, load, Arrival::Transport(run, TransportEvent::Connected));
             }
+        }
+    }
+
+    /// A page hears that a run of a transport of its own is connected.
+    pub(crate) fn hear_meeting(&mut self, page: usize, run: RunId) {
+        let ends = self.cables.iter_mut().flat_map(|cable| &mut cable.ends);
+        for end in ends.filter(|end| end.page == page && end.run == Some(run)) {
+            end.knows = end.told.pop_front().unwrap_or(end.knows);
         }
     }
 
@@ -187,8 +206,8 @@ impl World {
         let manners = self.cables[cable].manners.clone();
         let is_lost = self.chance(manners.loss);
         let len = bytes.len();
-        let meeting = self.cables[cable].meetings;
         let state = &mut self.cables[cable].ends[end];
+        let meeting = state.knows;
         state.buffered += len;
         let mut at = now + trip;
         if !manners.reorders {

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crdt_room::{
     BroadcastCommand, BroadcastMessage, CipherCommand, CipherEvent, ConnectionEvent, Output,
-    Purpose, SocketCommand, SocketEvent,
+    Purpose, SocketCommand, SocketEvent, TransportEvent,
 };
 
 use crate::arrival::Arrival;
@@ -31,7 +31,8 @@ impl World {
             return;
         }
         // A host may have queued an event before it was told to close. The room knows such events.
-        if self.concerns_held(load.page, &arrival) || self.chance(20) {
+        let may_be_late = !matches!(arrival, Arrival::Cipher(..));
+        if self.concerns_held(load.page, &arrival) || may_be_late && self.chance(20) {
             self.give(load.page, arrival);
         }
     }
@@ -46,6 +47,7 @@ impl World {
             Arrival::Socket(socket, _) => held.sockets.contains_key(socket),
             Arrival::Transport(run, _) => held.runs.contains_key(run),
             Arrival::Broadcast(_) => held.listens.is_some(),
+            Arrival::Cipher(number, _) => held.key.is_some_and(|key| key.number == *number),
             _ => true,
         }
     }
@@ -57,6 +59,9 @@ impl World {
                 "{} {} <- {arrival:?}",
                 self.now, self.pages[page].profile.agent
             );
+        }
+        if let Arrival::Transport(run, TransportEvent::Connected) = arrival {
+            self.hear_meeting(page, run);
         }
         let now = self.local(page);
         let state = &mut self.pages[page];
@@ -292,12 +297,7 @@ impl World {
                 return;
             }
         };
-        self.after(late, move |world| {
-            let key = world.pages[load.page].held.key;
-            if world.pages[load.page].load == load && key.is_some_and(|key| key.number == of) {
-                world.deliver(load, Arrival::Cipher(event));
-            }
-        });
+        self.arrive(late, load, Arrival::Cipher(of, event));
     }
 }
 
@@ -319,12 +319,13 @@ fn note_end(held: &mut Held, arrival: &Arrival) {
         ) => {
             held.connections.remove(link);
         }
-        Arrival::Cipher(CipherEvent::Ready { .. }) => {
+        Arrival::Cipher(_, CipherEvent::Ready { .. }) => {
             if let Some(key) = &mut held.key {
                 key.is_ready = true;
             }
         }
         Arrival::Cipher(
+            _,
             CipherEvent::Sealed { purpose, job, .. } | CipherEvent::Opened { purpose, job, .. },
         ) => {
             held.jobs.remove(&(*purpose, *job));

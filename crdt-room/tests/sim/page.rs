@@ -378,7 +378,7 @@ impl World {
         if online {
             self.release_sockets(page);
             let (load, hears) = (self.pages[page].load, self.pages[page].held.keep_alive);
-            if hears && self.chance(70) {
+            if hears {
                 self.arrive(1, load, Arrival::Page(PageEvent::Online));
             }
         } else {

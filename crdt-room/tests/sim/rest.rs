@@ -41,19 +41,11 @@ impl World {
         }
     }
 
-    /// Users who want to be connected, and are not, or not to every server, and whose page does not try,
-    /// connect.
+    /// Users who want to be connected, and are not, and whose page does not try, connect.
     pub(crate) fn connect_the_lost(&mut self) {
         for page in self.members() {
             let status = self.pages[page].status();
             if matches!(status.state, Phase::Error | Phase::Disconnected) {
-                self.connect(page);
-            } else if status
-                .signaling
-                .iter()
-                .any(|server| server.state == Phase::Error)
-            {
-                self.disconnect(page);
                 self.connect(page);
             }
         }

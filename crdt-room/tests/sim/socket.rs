@@ -201,6 +201,8 @@ impl World {
                 self.at_server(server, number, Input::Text(&text));
             }
             (UP, Frame::Close(..)) => self.lose_at_server(number),
+            // The server has given the socket up, and resets it.
+            (UP, Frame::Text(_)) if socket.at_page => self.lose_at_page(number),
             (DOWN, Frame::Text(text)) if socket.at_page => {
                 self.deliver(load, Arrival::Socket(id, SocketEvent::Text(text)));
             }
@@ -348,11 +350,6 @@ impl World {
             let trip = self.trip();
             self.after(trip, move |world| {
                 world.accept(number);
-                // The server has given it up meanwhile, and resets it.
-                let is_reset = |socket: &Socket| socket.is_open && !socket.at_server;
-                if world.sockets.get(&number).is_some_and(is_reset) {
-                    world.lose_at_page(number);
-                }
                 for direction in [UP, DOWN] {
                     let Some(socket) = world.sockets.get_mut(&number) else {
                         return;
