@@ -10,7 +10,7 @@ use crdt_room::{
 };
 
 use crate::arrival::Arrival;
-use crate::page::{Activity, Held, KeyState, agent};
+use crate::page::{Activity, Held, KeyState, Page, agent};
 use crate::world::{Load, World};
 
 /// How often a timer may fire at one moment.
@@ -226,6 +226,17 @@ impl World {
             BroadcastCommand::Close => {
                 assert!(held.listens.take().is_some(), "closes what is not open");
             }
+        }
+    }
+
+    /// A broadcast message on its way to the page of the browser that listens on this channel.
+    pub(crate) fn broadcast(&mut self, browser: usize, channel: &str, message: BroadcastMessage) {
+        let hears = |page: &&Page| {
+            let listens = page.held.listens.as_deref() == Some(channel);
+            page.alive && page.profile.browser == browser && listens
+        };
+        if let Some(load) = self.pages.iter().find(hears).map(|page| page.load) {
+            self.deliver(load, Arrival::Broadcast(message));
         }
     }
 

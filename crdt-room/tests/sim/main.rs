@@ -7,7 +7,8 @@
 //! | file | models |
 //! |---|---|
 //! | `world` | time, and the machines between which it passes |
-//! | `page`, `driver` | a page, and the driver of its room |
+//! | `page`, `user`, `life` | a page, what its user does and hears, what becomes of it |
+//! | `driver`, `arrival` | the driver of its room, and what reaches it |
 //! | `socket` | signaling servers, by their own room rules, and the sockets to them |
 //! | `connection`, `path` | `RTCPeerConnection`, and what two of them carry |
 //! | `cable` | transports of the users' own |
@@ -21,6 +22,7 @@ mod connection;
 mod driver;
 mod hand;
 mod hostile;
+mod life;
 mod named;
 mod page;
 mod path;
@@ -29,4 +31,5 @@ mod rest;
 mod socket;
 mod traffic;
 mod truth;
+mod user;
 mod world;
