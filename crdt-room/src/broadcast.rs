@@ -59,7 +59,7 @@ impl Broadcast {
     pub(crate) fn open(&mut self, page: u64, secret: &str) -> Output {
         self.secret = Some(secret.to_owned());
         let channel = channel(secret, page);
-        Output::Broadcast(BroadcastCommand::Listen { channel })
+        Output::Broadcast(BroadcastCommand::Listen { channel, page })
     }
 
     /// Closes the channel of this page. The links are to be forgotten one by one, before.

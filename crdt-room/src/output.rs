@@ -136,6 +136,8 @@ pub enum BroadcastCommand {
     Listen {
         /// The name of the channel.
         channel: String,
+        /// The number of this page, which goes with every message that is posted.
+        page: u64,
     },
     /// Post a message on the channel of another page.
     Post {

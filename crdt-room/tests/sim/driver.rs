@@ -198,7 +198,7 @@ impl World {
         let state = &mut self.pages[page];
         let held = &mut state.held;
         match command {
-            BroadcastCommand::Listen { channel } => {
+            BroadcastCommand::Listen { channel, .. } => {
                 assert!(state.profile.host.broadcast, "there are no such channels");
                 assert_eq!(held.listens, None);
                 held.listens = Some(channel);
