@@ -144,7 +144,9 @@ extern "C" fn crdt_delete(handle: u32, position: usize, length: usize) -> i32 {
 
 #[unsafe(no_mangle)]
 extern "C" fn crdt_operations(handle: u32) -> i32 {
-    answer(read(handle, Document::operations_json))
+    answer(registry::get(handle).and_then(|entry| {
+        entry.read(|document| Ok(document.operations_json().map_err(MergeError::from)?))
+    }))
 }
 
 /// The operations that are not at or before the frontier on the desk.
