@@ -7,7 +7,7 @@ use crdt_core::{AgentNameError, DecodeError, EditError, MergeError};
 use thiserror::Error;
 
 #[cfg(feature = "network")]
-use crate::net::NetworkError;
+use crate::net::error::NetworkError;
 
 /// Everything that the package throws, or hands to an `error` listener.
 #[derive(Clone, Debug, PartialEq, Error)]

@@ -58,6 +58,7 @@ export type CrdtErrorCode =
   // The network: the signaling server.
   | "bad_url"
   | "bad_id"
+  | "weak_key"
   | "signaling_unreachable"
   | "signaling_timeout"
   | "signaling_refused"
@@ -94,6 +95,7 @@ export type CrdtErrorCode =
   | "peer_refused"
   | "agent_in_use"
   | "relay_failed"
+  | "wrong_key"
   | "transport_failed"
   | "presence_too_large"
   | "too_many_connections"
@@ -123,8 +125,10 @@ export interface NetworkSyncOptions {
   /** The ways to a peer that may be used. The default is all; the first that works is used, in the order named here. */
   links?: Exclude<LinkKind, "custom">[];
   /**
-   * A secret that the members of the room share and the server does not know, such as the fragment
-   * of the room's link: at least 16 random bytes, as text. The relay is encrypted with it, and off without it.
+   * A secret that the members of the room share and the server does not know, such as the fragment of
+   * the room's link: at least 16 random bytes as base64url, which has 22 characters. What goes through
+   * signaling servers (offers, answers, candidates and the relay) is encrypted with it. Without it, the
+   * relay is off. Members with different keys, or with and without one, do not connect to each other.
    */
   key?: string;
   /** What lets this page into the room, where the server asks for a token. */
@@ -220,7 +224,7 @@ export interface PeerLink {
   ahead: number | null;
   /** How many operations the peer has said to have are missing here. */
   behind: number | null;
-  /** What went wrong with the connection last, until it works, and at which stage. */
+  /** What keeps the edits from this peer, and at which stage that is; `null` while a link carries them. */
   problem: string | null;
   problemStage: DoctorStage | null;
 }

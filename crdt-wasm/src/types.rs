@@ -13,10 +13,11 @@ mod tests {
         AgentNameError, AnchorError, DecodeError, Document, EditError, Frontier, LoadError,
         MergeError,
     };
+    use crdt_room::RoomError;
     use signaling_protocol::{AgentId, ErrorCode};
 
     use crate::error::BindingError;
-    use crate::net::NetworkError;
+    use crate::net::error::NetworkError;
 
     /// The codes of the errors that `document.js` makes by itself.
     fn made_in_javascript() -> impl Iterator<Item = &'static str> {
@@ -104,12 +105,12 @@ mod tests {
         codes.extend(decode.iter().map(DecodeError::code));
         codes.extend(bindings.iter().map(BindingError::code));
         codes.extend(made_in_javascript());
-        codes.extend(NetworkError::examples().iter().map(NetworkError::code));
+        codes.extend(RoomError::examples().iter().map(RoomError::code));
+        let no_id = AgentId::parse("").expect_err("an empty id");
+        let weak_key = NetworkError::WeakKey { length: 0 };
+        let network = [NetworkError::NoRandom, no_id.into(), weak_key];
+        codes.extend(network.iter().map(NetworkError::code));
         codes.extend(ErrorCode::ALL.iter().map(|code| code.as_str()));
-        assert!(
-            AgentId::parse("").is_err(),
-            "an empty id is refused under the code bad_id"
-        );
         assert_eq!(codes, declared());
     }
 }

@@ -1,4 +1,5 @@
-//! What goes out to JavaScript: queued while the glue works, called when it holds nothing.
+//! The callbacks of the user: their calls are queued while the session works, and made when it holds
+//! nothing.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -7,7 +8,7 @@ use std::rc::Rc;
 use js_sys::Function;
 use wasm_bindgen::JsValue;
 
-use super::crossing::{self, Telling};
+use super::bridge::{self, ChangeList};
 use crate::edit::TextChange;
 
 /// The events of a `NetworkSync`; `NetworkSyncEvents` in the TypeScript types.
@@ -163,12 +164,12 @@ impl Listeners {
             let next = self.waiting.borrow_mut().pop_front();
             match next {
                 Some(Call::Tell(Audience::Event(event), payload)) => {
-                    self.each_of(event, |listener| crossing::call(listener, &payload));
+                    self.each_of(event, |listener| bridge::call(listener, &payload));
                 }
                 Some(Call::Tell(Audience::Text, payload)) => {
                     let listener = self.text.borrow().clone();
                     if let Some(listener) = listener {
-                        crossing::call(&listener, &payload);
+                        bridge::call(&listener, &payload);
                     }
                 }
                 Some(Call::Changed(changes)) => self.tell_changes(&changes),
@@ -180,12 +181,12 @@ impl Listeners {
     }
 
     fn tell_changes(&self, changes: &[TextChange]) {
-        let mut telling = Telling::of(changes);
+        let mut list = ChangeList::new(changes);
         let listener = self.changes.borrow().clone();
         if let Some(listener) = listener {
-            telling.tell(&listener);
+            list.tell(&listener);
         }
-        self.each_of(EventName::Change, |listener| telling.tell(listener));
+        self.each_of(EventName::Change, |listener| list.tell(listener));
     }
 
     /// Those who listen for an event as they are now; one may take itself or another away while they

@@ -1,47 +1,28 @@
-//! The network glue: it drives the sync engine from WebSocket, RTCPeerConnection and timers.
+//! The network: drives a room, which does no I/O itself, from the objects of the browser.
 //!
-//! What is pure lives below (`crdt-sync`, `signaling-protocol`); here is only what touches the
-//! host. One session is one queue of events, see [`session`].
+//! [`session`] is the path of everything that happens, from the driver that hears of it to the room,
+//! and from the room to the driver or the listener that what follows is for. Each driver knows one
+//! kind of host object, see [`driver`]. JavaScript sees [`network_sync`].
 
-mod browser;
-mod bus;
-mod channel;
-mod connection;
-mod core;
-mod crossing;
-mod custom;
-mod doctor;
-mod envelope;
-mod error;
-mod links;
+mod bridge;
+mod broadcast_channel;
+mod cipher;
+mod clock;
+mod data_channel;
+mod driver;
+mod drivers;
+pub(crate) mod error;
+mod host;
 mod listeners;
 mod network_sync;
+mod news;
 mod options;
-mod pace;
-mod page;
-mod peers;
-mod presence;
-mod pump;
-mod rehearsal;
-mod relay;
-mod seal;
+mod page_lifecycle;
+mod peer_connection;
+mod promises;
 mod session;
-mod signal;
-mod signaling;
-mod socket;
-mod status;
-mod transport;
-mod wire;
+mod user_transport;
+mod warm_up;
+mod websocket;
 
-pub(crate) use error::NetworkError;
 pub use network_sync::NetworkSync;
-
-use wasm_bindgen::{JsCast, JsValue};
-
-/// What a thrown value says.
-fn message_of(thrown: &JsValue) -> String {
-    match thrown.dyn_ref::<js_sys::Error>() {
-        Some(error) => String::from(error.message()),
-        None => format!("{thrown:?}"),
-    }
-}

@@ -2,19 +2,19 @@
 
 use std::rc::Rc;
 
-use js_sys::{Function, Promise};
+use crdt_room::{Call, Room};
+use js_sys::{Function, JSON, Promise};
 use signaling_protocol::AgentId;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
-use super::core::host;
-use super::custom;
-use super::doctor::diagnose;
 use super::error::NetworkError;
 use super::listeners::EventName;
+use super::news;
 use super::options::{Options, addresses};
-use super::presence;
-use super::session::Session;
+use super::promises::Deferred;
+use super::session::{Event, Session};
+use super::user_transport;
 use crate::error::BindingError;
 use crate::object::plain;
 use crate::{argument, registry};
@@ -63,7 +63,11 @@ impl NetworkSync {
         #[wasm_bindgen(unchecked_optional_param_type = "string | string[] | null")] urls: &JsValue,
     ) -> Promise {
         match addresses("urls", urls) {
-            Ok(urls) => self.session.connect(urls),
+            Ok(urls) => {
+                let (promise, done) = Deferred::new();
+                self.session.dispatch(Event::Connect { urls, done });
+                promise
+            }
             Err(error) => Promise::reject(&error.into()),
         }
     }
@@ -78,7 +82,8 @@ impl NetworkSync {
         &self,
         #[wasm_bindgen(unchecked_param_type = "Transport")] transport: &JsValue,
     ) -> Result<(), JsValue> {
-        self.session.add_transport(custom::read(transport)?);
+        let transport = user_transport::read(transport)?;
+        self.session.dispatch(Event::AddTransport(transport));
         Ok(())
     }
 
@@ -90,14 +95,15 @@ impl NetworkSync {
         &self,
         #[wasm_bindgen(unchecked_param_type = "Transport")] transport: &JsValue,
     ) -> Result<(), JsValue> {
-        self.session.remove_transport(custom::read(transport)?);
+        let transport = user_transport::read(transport)?;
+        self.session.dispatch(Event::RemoveTransport(transport));
         Ok(())
     }
 
     /// Leaves the room and closes every connection. The document stays as it is, and `connect` may
     /// be called again.
     pub fn disconnect(&self) {
-        self.session.disconnect();
+        self.session.call(Call::Disconnect);
     }
 
     /// Sends the edits of this task to the peers now: all of them, while by itself the first goes at
@@ -164,30 +170,31 @@ impl NetworkSync {
         #[wasm_bindgen(unchecked_param_type = "unknown")] value: &JsValue,
     ) -> Result<(), JsValue> {
         let field = argument::string("field", field)?;
-        self.session.set_presence(field, presence::encode(value)?);
+        let value = presence_value(value)?;
+        self.session.call(Call::SetPresence { field, value });
         Ok(())
     }
 
     /// How things stand now.
     #[wasm_bindgen(js_name = getStatus, unchecked_return_type = "NetworkStatus")]
     pub fn get_status(&self) -> JsValue {
-        plain(&self.session.status())
+        news::status_of(self.session.ask(Room::status))
     }
 
     /// Names the stage at which the connection fails, and what to do about it.
     #[wasm_bindgen(unchecked_return_type = "Diagnosis")]
     pub fn doctor(&self) -> JsValue {
-        plain(&diagnose(&self.session.status(), host()))
+        plain(&self.session.ask(Room::doctor))
     }
 
     /// Disconnects for good and lets go of every listener; never throws. A second call does nothing.
     pub fn destroy(&self) {
-        self.session.destroy();
+        self.session.dispatch(Event::Destroy);
     }
 
     /// The same as `destroy`.
     pub fn free(&self) {
-        self.session.destroy();
+        self.session.dispatch(Event::Destroy);
     }
 }
 
@@ -239,4 +246,22 @@ fn optional_callback(value: &JsValue) -> Result<Option<Function>, BindingError> 
         return Ok(None);
     }
     required_callback(value).map(Some)
+}
+
+/// A value of presence as JSON text; `None` removes the field.
+fn presence_value(value: &JsValue) -> Result<Option<String>, BindingError> {
+    if value.is_undefined() || value.is_null() {
+        return Ok(None);
+    }
+    let json = JSON::stringify(value)
+        .ok()
+        .and_then(|json| json.as_string());
+    match json {
+        Some(json) => Ok(Some(json)),
+        None => Err(argument::bad(
+            "value",
+            "something that JSON can hold",
+            value,
+        )),
+    }
 }

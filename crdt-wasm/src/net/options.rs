@@ -1,65 +1,39 @@
 //! The options of `NetworkSync`, checked.
 
+use crdt_room::LinkKind;
 use js_sys::{Array, Reflect};
 use signaling_protocol::RoomId;
 use wasm_bindgen::JsValue;
 
-use super::error::NetworkError;
+use super::error::{MIN_KEY, NetworkError};
 use crate::argument;
 use crate::error::BindingError;
 
 /// What the caller may choose; `NetworkSyncOptions` in the TypeScript types.
-pub(crate) struct Options {
+pub(super) struct Options {
     /// The room to join; without it, the one in the address, else the server's default.
-    pub(crate) room: Option<RoomId>,
+    pub(super) room: Option<RoomId>,
     /// The signaling servers to use where `connect` names none.
-    pub(crate) signaling: Vec<String>,
+    pub(super) signaling: Vec<String>,
     /// RTCIceServer objects, as RTCPeerConnection takes them.
-    pub(crate) ice_servers: Array,
-    /// Which ways to a peer may be used.
-    links: Vec<LinkKind>,
-    /// The secret that the members of the room share, which the relay is encrypted with.
-    pub(crate) key: Option<String>,
-    /// What lets us into the room, where the server asks for it.
-    pub(crate) token: Option<String>,
-}
-
-/// A way to a peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LinkKind {
-    /// Between pages of one browser.
-    Broadcast,
-    /// A direct connection.
-    WebRtc,
-    /// Through the signaling socket, encrypted.
-    Relay,
-    /// By a transport of the user's own. Whether there is one says whether it may be used.
-    Custom,
-}
-
-impl LinkKind {
-    /// Those that may be chosen among.
-    const ALL: [LinkKind; 3] = [LinkKind::Broadcast, LinkKind::WebRtc, LinkKind::Relay];
-
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            LinkKind::Broadcast => "broadcast",
-            LinkKind::WebRtc => "webrtc",
-            LinkKind::Relay => "relay",
-            LinkKind::Custom => "custom",
-        }
-    }
+    pub(super) ice_servers: Array,
+    /// The kinds of link that may be used.
+    pub(super) links: Vec<LinkKind>,
+    /// The secret that the members of the room share, which all that goes through servers is encrypted with.
+    pub(super) key: Option<String>,
+    /// What the server asks for to let this page in.
+    pub(super) token: Option<String>,
 }
 
 impl Options {
     /// Reads the options; left out, each has its default.
-    pub(crate) fn read(value: &JsValue) -> Result<Options, BindingError> {
+    pub(super) fn read(value: &JsValue) -> Result<Options, BindingError> {
         if value.is_undefined() || value.is_null() {
             return Ok(Options {
                 room: None,
                 signaling: Vec::new(),
                 ice_servers: Array::new(),
-                links: LinkKind::ALL.to_vec(),
+                links: LinkKind::CHOICES.to_vec(),
                 key: None,
                 token: None,
             });
@@ -75,19 +49,14 @@ impl Options {
             signaling: addresses("options.signaling", &field(value, "signaling"))?,
             ice_servers: ice_servers(&field(value, "iceServers"))?,
             links: links(&field(value, "links"))?,
-            key: argument::optional_string("options.key", &field(value, "key"))?,
+            key: key(&field(value, "key"))?,
             token: argument::optional_string("options.token", &field(value, "token"))?,
         })
-    }
-
-    /// Whether this way may be used.
-    pub(crate) fn allows(&self, kind: LinkKind) -> bool {
-        self.links.contains(&kind)
     }
 }
 
 /// Addresses: none, one as a string, or an array of them. One that comes twice counts once.
-pub(crate) fn addresses(name: &'static str, value: &JsValue) -> Result<Vec<String>, BindingError> {
+pub(super) fn addresses(name: &'static str, value: &JsValue) -> Result<Vec<String>, BindingError> {
     if value.is_undefined() || value.is_null() {
         return Ok(Vec::new());
     }
@@ -112,9 +81,18 @@ pub(crate) fn addresses(name: &'static str, value: &JsValue) -> Result<Vec<Strin
     Ok(all)
 }
 
+fn key(value: &JsValue) -> Result<Option<String>, BindingError> {
+    let key = argument::optional_string("options.key", value)?;
+    let length = key.as_deref().map_or(MIN_KEY, |key| key.chars().count());
+    if length < MIN_KEY {
+        return Err(NetworkError::WeakKey { length }.into());
+    }
+    Ok(key)
+}
+
 fn links(value: &JsValue) -> Result<Vec<LinkKind>, BindingError> {
     if value.is_undefined() || value.is_null() {
-        return Ok(LinkKind::ALL.to_vec());
+        return Ok(LinkKind::CHOICES.to_vec());
     }
     if !Array::is_array(value) {
         return Err(argument::bad("options.links", "an array", value));
@@ -123,7 +101,7 @@ fn links(value: &JsValue) -> Result<Vec<LinkKind>, BindingError> {
         .iter()
         .map(|name| {
             let name = argument::string("options.links[]", &name)?;
-            LinkKind::ALL
+            LinkKind::CHOICES
                 .into_iter()
                 .find(|kind| kind.as_str() == name)
                 .ok_or_else(|| BindingError::BadArgument {

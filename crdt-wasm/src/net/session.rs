@@ -1,150 +1,106 @@
-//! One document's network: signaling, peers and the sync engine, driven by one queue of events.
+//! One `NetworkSync` at work: takes what happens, has the room decide, and carries out what it wants.
 //!
-//! Whatever happens (a frame, a timer, a call from JavaScript) becomes an [`Event`] in the inbox.
-//! [`Session::dispatch`] takes them in order, with the state borrowed; what is meant for JavaScript
-//! is queued meanwhile and called afterwards, when nothing is borrowed.
-//! An event that comes while the loop runs waits for its turn, so nothing here is re-entered. What comes
-//! with every keystroke, an edit or a binary message, goes past the inbox when the loop is at rest.
+//! The path of everything, from top to bottom in this file:
+//!
+//! 1. A driver, a call from JavaScript or a change of the document comes in as an [`Event`]
+//!    ([`Session::dispatch`]). One that comes while work goes on waits for its turn, so nothing is
+//!    re-entered. What comes with every keystroke, an edit or a message of a data channel, goes past
+//!    the inbox when no work goes on ([`Session::take`], [`Watcher::edited`]).
+//! 2. Each event goes to the room as an input ([`Session::feed`]).
+//! 3. What the room wants done is carried out at once ([`Session::drain`]): by a driver, or as a call of
+//!    a listener, which is queued.
+//! 4. When nothing is borrowed, the listeners are called ([`Session::conclude`]), and the room draws the
+//!    consequences of all that came ([`Session::settle`]).
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
-use crdt_sync::LinkId;
-use js_sys::{Object, Promise};
+use crdt_core::Document;
+use crdt_room::{Call, ConnectionEvent, Input, News, Output, Room, RoomOptions, SocketEvent};
+use crdt_sync::{Incoming, LinkId, Millis};
+use js_sys::Object;
 use signaling_protocol::{AgentId, SessionSecret};
-use wasm_bindgen::JsValue;
 
-use super::browser::{self, Deferred, now};
-use super::bus::BusMessage;
-use super::channel::ChannelEvent;
-use super::core::Core;
-use super::custom::CustomEvent;
+use super::clock;
+use super::driver::{Take, Tell};
+use super::drivers::{self, Drivers};
 use super::error::NetworkError;
+use super::host;
 use super::listeners::Listeners;
+use super::news;
 use super::options::Options;
-use super::relay::RelayEvent;
-use super::socket::SocketEvent;
-use super::status::Status;
-use super::wire::WireEvent;
+use super::promises::{Deferred, Promises};
 use crate::edit::TextChange;
 use crate::error::BindingError;
+use crate::merge::whole_text;
 use crate::registry::{Entry, Watcher};
 
-/// What is edited so soon after an edit that was sent, in milliseconds, goes out with what follows it.
-const CLOSE_MILLIS: u64 = 5;
+/// An edit that comes so soon after one that was sent, in milliseconds, goes out with those after it.
+const CLOSE_MILLIS: Millis = 5;
 
 /// Something that happened.
-pub(crate) enum Event {
+pub(super) enum Event {
+    /// A driver reported something, or the user called something.
+    Input(Input<'static>),
+    /// A binary message by a data channel of this connection.
+    Binary(LinkId, Vec<u8>),
+    /// A message in text by a data channel of this connection.
+    Text(LinkId, String),
     Connect {
         urls: Vec<String>,
-        done: Rc<Deferred>,
+        done: Deferred,
     },
-    Disconnect,
     Destroy,
-    /// The document has local edits that peers have not been told of.
-    Edited,
-    /// Operations were merged past the network; the text changed like this.
-    Merged(Vec<TextChange>),
-    /// A field of our presence was set, as JSON, or taken away.
-    Presence {
-        field: String,
-        value: Option<String>,
-    },
-    /// The document's handle is dead.
-    Freed,
-    /// From the `attempt`-th socket.
-    Socket {
-        attempt: u32,
-        event: SocketEvent,
-    },
-    /// From the connection with this number.
-    Wire {
-        link: LinkId,
-        event: WireEvent,
-    },
-    /// A binary message by a channel of that connection.
-    Bytes {
-        link: LinkId,
-        bytes: Vec<u8>,
-    },
-    Relay(RelayEvent),
-    Bus(BusMessage),
-    /// A transport of the user's own is to be used, or no longer.
     AddTransport(Object),
     RemoveTransport(Object),
-    /// From the transport that was started as the `run`-th.
-    Custom {
-        run: u32,
-        event: CustomEvent,
-    },
-    /// The time that the state asked for has come.
-    Timer,
-    /// The page is being put away.
-    PageHide,
-    /// The page is back from the browser's cache.
-    PageShow,
-    /// The browser has a network again.
-    Online,
+    /// Operations were merged past the network; the text changed like this.
+    Merged(Vec<TextChange>),
+    /// The document's handle is dead.
+    Freed,
 }
 
 impl Event {
-    /// Whether it is one of those that come with every keystroke, and say nothing of who is linked
-    /// unless the engine does.
-    pub(crate) fn is_traffic(&self) -> bool {
-        match self {
-            Event::Edited | Event::Merged(_) | Event::Presence { .. } | Event::Bytes { .. } => true,
-            Event::Wire { event, .. } => {
-                matches!(event, WireEvent::Channel(_, ChannelEvent::Drained))
-            }
-            Event::Custom { event, .. } => matches!(
-                event,
-                CustomEvent::Receive(_) | CustomEvent::Buffered(_) | CustomEvent::Drained
-            ),
-            _ => false,
-        }
-    }
-}
-
-/// Who this page is in the room.
-pub(crate) struct Identity {
-    pub(crate) agent: AgentId,
-    /// A number of this page load, new with every connection to a room, which peers see.
-    page: Cell<u64>,
-    /// What lets this page take its own name over when it comes back; only the server sees it.
-    pub(crate) secret: Option<SessionSecret>,
-}
-
-impl Identity {
-    pub(crate) fn page(&self) -> u64 {
-        self.page.get()
-    }
-
-    /// Takes another number, so that what was said under the one before is known as such.
-    pub(crate) fn renew(&self) {
-        if let Some(page) = browser::random_bytes() {
-            self.page.set(u64::from_le_bytes(page));
-        }
+    /// Whether it only answers a question that the room asked when it settled.
+    fn is_answer(&self) -> bool {
+        matches!(
+            self,
+            Event::Input(
+                Input::Connection {
+                    event: ConnectionEvent::Buffered(_),
+                    ..
+                } | Input::Socket {
+                    event: SocketEvent::Buffered(_),
+                    ..
+                }
+            )
+        )
     }
 }
 
 /// One `NetworkSync`.
-pub(crate) struct Session {
+pub(super) struct Session {
     this: Weak<Session>,
     entry: Rc<Entry>,
-    identity: Identity,
-    options: Options,
     listeners: Listeners,
-    core: RefCell<Core>,
+    state: RefCell<State>,
     inbox: RefCell<VecDeque<Event>>,
     running: Cell<bool>,
     /// Events were taken whose consequences for the whole have not been drawn yet.
     unsettled: Cell<bool>,
-    /// When an edit was last sent at once, in milliseconds.
-    sent_at: Cell<Option<u64>>,
+    /// When an edit was last sent at once.
+    sent_at: Cell<Option<Millis>>,
     /// A microtask is planned, in which what was edited since goes out.
     flush_planned: Cell<bool>,
     edited_since: Cell<bool>,
+}
+
+/// What is borrowed while work goes on.
+struct State {
+    room: Room,
+    drivers: Drivers,
+    promises: Promises,
+    destroyed: bool,
 }
 
 thread_local! {
@@ -153,26 +109,18 @@ thread_local! {
 }
 
 impl Session {
-    pub(crate) fn new(
+    pub(super) fn new(
         entry: Rc<Entry>,
         agent: AgentId,
         options: Options,
     ) -> Result<Rc<Session>, BindingError> {
-        let page = browser::random_bytes().ok_or(NetworkError::NoRandom)?;
-        let secret = browser::random_bytes::<16>().ok_or(NetworkError::NoRandom)?;
+        let secret = host::random_bytes::<16>().ok_or(NetworkError::NoRandom)?;
         let secret: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-        let identity = Identity {
-            agent,
-            page: Cell::new(u64::from_le_bytes(page)),
-            secret: SessionSecret::parse(&secret).ok(),
-        };
         let session = Rc::new_cyclic(|this| Session {
             this: this.clone(),
             entry,
-            core: RefCell::new(Core::new(&identity, &options)),
-            identity,
-            options,
             listeners: Listeners::default(),
+            state: RefCell::new(State::new(this, agent, &secret, options)),
             inbox: RefCell::default(),
             running: Cell::new(false),
             unsettled: Cell::new(false),
@@ -185,138 +133,256 @@ impl Session {
         Ok(session)
     }
 
-    pub(crate) fn connect(&self, urls: Vec<String>) -> Promise {
-        let done = Rc::new(Deferred::new());
-        let promise = done.promise.clone();
-        self.dispatch(Event::Connect { urls, done });
-        promise
+    /// Passes a call of the user on to the room.
+    pub(super) fn call(&self, call: Call) {
+        self.dispatch(Event::Input(Input::Call(call)));
     }
 
-    pub(crate) fn disconnect(&self) {
-        self.dispatch(Event::Disconnect);
+    pub(super) fn flush_edits(&self) {
+        self.dispatch(Event::Input(Input::Edited));
     }
 
-    pub(crate) fn add_transport(&self, transport: Object) {
-        self.dispatch(Event::AddTransport(transport));
-    }
-
-    pub(crate) fn remove_transport(&self, transport: Object) {
-        self.dispatch(Event::RemoveTransport(transport));
-    }
-
-    pub(crate) fn destroy(&self) {
-        self.dispatch(Event::Destroy);
-    }
-
-    pub(crate) fn set_presence(&self, field: String, value: Option<String>) {
-        self.dispatch(Event::Presence { field, value });
-    }
-
-    pub(crate) fn flush_edits(&self) {
-        self.dispatch(Event::Edited);
-    }
-
-    /// How things stand. Empty for a host that calls back into here in the middle of one of its own
-    /// functions, which no browser does.
-    pub(crate) fn status(&self) -> Status {
-        match self.core.try_borrow() {
-            Ok(core) => core.status(self),
-            Err(_) => Status::default(),
-        }
-    }
-
-    pub(crate) fn entry(&self) -> &Entry {
-        &self.entry
-    }
-
-    pub(crate) fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    pub(crate) fn options(&self) -> &Options {
-        &self.options
-    }
-
-    pub(crate) fn listeners(&self) -> &Listeners {
+    pub(super) fn listeners(&self) -> &Listeners {
         &self.listeners
     }
 
+    /// Asks the room something. The answer is empty for a host that calls back into here in the middle
+    /// of one of its own functions, which no browser does.
+    pub(super) fn ask<T: Default>(&self, question: impl FnOnce(&Room, &Document) -> T) -> T {
+        let Ok(state) = self.state.try_borrow() else {
+            return T::default();
+        };
+        let answer = self
+            .entry
+            .read(|document| Ok(question(&state.room, document)));
+        answer.unwrap_or_default()
+    }
+}
+
+// The path of everything.
+impl Session {
+    /// Takes an event in, and works unless that goes on already.
+    pub(super) fn dispatch(&self, event: Event) {
+        if self.running.get() {
+            self.inbox.borrow_mut().push_back(event);
+            return;
+        }
+        self.unsettled.set(true);
+        self.work(|state| self.handle(state, event));
+        self.conclude();
+    }
+
+    /// Takes a message of a data channel in, which comes with every keystroke.
+    fn take(&self, link: LinkId, message: Incoming<'_>) {
+        if self.running.get() {
+            self.dispatch(match message {
+                Incoming::Binary(bytes) => Event::Binary(link, bytes.to_vec()),
+                Incoming::Text(text) => Event::Text(link, text.to_owned()),
+            });
+            return;
+        }
+        self.unsettled.set(true);
+        self.work(|state| self.feed(state, Input::Message { link, message }, clock::now()));
+        self.conclude();
+    }
+
+    /// Does a piece of work with the state borrowed, then all that waits in the inbox.
+    fn work(&self, act: impl FnOnce(&mut State)) {
+        self.running.set(true);
+        {
+            let mut state = self.state.borrow_mut();
+            act(&mut state);
+            loop {
+                let next = self.inbox.borrow_mut().pop_front();
+                let Some(event) = next else {
+                    break;
+                };
+                if !event.is_answer() {
+                    self.unsettled.set(true);
+                }
+                self.handle(&mut state, event);
+            }
+        }
+        self.running.set(false);
+    }
+
+    /// Hands an event from the inbox to the room.
+    #[inline(never)]
+    fn handle(&self, state: &mut State, event: Event) {
+        let now = clock::now();
+        match event {
+            Event::Input(input) => {
+                if matches!(input, Input::Timeout) {
+                    state.drivers.timer.disarm();
+                }
+                self.feed(state, input, now);
+            }
+            Event::Binary(link, bytes) => {
+                let message = Incoming::Binary(&bytes);
+                self.feed(state, Input::Message { link, message }, now);
+            }
+            Event::Text(link, text) => {
+                let message = Incoming::Text(&text);
+                self.feed(state, Input::Message { link, message }, now);
+            }
+            Event::Connect { urls, done } => self.begin_connect(state, urls, done, now),
+            Event::Destroy => {
+                state.destroyed = true;
+                self.feed(state, Input::Call(Call::Destroy), now);
+                state.drivers.transports.forget_all();
+                // The last status is told to nobody.
+                self.listeners.clear();
+            }
+            Event::AddTransport(object) => {
+                if let Some(id) = state.drivers.transports.add(object) {
+                    self.feed(state, Input::Call(Call::AddTransport(id)), now);
+                }
+            }
+            Event::RemoveTransport(object) => {
+                if let Some(id) = state.drivers.transports.find(&object) {
+                    self.feed(state, Input::Call(Call::RemoveTransport(id)), now);
+                    state.drivers.transports.forget(id);
+                }
+            }
+            Event::Merged(changes) => {
+                self.feed(state, Input::Edited, now);
+                news::queue_changes(changes, &self.entry, &self.listeners);
+            }
+            Event::Freed => self.feed(state, Input::Call(Call::Disconnect), now),
+        }
+    }
+
+    fn begin_connect(&self, state: &mut State, urls: Vec<String>, done: Deferred, now: Millis) {
+        if !self.entry.is_live() && !state.destroyed {
+            done.settle(Err(self.entry.dead()));
+            return;
+        }
+        let Some(page) = host::random_page() else {
+            done.settle(Err(NetworkError::NoRandom.into()));
+            return;
+        };
+        let call = state.promises.add(done);
+        let connect = Call::Connect { call, urls, page };
+        self.feed(state, Input::Call(connect), now);
+    }
+
+    /// Hands an input to the room, and carries out what it wants done. Every keystroke, of either side,
+    /// passes here: browsers compile by the function, again and better once it is in use, and the larger
+    /// it is the longer that takes from the typist.
+    #[inline(never)]
+    fn feed(&self, state: &mut State, input: Input<'_>, now: Millis) {
+        // The document is free: nothing that holds it calls out.
+        let before = self.entry.write(|document| {
+            let was_empty = document.is_empty();
+            state.room.handle(input, now, document);
+            Ok(was_empty)
+        });
+        if let Ok(was_empty) = before {
+            self.drain(state, now, was_empty);
+        }
+    }
+
+    /// Carries out what the room wants done. The changes of the text are told last, as one.
+    fn drain(&self, state: &mut State, now: Millis, was_empty: bool) {
+        let mut splices = Vec::new();
+        while let Some(output) = self.next_output(state, now) {
+            match output {
+                Output::Send {
+                    link,
+                    channel,
+                    message,
+                } => state.drivers.connections.send(link, channel, &message),
+                Output::Tell(News::Changed { splices: more }) if splices.is_empty() => {
+                    splices = more;
+                }
+                Output::Tell(News::Changed { splices: more }) => splices.extend(more),
+                output => self.carry_out(state, output),
+            }
+        }
+        if !splices.is_empty() {
+            // Many edits of a text that was empty are one insertion.
+            let changes = if was_empty && splices.len() > 1 {
+                let whole = self.entry.read(|document| Ok(whole_text(document)));
+                whole.unwrap_or_default()
+            } else {
+                news::changes_of(splices)
+            };
+            news::queue_changes(changes, &self.entry, &self.listeners);
+        }
+    }
+
+    fn next_output(&self, state: &mut State, now: Millis) -> Option<Output> {
+        let next = |document: &mut _| Ok(state.room.poll_output(now, document));
+        self.entry.write(next).ok().flatten()
+    }
+
+    /// Carries out what does not come with every keystroke.
+    #[inline(never)]
+    fn carry_out(&self, state: &mut State, output: Output) {
+        match output {
+            Output::Tell(News::ConnectEnded { call, result }) => {
+                let result = result.map_err(NetworkError::from);
+                state
+                    .promises
+                    .settle(call, result.map_err(BindingError::from));
+            }
+            Output::Tell(news) => news::queue(news, &self.listeners),
+            Output::KeepAlive(on) => {
+                self.keep_alive(on);
+                state.drivers.carry_out(output);
+            }
+            output => state.drivers.carry_out(output),
+        }
+    }
+
+    /// Calls the listeners, and has the room draw the consequences of what came.
+    fn conclude(&self) {
+        self.listeners.deliver();
+        // Who waits for a change of the text has it now; the rest may take longer.
+        while self.unsettled.replace(false) {
+            let now = clock::now();
+            self.work(|state| self.settle(state, now));
+            self.arm(now);
+            self.listeners.deliver();
+        }
+    }
+
+    fn settle(&self, state: &mut State, now: Millis) {
+        let settled = self.entry.write(|document| {
+            state.room.settle(now, document);
+            Ok(document.is_empty())
+        });
+        if let Ok(is_empty) = settled {
+            self.drain(state, now, is_empty);
+        }
+    }
+
+    /// Sees to it that the room is called again when it wants to be.
+    fn arm(&self, now: Millis) {
+        let mut state = self.state.borrow_mut();
+        if state.room.needs_settling() {
+            self.unsettled.set(true);
+        }
+        let wanted = state.room.next_timeout(now);
+        state.drivers.timer.arm(wanted, now);
+    }
+}
+
+impl Session {
     /// Keeps the session alive, or no longer, beyond what JavaScript holds.
-    pub(crate) fn set_live(&self, live: bool) {
+    fn keep_alive(&self, on: bool) {
         let Some(this) = self.this.upgrade() else {
             return;
         };
         LIVE.with_borrow_mut(|all| {
             all.retain(|known| !Rc::ptr_eq(known, &this));
-            if live {
+            if on {
                 all.push(Rc::clone(&this));
             }
         });
     }
 
-    /// What a browser object calls to tell this session something, for as long as the session is.
-    pub(crate) fn teller<T: 'static>(
-        &self,
-        event: impl Fn(T) -> Event + Clone + 'static,
-    ) -> impl Fn(T) + Clone + 'static {
-        let this = self.this.clone();
-        move |told| {
-            if let Some(session) = this.upgrade() {
-                session.dispatch(event(told));
-            }
-        }
-    }
-
-    /// What takes the binary messages of a connection, for as long as the session is. They come with
-    /// every keystroke, and go past the inbox where nothing waits there.
-    pub(crate) fn taker(&self, link: LinkId) -> impl Fn(&[u8]) + Clone + 'static {
-        let this = self.this.clone();
-        move |bytes| {
-            let Some(session) = this.upgrade() else {
-                return;
-            };
-            if session.running.get() {
-                let bytes = bytes.to_vec();
-                session.dispatch(Event::Bytes { link, bytes });
-                return;
-            }
-            session.unsettled.set(true);
-            session.work(|core| core.on_bytes(&session, link, bytes));
-            session.conclude();
-        }
-    }
-
-    /// What has a function called when nothing is borrowed, after what waits to be called already.
-    pub(crate) fn later(&self) -> impl Fn(Box<dyn FnOnce()>) + 'static {
-        let this = self.this.clone();
-        move |call| {
-            if let Some(session) = this.upgrade() {
-                session.listeners.queue_call(call);
-            }
-        }
-    }
-
-    /// Takes an event in, and works unless that is going on already.
-    pub(crate) fn dispatch(&self, event: Event) {
-        self.inbox.borrow_mut().push_back(event);
-        if self.running.get() {
-            return;
-        }
-        self.work(|_| {});
-        self.conclude();
-    }
-
-    /// Calls who is to hear of what was done, and draws the consequences for the whole.
-    fn conclude(&self) {
-        self.listeners.deliver();
-        // Who waits for a change of the text has it now; the rest may take longer.
-        while self.unsettled.replace(false) {
-            self.work(|core| core.settle(self));
-            self.listeners.deliver();
-        }
-    }
-
-    /// Has what is edited from now on go out after this task, and whoever is to hear of something called.
+    /// Has what is edited from now on go out after this task, and queued calls made.
     fn plan_flush(&self) {
         self.flush_planned.set(true);
         let this = self.this.clone();
@@ -324,30 +390,12 @@ impl Session {
             if let Some(session) = this.upgrade() {
                 session.flush_planned.set(false);
                 if session.edited_since.replace(false) {
-                    session.dispatch(Event::Edited);
+                    session.flush_edits();
                 } else {
                     session.conclude();
                 }
             }
         });
-    }
-
-    /// Does a piece of work with the state borrowed, and all that waits.
-    fn work(&self, act: impl FnOnce(&mut Core)) {
-        self.running.set(true);
-        {
-            let mut core = self.core.borrow_mut();
-            act(&mut core);
-            loop {
-                let next = self.inbox.borrow_mut().pop_front();
-                let Some(event) = next else {
-                    break;
-                };
-                core.handle(self, event);
-                self.unsettled.set(true);
-            }
-        }
-        self.running.set(false);
     }
 }
 
@@ -359,8 +407,8 @@ impl Watcher for Session {
             self.edited_since.set(true);
             return;
         }
-        let now = now();
-        let is_close = |sent: u64| now.saturating_sub(sent) < CLOSE_MILLIS;
+        let now = clock::now();
+        let is_close = |sent: Millis| now.saturating_sub(sent) < CLOSE_MILLIS;
         if self.running.get() || self.sent_at.get().is_some_and(is_close) {
             self.edited_since.set(true);
             self.plan_flush();
@@ -368,10 +416,14 @@ impl Watcher for Session {
         }
         self.sent_at.set(Some(now));
         self.unsettled.set(true);
-        self.work(|core| core.local_edit(self, now));
+        self.work(|state| self.feed(state, Input::Edited, now));
         // The browser sends in a thread of its own, which may wait for this one to have done: what
         // need not follow now is left to whatever comes next, at the latest to the timer.
-        if !self.core.borrow().is_quiet(self) {
+        let state = self.state.borrow();
+        let armed = state.drivers.timer.armed();
+        let can_wait = state.room.is_quiet(armed) && self.listeners.is_idle();
+        drop(state);
+        if !can_wait {
             self.plan_flush();
         }
     }
@@ -385,7 +437,48 @@ impl Watcher for Session {
     }
 }
 
-/// The error as JavaScript gets it.
-pub(crate) fn thrown(error: NetworkError) -> JsValue {
-    BindingError::from(error).into()
+impl State {
+    fn new(this: &Weak<Session>, agent: AgentId, secret: &str, options: Options) -> State {
+        let session = || this.clone();
+        let tell: Tell = Rc::new({
+            let session = session();
+            move |input| {
+                if let Some(session) = session.upgrade() {
+                    session.dispatch(Event::Input(input));
+                }
+            }
+        });
+        let take: Take = Rc::new({
+            let session = session();
+            move |link, message| {
+                if let Some(session) = session.upgrade() {
+                    session.take(link, message);
+                }
+            }
+        });
+        let later = {
+            let session = session();
+            move |call| {
+                if let Some(session) = session.upgrade() {
+                    session.listeners.queue_call(call);
+                }
+            }
+        };
+        let drivers = Drivers::new(&agent, &options, &tell, take, later);
+        let room_options = RoomOptions {
+            room: options.room,
+            servers: options.signaling,
+            links: options.links,
+            has_key: options.key.is_some(),
+            token: options.token,
+            session_secret: SessionSecret::parse(secret).ok(),
+            ..RoomOptions::new(agent, drivers::host())
+        };
+        State {
+            room: Room::new(room_options, Box::new(host::random_fraction)),
+            drivers,
+            promises: Promises::default(),
+            destroyed: false,
+        }
+    }
 }

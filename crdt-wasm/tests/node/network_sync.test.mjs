@@ -77,10 +77,11 @@ test('bad arguments are typed errors', async () => {
   assert.equal(make(doc.handle, 'alice', { links: 'relay' }), 'bad_argument');
   assert.equal(make(doc.handle, 'alice', { links: ['pigeon'] }), 'bad_argument');
   assert.equal(make(doc.handle, 'alice', { key: 5 }), 'bad_argument');
+  assert.equal(make(doc.handle, 'alice', { key: 'x'.repeat(21) }), 'weak_key');
   assert.equal(make(doc.handle, 'alice', { token: {} }), 'bad_argument');
   const sync = new NetworkSync(doc.handle, 'alice', {
     links: ['webrtc'],
-    key: 'a secret',
+    key: 'a secret of 22 letters, or more',
     token: 'a token',
     iceServers: [{ urls: 'stun:stun.example.org' }, { urls: ['turn:turn.example.org'] }],
   });

@@ -158,9 +158,9 @@ test('what a signaling server says wrong is told, and the connection lives', () 
 test('a relay that changes messages, or a peer with another key, is told and costs nothing else', async () => {
   const url = 'ws://relay.example';
   const options = (key) => ({ links: ['relay'], room: 'keys', key });
-  const a = new Replica('alice', options('the key of the room'));
-  const b = new Replica('bob', options('the key of the room'));
-  const c = new Replica('carol', options('another key'));
+  const a = new Replica('alice', options('the key of the room, all of it'));
+  const b = new Replica('bob', options('the key of the room, all of it'));
+  const c = new Replica('carol', options('another key, and as long as that'));
   try {
     await a.sync.connect(url);
     await b.sync.connect(url);
@@ -180,7 +180,7 @@ test('a relay that changes messages, or a peer with another key, is told and cos
 });
 
 test('a peer that leaves without a word is let go when its server says so', () =>
-  withReplicas(['alice', 'bob'], { links: ['relay'], room: 'x', key: 'sixteen random bytes' }, async (a, b) => {
+  withReplicas(['alice', 'bob'], { links: ['relay'], room: 'x', key: 'a key of 22 characters' }, async (a, b) => {
     const url = 'ws://abrupt.example';
     await Promise.all([a.sync.connect(url), b.sync.connect(url)]);
     b.sync.setPresence('name', 'Bob');

@@ -13,7 +13,7 @@ function addresses(n) {
 }
 
 const LOCAL = { links: ['broadcast'], room: 'servers' };
-const RELAYED = { links: ['relay'], room: 'servers', key: 'sixteen random bytes' };
+const RELAYED = { links: ['relay'], room: 'servers', key: 'a key of 22 characters' };
 
 /** What is said of a server that was there: it was lost, or since then could not be reached again. */
 const AWAY = ['signaling_lost', 'signaling_unreachable'];

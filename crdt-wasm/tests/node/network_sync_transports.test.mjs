@@ -7,7 +7,7 @@ import { crdt } from './package.mjs';
 import { Replica, cable, pause, until, withReplicas } from './replica.mjs';
 
 const URL = 'ws://localhost:1';
-const KEY = 'sixteen random bytes';
+const KEY = 'a key of 22 characters';
 
 /** A channel with a port for each end, as a user's own transport. */
 function messagePorts() {

@@ -72,6 +72,10 @@ const KNOWN: Partial<Record<CrdtErrorCode | NoticeCode, Words>> = {
     "Too many connections",
     "This browser cannot open more. Close other tabs of this room.",
   ],
+  wrong_key: [
+    "Someone here has another link to this room",
+    "The two links differ in the part behind the #, so you two are not connected. Open the room by the same link, copied as a whole.",
+  ],
   agent_in_use: [
     "Someone else edits as if they were you",
     "Edits may get lost. Copy what you need, and reload this page.",

@@ -1,6 +1,6 @@
-//! What stands in `crossing.js`: what crosses to and from JavaScript with every keystroke.
+//! The calls to and from JavaScript that every keystroke makes; their other side is `bridge.js`.
 //!
-//! `unsafe` here is nothing but the claim that no two functions are exported under one name.
+//! `unsafe` here claims only that no two functions are exported under one name.
 #![allow(unsafe_code)]
 
 use std::cell::RefCell;
@@ -13,9 +13,9 @@ use web_sys::RtcDataChannel;
 
 use crate::edit::TextChange;
 
-#[wasm_bindgen(module = "/src/net/crossing.js")]
+#[wasm_bindgen(module = "/src/net/bridge.js")]
 extern "C" {
-    fn attach(exports: &JsValue, tray_length: usize);
+    fn attach(exports: &JsValue, scratch_length: usize);
 
     fn receiver(
         port: usize,
@@ -27,10 +27,10 @@ extern "C" {
     #[wasm_bindgen(js_name = sendShort)]
     fn send_short(channel: &RtcDataChannel, length: i32) -> i32;
 
-    #[wasm_bindgen(js_name = whyNot)]
-    fn why_not() -> JsValue;
+    #[wasm_bindgen(js_name = sendError)]
+    fn send_error() -> JsValue;
 
-    /// Calls who listens. What is thrown there is shown as the browser shows any uncaught error.
+    /// Calls a listener. What it throws is shown as the browser shows any uncaught error.
     pub(super) fn call(listener: &Function, payload: &JsValue);
 
     #[wasm_bindgen(js_name = tellCharacter)]
@@ -46,40 +46,40 @@ extern "C" {
     pub(super) fn now() -> f64;
 }
 
-/// How long a message is that lies on the tray as it crosses, at most, in bytes.
-const SHORT: usize = 64;
+/// The length of the scratch buffer in bytes. Longer messages cross in buffers of their own.
+const SCRATCH: usize = 64;
 
 /// What takes the binary messages of a channel.
 type Take = Rc<dyn Fn(&[u8])>;
 
 thread_local! {
-    /// Where a short message lies as it crosses, either way.
-    static TRAY: RefCell<[u8; SHORT]> = const { RefCell::new([0; SHORT]) };
+    /// Holds a short message as it crosses, in either direction.
+    static BUFFER: RefCell<[u8; SCRATCH]> = const { RefCell::new([0; SCRATCH]) };
     static PORTS: RefCell<Vec<Option<Take>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// To be called once, before all else here.
+/// To be called once, before everything else here.
 pub(super) fn open() {
-    attach(&wasm_bindgen::exports(), SHORT);
+    attach(&wasm_bindgen::exports(), SCRATCH);
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn crdt_tray() -> *mut u8 {
-    TRAY.with_borrow_mut(|tray| tray.as_mut_ptr())
+extern "C" fn crdt_scratch() -> *mut u8 {
+    BUFFER.with_borrow_mut(|buffer| buffer.as_mut_ptr())
 }
 
-/// A message of so many bytes lies on the tray, for this port.
+/// A message of this length is in the scratch buffer, for this port.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_received(port: usize, length: usize) {
-    // Who takes it may have others come and go.
-    let bytes = TRAY.with_borrow(|tray| *tray);
+    // What takes it may add and remove ports.
+    let bytes = BUFFER.with_borrow(|buffer| *buffer);
     let take = PORTS.with_borrow(|ports| ports.get(port).cloned().flatten());
     if let (Some(take), Some(bytes)) = (take, bytes.get(..length)) {
         take(bytes);
     }
 }
 
-/// Where the messages of one channel come in, for as long as it is kept.
+/// Takes in the messages of one channel, for as long as it is kept.
 pub(super) struct Port {
     number: usize,
     pub(super) receiver: Function,
@@ -123,21 +123,21 @@ impl Drop for Port {
 
 /// Sends bytes by a channel; fails with what it threw.
 pub(super) fn send_bytes(channel: &RtcDataChannel, bytes: &[u8]) -> Result<(), JsValue> {
-    let short = TRAY.with_borrow_mut(|tray| {
-        let short = tray.get_mut(..bytes.len());
+    let is_short = BUFFER.with_borrow_mut(|buffer| {
+        let short = buffer.get_mut(..bytes.len());
         short.map(|short| short.copy_from_slice(bytes)).is_some()
     });
-    if !short {
+    if !is_short {
         return channel.send_with_u8_array(bytes);
     }
     match send_short(channel, bytes.len() as i32) {
-        0 => Err(why_not()),
+        0 => Err(send_error()),
         _ => Ok(()),
     }
 }
 
-/// Has so many keystrokes cross, for nobody.
-pub(super) fn rehearse(times: u32) {
+/// Makes the calls of this many keystrokes, with stand-ins at the other end.
+pub(super) fn warm_up(times: u32) {
     let port = Port::new(
         |bytes| {
             black_box(bytes);
@@ -157,16 +157,16 @@ pub(super) fn rehearse(times: u32) {
     }
 }
 
-/// What became of a text, on its way to those who listen, as an array of `TextChange`.
-pub(super) struct Telling<'a> {
+/// The changes of a text on their way to listeners, as an array of `TextChange`.
+pub(super) struct ChangeList<'a> {
     changes: &'a [TextChange],
-    /// The array, where it is one for all.
+    /// The array, where all listeners get the same.
     list: Option<Array>,
 }
 
-impl Telling<'_> {
-    pub(super) fn of(changes: &[TextChange]) -> Telling<'_> {
-        Telling {
+impl ChangeList<'_> {
+    pub(super) fn new(changes: &[TextChange]) -> ChangeList<'_> {
+        ChangeList {
             changes,
             list: None,
         }
@@ -192,7 +192,7 @@ impl Telling<'_> {
     }
 }
 
-/// A text of one character or, negative, of none.
+/// The only character of a text or, for an empty text, -1.
 fn scalar_of(text: &str) -> Option<i32> {
     let mut chars = text.chars();
     let scalar = chars.next().map_or(-1, |char| u32::from(char) as i32);

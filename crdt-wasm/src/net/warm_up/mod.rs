@@ -1,33 +1,31 @@
-//! What a page does before anybody is there: it rehearses a connection, so that the first real one
-//! does not wait for the browser.
+//! The warm-up: runs what a connection runs through once while the page is idle, so that the first real
+//! one does not wait for the browser.
 //!
 //! A browser compiles a WebAssembly function when it is first called, so the first meeting of a page
 //! waits for that at every step. Once a function has been in use for a while, the browser compiles it a
 //! second time, better: it does so while a history comes, on a processor that has enough to do then, and
 //! the first keystrokes take longer until that is behind them.
 //!
-//! So a page that has just been opened and has nothing to do goes through it with documents of its own:
-//! two are [introduced](introduction) to each other, one [takes in](meeting) the history of the other,
-//! and both type; and what a keystroke runs through in JavaScript, and between that and WebAssembly, is
-//! put to use. Where the browser does not say when a page has nothing to do, nothing is rehearsed.
+//! So a page that was just opened and is idle has two rooms of its own [meet](meeting): one takes in the
+//! history of the other, and both type. What a keystroke runs through in JavaScript, and between that and
+//! WebAssembly, is run as well. Where the browser does not say when a page is idle, nothing is.
 
-mod introduction;
 mod meeting;
 
 use std::hint::black_box;
 
 use crdt_core::Document;
+use crdt_room::News;
 use js_sys::{Function, Reflect};
-use signaling_protocol::PeerList;
 use wasm_bindgen::prelude::*;
 
 use self::meeting::Meeting;
-use super::crossing;
-use super::pump::changes_of;
-use crate::object::plain;
+use super::bridge;
+use super::listeners::Listeners;
+use super::news;
 use crate::registry;
 
-/// Of how long a piece is done at once, in milliseconds: who comes meanwhile waits so long.
+/// How long a piece of it takes, in milliseconds: whoever comes meanwhile waits that long.
 const PIECE_MILLIS: f64 = 4.0;
 
 /// In all meetings together, Chromium compiles again what takes a history in, after so many edits of
@@ -46,60 +44,51 @@ extern "C" {
 /// When the module was loaded.
 #[wasm_bindgen(start)]
 fn loaded() {
-    crossing::open();
-    go_on(Rehearsal {
-        introduced: false,
+    bridge::open();
+    go_on(WarmUp {
         meetings: MEETINGS,
         meeting: None,
     });
 }
 
-/// Takes up a rehearsal whenever the browser has nothing to do, until it is over.
-fn go_on(mut rehearsal: Rehearsal) {
+/// Goes on with the warm-up whenever the browser is idle, until it is over.
+fn go_on(mut warm_up: WarmUp) {
     when_idle(move || {
-        let begun = crossing::now();
-        while rehearsal.step() {
-            if crossing::now() - begun > PIECE_MILLIS {
-                go_on(rehearsal);
+        let begun = bridge::now();
+        while warm_up.step() {
+            if bridge::now() - begun > PIECE_MILLIS {
+                go_on(warm_up);
                 return;
             }
         }
     });
 }
 
-/// Does something when the browser has nothing to do, if it is one that says when that is.
+/// Does something when the browser is idle, if it is one that says when that is.
 fn when_idle(act: impl FnOnce() + 'static) {
     let wait = Reflect::get(&js_sys::global(), &"requestIdleCallback".into());
     if let Some(wait) = wait.ok().and_then(|wait| wait.dyn_into::<Function>().ok()) {
-        // One who refuses to wait is one more who does not rehearse.
+        // A browser that refuses to wait is one more without a warm-up.
         let _ = wait.call1(&JsValue::UNDEFINED, &Closure::once_into_js(act));
     }
 }
 
-struct Rehearsal {
-    introduced: bool,
+struct WarmUp {
     /// How many meetings are still to come.
     meetings: usize,
     meeting: Option<Meeting>,
 }
 
-impl Rehearsal {
+impl WarmUp {
     /// Goes on a little; returns whether there is more to do.
     fn step(&mut self) -> bool {
-        if !self.introduced {
-            self.introduced = true;
-            let take = |list: &PeerList| drop(black_box(plain(&list.ice_servers)));
-            // What fails here fails in earnest as well, and is told of then.
-            let _ = introduction::introduce(&take);
-            return true;
-        }
         if let Some(meeting) = &mut self.meeting {
-            let tell = |splices| drop(black_box(changes_of(splices)));
+            // What fails here fails in earnest as well, and is told of then.
             if !matches!(meeting.step(&tell), Ok(true)) {
                 self.meeting = None;
                 allocate();
                 type_by_page();
-                crossing::rehearse(KEYSTROKES);
+                bridge::warm_up(KEYSTROKES);
             }
             return true;
         }
@@ -109,6 +98,14 @@ impl Rehearsal {
         self.meetings -= 1;
         self.meeting = Meeting::new();
         true
+    }
+}
+
+/// Tells news to nobody.
+fn tell(news: News) {
+    match news {
+        News::Changed { splices } => drop(black_box(news::changes_of(splices))),
+        other => news::queue(other, &Listeners::default()),
     }
 }
 

@@ -1,38 +1,37 @@
-// What crosses with every keystroke between the browser and the module. After the pause before it,
-// each call from one to the other takes longer than the merge: so there is one for each thing to be
-// done, it does nothing that the next lines do not say, and a short message is copied byte by byte,
-// which costs less than to ask the browser for a view of it.
+// The calls between the browser and the module that every keystroke makes. After the pause before a
+// keystroke, each of them takes longer than the merge: so there is one for each thing to be done, and
+// a short message is copied byte by byte, which costs less than to ask the browser for a view of it.
 
-/** The functions of the module. */
+/** The exported functions of the module. */
 let wasm;
 /** Its memory. */
 let memory = new Uint8Array();
 /**
- * Where its tray is, how many bytes that takes, and what lies there, by its length. A message that it
- * takes is short: it lies there as it crosses.
+ * The scratch buffer of the module: where it is, its length in bytes, and views of its first bytes, by
+ * their number. A short message is in it on its way, in both directions.
  */
-let tray = 0;
-let short = 0;
-let lying = [];
+let scratch = 0;
+let scratchLength = 0;
+let views = [];
 
-/** Called by the module when it runs. */
-export function attach(exports, trayLength) {
+/** Called by the module when it is loaded. */
+export function attach(exports, length) {
   wasm = exports;
-  tray = wasm.crdt_tray() >>> 0;
-  short = trayLength;
+  scratch = wasm.crdt_scratch() >>> 0;
+  scratchLength = length;
 }
 
 /** Memory that has grown is another buffer. */
 function refresh() {
   if (memory.length > 0) return;
   memory = new Uint8Array(wasm.memory.buffer);
-  const lengths = Array.from({ length: short + 1 }, (_, length) => length);
-  lying = lengths.map((length) => memory.subarray(tray, tray + length));
+  const lengths = Array.from({ length: scratchLength + 1 }, (_, length) => length);
+  views = lengths.map((length) => memory.subarray(scratch, scratch + length));
 }
 
 /**
- * What hears the messages of a channel. Short ones it puts on the tray, for the channel's port,
- * others it hands to one of the two functions.
+ * The listener for the messages of a channel. Short ones go into the scratch buffer, for the channel's
+ * port, others to one of the two functions.
  */
 export function receiver(port, takeBytes, takeText) {
   return ({ data }) => {
@@ -42,23 +41,23 @@ export function receiver(port, takeBytes, takeText) {
     }
     const bytes = new Uint8Array(data);
     const { length } = bytes;
-    if (length > short) {
+    if (length > scratchLength) {
       takeBytes(bytes);
       return;
     }
     refresh();
-    for (let at = 0; at < length; at++) memory[tray + at] = bytes[at];
+    for (let at = 0; at < length; at++) memory[scratch + at] = bytes[at];
     wasm.crdt_received(port, length);
   };
 }
 
 let thrown;
 
-/** Sends what lies on the tray. Returns 1 if the channel took it; `whyNot` has what it threw. */
+/** Sends the first bytes of the scratch buffer. Returns 1 if the channel took them; `sendError` has what it threw. */
 export function sendShort(channel, length) {
   refresh();
   try {
-    channel.send(lying[length]);
+    channel.send(views[length]);
     return 1;
   } catch (error) {
     thrown = error;
@@ -66,11 +65,11 @@ export function sendShort(channel, length) {
   }
 }
 
-export function whyNot() {
+export function sendError() {
   return thrown;
 }
 
-/** Calls who listens. What is thrown there is shown as the browser shows any uncaught error. */
+/** Calls a listener. What it throws is shown as the browser shows any uncaught error. */
 export function call(listener, payload) {
   try {
     listener(payload);
@@ -79,13 +78,13 @@ export function call(listener, payload) {
   }
 }
 
-/** What stands in at a rehearsal for a channel, a message of it, and who listens. */
+/** Stand-ins for a channel, a message of it, and a listener, for the warm-up. */
 export function standIns() {
   const message = new MessageEvent("message", { data: new ArrayBuffer(5) });
   return [{ send() {} }, message, () => {}];
 }
 
-/** Tells who listens of one replacement, by one character or, where that is negative, by none. */
+/** Tells a listener of one replacement, by one character or, where that is negative, by none. */
 export function tellCharacter(listener, position, deleted, scalar) {
   const inserted = scalar < 0 ? "" : String.fromCodePoint(scalar);
   call(listener, [{ position: position >>> 0, deleted: deleted >>> 0, inserted }]);
@@ -101,14 +100,14 @@ function report(error) {
     if (typeof reportError === "function") reportError(error);
     else console.error(error);
   } catch {
-    // A page may have put something of its own in their place. Nothing may be thrown into the module.
+    // A page may have replaced both. Nothing may be thrown into the module.
   }
 }
 
 /** A clock that never goes back, where the host has one. */
 const clock = globalThis.performance ?? Date;
 
-/** What it says, in milliseconds. */
+/** Its time in milliseconds. */
 export function now() {
   return clock.now();
 }
