@@ -7,8 +7,8 @@ use crate::error::{AgentNameError, EditError, EncodeError, LoadError, MergeError
 use crate::history::History;
 use crate::history::Savepoint;
 use crate::merge::{
-    Batch, Cover, MergeLimits, Pending, PendingLimits, Tell, append_keystroke, make_edits, take_in,
-    telling,
+    Batch, Cover, Limits, MergeLimits, Pending, PendingLimits, Tell, append_keystroke, make_edits,
+    take_in, telling,
 };
 use crate::op_log::{Kind, Run};
 use crate::rope::{Rope, Unit};
@@ -17,6 +17,9 @@ use crate::splice::Splice;
 use crate::store::Store;
 use crate::version::{EventId, Frontier, Lv, MAX_CHARS, VersionSummary, check_agent_name};
 use crate::walker::{CharIndex, Transformed, WalkError, Walker};
+
+/// The most events that a report names as missing: it is made at every keystroke.
+const MOST_MISSING: usize = 64;
 
 /// What became of merged events. All counts are in events: inserted or deleted chars.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,7 +30,7 @@ pub struct MergeReport {
     pub duplicate: usize,
     /// Held back in all, because events they depend on have not arrived.
     pub pending: usize,
-    /// The events that those wait for.
+    /// The events that those wait for, sorted; the first 64 of them. [`Document::missing`] has all.
     pub missing: Vec<EventId>,
     /// Let go: held back too long, or found to be invalid when their turn came.
     pub dropped: usize,
@@ -45,8 +48,7 @@ pub struct Document {
     rope: Rope,
     walker: Walker,
     pending: Pending,
-    pending_limits: PendingLimits,
-    merge_limits: MergeLimits,
+    limits: Limits,
     transformed: Vec<Transformed>,
     /// The place of every char, for who asks for anchors, older versions, authors or undo.
     chars: Option<Box<CharIndex>>,
@@ -66,8 +68,7 @@ impl Document {
             rope: Rope::default(),
             walker: Walker::default(),
             pending: Pending::default(),
-            pending_limits: PendingLimits::default(),
-            merge_limits: MergeLimits::default(),
+            limits: Limits::default(),
             transformed: Vec::new(),
             chars: None,
         })
@@ -380,18 +381,18 @@ impl Document {
 
     /// The events that held-back events wait for, sorted.
     pub fn missing(&self) -> Vec<EventId> {
-        self.pending.missing()
+        self.pending.missing(usize::MAX)
     }
 
     /// Sets how much may be held back, and lets go of what is beyond. Returns how many events went.
     pub fn set_pending_limits(&mut self, limits: PendingLimits) -> usize {
-        self.pending_limits = limits;
-        self.pending.shrink(&self.pending_limits)
+        self.limits.pending = limits;
+        self.pending.shrink(&self.limits.pending)
     }
 
     /// Sets what one merge may bring. What is there already stays.
     pub fn set_merge_limits(&mut self, limits: MergeLimits) {
-        self.merge_limits = limits;
+        self.limits.merge = limits;
     }
 
     /// Gives back memory that only speeds up the next merge, and the next use of anchors, older
@@ -587,7 +588,7 @@ impl Document {
             .history
             .ready_mut()
             .filter(|_| self.pending.is_empty())?;
-        if history.len() as usize >= self.merge_limits.document_events {
+        if history.len() as usize >= self.limits.merge.document_events {
             return None;
         }
         let chars = self.rope.size().chars();
@@ -677,9 +678,8 @@ impl Document {
                 }
             }
         }
-        report.dropped += self.pending.shrink(&self.pending_limits);
         report.pending = self.pending.events();
-        report.missing = self.pending.missing();
+        report.missing = self.pending.missing(MOST_MISSING);
         Ok(report)
     }
 
@@ -696,7 +696,7 @@ impl Document {
         let chars = self.rope.size().chars();
         self.transformed.clear();
         let awaited = !self.pending.is_empty();
-        let taken = take_in(history, batch, awaited, &self.merge_limits);
+        let taken = take_in(history, batch, awaited, &self.limits);
         let unit = taken.and_then(|intake| {
             transform(
                 &mut self.walker,
@@ -713,8 +713,10 @@ impl Document {
                 return Err(error);
             }
         };
+        report.dropped += intake.dropped;
         for held in intake.waiting.drain() {
             self.pending.hold(held);
+            report.dropped += self.pending.shrink(&self.limits.pending);
         }
         for &(agent, seq, time) in &intake.times {
             history.times.add(agent, seq, time);

@@ -8,7 +8,7 @@ use crate::op_log::{Kind, Run};
 use crate::version::{EventId, MAX_CHARS};
 
 /// Decoded pieces. Agents are places in `names`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Batch {
     pub(crate) names: Vec<Arc<str>>,
     heads: Vec<Head>,
@@ -19,7 +19,7 @@ pub(crate) struct Batch {
 }
 
 /// What the positions of a piece count from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Origin {
     /// The start of the text.
     Start,
@@ -27,7 +27,7 @@ pub(crate) enum Origin {
     EventBefore,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Head {
     agent: u32,
     seq: u32,
@@ -104,14 +104,27 @@ impl Batch {
         })
     }
 
-    /// Bytes of memory that holding it takes, about.
+    /// Bytes of memory that its lists take, with what an allocator adds, and the names, which others may
+    /// hold as well.
     pub(crate) fn memory(&self) -> usize {
-        size_of::<Batch>()
-            + self.names.iter().map(|name| 32 + name.len()).sum::<usize>()
-            + self.heads.len() * size_of::<Head>()
-            + self.parents.len() * size_of::<(u32, u32)>()
-            + self.runs.len() * size_of::<Run>()
-            + self.text.len()
+        const ALLOCATED: usize = 16;
+        let names = self.names.iter().map(|name| 2 * ALLOCATED + name.len());
+        5 * ALLOCATED
+            + names.sum::<usize>()
+            + self.names.capacity() * size_of::<Arc<str>>()
+            + self.heads.capacity() * size_of::<Head>()
+            + self.parents.capacity() * size_of::<(u32, u32)>()
+            + self.runs.capacity() * size_of::<Run>()
+            + self.text.capacity()
+    }
+
+    /// Gives back what its lists have room for beyond what they hold.
+    fn shrink(&mut self) {
+        self.names.shrink_to_fit();
+        self.heads.shrink_to_fit();
+        self.parents.shrink_to_fit();
+        self.runs.shrink_to_fit();
+        self.text.shrink_to_fit();
     }
 }
 
@@ -206,6 +219,7 @@ impl<'a> Piece<'a> {
         }
         batch.push(mark, (0, self.seq + from, len), self.origin);
         batch.set_time(self.time.filter(|_| from == 0));
+        batch.shrink();
         batch
     }
 

@@ -24,6 +24,13 @@ use crate::history::History;
 use crate::sorting::sort;
 use crate::version::{Lv, MAX_AGENTS, MAX_EVENTS, check_agent_name};
 
+/// What a document takes in.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Limits {
+    pub(crate) merge: MergeLimits,
+    pub(crate) pending: PendingLimits,
+}
+
 /// What became of the pieces of one unit.
 #[derive(Debug, Default)]
 pub(crate) struct Intake {
@@ -33,6 +40,8 @@ pub(crate) struct Intake {
     pub(crate) duplicate: usize,
     /// Pieces whose parents are not known.
     pub(crate) waiting: Pending,
+    /// Events of pieces that were let go, because too much waits.
+    pub(crate) dropped: usize,
     /// The runs of events that were appended, as far as somebody may wait for them: agent, first
     /// seq, length.
     pub(crate) appended: Vec<(Arc<str>, u32, u32)>,
@@ -40,7 +49,7 @@ pub(crate) struct Intake {
     pub(crate) times: Vec<(AgentIdx, u32, u64)>,
     /// Whether events that were held back before may wait for the ones that come in now.
     awaited: bool,
-    limits: MergeLimits,
+    limits: Limits,
     /// The parents of the piece at hand.
     parents: Vec<Lv>,
     /// Scratch memory of walks over the graph.
@@ -56,12 +65,12 @@ pub(crate) fn take_in(
     history: &mut History,
     batch: &Batch,
     awaited: bool,
-    limits: &MergeLimits,
+    limits: &Limits,
 ) -> Result<Intake, MergeError> {
-    if batch.events() > limits.message_events as u64 {
+    if batch.events() > limits.merge.message_events as u64 {
         return Err(MergeError::TooLarge {
             what: "the events of one message",
-            limit: limits.message_events,
+            limit: limits.merge.message_events,
         });
     }
     let mut intake = Intake {
@@ -211,6 +220,7 @@ fn hold(piece: Piece<'_>, (from, len): (u32, u32), (name, seq): (u32, u32), inta
         parent: (piece.names[name as usize].clone(), seq),
         len,
     });
+    intake.dropped += intake.waiting.shrink(&intake.limits.pending);
 }
 
 /// What can be said of a piece by itself.
@@ -387,7 +397,11 @@ fn append(
             seq: id.seq,
         });
     }
-    let limit = intake.limits.document_events.min(MAX_EVENTS as usize - 1);
+    let limit = intake
+        .limits
+        .merge
+        .document_events
+        .min(MAX_EVENTS as usize - 1);
     if u64::from(history.graph.len()) + u64::from(len) > limit as u64 {
         return Err(MergeError::TooLarge {
             what: "the number of events",

@@ -1,5 +1,8 @@
 //! Events whose parents have not arrived yet, held back in a bounded buffer.
 
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::BuildHasher;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -30,7 +33,7 @@ impl Default for PendingLimits {
 type Ticket = u64;
 
 /// A piece that is held back, as a batch of its own, and the event that it waits for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Held {
     pub(crate) piece: Batch,
     pub(crate) parent: (Arc<str>, u32),
@@ -38,11 +41,27 @@ pub(crate) struct Held {
     pub(crate) len: u32,
 }
 
+impl Held {
+    /// Bytes of memory that holding it takes, with its entries in the tables of [`Pending`].
+    fn memory(&self) -> usize {
+        // Hash tables and B-trees are less than half full at worst, just after they have grown.
+        const ENTRIES: usize = 3
+            * (size_of::<(Ticket, Held)>()
+                + size_of::<(u64, Ticket)>()
+                + size_of::<((Arc<str>, u32), VecDeque<Ticket>)>());
+        const TICKETS: usize = size_of::<[Ticket; 8]>();
+        ENTRIES + TICKETS + self.piece.memory()
+    }
+}
+
 /// Pieces, each under one parent that it waits for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pending {
     pieces: Map<Ticket, Held>,
-    waiting: Map<(Arc<str>, u32), Vec<Ticket>>,
+    /// By what they wait for, oldest first.
+    waiting: BTreeMap<(Arc<str>, u32), VecDeque<Ticket>>,
+    /// The hash of each piece, to find one that comes again.
+    seen: Map<u64, Ticket>,
     /// No piece that is held has a ticket before this one.
     oldest: Ticket,
     next: Ticket,
@@ -60,25 +79,28 @@ impl Pending {
         self.pieces.is_empty()
     }
 
-    /// The events that are waited for.
-    pub(crate) fn missing(&self) -> Vec<EventId> {
-        let parents = self.waiting.keys();
-        let mut missing: Vec<EventId> = parents
+    /// The first `most` of the events that are waited for, sorted. O(most).
+    pub(crate) fn missing(&self, most: usize) -> Vec<EventId> {
+        let parents = self.waiting.keys().take(most);
+        parents
             .map(|(agent, seq)| EventId::new(&**agent, *seq))
-            .collect();
-        sort(&mut missing);
-        missing
+            .collect()
     }
 
-    /// Holds a piece back until its parent arrives. The same piece is held once.
+    /// Holds a piece back until its parent arrives. The same piece is held once. O(log n) and the
+    /// piece.
     pub(crate) fn hold(&mut self, held: Held) {
-        let tickets = self.waiting.entry(held.parent.clone()).or_default();
-        if tickets.iter().any(|t| self.pieces.get(t) == Some(&held)) {
-            return;
+        let hash = self.seen.hasher().hash_one(&held);
+        match self.seen.get(&hash) {
+            Some(ticket) if self.pieces.get(ticket) == Some(&held) => return,
+            // Another one with that hash is held, and found again; this one is not.
+            Some(_) => {}
+            None => drop(self.seen.insert(hash, self.next)),
         }
-        tickets.push(self.next);
+        let tickets = self.waiting.entry(held.parent.clone()).or_default();
+        tickets.push_back(self.next);
         self.events += held.len as usize;
-        self.bytes += held.piece.memory();
+        self.bytes += held.memory();
         self.pieces.insert(self.next, held);
         self.next += 1;
     }
@@ -90,41 +112,47 @@ impl Pending {
             if self.oldest == self.next {
                 break;
             }
-            self.take(self.oldest);
+            self.let_go(self.oldest);
             self.oldest += 1;
         }
         before - self.events
     }
 
+    /// Lets the oldest of all go, if it is still held.
+    fn let_go(&mut self, ticket: Ticket) {
+        let Some(held) = self.take(ticket) else {
+            return;
+        };
+        // It is the oldest of those that wait for the same event, too.
+        if let Entry::Occupied(mut tickets) = self.waiting.entry(held.parent) {
+            tickets.get_mut().pop_front();
+            if tickets.get().is_empty() {
+                tickets.remove();
+            }
+        }
+    }
+
+    /// Takes a piece out of everything but the list of those that wait for the same event.
     fn take(&mut self, ticket: Ticket) -> Option<Held> {
         let held = self.pieces.remove(&ticket)?;
         self.events -= held.len as usize;
-        self.bytes -= held.piece.memory();
-        if let Some(tickets) = self.waiting.get_mut(&held.parent) {
-            tickets.retain(|&t| t != ticket);
-            if tickets.is_empty() {
-                self.waiting.remove(&held.parent);
-            }
+        self.bytes -= held.memory();
+        let hash = self.seen.hasher().hash_one(&held);
+        if self.seen.get(&hash) == Some(&ticket) {
+            self.seen.remove(&hash);
         }
         Some(held)
     }
 
     /// Takes out the pieces that wait for one of the events `range` of `agent`, oldest first.
-    pub(crate) fn wake(&mut self, agent: &str, range: Range<u32>) -> Vec<Held> {
+    /// O(log n) and what they are.
+    pub(crate) fn wake(&mut self, agent: &Arc<str>, range: Range<u32>) -> Vec<Held> {
+        let key = |seq| (agent.clone(), seq);
+        let woken = self.waiting.range(key(range.start)..key(range.end));
+        let woken: Vec<(Arc<str>, u32)> = woken.map(|(parent, _)| parent.clone()).collect();
         let mut tickets: Vec<Ticket> = Vec::new();
-        // Gone through is what is less: the events, or what waits.
-        if range.len() < self.waiting.len() {
-            let mut parent = (Arc::from(agent), 0);
-            for seq in range {
-                parent.1 = seq;
-                tickets.extend(self.waiting.get(&parent).into_iter().flatten());
-            }
-        } else {
-            for ((name, seq), waiting) in &self.waiting {
-                if range.contains(seq) && **name == *agent {
-                    tickets.extend(waiting);
-                }
-            }
+        for parent in woken {
+            tickets.extend(self.waiting.remove(&parent).into_iter().flatten());
         }
         sort(&mut tickets);
         tickets
@@ -177,14 +205,14 @@ mod tests {
             1
         );
         assert_eq!(
-            pending.missing(),
+            pending.missing(9),
             [1, 2, 3].map(|seq| EventId::new("b", seq))
         );
-        assert_eq!(pending.wake("a", 0..9), []);
-        assert_eq!(pending.wake("b", 2..3), [held(2)]);
+        assert_eq!(pending.wake(&"a".into(), 0..9), []);
+        assert_eq!(pending.wake(&"b".into(), 2..3), [held(2)]);
         pending.hold(held(2));
-        assert_eq!(pending.wake("b", 0..3), [held(1), held(2)]);
-        assert_eq!(pending.wake("b", 0..3), []);
+        assert_eq!(pending.wake(&"b".into(), 0..3), [held(1), held(2)]);
+        assert_eq!(pending.wake(&"b".into(), 0..3), []);
         assert_eq!(pending.drain().collect::<Vec<_>>(), [held(3)]);
         assert!(pending.is_empty() && pending.events() == 0 && pending.bytes == 0);
     }

@@ -3,7 +3,7 @@
 use crate::version::MAX_CHARS;
 
 /// What the events of a run do. The `k`th event of a run at `pos`, `len` events long:
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     /// inserts a char at `pos + k`;
     Insert,
@@ -19,7 +19,7 @@ pub(crate) const MAX_RUN: u32 = (1 << 30) - 1;
 /// A run of events with consecutive local versions. Positions and lengths are in chars.
 ///
 /// A single delete is a [`Kind::Delete`]; it may become the start of a run in either direction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Run {
     pub(crate) kind: Kind,
     pub(crate) pos: u32,

@@ -5,7 +5,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crdt_core::{Document, LoadLimits, Preset, SaveOptions, VersionSummary};
+use crdt_core::{Document, LoadLimits, PendingLimits, Preset, SaveOptions, VersionSummary};
 
 /// The system's allocator, with the bytes in use and the most that ever were.
 struct Counting {
@@ -114,5 +114,57 @@ fn deletes_of_all_of_a_long_text_take_memory_by_the_run() {
             measured(|| Document::load_verified("reader", &file, &LoadLimits::default()).unwrap());
         assert!(opened.is_empty());
         assert!(most < 64 * MIB, "opening took {most} bytes");
+    }
+}
+
+/// What waits for events that never come, all for one or each for another, takes no more than the limit
+/// while it is read, and after.
+#[test]
+fn what_is_held_back_takes_as_much_as_its_limit_says() {
+    let _alone = ALONE.lock().unwrap();
+    const COUNT: usize = 150_000;
+    let limit = PendingLimits::default().bytes;
+    for apart in [false, true] {
+        let mut sender = Vec::new();
+        let orphans: Vec<String> = (0..COUNT)
+            .map(|i| {
+                let parent = if apart { i } else { 0 };
+                format!(
+                    "{{\"agent\":\"m{i}\",\"seq\":0,\"parents\":[[\"never{parent}\",{}]],\"ops\":[[\"i\",{i},\"x\"]]}}",
+                    COUNT - 1
+                )
+            })
+            .collect();
+        for part in orphans.chunks(COUNT / 10) {
+            sender.push(operations(part));
+        }
+        drop(orphans);
+        let mut doc = Document::new("reader").unwrap();
+        let (dropped, most, kept) = measured(|| {
+            let mut dropped = 0;
+            for message in &sender {
+                let report = doc.merge_json(message).unwrap();
+                assert!(report.missing.len() <= 64);
+                dropped += report.dropped;
+            }
+            dropped
+        });
+        assert_eq!(doc.pending_events() + dropped, COUNT);
+        assert!(doc.pending_events() > 10_000, "{}", doc.pending_events());
+        assert!(kept <= limit, "{kept} bytes are kept");
+        // While it is read, a message and the pieces of it that wait come on top.
+        assert!(most <= 3 * limit, "it took {most} bytes");
+        // The same again is the same.
+        let last = sender.last().unwrap();
+        let pending = doc.pending_events();
+        let report = doc.merge_json(last).unwrap();
+        assert_eq!((report.pending, report.dropped), (pending, 0));
+        if !apart {
+            let mut parent = Document::new("never0").unwrap();
+            parent.insert(0, &"x".repeat(COUNT)).unwrap();
+            let parent = parent.encode_since(&VersionSummary::new()).unwrap();
+            let report = doc.merge_patch(&parent).unwrap();
+            assert_eq!((report.applied, report.pending), (pending + COUNT, 0));
+        }
     }
 }
