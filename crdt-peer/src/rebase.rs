@@ -87,7 +87,8 @@ mod tests {
         }
         assert!(document.event_count_of("peer.2") > 0);
         let mut copy = Document::new("copy").unwrap();
-        copy.merge_json(&document.operations_json().unwrap()).unwrap();
+        copy.merge_json(&document.operations_json().unwrap())
+            .unwrap();
         assert_eq!(copy.text(), document.text());
     }
 }

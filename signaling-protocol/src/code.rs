@@ -138,6 +138,8 @@ pub enum CloseCode {
     QuotaExceeded,
     /// The room's log cannot be written.
     StoreUnavailable,
+    /// A message did not come to its end in time.
+    MessageTimeout,
 }
 
 impl CloseCode {
@@ -157,6 +159,7 @@ impl CloseCode {
         CloseCode::Refused,
         CloseCode::QuotaExceeded,
         CloseCode::StoreUnavailable,
+        CloseCode::MessageTimeout,
     ];
 
     /// The number in the close frame.
@@ -177,6 +180,7 @@ impl CloseCode {
             CloseCode::Refused => 4006,
             CloseCode::QuotaExceeded => 4007,
             CloseCode::StoreUnavailable => 4008,
+            CloseCode::MessageTimeout => 4009,
         }
     }
 
@@ -198,6 +202,7 @@ impl CloseCode {
             CloseCode::Refused => "refused",
             CloseCode::QuotaExceeded => "quota_exceeded",
             CloseCode::StoreUnavailable => "store_unavailable",
+            CloseCode::MessageTimeout => "message_timeout",
         }
     }
 

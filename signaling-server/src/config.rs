@@ -76,6 +76,17 @@ pub struct Config {
           value_parser = clap::value_parser!(u64).range(1..))]
     pub stall_timeout_seconds: u64,
 
+    /// How long a message may take from its beginning to its end
+    #[arg(long, env = "MESSAGE_TIMEOUT_SECONDS", default_value_t = 60, value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub message_timeout_seconds: u64,
+
+    /// How many bytes of messages that have not come to their end all clients together may have sent,
+    /// small ones apart; one address may have a quarter
+    #[arg(long, env = "MAX_UNFINISHED_BYTES", default_value_t = 64 << 20, value_name = "BYTES",
+          value_parser = at_least_one)]
+    pub max_unfinished_bytes: usize,
+
     /// How many messages may wait for a client before it is dropped as too slow
     #[arg(long, env = "MAX_QUEUED_MESSAGES", default_value_t = 1024, value_name = "N",
           value_parser = at_least_one)]
@@ -273,6 +284,10 @@ impl Config {
         Duration::from_secs(self.handshake_timeout_seconds)
     }
 
+    pub(crate) fn message_timeout(&self) -> Duration {
+        Duration::from_secs(self.message_timeout_seconds)
+    }
+
     pub(crate) fn stall_timeout(&self) -> Duration {
         Duration::from_secs(self.stall_timeout_seconds)
     }
@@ -468,6 +483,8 @@ mod tests {
             ("--token-secret-file", "/no/such/file"),
             ("--handshake-timeout-seconds", "0"),
             ("--stall-timeout-seconds", "0"),
+            ("--message-timeout-seconds", "0"),
+            ("--max-unfinished-bytes", "0"),
             ("--max-queued-messages", "0"),
             ("--threads", "0"),
             ("--store-room-bytes", "0"),

@@ -20,12 +20,16 @@ use crate::hub::Hub;
 use crate::limits::Admission;
 use crate::metrics::{Ended, Kind, Metrics};
 use crate::outbox::{Letter, Note, Outbox, Outgoing};
+use crate::unfinished::Metered;
 
 /// Most frames are a few hundred bytes, and every idle client pays for this buffer.
 const READ_BUFFER: usize = 2048;
 
 /// Messages are gathered up to this size before they go to the kernel.
 const WRITE_BUFFER: usize = 16 * 1024;
+
+/// What a ping or pong of a client has beside its data, in bytes.
+const CONTROL_HEADER: usize = 6;
 
 /// How long a client has to answer a close frame before its socket is dropped.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -82,6 +86,7 @@ pub(crate) async fn serve<S, C>(
     // Copied, for the buffer that it is a part of is four times as large as ours, and would stay.
     let already_read = read_ahead.to_vec();
     drop(read_ahead);
+    let io = hub.unfinished.meter(io, admission.address());
     let socket =
         WebSocketStream::from_partially_read(io, already_read, Role::Server, Some(config)).await;
     let outbox = hub.new_outbox();
@@ -93,6 +98,8 @@ pub(crate) async fn serve<S, C>(
         metrics: hub.metrics.clone(),
         unflushed: false,
         last_heard: Instant::now(),
+        unfinished_since: None,
+        message_timeout: hub.config.message_timeout(),
         ping_interval: hub.config.ping_interval(),
         client_timeout: hub.config.client_timeout(),
     };
@@ -102,13 +109,16 @@ pub(crate) async fn serve<S, C>(
 }
 
 struct Connection<S, C> {
-    socket: WebSocketStream<S>,
+    socket: WebSocketStream<Metered<S>>,
     client: C,
     outbox: Arc<Outbox>,
     metrics: Arc<Metrics>,
     /// Whether something was written that has not reached the kernel.
     unflushed: bool,
     last_heard: Instant,
+    /// Since when, at least, there is a message that has not come to its end.
+    unfinished_since: Option<Instant>,
+    message_timeout: Duration,
     ping_interval: Duration,
     client_timeout: Duration,
 }
@@ -138,6 +148,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Session> Connection<S, C> {
                 Event::End(ended) => break ended,
                 Event::Alarm if self.client.has_expired() => {
                     break Ended::Server(CloseCode::TokenExpired);
+                }
+                Event::Alarm if self.message_is_late() => {
+                    break Ended::Server(CloseCode::MessageTimeout);
                 }
                 Event::Alarm => {
                     if !self.still_there() {
@@ -235,6 +248,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Session> Connection<S, C> {
     fn receive(&mut self, frame: Message) {
         let now = Instant::now();
         self.last_heard = now;
+        if let Message::Ping(data) | Message::Pong(data) = &frame {
+            // These come between the parts of a message, too.
+            self.socket
+                .get_mut()
+                .not_message(CONTROL_HEADER + data.len());
+        } else {
+            self.socket.get_mut().message_done();
+            self.unfinished_since = None;
+        }
         match frame {
             Message::Text(text) => self.client.receive_text(&text, now.into_std()),
             Message::Binary(data) => self.client.receive_binary(data, now.into_std()),
@@ -257,6 +279,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Session> Connection<S, C> {
         }
     }
 
+    /// Whether the end of a message has been missing for too long.
+    fn message_is_late(&mut self) -> bool {
+        if !self.socket.get_ref().has_unfinished() {
+            self.unfinished_since = None;
+            return false;
+        }
+        let since = *self.unfinished_since.get_or_insert_with(Instant::now);
+        since.elapsed() >= self.message_timeout
+    }
+
     /// Pings a client that has been silent, and gives it up after too long a silence.
     fn still_there(&self) -> bool {
         let silent = self.last_heard.elapsed();
@@ -277,7 +309,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Session> Connection<S, C> {
 
 /// Sends what still waits and a close frame, and waits until the client has closed its side.
 async fn close<S>(
-    mut socket: WebSocketStream<S>,
+    mut socket: WebSocketStream<Metered<S>>,
     outbox: Arc<Outbox>,
     code: CloseCode,
 ) -> Result<(), WsError>
@@ -301,7 +333,7 @@ where
 
     // A socket dropped with unread input is reset, and the client would lose the close frame that
     // is on its way: so what is not understood any more is read to its end.
-    let stream = socket.get_mut();
+    let stream = socket.get_mut().unmetered();
     stream.shutdown().await?;
     tokio::io::copy(stream, &mut tokio::io::sink()).await?;
     Ok(())

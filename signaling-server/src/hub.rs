@@ -20,6 +20,7 @@ use crate::secret::Secret;
 use crate::store::{LogName, Store, StoreError, Write};
 use crate::token::Tokens;
 use crate::turn::IceServers;
+use crate::unfinished::Budget;
 use crate::yjs::rooms::YjsRooms;
 
 /// The process's shared state: rooms, limits, and the tasks to wait for at the end.
@@ -31,6 +32,8 @@ pub(crate) struct Hub {
     pub(crate) sockets: TaskTracker,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) door: Door,
+    /// What clients may leave unfinished.
+    pub(crate) unfinished: Arc<Budget>,
     /// What checks join tokens; everybody may come in where there is none.
     pub(crate) tokens: Option<Tokens>,
     pub(crate) greeter: Greeter,
@@ -59,6 +62,10 @@ impl Hub {
             metrics.requests.clone(),
             metrics.connections.clone(),
         );
+        let unfinished = Budget::new(
+            config.max_unfinished_bytes,
+            metrics.unfinished_bytes.clone(),
+        );
         let tokens = config
             .token_secret()
             .map(|secret| Tokens::new(secret.reveal()));
@@ -80,6 +87,7 @@ impl Hub {
             config,
             metrics,
             door,
+            unfinished: Arc::new(unfinished),
             tokens,
             greeter: Greeter {
                 log: store.is_some(),

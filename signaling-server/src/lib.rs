@@ -54,6 +54,7 @@ mod stream;
 mod tls;
 mod token;
 mod turn;
+mod unfinished;
 mod yjs;
 
 pub use bus::BusError;

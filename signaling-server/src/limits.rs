@@ -132,6 +132,13 @@ impl Places {
     }
 }
 
+impl Admission {
+    /// The address that the place is counted for; `None` for this machine.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+}
+
 impl Drop for Admission {
     fn drop(&mut self) {
         let places = &self.places;

@@ -138,6 +138,7 @@ pub(crate) struct Metrics {
     pub(crate) requests: Gauge,
     pub(crate) queued_messages: Gauge,
     pub(crate) queued_bytes: Gauge,
+    pub(crate) unfinished_bytes: Gauge,
     rooms: Gauge,
     clients: Gauge,
 }
@@ -205,6 +206,10 @@ impl Metrics {
         let requests = gauge("requests", "Connections with a request, or without one yet");
         let queued_messages = gauge("queued_messages", "Messages waiting for their clients");
         let queued_bytes = gauge("queued_bytes", "The size of what waits");
+        let unfinished_bytes = gauge(
+            "unfinished_bytes",
+            "The size of messages whose ends have not come, small ones apart",
+        );
         let rooms = gauge("rooms", "Rooms, empty ones that are still kept included");
         let clients = gauge("clients", "Clients in some room");
         Self {
@@ -218,6 +223,7 @@ impl Metrics {
             requests,
             queued_messages,
             queued_bytes,
+            unfinished_bytes,
             rooms,
             clients,
         }

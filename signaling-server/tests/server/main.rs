@@ -14,4 +14,5 @@ mod stalled;
 mod support;
 mod tls;
 mod tokens;
+mod unfinished;
 mod yjs;

@@ -1,0 +1,304 @@
+//! What clients may leave unfinished: the parts of messages whose ends have not come.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Every client may leave so many bytes unfinished without asking anybody. Most messages are smaller.
+const ALLOWANCE: usize = 16 * 1024;
+
+/// One address may have this part of what all together may leave unfinished.
+const ADDRESS_SHARE: usize = 4;
+
+/// The bytes that all clients together may leave unfinished beyond their allowances.
+pub(crate) struct Budget {
+    limit: usize,
+    used: Gauge,
+    state: Mutex<State>,
+    last_stream: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    used: usize,
+    by_address: HashMap<IpAddr, usize>,
+    /// The streams that may not read on now.
+    waiting: HashMap<u64, Waker>,
+}
+
+impl Budget {
+    /// The gauge counts the bytes in use.
+    pub(crate) fn new(limit: usize, used: Gauge) -> Self {
+        Self {
+            limit,
+            used,
+            state: Mutex::default(),
+            last_stream: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts what is read from the socket of a client. `None` stands for this machine, which has no
+    /// share of its own.
+    pub(crate) fn meter<S>(self: &Arc<Self>, stream: S, address: Option<IpAddr>) -> Metered<S> {
+        Metered {
+            stream,
+            meter: Meter {
+                budget: self.clone(),
+                address,
+                id: self.last_stream.fetch_add(1, Ordering::Relaxed),
+                read: 0,
+                booked: 0,
+            },
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds the lock, so a poisoned one is whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A stream whose reader says when a message is complete. While a client has more unfinished than its
+/// allowance, and its address or all clients together have as much as they may, nothing is read from
+/// it.
+pub(crate) struct Metered<S> {
+    stream: S,
+    meter: Meter,
+}
+
+struct Meter {
+    budget: Arc<Budget>,
+    address: Option<IpAddr>,
+    id: u64,
+    /// What was read since the last message was complete.
+    read: usize,
+    /// How much of it counts against the budget.
+    booked: usize,
+}
+
+impl<S> Metered<S> {
+    /// The stream, to read what is thrown away.
+    pub(crate) fn unmetered(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
+    /// A message is complete.
+    pub(crate) fn message_done(&mut self) {
+        self.meter.settle();
+    }
+
+    /// So many of the bytes that were read were no part of a message.
+    pub(crate) fn not_message(&mut self, bytes: usize) {
+        self.meter.read = self.meter.read.saturating_sub(bytes);
+    }
+
+    /// Whether a message has begun and is not complete.
+    pub(crate) fn has_unfinished(&self) -> bool {
+        self.meter.read > 0
+    }
+}
+
+impl Meter {
+    /// Whether the client may leave more unfinished. Else the task is woken when that may have changed.
+    fn may_read(&self, cx: &Context<'_>) -> bool {
+        if self.read < ALLOWANCE {
+            return true;
+        }
+        let mut state = self.budget.lock();
+        let share = self.budget.limit / ADDRESS_SHARE;
+        let of_address = self
+            .address
+            .and_then(|address| state.by_address.get(&address).copied())
+            .unwrap_or_default();
+        let may = state.used < self.budget.limit && of_address < share;
+        if !may {
+            state.waiting.insert(self.id, cx.waker().clone());
+        }
+        may
+    }
+
+    fn book(&mut self, bytes: usize) {
+        self.read = self.read.saturating_add(bytes);
+        let beyond = self.read.saturating_sub(ALLOWANCE);
+        let Some(more @ 1..) = beyond.checked_sub(self.booked) else {
+            return;
+        };
+        let mut state = self.budget.lock();
+        state.used += more;
+        if let Some(address) = self.address {
+            *state.by_address.entry(address).or_default() += more;
+        }
+        self.budget.used.set(signed(state.used));
+        self.booked = beyond;
+    }
+
+    fn settle(&mut self) {
+        self.read = 0;
+        if self.booked == 0 {
+            return;
+        }
+        let mut state = self.budget.lock();
+        state.used = state.used.saturating_sub(self.booked);
+        if let Some(address) = self.address
+            && let Entry::Occupied(mut used) = state.by_address.entry(address)
+        {
+            *used.get_mut() = used.get().saturating_sub(self.booked);
+            if *used.get() == 0 {
+                used.remove();
+            }
+        }
+        self.budget.used.set(signed(state.used));
+        self.booked = 0;
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        for waker in waiting.into_values() {
+            waker.wake();
+        }
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        self.settle();
+        self.budget.lock().waiting.remove(&self.id);
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if !this.meter.may_read(cx) {
+            return Poll::Pending;
+        }
+        let before = buffer.filled().len();
+        let result = Pin::new(&mut this.stream).poll_read(cx, buffer);
+        this.meter.book(buffer.filled().len() - before);
+        result
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+fn signed(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::task::unconstrained;
+
+    use super::*;
+
+    const KIB: usize = 1024;
+
+    fn client(
+        budget: &Arc<Budget>,
+        address: Option<&str>,
+    ) -> (Metered<DuplexStream>, DuplexStream) {
+        let (ours, theirs) = duplex(1024 * KIB);
+        let address = address.map(|address| address.parse().unwrap());
+        (budget.meter(ours, address), theirs)
+    }
+
+    /// Reads as much as may be read now.
+    fn read(stream: &mut Metered<DuplexStream>) -> usize {
+        let mut total = 0;
+        let mut buffer = vec![0; KIB];
+        while let Some(Ok(size @ 1..)) = unconstrained(stream.read(&mut buffer)).now_or_never() {
+            total += size;
+        }
+        total
+    }
+
+    #[tokio::test]
+    async fn all_together_leave_no_more_unfinished_than_they_may() {
+        let gauge = Gauge::default();
+        let budget = Arc::new(Budget::new(64 * KIB, gauge.clone()));
+        let mut clients: Vec<_> = (0..4).map(|_| client(&budget, None)).collect();
+        let mut total = 0;
+        for (stream, peer) in &mut clients {
+            peer.write_all(&vec![0; 50 * KIB]).await.unwrap();
+            total += read(stream);
+        }
+        assert_eq!(total, 64 * KIB + 4 * ALLOWANCE);
+        assert_eq!(gauge.get(), 64 * KIB as i64);
+        // What is finished makes room, and so does a client that is gone.
+        clients[0].0.message_done();
+        let mut woken = read(&mut clients[2].0);
+        drop(clients.remove(1));
+        woken += clients
+            .iter_mut()
+            .map(|(stream, _)| read(stream))
+            .sum::<usize>();
+        // Both had everything between them, so that much is read now.
+        assert_eq!(woken, 64 * KIB);
+        drop(clients);
+        assert_eq!((gauge.get(), budget.lock().waiting.len()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn one_address_leaves_room_for_others_and_a_waiting_client_is_woken() {
+        let budget = Arc::new(Budget::new(64 * KIB, Gauge::default()));
+        let (mut first, mut peer) = client(&budget, Some("192.0.2.1"));
+        peer.write_all(&vec![0; 200 * KIB]).await.unwrap();
+        assert_eq!(read(&mut first), 16 * KIB + ALLOWANCE);
+        let (mut second, mut peer) = client(&budget, Some("192.0.2.1"));
+        peer.write_all(&vec![0; 200 * KIB]).await.unwrap();
+        assert_eq!(read(&mut second), ALLOWANCE);
+        let (mut other, mut peer) = client(&budget, Some("192.0.2.2"));
+        peer.write_all(&vec![0; 10 * KIB + ALLOWANCE])
+            .await
+            .unwrap();
+        assert_eq!(read(&mut other), 10 * KIB + ALLOWANCE);
+        let mut buffer = [0; 16];
+        let waiting = second.read_exact(&mut buffer);
+        let finishing = async {
+            tokio::task::yield_now().await;
+            drop(first);
+        };
+        let (read, ()) = tokio::join!(waiting, finishing);
+        read.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_no_message_is_not_unfinished() {
+        let budget = Arc::new(Budget::new(64 * KIB, Gauge::default()));
+        let (mut stream, mut peer) = client(&budget, None);
+        assert!(!stream.has_unfinished());
+        peer.write_all(&[0; 6]).await.unwrap();
+        read(&mut stream);
+        assert!(stream.has_unfinished());
+        stream.not_message(6);
+        assert!(!stream.has_unfinished());
+    }
+}
