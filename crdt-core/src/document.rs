@@ -461,6 +461,17 @@ impl Document {
         Ok(patch::encode(history, &history.missing_from(have)?))
     }
 
+    /// The events `events`, as far as they are part of the document, as a binary patch: with
+    /// [`Document::summary_since`], what is new. O(events' ranges and what is written), however many
+    /// agents the document has.
+    ///
+    /// # Errors
+    /// See [`Document::encode_part_named`].
+    pub fn encode_of(&self, events: &VersionSummary) -> Result<Vec<u8>, EncodeError> {
+        self.history.check()?;
+        Ok(patch::encode(&self.history, &self.history.lvs_of(events)?))
+    }
+
     /// Like [`Document::encode_since`], for a reader that has the same list of agent names `known`:
     /// those are left out, which brings a keystroke to five bytes.
     ///

@@ -50,6 +50,7 @@ mod op_log;
 mod pieces;
 mod rope;
 mod shallow;
+mod slice;
 mod sorting;
 mod splice;
 mod store;

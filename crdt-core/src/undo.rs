@@ -68,6 +68,12 @@ impl UndoManager {
         }
     }
 
+    /// Leaves out what was edited since the last group ended: it is undone with no group, and what was
+    /// undone before can still be redone.
+    pub fn skip(&mut self, doc: &Document) {
+        self.next = doc.next_seq();
+    }
+
     /// Whether there are edits to undo. Undoing them may still turn out to change nothing, because
     /// others deleted what they inserted.
     pub fn can_undo(&self, doc: &Document) -> bool {
@@ -77,6 +83,16 @@ impl UndoManager {
     /// Whether there are undone edits to redo.
     pub fn can_redo(&self, doc: &Document) -> bool {
         !self.redo.is_empty() && doc.next_seq() == self.next
+    }
+
+    /// How many groups can be undone, without edits that no [`UndoManager::checkpoint`] followed.
+    pub fn undo_depth(&self) -> usize {
+        self.undo.len()
+    }
+
+    /// How many groups can be redone.
+    pub fn redo_depth(&self) -> usize {
+        self.redo.len()
     }
 
     /// Undoes the last group that still has an effect, and calls `changed` with every change of

@@ -241,3 +241,19 @@ fn the_form_is_checked() {
     assert_eq!(offset(&[7, 0, 2, 0]), 4, "no operations");
     assert_eq!(offset(&[7, 0, 2, 1, 7, 0]), 6, "of no known kind");
 }
+
+#[test]
+fn what_is_new_since_a_number_of_events_is_a_patch_by_itself() {
+    let mut doc = Document::new("typist").unwrap();
+    let mut reader = Document::new("reader").unwrap();
+    let mut told = 0;
+    for at in 0..20 {
+        doc.insert(at / 2, "ab").unwrap();
+        let new = doc.encode_of(&doc.summary_since(told)).unwrap();
+        told = doc.event_count();
+        assert_eq!(reader.merge_patch(&new).unwrap().applied, 2);
+        assert_eq!(reader.text(), doc.text());
+    }
+    let all = doc.encode_of(&doc.summary()).unwrap();
+    assert_eq!(all, doc.encode_since(&VersionSummary::new()).unwrap());
+}

@@ -1,6 +1,8 @@
 //! Chars typed and erased one at a time around a cursor, as most edits come, with others' edits and
 //! saving in between: the text is that of a list of chars, and the history that of the oracle.
 
+use std::ops::Range;
+
 use crate::histories::*;
 use crate::oracle;
 use crdt_core::{Document, LoadLimits, Preset, SaveOptions, VersionSummary};
@@ -81,4 +83,28 @@ fn chars_typed_one_at_a_time_are_the_text_of_a_list() {
         assert_eq!(reader.frontier(), doc.frontier());
         assert_eq!(reader.summary(), doc.summary());
     });
+}
+
+#[test]
+fn a_part_of_the_text() {
+    let mut doc = Document::new("alice").unwrap();
+    let text: String = "aé字😀\n".repeat(200);
+    doc.insert(0, &text).unwrap();
+    let chars: Vec<char> = text.chars().collect();
+    for range in [0..1000, 0..0, 3..4, 499..731, 999..1000, 1000..1000] {
+        let expected: String = chars[range.clone()].iter().collect();
+        assert_eq!(doc.text_in(range), Ok(expected));
+    }
+    assert_eq!(doc.text_in(Range { start: 7, end: 3 }), Ok(String::new()));
+    for range in [
+        0..1001,
+        1001..1001,
+        Range {
+            start: 1001,
+            end: 3,
+        },
+    ] {
+        let refused = doc.text_in(range).unwrap_err();
+        assert_eq!(refused.code(), "out_of_bounds");
+    }
 }

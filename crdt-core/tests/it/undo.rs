@@ -236,3 +236,25 @@ fn two_people_at_one_sentence() {
     undo.undo(&mut alice, &mut |_| {}).unwrap();
     assert!(!alice.text().starts_with("the"));
 }
+
+#[test]
+fn what_is_left_out_is_undone_with_no_group() {
+    let mut doc = Document::new("alice").unwrap();
+    let mut undo = UndoManager::new(&doc);
+    doc.insert(0, "a").unwrap();
+    undo.checkpoint(&doc);
+    doc.insert(1, "b").unwrap();
+    undo.skip(&doc);
+    doc.insert(2, "c").unwrap();
+    undo.checkpoint(&doc);
+    assert_eq!((undo.undo_depth(), undo.redo_depth()), (2, 0));
+    assert!(undo.undo(&mut doc, &mut |_| {}).unwrap());
+    assert_eq!(doc.text(), "ab");
+    doc.insert(0, "-").unwrap();
+    undo.skip(&doc);
+    assert!(undo.can_redo(&doc));
+    assert!(undo.undo(&mut doc, &mut |_| {}).unwrap());
+    assert_eq!(doc.text(), "-b");
+    assert_eq!((undo.undo_depth(), undo.redo_depth()), (0, 2));
+    assert!(!undo.undo(&mut doc, &mut |_| {}).unwrap());
+}
