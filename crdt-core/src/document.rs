@@ -468,8 +468,8 @@ impl Document {
     /// # Errors
     /// See [`Document::encode_part_named`].
     pub fn encode_of(&self, events: &VersionSummary) -> Result<Vec<u8>, EncodeError> {
-        self.history.check()?;
-        Ok(patch::encode(&self.history, &self.history.lvs_of(events)?))
+        let history = self.history.unpacked()?;
+        Ok(patch::encode(history, &history.lvs_of(events)?))
     }
 
     /// Like [`Document::encode_since`], for a reader that has the same list of agent names `known`:

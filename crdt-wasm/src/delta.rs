@@ -10,15 +10,15 @@ use crdt_core::{Splice, TextLen};
 
 use crate::edit::TextChange;
 
-/// A piece of the text, as it was or as it is.
+/// A piece of the text, as it was or as it is. Lengths are in UTF-16 units.
 #[derive(Debug)]
 enum Segment {
     /// Text that stays.
-    Keep(TextLen),
+    Keep(usize),
     /// Text of before that is gone; it takes no room in the new text.
-    Delete(TextLen),
+    Delete(usize),
     /// Text that is new.
-    Insert { text: String, len: TextLen },
+    Insert { text: String, len: usize },
 }
 
 /// New text is kept in pieces of about this many bytes, so that an edit inside a long insertion
@@ -33,7 +33,7 @@ pub(crate) struct Delta {
     /// The nearest is last.
     right: Vec<Segment>,
     /// Where the gap between `left` and `right` is in the new text.
-    at: TextLen,
+    at: usize,
 }
 
 impl Delta {
@@ -44,7 +44,12 @@ impl Delta {
 
     /// The same from owned parts.
     pub(crate) fn push_parts(&mut self, pos: TextLen, deleted: TextLen, inserted: &str) {
-        self.seek(pos);
+        self.push_units(pos.utf16, deleted.utf16, inserted);
+    }
+
+    /// The same with the position and the length in UTF-16 units, which cut no pair.
+    pub(crate) fn push_units(&mut self, position: usize, deleted: usize, inserted: &str) {
+        self.seek(position);
         self.delete(deleted);
         self.insert(inserted);
     }
@@ -58,11 +63,11 @@ impl Delta {
         for segment in self.left {
             let (deleted, text) = match segment {
                 Segment::Keep(len) => {
-                    old += len.utf16;
-                    open &= len.utf16 == 0;
+                    old += len;
+                    open &= len == 0;
                     continue;
                 }
-                Segment::Delete(len) => (len.utf16, String::new()),
+                Segment::Delete(len) => (len, String::new()),
                 Segment::Insert { text, .. } => (0, text),
             };
             match changes.last_mut().filter(|_| open) {
@@ -85,33 +90,33 @@ impl Delta {
     }
 
     /// Moves the gap to `target` in the new text.
-    fn seek(&mut self, target: TextLen) {
-        while self.at.chars > target.chars {
+    fn seek(&mut self, target: usize) {
+        while self.at > target {
             let Some(segment) = self.left.pop() else {
-                self.at = TextLen::default();
+                self.at = 0;
                 return;
             };
-            let before = minus(self.at, segment.new_len());
-            if before.chars >= target.chars {
+            let before = self.at.saturating_sub(segment.new_len());
+            if before >= target {
                 self.at = before;
                 self.right.push(segment);
             } else {
-                let (kept, moved) = segment.split(minus(target, before));
+                let (kept, moved) = segment.split(target - before);
                 self.right.push(moved);
                 self.left.push(kept);
                 self.at = target;
             }
         }
-        while self.at.chars < target.chars {
-            let ahead = minus(target, self.at);
+        while self.at < target {
+            let ahead = target - self.at;
             let Some(segment) = self.right.pop() else {
                 self.left.push(Segment::Keep(ahead));
                 self.at = target;
                 return;
             };
             let len = segment.new_len();
-            if len.chars <= ahead.chars {
-                self.at = plus(self.at, len);
+            if len <= ahead {
+                self.at += len;
                 self.left.push(segment);
             } else {
                 let (passed, rest) = segment.split(ahead);
@@ -123,14 +128,13 @@ impl Delta {
     }
 
     /// Takes `len` of the new text away, right of the gap.
-    fn delete(&mut self, mut len: TextLen) {
-        while len.chars > 0 {
+    fn delete(&mut self, mut len: usize) {
+        while len > 0 {
             let Some(segment) = self.right.pop() else {
                 self.push_deleted(len);
                 return;
             };
-            let here = segment.new_len();
-            let segment = if here.chars > len.chars {
+            let segment = if segment.new_len() > len {
                 let (gone, rest) = segment.split(len);
                 self.right.push(rest);
                 gone
@@ -142,13 +146,13 @@ impl Delta {
                 Segment::Keep(old) | Segment::Delete(old) => self.push_deleted(old),
                 Segment::Insert { .. } => {}
             }
-            len = minus(len, gone);
+            len = len.saturating_sub(gone);
         }
     }
 
-    fn push_deleted(&mut self, len: TextLen) {
+    fn push_deleted(&mut self, len: usize) {
         match self.left.last_mut() {
-            Some(Segment::Delete(before)) => *before = plus(*before, len),
+            Some(Segment::Delete(before)) => *before += len,
             _ => self.left.push(Segment::Delete(len)),
         }
     }
@@ -157,12 +161,12 @@ impl Delta {
         if inserted.is_empty() {
             return;
         }
-        let added = TextLen::of(inserted);
-        self.at = plus(self.at, added);
+        let added = TextLen::of(inserted).utf16;
+        self.at += added;
         match self.left.last_mut() {
             Some(Segment::Insert { text, len }) if text.len() + inserted.len() <= PIECE => {
                 text.push_str(inserted);
-                *len = plus(*len, added);
+                *len += added;
             }
             _ => self.left.push(Segment::Insert {
                 text: inserted.to_owned(),
@@ -174,47 +178,35 @@ impl Delta {
 
 impl Segment {
     /// How much of the new text it takes.
-    fn new_len(&self) -> TextLen {
+    fn new_len(&self) -> usize {
         match self {
             Segment::Keep(len) | Segment::Insert { len, .. } => *len,
-            Segment::Delete(_) => TextLen::default(),
+            Segment::Delete(_) => 0,
         }
     }
 
     /// Splits after `at` of the new text; deleted text has none, and stays left.
-    fn split(self, at: TextLen) -> (Segment, Segment) {
+    fn split(self, at: usize) -> (Segment, Segment) {
         match self {
-            Segment::Keep(len) => (Segment::Keep(at), Segment::Keep(minus(len, at))),
-            Segment::Delete(len) => (Segment::Delete(len), Segment::Keep(TextLen::default())),
+            Segment::Keep(len) => (Segment::Keep(at), Segment::Keep(len.saturating_sub(at))),
+            Segment::Delete(len) => (Segment::Delete(len), Segment::Keep(0)),
             Segment::Insert { mut text, len } => {
-                let byte = text
-                    .char_indices()
-                    .nth(at.chars)
-                    .map_or(text.len(), |(byte, _)| byte);
-                let rest = text.split_off(byte);
+                let mut units = 0;
+                let start = text.char_indices().find(|(_, char)| {
+                    let here = units >= at;
+                    units += char.len_utf16();
+                    here
+                });
+                let rest = text.split_off(start.map_or(text.len(), |(byte, _)| byte));
                 (
                     Segment::Insert { text, len: at },
                     Segment::Insert {
                         text: rest,
-                        len: minus(len, at),
+                        len: len.saturating_sub(at),
                     },
                 )
             }
         }
-    }
-}
-
-fn plus(a: TextLen, b: TextLen) -> TextLen {
-    TextLen {
-        chars: a.chars + b.chars,
-        utf16: a.utf16 + b.utf16,
-    }
-}
-
-fn minus(a: TextLen, b: TextLen) -> TextLen {
-    TextLen {
-        chars: a.chars.saturating_sub(b.chars),
-        utf16: a.utf16.saturating_sub(b.utf16),
     }
 }
 

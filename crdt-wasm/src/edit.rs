@@ -66,6 +66,14 @@ pub(crate) fn delete(
     })
 }
 
+/// The text between two positions, both rounded down to whole characters; none where it would end
+/// before it starts.
+pub(crate) fn slice(document: &Document, from: usize, to: usize) -> Result<String, BindingError> {
+    let (to, _) = floor(document, "to", to)?;
+    let (from, _) = floor(document, "from", from)?;
+    Ok(document.text_in(from..to)?)
+}
+
 /// The character that holds the unit at `position`, and the unit where it starts.
 #[inline(always)]
 pub(crate) fn floor(

@@ -1,9 +1,10 @@
 //! What can go wrong at the border to JavaScript, and how it looks there: a real `Error` object
 //! with a stable `code`.
 
-#[cfg(feature = "network")]
-use crdt_core::AnchorError;
-use crdt_core::{AgentNameError, DecodeError, EditError, MergeError};
+use crdt_core::{
+    AgentNameError, AnchorError, BranchError, DecodeError, EditError, EncodeError, HistoryError,
+    LoadError, MergeError,
+};
 use thiserror::Error;
 
 #[cfg(feature = "network")]
@@ -14,7 +15,6 @@ use crate::net::error::NetworkError;
 pub(crate) enum BindingError {
     #[error("there is no document with handle {handle}: it was freed, or never created")]
     DeadHandle { handle: String },
-    #[cfg(feature = "network")]
     #[error("{name} has to be {expected}, not {got}")]
     BadArgument {
         name: &'static str,
@@ -35,11 +35,20 @@ pub(crate) enum BindingError {
     Edit(#[from] EditError),
     #[error(transparent)]
     Merge(#[from] MergeError),
-    #[cfg(feature = "network")]
     #[error(transparent)]
     Anchor(#[from] AnchorError),
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Branch(#[from] BranchError),
+    #[error("the undo manager was destroyed")]
+    NoUndoManager,
     #[error("the frontier is not valid: {0}")]
     Frontier(#[from] DecodeError),
+    #[error("the version is not valid: {0}")]
+    Version(DecodeError),
     #[cfg(feature = "network")]
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -50,19 +59,27 @@ impl BindingError {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             BindingError::DeadHandle { .. } => "dead_handle",
-            #[cfg(feature = "network")]
             BindingError::BadArgument { .. } => "bad_argument",
             BindingError::OutOfBounds { .. } => "out_of_bounds",
             BindingError::Busy { .. } => "document_busy",
             BindingError::AgentName(error) => error.code(),
             BindingError::Edit(error) => error.code(),
             BindingError::Merge(error) => error.code(),
-            #[cfg(feature = "network")]
             BindingError::Anchor(error) => error.code(),
-            BindingError::Frontier(error) => error.code(),
+            BindingError::History(error) => error.code(),
+            BindingError::Load(error) => error.code(),
+            BindingError::Branch(error) => error.code(),
+            BindingError::NoUndoManager => "destroyed",
+            BindingError::Frontier(error) | BindingError::Version(error) => error.code(),
             #[cfg(feature = "network")]
             BindingError::Network(error) => error.code(),
         }
+    }
+}
+
+impl From<EncodeError> for BindingError {
+    fn from(error: EncodeError) -> BindingError {
+        MergeError::from(error).into()
     }
 }
 

@@ -1,19 +1,37 @@
-//! What stands in `document.js`, for the generated package to hand on.
+//! What stands in the folder `js`, for the generated package to hand on.
 
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 #[wasm_bindgen(typescript_custom_section)]
-const TYPES: &'static str = include_str!("document.d.ts");
+const TYPES: &'static str = include_str!("js/document.d.ts");
 
-// Nothing here is called from Rust but `attach`: the rest is named to be exported.
-#[allow(dead_code)]
-#[wasm_bindgen(module = "/src/document.js")]
+#[wasm_bindgen(module = "/src/js/memory.js")]
 extern "C" {
     fn attach(exports: &JsValue);
 
+    #[wasm_bindgen(js_name = takeBlock)]
+    fn take_block() -> u32;
+}
+
+// What is not called from Rust is named to be exported, and the file to be part of the package.
+#[allow(dead_code)]
+#[wasm_bindgen(module = "/src/js/feed.js")]
+extern "C" {
+    /// Tells the listeners of a document in a microtask.
+    pub(crate) fn wake(handle: u32);
+
+    #[wasm_bindgen(reexport = "toDelta", js_name = toDelta, skip_typescript)]
+    fn to_delta();
+}
+
+#[allow(dead_code)]
+#[wasm_bindgen(module = "/src/js/flat.js")]
+extern "C" {
     #[wasm_bindgen(reexport, skip_typescript)]
     fn create_document();
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn open_document();
     #[wasm_bindgen(reexport, skip_typescript)]
     fn free_document();
     #[wasm_bindgen(reexport, skip_typescript)]
@@ -30,10 +48,50 @@ extern "C" {
     fn get_frontier_json();
     #[wasm_bindgen(reexport, skip_typescript)]
     fn merge_operations();
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn encode_since();
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn merge_bytes();
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn save();
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn anchor_at();
+    #[wasm_bindgen(reexport, skip_typescript)]
+    fn anchor_position();
+}
 
-    // The class, too: of a type, the declaration would be `unknown`.
+// The classes, too, are named as functions: of a type, the declaration would be `unknown`.
+#[allow(dead_code)]
+#[wasm_bindgen(module = "/src/js/document.js")]
+extern "C" {
     #[wasm_bindgen(reexport = "Document", js_name = Document, skip_typescript)]
     fn document();
+}
+
+#[allow(dead_code)]
+#[wasm_bindgen(module = "/src/js/version.js")]
+extern "C" {
+    #[wasm_bindgen(reexport = "Version", js_name = Version, skip_typescript)]
+    fn version();
+
+    #[wasm_bindgen(reexport = "Anchor", js_name = Anchor, skip_typescript)]
+    fn anchor();
+}
+
+#[allow(dead_code)]
+#[wasm_bindgen(module = "/src/js/undo.js")]
+extern "C" {
+    #[wasm_bindgen(reexport = "UndoManager", js_name = UndoManager, skip_typescript)]
+    fn undo_manager();
+}
+
+/// The number of a block of handles that no other copy of the package gives out.
+pub(crate) fn next_block() -> u32 {
+    if cfg!(target_family = "wasm") {
+        take_block()
+    } else {
+        0
+    }
 }
 
 /// Runs when the module is loaded.

@@ -25,8 +25,6 @@
 //! * Nothing is borrowed while JavaScript runs, so a callback may call anything.
 
 #[cfg(feature = "network")]
-mod anchor;
-#[cfg(feature = "network")]
 mod argument;
 mod calls;
 mod delta;
@@ -40,8 +38,7 @@ mod net;
 mod object;
 mod registry;
 mod types;
+mod version;
 
-#[cfg(feature = "network")]
-pub use anchor::{anchor_at, anchor_position};
 #[cfg(feature = "network")]
 pub use net::NetworkSync;

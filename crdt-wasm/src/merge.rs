@@ -1,11 +1,11 @@
-//! Merging of operations in the JSON form, with a report in JavaScript's terms.
+//! Merging of operations, with a report in JavaScript's terms.
 
 use std::fmt::Write;
 
 use crate::delta::Delta;
 use crate::edit::TextChange;
 use crate::error::BindingError;
-use crdt_core::{Document, EventId, Frontier};
+use crdt_core::{Document, EventId, Frontier, MergeError, Splice};
 
 /// What a merge did; `MergeReport` in the TypeScript types.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,23 +34,29 @@ impl MergeReport {
             let _ = write!(out, ",{seq}]");
         }
         out.push_str("],\"changes\":[");
-        for (i, change) in self.changes.iter().enumerate() {
-            let comma = if i > 0 { "," } else { "" };
-            let (position, deleted) = (change.position, change.deleted);
-            let _ = write!(
-                out,
-                "{comma}{{\"position\":{position},\"deleted\":{deleted},\"inserted\":"
-            );
-            push_string(&mut out, &change.inserted);
-            out.push('}');
-        }
+        push_changes(&mut out, &self.changes);
         out.push_str("]}");
         out
     }
 }
 
+/// Changes of the text as JSON, without the brackets of the list.
+pub(crate) fn push_changes(out: &mut String, changes: &[TextChange]) {
+    for (i, change) in changes.iter().enumerate() {
+        let comma = if i > 0 { "," } else { "" };
+        let (position, deleted) = (change.position, change.deleted);
+        let _ = write!(
+            out,
+            "{comma}{{\"position\":{position},\"deleted\":{deleted},\"inserted\":"
+        );
+        push_string(out, &change.inserted);
+        out.push('}');
+    }
+}
+
+/// A string as JSON.
 #[inline(never)]
-fn push_string(out: &mut String, text: &str) {
+pub(crate) fn push_string(out: &mut String, text: &str) {
     out.push('"');
     for piece in text.split_inclusive(|c| matches!(c, '"' | '\\' | '\0'..='\x1f')) {
         match piece.as_bytes().last() {
@@ -76,9 +82,43 @@ pub(crate) fn merge(
     frontier: Option<&str>,
 ) -> Result<MergeReport, BindingError> {
     let frontier = frontier.map(Frontier::from_json).transpose()?;
+    let mut report = merge_with(document, |document, changed| {
+        document.merge_json_with(operations, changed)
+    })?;
+    let not_led_to = frontier
+        .iter()
+        .flat_map(|frontier| frontier.ids())
+        .filter(|id| !document.contains(id));
+    report.missing = report
+        .missing
+        .ids()
+        .iter()
+        .chain(not_led_to)
+        .cloned()
+        .collect();
+    Ok(report)
+}
+
+/// Merges a binary patch, or leaves the document as it is and says why.
+pub(crate) fn merge_bytes(
+    document: &mut Document,
+    patch: &[u8],
+) -> Result<MergeReport, BindingError> {
+    merge_with(document, |document, changed| {
+        document.merge_patch_with(patch, changed)
+    })
+}
+
+fn merge_with(
+    document: &mut Document,
+    merge: impl FnOnce(
+        &mut Document,
+        &mut dyn FnMut(Splice<'_>),
+    ) -> Result<crdt_core::MergeReport, MergeError>,
+) -> Result<MergeReport, BindingError> {
     let was_empty = document.is_empty();
     let mut delta = Delta::default();
-    let report = document.merge_json_with(operations, &mut |splice| {
+    let report = merge(document, &mut |splice| {
         if !was_empty {
             delta.push(&splice);
         }
@@ -88,17 +128,12 @@ pub(crate) fn merge(
     } else {
         delta.into_changes()
     };
-    let not_led_to = frontier
-        .iter()
-        .flat_map(|frontier| frontier.ids())
-        .filter(|id| !document.contains(id));
-    let missing = report.missing.iter().chain(not_led_to).cloned().collect();
     Ok(MergeReport {
         applied: report.applied,
         duplicate: report.duplicate,
         pending: report.pending,
         dropped: report.dropped,
-        missing,
+        missing: report.missing.into_iter().collect(),
         changes,
     })
 }

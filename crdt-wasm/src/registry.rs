@@ -6,10 +6,12 @@
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
-use crdt_core::Document;
+use crdt_core::{Document, Splice, UndoManager};
 
-use crate::edit::TextChange;
+use crate::delta::Delta;
+use crate::edit::{Edited, TextChange};
 use crate::error::BindingError;
+use crate::javascript::next_block;
 
 /// What wants to know of a document's changes: the network sync attached to it.
 pub(crate) trait Watcher {
@@ -27,7 +29,14 @@ pub(crate) struct Entry {
     document: RefCell<Document>,
     watchers: RefCell<Rc<Vec<Weak<dyn Watcher>>>>,
     live: Cell<bool>,
+    /// What became of the text since JavaScript asked last, where somebody there listens.
+    journal: RefCell<Option<Delta>>,
+    /// By number.
+    undo_managers: RefCell<Vec<(u32, UndoManager)>>,
 }
+
+/// How many handles are taken at once for this copy of the package; `js/memory.js` knows it too.
+const BLOCK: u32 = 1 << 20;
 
 struct Registry {
     last_handle: u32,
@@ -51,16 +60,24 @@ thread_local! {
     };
 }
 
-/// Takes the document in. Handles are never given out twice, so a stale one stays dead.
+/// Takes the document in. Handles are never given out twice, so a stale one stays dead, nor by two
+/// copies of the package on one page, so that one does not take another's for its own.
 pub(crate) fn add(document: Document) -> u32 {
+    let last = REGISTRY.with_borrow(|registry| registry.last_handle);
+    let handle = if last % BLOCK == BLOCK - 1 || last == 0 {
+        next_block() * BLOCK + 1
+    } else {
+        last + 1
+    };
     REGISTRY.with_borrow_mut(|registry| {
-        registry.last_handle = registry.last_handle.wrapping_add(1).max(1);
-        let handle = registry.last_handle;
+        registry.last_handle = handle;
         let entry = Entry {
             handle,
             document: RefCell::new(document),
             watchers: RefCell::default(),
             live: Cell::new(true),
+            journal: RefCell::default(),
+            undo_managers: RefCell::default(),
         };
         let (Ok(place) | Err(place)) = registry.place_of(handle);
         registry.entries.insert(place, Rc::new(entry));
@@ -94,6 +111,19 @@ pub(crate) fn remove(handle: u32) -> Result<(), BindingError> {
     Ok(())
 }
 
+/// Gives the document up that nobody can name any more, unless a network uses it: then that keeps it,
+/// for as long as it lives.
+pub(crate) fn forget(handle: u32) {
+    let Ok(entry) = get(handle) else {
+        return;
+    };
+    let watchers = Rc::clone(&entry.watchers.borrow());
+    if watchers.iter().all(|watcher| watcher.strong_count() == 0) {
+        // Nobody is there to be told.
+        let _ = remove(handle);
+    }
+}
+
 impl Entry {
     /// Whether the handle still stands.
     #[cfg(any(test, feature = "network"))]
@@ -118,6 +148,82 @@ impl Entry {
     ) -> Result<T, BindingError> {
         let mut document = self.document.try_borrow_mut().map_err(|_| self.busy())?;
         write(&mut document)
+    }
+
+    /// Starts to note down what becomes of the text, or ends it.
+    pub(crate) fn keep_journal(&self, keep: bool) {
+        let mut journal = self.journal.borrow_mut();
+        if keep != journal.is_some() {
+            *journal = keep.then(Delta::default);
+        }
+    }
+
+    /// Takes what was noted down.
+    pub(crate) fn take_journal(&self) -> Vec<TextChange> {
+        let mut journal = self.journal.borrow_mut();
+        let delta = journal.as_mut().map(std::mem::take);
+        delta.map_or_else(Vec::new, Delta::into_changes)
+    }
+
+    /// Notes down a local edit.
+    #[inline(always)]
+    pub(crate) fn note_edit(&self, edited: Edited, inserted: &str) {
+        if let Some(journal) = self.journal.borrow_mut().as_mut() {
+            journal.push_units(edited.position, edited.deleted, inserted);
+        }
+    }
+
+    /// Notes down one of the splices of a merge, an undo and the like.
+    pub(crate) fn note_splice(&self, splice: &Splice<'_>) {
+        if let Some(journal) = self.journal.borrow_mut().as_mut() {
+            journal.push(splice);
+        }
+    }
+
+    /// Notes down what a merge made of the text.
+    pub(crate) fn note_changes(&self, changes: &[TextChange]) {
+        if let Some(journal) = self.journal.borrow_mut().as_mut() {
+            for change in changes {
+                journal.push_units(change.position, change.deleted, &change.inserted);
+            }
+        }
+    }
+
+    /// Says that the network merged events, and what that made of the text. The document's listeners
+    /// hear of it in a microtask, or before the next edit.
+    #[cfg(feature = "network")]
+    pub(crate) fn received(&self, changes: &[TextChange]) {
+        self.note_changes(changes);
+        if self.journal.borrow().is_some() {
+            crate::javascript::wake(self.handle);
+        }
+    }
+
+    /// Takes an undo manager in, and returns its number, which is no other's.
+    pub(crate) fn add_undo_manager(&self, manager: UndoManager) -> u32 {
+        let mut managers = self.undo_managers.borrow_mut();
+        let number = managers.last().map_or(1, |(last, _)| last + 1);
+        managers.push((number, manager));
+        number
+    }
+
+    /// Gives an undo manager up.
+    pub(crate) fn remove_undo_manager(&self, number: u32) {
+        self.undo_managers
+            .borrow_mut()
+            .retain(|(known, _)| *known != number);
+    }
+
+    /// Runs `act` on an undo manager and its document. It must not call into JavaScript.
+    pub(crate) fn with_undo_manager<T>(
+        &self,
+        number: u32,
+        act: impl FnOnce(&mut UndoManager, &mut Document) -> Result<T, BindingError>,
+    ) -> Result<T, BindingError> {
+        let mut managers = self.undo_managers.borrow_mut();
+        let manager = managers.iter_mut().find(|(known, _)| *known == number);
+        let (_, manager) = manager.ok_or(BindingError::NoUndoManager)?;
+        self.write(|document| act(manager, document))
     }
 
     /// Registers a watcher for as long as it lives.

@@ -34,6 +34,7 @@ export interface MergeReport {
 /** The stable codes of every error of this package. */
 export type CrdtErrorCode =
   // Arguments and handles.
+  | "not_loaded"
   | "dead_handle"
   | "document_busy"
   | "bad_argument"
@@ -51,6 +52,11 @@ export type CrdtErrorCode =
   | "cyclic_event"
   | "too_old"
   | "corrupt_history"
+  // Files and versions.
+  | "bad_checksum"
+  | "impossible_event"
+  | "inconsistent_file"
+  | "unknown_event"
   // The network: this environment.
   | "webrtc_unavailable"
   | "websocket_unavailable"

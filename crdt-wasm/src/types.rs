@@ -10,8 +10,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use crdt_core::{
-        AgentNameError, AnchorError, DecodeError, Document, EditError, Frontier, LoadError,
-        MergeError,
+        AgentNameError, AnchorError, BranchError, DecodeError, Document, EditError, Frontier,
+        HistoryError, LoadError, MergeError,
     };
     use crdt_room::RoomError;
     use signaling_protocol::{AgentId, ErrorCode};
@@ -19,9 +19,19 @@ mod tests {
     use crate::error::BindingError;
     use crate::net::error::NetworkError;
 
-    /// The codes of the errors that `document.js` makes by itself.
+    /// The codes of the errors that the files of the folder `js` make by themselves.
     fn made_in_javascript() -> impl Iterator<Item = &'static str> {
-        let calls = include_str!("document.js").split("coded(").skip(1);
+        let files = [
+            include_str!("js/memory.js"),
+            include_str!("js/flat.js"),
+            include_str!("js/feed.js"),
+            include_str!("js/document.js"),
+            include_str!("js/version.js"),
+            include_str!("js/undo.js"),
+        ];
+        let calls = files
+            .into_iter()
+            .flat_map(|file| file.split("coded(").skip(1));
         calls.filter_map(|call| call.trim_start().strip_prefix('"')?.split('"').next())
     }
 
@@ -97,6 +107,22 @@ mod tests {
             }),
             BindingError::from(Document::new("").expect_err("no name")),
             BindingError::from(AgentNameError { len: 0 }),
+            BindingError::NoUndoManager,
+            BindingError::from(HistoryError::Unknown {
+                agent: agent(),
+                seq: 0,
+            }),
+            BindingError::from(BranchError::from(MergeError::Cycle {
+                agent: agent(),
+                seq: 0,
+            })),
+            BindingError::from(LoadError::Checksum { offset: 0 }),
+            BindingError::from(LoadError::Event {
+                agent: agent(),
+                seq: 0,
+                reason: "",
+            }),
+            BindingError::from(LoadError::Inconsistent { reason: "" }),
             // An unknown char is no error of the package, and no char at all a bad argument.
             BindingError::from(AnchorError::from(LoadError::Inconsistent { reason: "" })),
         ];

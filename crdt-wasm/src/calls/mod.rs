@@ -2,25 +2,34 @@
 //! numbers, so that an edit costs no more than its call.
 //!
 //! Text comes in through the desk, a piece of memory that JavaScript writes UTF-8 to; a function
-//! that takes text is told how many bytes of it there are. Text that is returned lies there as the
-//! reply. A negative result is a failure, whose code and message, in two lines, are the reply.
+//! that takes text is told how many bytes of it there are. So do bytes. Text or bytes that are returned
+//! lie there as the reply. A negative result is a failure, whose code and message, in two lines, are the
+//! reply.
 //!
-//! `unsafe` here is nothing but the claim that no two functions are exported under one name.
+//! `unsafe` here and below is nothing but the claim that no two functions are exported under one name.
 #![allow(unsafe_code)]
+
+mod anchors;
+mod exchange;
+mod files;
+mod history;
+mod undo;
 
 use std::cell::RefCell;
 
-use crdt_core::{Document, Frontier, MergeError};
+use crdt_core::Document;
 
 use crate::edit::{self, Edited};
 use crate::error::BindingError;
-use crate::{merge, registry};
+use crate::merge::push_changes;
+use crate::registry::{self, Entry};
+use crate::version::Version;
 
 struct Desk {
     /// What JavaScript passes in.
     input: Vec<u8>,
     /// What it gets back.
-    reply: String,
+    reply: Vec<u8>,
     /// What the last edit really changed, where that is not what was asked for.
     edited: Edited,
 }
@@ -29,7 +38,7 @@ thread_local! {
     static DESK: RefCell<Desk> = const {
         RefCell::new(Desk {
             input: Vec::new(),
-            reply: String::new(),
+            reply: Vec::new(),
             edited: Edited {
                 position: 0,
                 deleted: 0,
@@ -71,7 +80,7 @@ extern "C" fn crdt_reply_length() -> usize {
 extern "C" fn crdt_clear() {
     DESK.with_borrow_mut(|desk| {
         desk.input = Vec::new();
-        desk.reply = String::new();
+        desk.reply = Vec::new();
     });
 }
 
@@ -90,8 +99,12 @@ extern "C" fn crdt_edited_length() -> usize {
 /// Creates a document for the agent whose name is on the desk. Returns its handle, or 0.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_create(agent: usize) -> u32 {
-    let created = with_text(agent, |agent| Ok(registry::add(Document::new(agent)?)));
-    created.unwrap_or_else(|error| {
+    added(Document::new(Input::of(agent).text()).map_err(BindingError::from))
+}
+
+/// Takes a new document in, and returns its handle; 0 where there is none.
+fn added(document: Result<Document, BindingError>) -> u32 {
+    document.map(registry::add).unwrap_or_else(|error| {
         fail(&error);
         0
     })
@@ -102,27 +115,33 @@ extern "C" fn crdt_free(handle: u32) -> i32 {
     status(registry::remove(handle))
 }
 
+/// The document's wrapper is gone.
+#[unsafe(no_mangle)]
+extern "C" fn crdt_forget(handle: u32) {
+    registry::forget(handle);
+}
+
 /// The length of the text in UTF-16 units.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_length(handle: u32) -> i32 {
-    let length = registry::get(handle).and_then(|entry| entry.read(|doc| Ok(doc.len_utf16())));
-    match length {
-        Ok(length) => length as i32,
-        Err(error) => fail(&error),
-    }
+    count(handle, &mut |document| Ok(document.len_utf16() as i32))
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn crdt_text(handle: u32) -> i32 {
-    answer(read(handle, Document::text))
+    ask(handle, &mut |document| Ok(document.text().into_bytes()))
 }
 
 /// Inserts one character, which is no surrogate.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_insert_char(handle: u32, position: usize, scalar: u32) -> i32 {
     let char = char::from_u32(scalar).unwrap_or(char::REPLACEMENT_CHARACTER);
-    edit(handle, (position, 0), |document| {
-        edit::insert(document, position, char.encode_utf8(&mut [0; 4]))
+    edit(handle, (position, 0), |entry| {
+        let mut bytes = [0; 4];
+        let text = &*char.encode_utf8(&mut bytes);
+        let edited = entry.write(|document| edit::insert(document, position, text))?;
+        entry.note_edit(edited, text);
+        Ok(edited)
     })
 }
 
@@ -130,60 +149,71 @@ extern "C" fn crdt_insert_char(handle: u32, position: usize, scalar: u32) -> i32
 #[unsafe(no_mangle)]
 extern "C" fn crdt_insert(handle: u32, position: usize, bytes: usize) -> i32 {
     // Whoever hears of the edit may use the desk: the text is put back before.
-    edit(handle, (position, 0), |document| {
-        with_text(bytes, |text| edit::insert(document, position, text))
+    edit(handle, (position, 0), |entry| {
+        let input = Input::of(bytes);
+        let text = input.text();
+        let edited = entry.write(|document| edit::insert(document, position, text))?;
+        entry.note_edit(edited, text);
+        Ok(edited)
     })
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn crdt_delete(handle: u32, position: usize, length: usize) -> i32 {
-    edit(handle, (position, length), |document| {
-        edit::delete(document, position, length)
+    edit(handle, (position, length), |entry| {
+        let edited = entry.write(|document| edit::delete(document, position, length))?;
+        entry.note_edit(edited, "");
+        Ok(edited)
     })
 }
 
+/// The text from one position to another.
 #[unsafe(no_mangle)]
-extern "C" fn crdt_operations(handle: u32) -> i32 {
-    answer(registry::get(handle).and_then(|entry| {
-        entry.read(|document| Ok(document.operations_json().map_err(MergeError::from)?))
-    }))
+extern "C" fn crdt_slice(handle: u32, from: usize, to: usize) -> i32 {
+    ask(handle, &mut |document| {
+        Ok(edit::slice(document, from, to)?.into_bytes())
+    })
 }
 
-/// The operations that are not at or before the frontier on the desk.
+/// The agent in whose name the document is edited.
 #[unsafe(no_mangle)]
-extern "C" fn crdt_operations_since(handle: u32, frontier: usize) -> i32 {
-    answer(with_text(frontier, |frontier| {
-        registry::get(handle)?.read(|document| {
-            let operations = document.operations_after_json(&Frontier::from_json(frontier)?);
-            Ok(operations.map_err(MergeError::from)?)
-        })
-    }))
+extern "C" fn crdt_agent(handle: u32) -> i32 {
+    ask(handle, &mut |document| Ok(document.agent().into()))
 }
 
+/// Sets the time of the edits that follow, in milliseconds since 1970.
 #[unsafe(no_mangle)]
-extern "C" fn crdt_frontier(handle: u32) -> i32 {
-    answer(read(handle, |document| document.frontier().to_json()))
+extern "C" fn crdt_set_time(handle: u32, millis: f64) -> i32 {
+    count(handle, &mut |document| {
+        document.set_time(millis as u64);
+        Ok(DONE)
+    })
 }
 
-/// Merges the operations on the desk; behind them lies the sender's frontier, if there is one.
+/// How many events the document consists of.
 #[unsafe(no_mangle)]
-extern "C" fn crdt_merge(handle: u32, operations: usize, frontier: usize) -> i32 {
-    let merged = registry::get(handle).and_then(|entry| {
-        let report = with_text(operations + frontier, |text| {
-            let (operations, frontier) = text.split_at_checked(operations).unwrap_or((text, ""));
-            let frontier = Some(frontier).filter(|frontier| !frontier.is_empty());
-            entry.write(|document| merge::merge(document, operations, frontier))
-        })?;
-        let reply = report.to_json();
-        // Their listeners may do anything, also use the desk.
-        entry.each_watcher(|watcher| watcher.merged(&report.changes));
-        Ok(reply)
-    });
-    answer(merged)
+extern "C" fn crdt_event_count(handle: u32) -> i32 {
+    count(handle, &mut |document| Ok(document.event_count() as i32))
 }
 
-fn read(handle: u32, read: impl FnOnce(&Document) -> String) -> Result<String, BindingError> {
-    registry::get(handle)?.read(|document| Ok(read(document)))
+/// Notes down what becomes of the text from now on, for `crdt_take_changes`, or ends that.
+#[unsafe(no_mangle)]
+extern "C" fn crdt_keep_journal(handle: u32, keep: u32) -> i32 {
+    status(registry::get(handle).map(|entry| entry.keep_journal(keep != 0)))
+}
+
+/// What became of the text since this was called last, as a JSON list.
+#[unsafe(no_mangle)]
+extern "C" fn crdt_take_changes(handle: u32) -> i32 {
+    let changes = registry::get(handle).map(|entry| entry.take_journal());
+    status(changes.map(|changes| set_reply(json_changes(&changes))))
+}
+
+fn json_changes(changes: &[edit::TextChange]) -> Vec<u8> {
+    let mut out = String::from("[");
+    push_changes(&mut out, changes);
+    out.push(']');
+    out.into_bytes()
 }
 
 /// Makes an edit, and compares it with what was asked for.
@@ -191,10 +221,10 @@ fn read(handle: u32, read: impl FnOnce(&Document) -> String) -> Result<String, B
 fn edit(
     handle: u32,
     (position, deleted): (usize, usize),
-    edit: impl FnOnce(&mut Document) -> Result<Edited, BindingError>,
+    edit: impl FnOnce(&Entry) -> Result<Edited, BindingError>,
 ) -> i32 {
     let edited = registry::get(handle).and_then(|entry| {
-        let edited = entry.write(edit)?;
+        let edited = edit(&entry)?;
         entry.each_watcher(|watcher| watcher.edited());
         Ok(edited)
     });
@@ -208,32 +238,83 @@ fn edit(
     }
 }
 
-/// Calls `take` with the first `bytes` bytes on the desk, which is free for others meanwhile.
-fn with_text<T>(bytes: usize, take: impl FnOnce(&str) -> T) -> T {
-    let input = DESK.with_borrow_mut(|desk| std::mem::take(&mut desk.input));
-    // The encoders of JavaScript write well-formed UTF-8 only.
-    let text = input
-        .get(..bytes)
-        .and_then(|text| str::from_utf8(text).ok());
-    let taken = take(text.unwrap_or_default());
-    DESK.with_borrow_mut(|desk| desk.input = input);
-    taken
+/// What JavaScript passed in, which goes back to the desk afterwards.
+struct Input {
+    desk: Vec<u8>,
+    length: usize,
 }
 
-fn answer(reply: Result<String, BindingError>) -> i32 {
-    status(reply.map(|reply| DESK.with_borrow_mut(|desk| desk.reply = reply)))
+impl Input {
+    /// The first `length` bytes on the desk, which is free for others meanwhile.
+    #[inline(never)]
+    fn of(length: usize) -> Input {
+        let desk = DESK.with_borrow_mut(|desk| std::mem::take(&mut desk.input));
+        Input { desk, length }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.desk.get(..self.length).unwrap_or_default()
+    }
+
+    /// The encoders of JavaScript write well-formed UTF-8 only.
+    fn text(&self) -> &str {
+        str::from_utf8(self.bytes()).unwrap_or_default()
+    }
+
+    /// The first `at` bytes, and the rest.
+    fn parts(&self, at: usize) -> (&[u8], &[u8]) {
+        self.bytes().split_at_checked(at).unwrap_or_default()
+    }
+
+    fn version(&self) -> Result<Version, BindingError> {
+        Version::read(self.bytes())
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        let input = std::mem::take(&mut self.desk);
+        DESK.with_borrow_mut(|desk| desk.input = input);
+    }
+}
+
+/// Answers with what `act` says of the document.
+#[inline(never)]
+fn ask(handle: u32, act: &mut dyn FnMut(&mut Document) -> Result<Vec<u8>, BindingError>) -> i32 {
+    let reply = registry::get(handle).and_then(|entry| entry.write(act));
+    status(reply.map(set_reply))
+}
+
+/// Returns the number that `act` makes of the document.
+#[inline(never)]
+fn count(handle: u32, act: &mut dyn FnMut(&mut Document) -> Result<i32, BindingError>) -> i32 {
+    number(registry::get(handle).and_then(|entry| entry.write(act)))
+}
+
+/// Makes edits by the document itself, and tells of them. Returns what `act` does.
+#[inline(never)]
+fn edit_by(handle: u32, act: &mut dyn FnMut(&Entry) -> Result<i32, BindingError>) -> i32 {
+    number(registry::get(handle).and_then(|entry| {
+        let done = act(&entry)?;
+        entry.each_watcher(|watcher| watcher.edited());
+        Ok(done)
+    }))
+}
+
+fn set_reply(reply: Vec<u8>) {
+    DESK.with_borrow_mut(|desk| desk.reply = reply);
 }
 
 fn status(result: Result<(), BindingError>) -> i32 {
-    match result {
-        Ok(()) => DONE,
-        Err(error) => fail(&error),
-    }
+    number(result.map(|()| DONE))
+}
+
+fn number(result: Result<i32, BindingError>) -> i32 {
+    result.unwrap_or_else(|error| fail(&error))
 }
 
 #[cold]
 fn fail(error: &BindingError) -> i32 {
-    let reply = format!("{}\n{error}", error.code());
-    DESK.with_borrow_mut(|desk| desk.reply = reply);
+    set_reply(format!("{}\n{error}", error.code()).into_bytes());
     FAILED
 }

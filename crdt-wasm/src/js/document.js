@@ -1,128 +1,182 @@
-// The documents as JavaScript sees them: the class `Document`, the functions that name documents by
-// handle, and their errors. They check what they are given, whatever its type, and call the
-// functions of `calls.rs`, which take plain numbers.
-//
-// Text goes in as UTF-8 on the desk, a piece of the module's memory; a single character goes in as
-// a number.
+// The class `Document`.
 
-const NOT_LOADED = "crdt-wasm is not loaded: await the default export of the package first";
-
-/** The functions of the module. */
-let wasm = new Proxy(
-  {},
-  {
-    get() {
-      throw new Error(NOT_LOADED);
-    },
-  },
-);
-
-/** Called by the module when it runs. */
-export function attach(exports) {
-  wasm = exports;
-}
-
-// The flat API.
-
-export function create_document(agentId) {
-  const handle = wasm.crdt_create(put(aString("agentId", agentId), 0));
-  if (handle === 0) throw failure();
-  return handle >>> 0;
-}
-
-export function free_document(handle) {
-  done(wasm.crdt_free(aHandle(handle)));
-}
-
-export function get_text(handle) {
-  return answer(wasm.crdt_text(aHandle(handle)));
-}
-
-export function insert(handle, position, text) {
-  if (!isIndex(handle) || !isIndex(position) || typeof text !== "string") {
-    throw badInsert(handle, position, text);
-  }
-  if (text.length === 1) {
-    const unit = text.charCodeAt(0);
-    if ((unit & 0xf800) !== SURROGATES) {
-      return change(wasm.crdt_insert_char(handle, position, unit), position, 0, text);
-    }
-  }
-  const length = put(text, 0);
-  // A lone surrogate is mended on its way.
-  const inserted = /[\ud800-\udfff]/.test(text) ? take(desk, length) : text;
-  const status = wasm.crdt_insert(handle, position, length);
-  tidy(length);
-  return change(status, position, 0, inserted);
-}
-
-export function delete_range(handle, position, length) {
-  if (
-    !isIndex(handle) ||
-    !isIndex(position) ||
-    !isIndex(length) ||
-    !isIndex(position + length)
-  ) {
-    throw badDelete(handle, position, length);
-  }
-  return change(wasm.crdt_delete(handle, position, length), position, length, "");
-}
-
-export function get_operations_json(handle) {
-  return answer(wasm.crdt_operations(aHandle(handle)));
-}
-
-export function get_operations_since_json(handle, frontier) {
-  const live = aLiveHandle(handle);
-  return answer(wasm.crdt_operations_since(live, put(aString("frontier", frontier), 0)));
-}
-
-export function get_frontier_json(handle) {
-  return answer(wasm.crdt_frontier(aHandle(handle)));
-}
-
-export function merge_operations(handle, ops, frontier) {
-  const live = aLiveHandle(handle);
-  const operations = put(aString("ops", ops), 0);
-  const known = put(aString("frontier", frontier ?? ""), operations);
-  return JSON.parse(answer(wasm.crdt_merge(live, operations, known)));
-}
-
-// The class.
+import { feedOf, observed, observers } from "./feed.js";
+import {
+  anchorAt,
+  create_document,
+  deleteText,
+  get_frontier_json,
+  get_operations_json,
+  get_operations_since_json,
+  get_text,
+  encode_since,
+  insertText,
+  mergePatch,
+  merge_operations,
+  openFile,
+  positionOf,
+  save,
+} from "./flat.js";
+import {
+  aFunction,
+  aLiveHandle,
+  aPosition,
+  aString,
+  answer,
+  answerBytes,
+  badArgument,
+  coded,
+  created,
+  done,
+  put,
+  putBytes,
+  someOptions,
+  wasm,
+} from "./memory.js";
+import { Anchor, Version, versionBytes } from "./version.js";
 
 /** Frees the documents whose wrappers are gone. */
-const forgotten = new FinalizationRegistry((handle) => wasm.crdt_free(handle));
+const forgotten = new FinalizationRegistry((handle) => wasm.crdt_forget(handle));
+
+/** The handle that the next wrapper is for, where there is a document already. */
+let adopted = 0;
 
 export class Document {
   #handle;
+  /** What the clock said when it was looked at last for this document. */
+  #stampedAt = -1;
 
-  constructor(agentId) {
-    this.#handle = create_document(agentId);
+  constructor(agent) {
+    if (adopted > 0) {
+      this.#handle = adopted;
+      adopted = 0;
+    } else {
+      this.#handle = create_document(agentIdOf(agent));
+    }
     forgotten.register(this, this.#handle, this);
   }
 
+  static open(bytes, agent) {
+    return adopt(openFile(bytes, agentIdOf(agent), false));
+  }
+
+  static openVerified(bytes, agent) {
+    return adopt(openFile(bytes, agentIdOf(agent), true));
+  }
+
   get handle() {
-    // Others may use it from now on.
-    forgotten.unregister(this);
     return this.#handle;
+  }
+
+  get agentId() {
+    return answer(wasm.crdt_agent(this.#handle));
   }
 
   free() {
     forgotten.unregister(this);
     // The one failure is that it is freed already.
     wasm.crdt_free(this.#handle);
+    observers.delete(this.#handle);
+  }
+
+  // The text.
+
+  get length() {
+    return done(wasm.crdt_length(this.#handle));
   }
 
   getText() {
     return get_text(this.#handle);
   }
 
+  toString() {
+    return get_text(this.#handle);
+  }
+
+  slice(from, to) {
+    const handle = this.#handle;
+    const { length } = this;
+    const end = to === undefined ? length : aPosition(handle, "to", to);
+    return answer(wasm.crdt_slice(handle, from === undefined ? 0 : aPosition(handle, "from", from), end));
+  }
+
   insert(position, text) {
-    return insert(this.#handle, position, text);
+    if (clock !== this.#stampedAt) this.#stamp();
+    if (observers.size === 0) return insertText(this.#handle, position, text);
+    return observed(this.#handle, () => insertText(this.#handle, position, text));
   }
 
   deleteRange(position, length) {
-    return delete_range(this.#handle, position, length);
+    if (clock !== this.#stampedAt) this.#stamp();
+    if (observers.size === 0) return deleteText(this.#handle, position, length);
+    return observed(this.#handle, () => deleteText(this.#handle, position, length));
+  }
+
+  delete(position, length) {
+    return this.deleteRange(position, length);
+  }
+
+  replace(position, length, text) {
+    aString("text", text);
+    return this.transact(() => {
+      const gone = this.deleteRange(position, length);
+      const come = this.insert(gone.position, text);
+      return { ...gone, inserted: come.inserted };
+    });
+  }
+
+  applyDelta(delta, origin) {
+    const edits = readDelta(delta, this.length);
+    this.transact(() => {
+      // From the end, so that the other positions stay.
+      for (const { position, deleted, inserted } of edits.reverse()) {
+        const { position: at } = this.deleteRange(position, deleted);
+        this.insert(at, inserted);
+      }
+    }, origin);
+  }
+
+  transact(act, origin) {
+    aFunction("act", act);
+    return observed(aLiveHandle(this.#handle), act, { origin, local: true });
+  }
+
+  // Events.
+
+  on(event, listener) {
+    const feed = feedOf(aLiveHandle(this.#handle), this);
+    feed.add(event, listener);
+    return () => this.off(event, listener);
+  }
+
+  off(event, listener) {
+    observers.get(this.#handle)?.remove(event, listener);
+  }
+
+  // Exchange.
+
+  version() {
+    return new Version(answerBytes(wasm.crdt_version(this.#handle)));
+  }
+
+  compare(a, b) {
+    return STANDINGS[this.#withTwo(a, b, (handle, a, b) => done(wasm.crdt_compare(handle, a, b)))];
+  }
+
+  encodeSince(version) {
+    return encode_since(this.#handle, version);
+  }
+
+  merge(bytes, origin) {
+    return mergePatch(this.#handle, bytes, origin);
+  }
+
+  save(options) {
+    return save(this.#handle, options);
+  }
+
+  saveShallow(since, options) {
+    return save(this.#handle, { ...options, since: since ?? this.version() });
   }
 
   getOperationsJson() {
@@ -140,198 +194,182 @@ export class Document {
   mergeOperations(ops, frontier) {
     return merge_operations(this.#handle, ops, frontier);
   }
+
+  // History.
+
+  textAt(version) {
+    return answer(wasm.crdt_text_at(aLiveHandle(this.#handle), aVersion("version", version)));
+  }
+
+  diff(from, to) {
+    return this.#withTwo(from, to, (handle, from, to) =>
+      JSON.parse(answer(wasm.crdt_diff(handle, from, to))),
+    );
+  }
+
+  history() {
+    return runs(aLiveHandle(this.#handle));
+  }
+
+  blame(from, to) {
+    const handle = aLiveHandle(this.#handle);
+    const start = from === undefined ? 0 : aPosition(handle, "from", from);
+    const end = to === undefined ? this.length : aPosition(handle, "to", to);
+    const pieces = JSON.parse(answer(wasm.crdt_blame(handle, start, end)));
+    return pieces.map(([from, to, agent, seq, time]) => ({
+      from,
+      to,
+      agent,
+      name: nameOf(agent),
+      time,
+      version: Version.after(agent, seq - 1),
+    }));
+  }
+
+  revertTo(version, origin) {
+    const handle = aLiveHandle(this.#handle);
+    if (clock !== this.#stampedAt) this.#stamp();
+    const bytes = versionBytes("version", needed("version", version));
+    observed(handle, () => done(wasm.crdt_revert(handle, putBytes(bytes, 0))), {
+      origin,
+      local: true,
+    });
+  }
+
+  branch(version, agent) {
+    const handle = aLiveHandle(this.#handle);
+    const bytes = versionBytes("version", version ?? this.version());
+    const name = put(agentIdOf(agent), 0);
+    return adopt(created(wasm.crdt_branch(handle, name, putBytes(bytes, name))));
+  }
+
+  // Anchors.
+
+  anchorAt(position, bias) {
+    const handle = aLiveHandle(this.#handle);
+    return new Anchor(anchorAt(handle, aPosition(handle, "position", position), bias ?? "right"));
+  }
+
+  positionOf(anchor) {
+    return positionOf(aLiveHandle(this.#handle), anchor);
+  }
+
+  /** Calls for two versions, that lie on the desk one behind the other. */
+  #withTwo(a, b, call) {
+    const handle = aLiveHandle(this.#handle);
+    const [first, second] = [a, b].map((version) => versionBytes("version", needed("version", version)));
+    const length = putBytes(first, 0);
+    return call(handle, length, putBytes(second, length));
+  }
+
+  /** Says when the edits are made that follow. */
+  #stamp() {
+    if (clock === 0) startClock();
+    this.#stampedAt = clock;
+    wasm.crdt_set_time(this.#handle, clock);
+  }
 }
 
 if (Symbol.dispose) Document.prototype[Symbol.dispose] = Document.prototype.free;
 
-// Arguments.
+const STANDINGS = ["equal", "before", "after", "concurrent"];
 
-/** Whether it is a whole number that the module can take. */
-function isIndex(value) {
-  return typeof value === "number" && value >>> 0 === value;
+function adopt(handle) {
+  adopted = handle;
+  return new Document();
 }
 
-function aString(name, value) {
-  if (typeof value !== "string") throw badArgument(name, "a string", value);
-  return value;
-}
-
-function aHandle(value) {
-  if (typeof value !== "number") throw badArgument("handle", "a number", value);
-  if (!isIndex(value)) {
-    throw coded(
-      "dead_handle",
-      `there is no document with handle ${value}: it was freed, or never created`,
-    );
-  }
-  return value;
-}
-
-/** The handle, if its document stands. */
-function aLiveHandle(value) {
-  done(wasm.crdt_length(aHandle(value)));
-  return value;
-}
-
-function aPosition(name, value) {
-  if (typeof value !== "number") throw badArgument(name, "a number", value);
-  if (!Number.isSafeInteger(value) || value < 0) {
-    throw coded(
-      "bad_position",
-      `${name} has to be a whole number of UTF-16 units, zero or more, not ${value}`,
-    );
-  }
-}
-
-/** Why an insertion was refused that the module cannot even be asked for. */
-function badInsert(handle, position, text) {
-  aLiveHandle(handle);
-  aPosition("position", position);
-  aString("text", text);
-  return pastTheEnd(handle, "position", position);
-}
-
-function badDelete(handle, position, length) {
-  aLiveHandle(handle);
-  aPosition("position", position);
-  aPosition("length", length);
-  return isIndex(position)
-    ? pastTheEnd(handle, "position + length", position + length)
-    : pastTheEnd(handle, "position", position);
-}
-
-// Errors.
-
-function coded(code, message) {
-  const error = new Error(message);
-  error.name = "CrdtError";
-  error.code = code;
-  return error;
-}
-
-function badArgument(name, expected, value) {
-  const got = value === null ? "null" : typeof value;
-  return coded("bad_argument", `${name} has to be ${expected}, not ${got}`);
-}
-
-function pastTheEnd(handle, name, value) {
-  const length = wasm.crdt_length(handle);
-  return coded(
-    "out_of_bounds",
-    `${name} ${value} is past the end of the text, which has ${length} UTF-16 units`,
-  );
-}
-
-/** What the module says went wrong. */
-function failure() {
-  const [, code, message] = /^(.*)\n([^]*)$/.exec(reply());
-  return coded(code, message);
-}
-
-// Results.
-
-function done(status) {
-  if (status < 0) throw failure();
-}
-
-function answer(status) {
-  done(status);
-  return reply();
-}
-
-function change(status, position, deleted, inserted) {
-  if (status === 0) return { position: position >>> 0, deleted: deleted >>> 0, inserted };
-  done(status);
-  return {
-    position: wasm.crdt_edited_position() >>> 0,
-    deleted: wasm.crdt_edited_length() >>> 0,
-    inserted,
-  };
-}
-
-// Text in the module's memory.
-
-/** Where the desk is. */
-let desk = 0;
-/** How many bytes of text it takes. */
-let room = 0;
-/** The module's memory. */
-let memory = new Uint8Array();
-
-const encoder = new TextEncoder();
-let decoder = newDecoder();
-/** How many bytes a decoder may be given: in Safari, one fails for good after 2 GiB. */
-const DECODABLE = 2 ** 31 - 2 ** 20;
-let decoded = 0;
-
-/** Up to this length, text is written here while it is ASCII, which is faster than to call for it. */
-const SHORT = 48;
-/** From this many bytes on, text is cleared away at once. */
-const LARGE = 1 << 16;
-/** The upper bits of what is half a surrogate pair. */
-const SURROGATES = 0xd800;
-
-/** Writes text to the desk, `at` bytes from its start, and returns how many bytes it took. */
-function put(text, at) {
-  makeRoom(at + text.length);
-  let length = 0;
-  if (text.length <= SHORT) {
-    for (; length < text.length; length++) {
-      const unit = text.charCodeAt(length);
-      if (unit > 0x7f) break;
-      memory[desk + at + length] = unit;
+/** The history by pages, which grow: what was read before is passed over again for each. */
+function* runs(handle) {
+  for (let first = 0, count = 1024; ; first += count, count *= 2) {
+    const page = JSON.parse(answer(wasm.crdt_history(handle, first, count)));
+    for (const [agent, seq, length, kind, text, time] of page) {
+      yield {
+        agent,
+        name: nameOf(agent),
+        time,
+        kind: kind === 0 ? "insert" : "delete",
+        length,
+        text,
+        version: Version.after(agent, seq + length - 1),
+      };
     }
+    if (page.length < count) return;
   }
-  let rest = text.slice(length);
-  while (rest !== "") {
-    const target = memory.subarray(desk + at + length, desk + room);
-    const { read, written } = encoder.encodeInto(rest, target);
-    length += written;
-    rest = rest.slice(read);
-    makeRoom(at + length + 3 * rest.length);
+}
+
+function needed(name, version) {
+  if (version === undefined || version === null) throw badArgument(name, "a Version", version);
+  return version;
+}
+
+/** Puts a version on the desk. */
+function aVersion(name, version) {
+  return putBytes(versionBytes(name, needed(name, version)), 0);
+}
+
+// The clock, which is looked at once a minute: each time makes what is sent next a little longer.
+
+const MINUTE = 60_000;
+/** What it said last, for who edits; 0 when it has to be looked at. */
+let clock = 0;
+
+function startClock() {
+  clock = Date.now();
+  const timer = setTimeout(() => {
+    clock = 0;
+  }, MINUTE);
+  // Node would wait for it.
+  timer.unref?.();
+}
+
+// Names.
+
+const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+/** Behind a person's name, what tells their replicas apart. */
+const TAIL = /~[\w-]{12}$/;
+
+/** The name of a new replica: the one that was given, or one that nobody else has. */
+function agentIdOf(agent) {
+  if (typeof agent === "string") return agent;
+  const { name = "", agentId } = someOptions(agent, ["name", "agentId"]);
+  if (agentId !== undefined) return aString("agentId", agentId);
+  const random = crypto.getRandomValues(new Uint8Array(12));
+  return `${aString("name", name)}~${Array.from(random, (byte) => LETTERS[byte & 63]).join("")}`;
+}
+
+/** The person's part of a replica's name. */
+function nameOf(agent) {
+  return agent.replace(TAIL, "");
+}
+
+// Deltas.
+
+/** The edits that a delta consists of, from the start of the text to its end. */
+function readDelta(delta, length) {
+  if (!Array.isArray(delta)) throw badArgument("delta", "an array", delta);
+  const edits = [];
+  let at = 0;
+  for (const step of delta) {
+    const { retain = 0, delete: deleted = 0, insert: inserted = "" } = step ?? {};
+    for (const [name, value] of [["retain", retain], ["delete", deleted]]) {
+      if (!Number.isSafeInteger(value) || value < 0) {
+        throw badArgument(`delta[].${name}`, "a whole number of UTF-16 units, zero or more", value);
+      }
+    }
+    aString("delta[].insert", inserted);
+    at += retain;
+    const last = edits.at(-1);
+    if (last !== undefined && last.position + last.deleted === at) {
+      last.deleted += deleted;
+      last.inserted += inserted;
+    } else {
+      edits.push({ position: at, deleted, inserted });
+    }
+    at += deleted;
   }
-  return length;
-}
-
-function makeRoom(bytes) {
-  if (bytes > room) {
-    desk = wasm.crdt_desk(bytes) >>> 0;
-    room = bytes;
+  if (at > length) {
+    throw coded("out_of_bounds", `the delta reaches to ${at}, past the end of the text at ${length}`);
   }
-  refresh();
-}
-
-/** Memory that has grown is another buffer. */
-function refresh() {
-  if (memory.length === 0) memory = new Uint8Array(wasm.memory.buffer);
-}
-
-function reply() {
-  const length = wasm.crdt_reply_length() >>> 0;
-  const text = take(wasm.crdt_reply() >>> 0, length);
-  tidy(length);
-  return text;
-}
-
-/** Reads text from the module's memory. */
-function take(start, length) {
-  refresh();
-  decoded += length;
-  if (decoded > DECODABLE) {
-    decoder = newDecoder();
-    decoded = length;
-  }
-  return decoder.decode(memory.subarray(start, start + length));
-}
-
-function newDecoder() {
-  return new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
-}
-
-/** Gives back the memory that a text of so many bytes took. */
-function tidy(length) {
-  if (length >= LARGE || room >= LARGE) {
-    wasm.crdt_clear();
-    room = 0;
-  }
+  return edits;
 }

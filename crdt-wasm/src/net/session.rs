@@ -307,6 +307,7 @@ impl Session {
             } else {
                 news::changes_of(splices)
             };
+            self.entry.received(&changes);
             news::queue_changes(changes, &self.entry, &self.listeners);
         }
     }

@@ -35,7 +35,7 @@ const MEETINGS: usize = 8;
 const ALLOCATIONS: usize = 5_000;
 const KEYSTROKES: u32 = 150;
 
-#[wasm_bindgen(module = "/src/document.js")]
+#[wasm_bindgen(module = "/src/js/flat.js")]
 extern "C" {
     #[wasm_bindgen(js_name = insert)]
     fn insert_by_page(handle: u32, position: u32, text: &str) -> JsValue;

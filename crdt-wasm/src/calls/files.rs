@@ -1,0 +1,55 @@
+//! Documents as files.
+#![allow(unsafe_code)]
+
+use crdt_core::{Document, LoadLimits, Preset, SaveOptions};
+
+use super::{Input, added, ask};
+
+/// Opens the file on the desk, behind the name of the agent, without reading its history; or with
+/// `verify`, replaying it. Returns the document's handle, or 0.
+#[unsafe(no_mangle)]
+extern "C" fn crdt_open(agent: usize, file: usize, verify: u32) -> u32 {
+    let input = Input::of(agent + file);
+    let (agent, file) = input.parts(agent);
+    let agent = str::from_utf8(agent).unwrap_or_default();
+    let document = if verify != 0 {
+        Document::load_verified(agent, file, &LoadLimits::default())
+    } else {
+        Document::load(agent, file)
+    };
+    added(document.map_err(Into::into))
+}
+
+/// The document as a file. `preset` is 0 for speed, 1 for balance, 2 for size.
+#[unsafe(no_mangle)]
+extern "C" fn crdt_save(handle: u32, preset: u32, without_text: u32) -> i32 {
+    ask(handle, &mut |document| {
+        Ok(document.save(&options(preset, without_text))?)
+    })
+}
+
+/// The document as a file that begins at the version on the desk.
+#[unsafe(no_mangle)]
+extern "C" fn crdt_save_shallow(
+    handle: u32,
+    version: usize,
+    preset: u32,
+    without_text: u32,
+) -> i32 {
+    let input = Input::of(version);
+    ask(handle, &mut |document| {
+        let since = input.version()?.heads;
+        Ok(document.save_shallow(&since, &options(preset, without_text))?)
+    })
+}
+
+fn options(preset: u32, without_text: u32) -> SaveOptions {
+    SaveOptions {
+        preset: match preset {
+            0 => Preset::Fast,
+            1 => Preset::Balanced,
+            _ => Preset::Small,
+        },
+        without_text: without_text != 0,
+    }
+}

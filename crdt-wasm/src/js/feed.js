@@ -1,0 +1,197 @@
+// What is told of documents: their listeners, and the transactions that edits are told in.
+
+import { aFunction, aString, answer, answerBytes, coded, done, report, wasm } from "./memory.js";
+
+/** The feeds of the documents that somebody listens to, by handle. */
+export const observers = new Map();
+
+/** Makes an edit or a merge, and tells who listens. */
+export function observed(handle, act, how) {
+  const feed = observers.get(handle);
+  return feed === undefined ? act() : feed.run(act, how ?? LOCAL);
+}
+
+const LOCAL = { origin: undefined, local: true };
+
+/** Called by the module when the network merged something. */
+export function wake(handle) {
+  queueMicrotask(() => observers.get(handle)?.catchUp());
+}
+
+/** The feed of a document, which is made if there is none, and keeps the document as long as it is. */
+export function feedOf(handle, document) {
+  let feed = observers.get(handle);
+  if (feed === undefined) {
+    done(wasm.crdt_keep_journal(handle, 1));
+    feed = new Feed(handle, document);
+    observers.set(handle, feed);
+  }
+  return feed;
+}
+
+const EVENTS = ["change", "update"];
+
+class Feed {
+  #handle;
+  #document;
+  #listeners = { change: new Set(), update: new Set() };
+  #undoManagers = new Set();
+  /** How the transaction that runs is made, or null. */
+  #transaction = null;
+  /** How many events of the document were told of. */
+  #told;
+  #waiting = [];
+  #telling = false;
+  /** What became of the text in the transaction that was noted last. */
+  lastChanges = [];
+
+  constructor(handle, document) {
+    this.#handle = handle;
+    this.#document = document;
+    this.#told = wasm.crdt_event_count(handle) >>> 0;
+  }
+
+  add(event, listener) {
+    this.#of(event).add(aFunction("listener", listener));
+  }
+
+  remove(event, listener) {
+    this.#of(event).delete(listener);
+    this.#close();
+  }
+
+  addUndoManager(manager) {
+    this.#undoManagers.add(manager);
+  }
+
+  removeUndoManager(manager) {
+    this.#undoManagers.delete(manager);
+    this.#close();
+  }
+
+  /** Whether a transaction runs. */
+  get isBusy() {
+    return this.#transaction !== null;
+  }
+
+  /** Runs a transaction, or a part of the one that runs, and tells of it. */
+  run(act, how) {
+    if (this.isBusy) return act();
+    try {
+      return this.#transact(act, how);
+    } finally {
+      this.tell();
+    }
+  }
+
+  /** Runs a step of an undo manager, of which nobody is told before `tell`. */
+  step(act, manager) {
+    return this.#transact(act, { origin: manager, local: true });
+  }
+
+  /** Tells what the network merged. */
+  catchUp() {
+    if (this.isBusy) return;
+    this.#collect(REMOTE);
+    this.tell();
+  }
+
+  /** Has something called after what waits to be told. */
+  later(call) {
+    this.#waiting.push([[call]]);
+  }
+
+  #transact(act, how) {
+    this.#collect(REMOTE);
+    this.#transaction = how;
+    try {
+      if (how.local) for (const manager of this.#undoManagers) manager.before(how.origin);
+      return act();
+    } finally {
+      this.#transaction = null;
+      this.#collect(how);
+    }
+  }
+
+  #of(event) {
+    const listeners = this.#listeners[aString("event", event)];
+    if (!EVENTS.includes(event)) {
+      throw coded("bad_argument", `there is no event ${event}: there are ${EVENTS.join(", ")}`);
+    }
+    return listeners;
+  }
+
+  /** Nobody listens any more. */
+  #close() {
+    const { change, update } = this.#listeners;
+    if (change.size + update.size + this.#undoManagers.size > 0) return;
+    observers.delete(this.#handle);
+    wasm.crdt_keep_journal(this.#handle, 0);
+  }
+
+  /** Notes what happened since it was noted last. */
+  #collect({ origin, local }) {
+    this.lastChanges = [];
+    const events = wasm.crdt_event_count(this.#handle) >>> 0;
+    if (events <= this.#told) return;
+    const told = this.#told;
+    this.#told = events;
+    const { change, update } = this.#listeners;
+    if (update.size > 0) {
+      const bytes = answerBytes(wasm.crdt_encode_new(this.#handle, told));
+      this.#waiting.push([update, bytes, { origin, local }]);
+    }
+    const changes = JSON.parse(answer(wasm.crdt_take_changes(this.#handle)));
+    this.lastChanges = changes;
+    if (changes.length > 0 && change.size > 0) {
+      this.#waiting.push([change, new ChangeEvent(changes, origin, local)]);
+    }
+    for (const manager of this.#undoManagers) manager.after(local);
+  }
+
+  /** Calls who listens, in the order in which things happened. */
+  tell() {
+    if (this.#telling) return;
+    this.#telling = true;
+    for (;;) {
+      const next = this.#waiting.shift();
+      if (next === undefined) break;
+      const [listeners, ...payload] = next;
+      for (const listener of [...listeners]) {
+        try {
+          listener(...payload);
+        } catch (error) {
+          report(error);
+        }
+      }
+    }
+    this.#telling = false;
+  }
+}
+
+const REMOTE = { origin: undefined, local: false };
+
+class ChangeEvent {
+  constructor(changes, origin, local) {
+    this.changes = changes;
+    this.origin = origin;
+    this.local = local;
+  }
+
+  get delta() {
+    return toDelta(this.changes);
+  }
+}
+
+/** Changes, which go from the end of the text to its start, as a delta, which goes the other way. */
+export function toDelta(changes) {
+  const delta = [];
+  let at = 0;
+  for (const { position, deleted, inserted } of changes.toReversed?.() ?? [...changes].reverse()) {
+    if (position > at) delta.push({ retain: position - at });
+    if (inserted !== "") delta.push({ insert: inserted });
+    if (deleted > 0) delta.push({ delete: deleted });
+    at = position + deleted;
+  }
+  return delta;
+}

@@ -1,0 +1,286 @@
+// What the other files of this folder share: the functions of the module (`calls/` in Rust), which take
+// and return plain numbers, text and bytes that go in and out by its memory, and errors.
+//
+// Text goes in as UTF-8 on the desk, a piece of that memory.
+
+const NOT_LOADED =
+  "crdt-wasm is not loaded: call and await the default export of the package (`init`) first";
+
+/** Stands in for the functions of the module until it runs. */
+export const notLoaded = new Proxy(
+  {},
+  {
+    get() {
+      throw coded("not_loaded", NOT_LOADED);
+    },
+  },
+);
+
+/** The functions of the module. */
+export let wasm = notLoaded;
+
+/** Called by the module when it runs. */
+export function attach(exports) {
+  wasm = exports;
+}
+
+// Handles.
+
+/** How many handles a copy of the package takes at once; `registry.rs` knows it too. */
+const BLOCK = 2 ** 20;
+/** Where all copies of the package on a page, of whatever version, say which they have taken. */
+const TAKEN = Symbol.for("crdt-wasm handles");
+
+/** The number of a block of handles that no other copy gives out. */
+export function takeBlock() {
+  const block = globalThis[TAKEN] ?? 0;
+  if (block >= 2 ** 32 / BLOCK) throw coded("too_large", "there are no more handles for documents");
+  Object.defineProperty(globalThis, TAKEN, { value: block + 1, writable: true, configurable: true });
+  return block;
+}
+
+// Errors.
+
+export function coded(code, message) {
+  const error = new Error(message);
+  error.name = "CrdtError";
+  error.code = code;
+  return error;
+}
+
+export function badArgument(name, expected, value) {
+  const got = value === null ? "null" : typeof value;
+  return coded("bad_argument", `${name} has to be ${expected}, not ${got}`);
+}
+
+/** What the module says went wrong. */
+function failure() {
+  const [, code, message] = /^(.*)\n([^]*)$/.exec(reply());
+  return coded(code, message);
+}
+
+/** Shows what a listener threw as the host shows any uncaught error. */
+export function report(error) {
+  try {
+    if (typeof reportError === "function") reportError(error);
+    else console.error(error);
+  } catch {
+    // A page may have put something of its own in their place.
+  }
+}
+
+// Arguments.
+
+/** Whether it is a whole number that the module can take. */
+export function isIndex(value) {
+  return typeof value === "number" && value >>> 0 === value;
+}
+
+export function aString(name, value) {
+  if (typeof value !== "string") throw badArgument(name, "a string", value);
+  return value;
+}
+
+export function aFunction(name, value) {
+  if (typeof value !== "function") throw badArgument(name, "a function", value);
+  return value;
+}
+
+export function someBytes(name, value) {
+  if (value instanceof Uint8Array) return value;
+  if (ArrayBuffer.isView(value)) {
+    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  }
+  // It may be of another realm.
+  if (Object.prototype.toString.call(value) === "[object ArrayBuffer]") return new Uint8Array(value);
+  throw badArgument(name, "a Uint8Array or an ArrayBuffer", value);
+}
+
+/** The options, if they are an object that has no others than those known. */
+export function someOptions(value, known) {
+  if (value === undefined || value === null) return {};
+  if (typeof value !== "object") throw badArgument("options", "an object", value);
+  for (const name of Object.keys(value)) {
+    if (!known.includes(name)) {
+      throw coded("bad_argument", `there is no option ${name}: there are ${known.join(", ")}`);
+    }
+  }
+  return value;
+}
+
+export function aHandle(value) {
+  if (typeof value !== "number") throw badArgument("handle", "a number", value);
+  if (!isIndex(value)) {
+    throw coded(
+      "dead_handle",
+      `there is no document with handle ${value}: it was freed, or never created`,
+    );
+  }
+  return value;
+}
+
+/** The handle, if its document stands. */
+export function aLiveHandle(value) {
+  done(wasm.crdt_length(aHandle(value)));
+  return value;
+}
+
+/** A position in the text of a document. */
+export function aPosition(handle, name, value) {
+  if (isIndex(value)) return value;
+  aUnit(name, value);
+  throw pastTheEnd(handle, name, value);
+}
+
+export function aUnit(name, value) {
+  if (typeof value !== "number") throw badArgument(name, "a number", value);
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw coded(
+      "bad_position",
+      `${name} has to be a whole number of UTF-16 units, zero or more, not ${value}`,
+    );
+  }
+}
+
+export function pastTheEnd(handle, name, value) {
+  const length = wasm.crdt_length(handle);
+  return coded(
+    "out_of_bounds",
+    `${name} ${value} is past the end of the text, which has ${length} UTF-16 units`,
+  );
+}
+
+// Results.
+
+export function done(status) {
+  if (status < 0) throw failure();
+  return status;
+}
+
+/** The handle of a new document. */
+export function created(handle) {
+  if (handle === 0) throw failure();
+  return handle >>> 0;
+}
+
+export function answer(status) {
+  done(status);
+  return reply();
+}
+
+export function answerBytes(status) {
+  done(status);
+  refresh();
+  const start = wasm.crdt_reply() >>> 0;
+  const length = wasm.crdt_reply_length() >>> 0;
+  const bytes = memory.slice(start, start + length);
+  tidy(length);
+  return bytes;
+}
+
+export function change(status, position, deleted, inserted) {
+  if (status === 0) return { position: position >>> 0, deleted: deleted >>> 0, inserted };
+  done(status);
+  return {
+    position: wasm.crdt_edited_position() >>> 0,
+    deleted: wasm.crdt_edited_length() >>> 0,
+    inserted,
+  };
+}
+
+// Text and bytes in the module's memory.
+
+/** Where the desk is. */
+let desk = 0;
+/** How many bytes it takes. */
+let room = 0;
+/** The module's memory. */
+let memory = new Uint8Array();
+
+const encoder = new TextEncoder();
+let decoder = newDecoder();
+/** How many bytes a decoder may be given: in Safari, one fails for good after 2 GiB. */
+const DECODABLE = 2 ** 31 - 2 ** 20;
+let decoded = 0;
+
+/** Up to this length, text is written here while it is ASCII, which is faster than to call for it. */
+const SHORT = 48;
+/** From this many bytes on, what was written is cleared away at once. */
+const LARGE = 1 << 16;
+
+/** Writes text to the desk, `at` bytes from its start, and returns how many bytes it took. */
+export function put(text, at) {
+  makeRoom(at + text.length);
+  let length = 0;
+  if (text.length <= SHORT) {
+    for (; length < text.length; length++) {
+      const unit = text.charCodeAt(length);
+      if (unit > 0x7f) break;
+      memory[desk + at + length] = unit;
+    }
+  }
+  let rest = text.slice(length);
+  while (rest !== "") {
+    const target = memory.subarray(desk + at + length, desk + room);
+    const { read, written } = encoder.encodeInto(rest, target);
+    length += written;
+    rest = rest.slice(read);
+    makeRoom(at + length + 3 * rest.length);
+  }
+  return length;
+}
+
+/** Writes bytes to the desk, `at` bytes from its start, and returns how many they are. */
+export function putBytes(bytes, at) {
+  makeRoom(at + bytes.length);
+  memory.set(bytes, desk + at);
+  return bytes.length;
+}
+
+/** The text of the first bytes on the desk: what became of text that was put there. */
+export function lying(length) {
+  return take(desk, length);
+}
+
+function makeRoom(bytes) {
+  if (bytes > room) {
+    desk = wasm.crdt_desk(bytes) >>> 0;
+    room = bytes;
+  }
+  refresh();
+}
+
+/** Memory that has grown is another buffer. */
+function refresh() {
+  if (memory.length === 0) memory = new Uint8Array(wasm.memory.buffer);
+}
+
+function reply() {
+  const length = wasm.crdt_reply_length() >>> 0;
+  const text = take(wasm.crdt_reply() >>> 0, length);
+  tidy(length);
+  return text;
+}
+
+/** Reads text from the module's memory. */
+function take(start, length) {
+  refresh();
+  decoded += length;
+  if (decoded > DECODABLE) {
+    decoder = newDecoder();
+    decoded = length;
+  }
+  return decoder.decode(memory.subarray(start, start + length));
+}
+
+function newDecoder() {
+  return new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
+}
+
+/** Gives back the memory that so many bytes took. */
+export function tidy(length) {
+  if (length >= LARGE || room >= LARGE) {
+    wasm.crdt_clear();
+    room = 0;
+  }
+}
