@@ -59,7 +59,7 @@ async function bundle(name) {
     target: "es2022",
     alias: {
       subject: path.join(HERE, "subjects", `${name}.js`),
-      "crdt-wasm": path.join(crdtWasm, "crdt_wasm.js"),
+      "crdt-wasm": path.join(crdtWasm, "glue.js"),
       "@crdt/codemirror": path.join(bindings, "src", "index.ts"),
     },
     // One copy of CodeMirror, the one that the bindings find too.

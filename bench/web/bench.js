@@ -41,7 +41,7 @@ function ours(name, entry) {
     file: name.replaceAll(/\W+/g, "-"),
     replays: "ours",
     folder: crdtWasm,
-    module: path.join(crdtWasm, `${entry}crdt_wasm.js`),
+    module: path.join(crdtWasm, `${entry}glue.js`),
     wasm: `${entry}crdt_wasm_bg.wasm`,
   };
 }

@@ -1,14 +1,14 @@
-// Loads the package as built for Node: all of it (`wasm-pack build --target nodejs --out-dir
-// pkg-node`), or the entry that the environment variable CRDT_WASM_ENTRY names.
-import { createRequire } from 'node:module';
+// Loads the package as Node has it: all of it, or the entry that the environment variable
+// CRDT_WASM_ENTRY names.
+import { fileURLToPath } from 'node:url';
 
-const require = createRequire(import.meta.url);
+const folder = new URL(`../../pkg/${process.env['CRDT_WASM_ENTRY'] ?? '.'}/`, import.meta.url);
 
-/** The file that is loaded. */
-export const entry = require.resolve(
-  `../../pkg-node/${process.env['CRDT_WASM_ENTRY'] ?? ''}/crdt_wasm.js`,
-);
-export const crdt = require(entry);
+/** The file that `require` loads. */
+export const entry = fileURLToPath(new URL('crdt_wasm.cjs', folder));
+export const crdt = await import(new URL('node.mjs', folder));
+
+await crdt.default();
 
 /** The error that `action` throws; fails when it throws none, or something without a code. */
 export function errorOf(action) {

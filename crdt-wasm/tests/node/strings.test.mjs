@@ -102,13 +102,15 @@ test('errors name what was given, and a dead handle comes first', () => {
 
 test('the first thing read may be an empty text', () => {
   const script = `
-    const { Document } = require(${JSON.stringify(entry)});
+    const { Document, initSync } = require(${JSON.stringify(entry)});
+    initSync();
     if (new Document('alice').getText() !== '') throw new Error('not empty');`;
   execFileSync(process.execPath, ['-e', script], { stdio: 'inherit' });
 });
 
 test('before the module is loaded, calls say so', async () => {
-  const { create_document, Document: Unloaded } = await import('../../src/document.js');
+  const { create_document } = await import('../../src/js/flat.js');
+  const { Document: Unloaded } = await import('../../src/js/document.js');
   for (const call of [() => create_document('alice'), () => new Unloaded('alice')]) {
     assert.throws(call, /not loaded/);
   }

@@ -1,0 +1,195 @@
+// Makes the npm package of what wasm-pack built for the target `web`: node build.mjs PACKAGE
+//
+// Each entry becomes these files:
+//
+//   glue.js         what wasm-bindgen wrote; its `init` has to be given the WebAssembly
+//   crdt_wasm.js    the same, and fetches it (fetching.js)
+//   anywhere.js     the same, and has it as a module where it cannot be fetched
+//   inline.js       has it inside, as bytes.js
+//   crdt_wasm.cjs   all of that in one file, for `require`
+//   node.mjs        the same for `import` in Node, so that a process has it once
+//
+// and the declarations of all of them, crdt_wasm.d.ts and crdt_wasm.d.cts.
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+
+const HERE = import.meta.dirname;
+const ROOT = path.resolve(HERE, "../..");
+const [target] = process.argv.slice(2);
+const inWeb = createRequire(path.join(ROOT, "web/package.json"));
+const { rolldown } = await import(inWeb.resolve("rolldown"));
+
+const read = (...names) => readFileSync(path.join(...names), "utf8");
+const write = (text, ...names) => writeFileSync(path.join(...names), text);
+
+/** Replaces something that has to be there. */
+function replace(text, what, by) {
+  const replaced = text.replace(what, by);
+  if (replaced === text) throw new Error(`wasm-bindgen writes other code now: there is no ${what}`);
+  return replaced;
+}
+
+async function makeEntry(folder) {
+  makeGlue(folder);
+  for (const [template, file] of [
+    ["fetching.js", "crdt_wasm.js"],
+    ["anywhere.js", "anywhere.js"],
+    ["inline.js", "inline.js"],
+  ]) {
+    copyFileSync(path.join(HERE, template), path.join(folder, file));
+  }
+  const base64 = readFileSync(path.join(folder, "crdt_wasm_bg.wasm")).toString("base64");
+  write(bytesModule(base64), folder, "bytes.js");
+  await makeCommonJs(folder);
+  makeDeclarations(folder);
+}
+
+function makeGlue(folder) {
+  let glue = read(folder, "crdt_wasm.js");
+  const [memory] = /\.\/snippets\/[^'"]*\/memory\.js/.exec(glue);
+  glue = replace(glue, "/* @ts-self-types=\"./crdt_wasm.d.ts\" */\n", "");
+  glue = replace(
+    glue,
+    "let wasmModule, wasmInstance, wasm;",
+    "let wasmModule, wasmInstance, wasm = notLoaded;",
+  );
+  glue = replace(glue, /if \(wasm !== undefined\) return wasm;/g, "if (wasm !== notLoaded) return wasm;");
+  glue = replace(
+    glue,
+    "module_or_path = new URL('crdt_wasm_bg.wasm', import.meta.url);",
+    'throw coded("bad_argument", "init() of this entry has to be given { module_or_path }");',
+  );
+  glue = replace(
+    glue,
+    "    const imports = __wbg_get_imports();\n    if (!(module instanceof",
+    `    if (module === undefined) throw coded("bad_argument", "initSync() has to be given { module }");
+    const imports = __wbg_get_imports();
+    if (!(module instanceof`,
+  );
+  const shared = `import { coded, notLoaded } from "${memory}";\n`;
+  write(shared + glue, folder, "glue.js");
+}
+
+const bytesModule = (base64) => `const BASE64 = "${base64}";
+
+/** The WebAssembly. */
+export function bytes() {
+  if (typeof Uint8Array.fromBase64 === "function") return Uint8Array.fromBase64(BASE64);
+  const units = atob(BASE64);
+  const bytes = new Uint8Array(units.length);
+  for (let at = 0; at < units.length; at++) bytes[at] = units.charCodeAt(at);
+  return bytes;
+}
+`;
+
+async function makeCommonJs(folder) {
+  const bundle = await rolldown({ input: path.join(folder, "inline.js"), platform: "neutral" });
+  await bundle.write({
+    file: path.join(folder, "crdt_wasm.cjs"),
+    format: "cjs",
+    exports: "named",
+    comments: false,
+    footer: ALL_IN_DEFAULT,
+  });
+  await bundle.close();
+  const names = Object.keys(createRequire(import.meta.url)(path.join(folder, "crdt_wasm.cjs")));
+  const exported = names.filter((name) => name !== "default").sort();
+  write(
+    `import all from "./crdt_wasm.cjs";
+
+export default all.default;
+export const {
+${exported.map((name) => `  ${name},\n`).join("")}} = all;
+`,
+    folder,
+    "node.mjs",
+  );
+}
+
+/** Tools do not agree on what the default export of such a file is: everything is found in either. */
+const ALL_IN_DEFAULT = `module.exports = Object.assign(exports.default, exports);
+Object.defineProperty(module.exports, "__esModule", { value: true });`;
+
+function makeDeclarations(folder) {
+  const written = read(folder, "crdt_wasm.d.ts");
+  const end = written.search(/export type InitInput = /);
+  if (end < 0) throw new Error("wasm-bindgen writes other declarations now");
+  const declarations = written.slice(0, end).trimEnd() + "\n" + DISPOSE + read(HERE, "init.d.ts");
+  write(declarations, folder, "crdt_wasm.d.ts");
+  write(declarations, folder, "crdt_wasm.d.cts");
+  rmSync(path.join(folder, "crdt_wasm_bg.wasm.d.ts"), { force: true });
+}
+
+/** Older libraries of TypeScript have no such symbol. */
+const DISPOSE = `
+declare global {
+  interface SymbolConstructor {
+    readonly dispose: unique symbol;
+  }
+}
+`;
+
+/** What package.json says of an entry. */
+function exported(folder) {
+  const esm = (file) => ({ types: `./${folder}crdt_wasm.d.ts`, default: `./${folder}${file}` });
+  const cjs = { types: `./${folder}crdt_wasm.d.cts`, default: `./${folder}crdt_wasm.cjs` };
+  const either = (file) => ({ import: esm(file), require: cjs });
+  return {
+    // One copy a process, whichever way it is loaded.
+    all: {
+      node: either("node.mjs"),
+      browser: {
+        // Bundlers that build for production know how to take the file along.
+        production: either("crdt_wasm.js"),
+        ...either("anywhere.js"),
+      },
+      ...either("anywhere.js"),
+      default: esm("anywhere.js"),
+    },
+    inline: { ...either("inline.js"), default: esm("inline.js") },
+    bare: esm("glue.js"),
+  };
+}
+
+function makeManifest() {
+  const built = JSON.parse(read(target, "package.json"));
+  const [main, document] = ["", "document/"].map(exported);
+  const files = ["LICENSE", "README.md", "CHANGELOG.md", "snippets", "document"];
+  const manifest = {
+    name: built.name,
+    version: built.version,
+    description: built.description,
+    keywords: ["crdt", "collaborative", "text", "editor", "offline", "p2p", "webrtc", "wasm", "undo"],
+    license: built.license,
+    ...(built.repository === undefined ? {} : { repository: built.repository }),
+    type: "module",
+    engines: { node: ">=20" },
+    main: "./crdt_wasm.cjs",
+    module: "./anywhere.js",
+    types: "./crdt_wasm.d.cts",
+    exports: {
+      ".": main.all,
+      "./inline": main.inline,
+      "./bare": main.bare,
+      "./document": document.all,
+      "./document/inline": document.inline,
+      "./document/bare": document.bare,
+      // The WebAssembly, for those who load it in another way.
+      "./*": "./*",
+    },
+    files: [...files, "*.js", "*.cjs", "*.mjs", "*.d.ts", "*.d.cts", "*.wasm"],
+    sideEffects: ["./snippets/*", "./document/snippets/*"],
+  };
+  write(`${JSON.stringify(manifest, null, 2)}\n`, target, "package.json");
+}
+
+for (const folder of [target, path.join(target, "document")]) await makeEntry(folder);
+for (const file of ["package.json", "README.md", "LICENSE", ".gitignore"]) {
+  rmSync(path.join(target, "document", file), { force: true });
+}
+rmSync(path.join(target, ".gitignore"), { force: true });
+makeManifest();
+for (const file of ["LICENSE", "CHANGELOG.md"]) {
+  copyFileSync(path.join(ROOT, file), path.join(target, file));
+}
