@@ -140,8 +140,8 @@ function exported(folder) {
     all: {
       node: either("node.mjs"),
       browser: {
-        // Bundlers that build for production know how to take the file along.
-        production: either("crdt_wasm.js"),
+        // It takes the file along, always.
+        webpack: either("crdt_wasm.js"),
         ...either("anywhere.js"),
       },
       ...either("anywhere.js"),

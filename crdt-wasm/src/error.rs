@@ -27,8 +27,13 @@ pub(crate) enum BindingError {
         value: usize,
         length: usize,
     },
-    #[error("document {handle} is in use by the call that led here: call again after it returns")]
+    #[error(
+        "document {handle} is in use by the call that led here, or was being changed when the memory \
+         ran out: its text can still be read"
+    )]
     Busy { handle: u32 },
+    #[error("the memory is exhausted: free documents that are not needed, or load the page anew")]
+    OutOfMemory,
     #[error(transparent)]
     AgentName(#[from] AgentNameError),
     #[error(transparent)]
@@ -62,6 +67,7 @@ impl BindingError {
             BindingError::BadArgument { .. } => "bad_argument",
             BindingError::OutOfBounds { .. } => "out_of_bounds",
             BindingError::Busy { .. } => "document_busy",
+            BindingError::OutOfMemory => "out_of_memory",
             BindingError::AgentName(error) => error.code(),
             BindingError::Edit(error) => error.code(),
             BindingError::Merge(error) => error.code(),

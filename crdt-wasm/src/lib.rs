@@ -31,6 +31,7 @@ mod delta;
 mod edit;
 mod error;
 mod javascript;
+mod memory;
 mod merge;
 #[cfg(feature = "network")]
 mod net;

@@ -12,6 +12,7 @@ use crate::delta::Delta;
 use crate::edit::{Edited, TextChange};
 use crate::error::BindingError;
 use crate::javascript::next_block;
+use crate::memory;
 
 /// What wants to know of a document's changes: the network sync attached to it.
 pub(crate) trait Watcher {
@@ -29,7 +30,9 @@ pub(crate) struct Entry {
     document: RefCell<Document>,
     watchers: RefCell<Rc<Vec<Weak<dyn Watcher>>>>,
     live: Cell<bool>,
-    /// What became of the text since JavaScript asked last, where somebody there listens.
+    /// Whether somebody in JavaScript listens.
+    listened: Cell<bool>,
+    /// What became of the text since JavaScript asked last, where that is wanted.
     journal: RefCell<Option<Delta>>,
     /// By number.
     undo_managers: RefCell<Vec<(u32, UndoManager)>>,
@@ -76,6 +79,7 @@ pub(crate) fn add(document: Document) -> u32 {
             document: RefCell::new(document),
             watchers: RefCell::default(),
             live: Cell::new(true),
+            listened: Cell::new(false),
             journal: RefCell::default(),
             undo_managers: RefCell::default(),
         };
@@ -146,12 +150,27 @@ impl Entry {
         &self,
         write: impl FnOnce(&mut Document) -> Result<T, BindingError>,
     ) -> Result<T, BindingError> {
+        memory::check()?;
         let mut document = self.document.try_borrow_mut().map_err(|_| self.busy())?;
         write(&mut document)
     }
 
-    /// Starts to note down what becomes of the text, or ends it.
-    pub(crate) fn keep_journal(&self, keep: bool) {
+    /// Runs `read` on the document even if a trap ended the call that was changing it, as when the memory
+    /// runs out: its text is still there, whatever it lacks of what was being done.
+    ///
+    /// Nothing that changes a document calls out, so a change that has not ended never will.
+    #[allow(unsafe_code)]
+    pub(crate) fn salvage<T>(&self, read: impl FnOnce(&Document) -> T) -> T {
+        match self.document.try_borrow() {
+            Ok(document) => read(&document),
+            // SAFETY: nobody holds the other borrow any more, see above.
+            Err(_) => read(unsafe { &*self.document.as_ptr() }),
+        }
+    }
+
+    /// Whether somebody listens, and whether what becomes of the text is to be noted down for them.
+    pub(crate) fn listen(&self, listened: bool, keep: bool) {
+        self.listened.set(listened);
         let mut journal = self.journal.borrow_mut();
         if keep != journal.is_some() {
             *journal = keep.then(Delta::default);
@@ -194,7 +213,7 @@ impl Entry {
     #[cfg(feature = "network")]
     pub(crate) fn received(&self, changes: &[TextChange]) {
         self.note_changes(changes);
-        if self.journal.borrow().is_some() {
+        if self.listened.get() {
             crate::javascript::wake(self.handle);
         }
     }

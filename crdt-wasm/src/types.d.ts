@@ -41,6 +41,7 @@ export type CrdtErrorCode =
   | "bad_position"
   | "out_of_bounds"
   | "too_large"
+  | "out_of_memory"
   | "bad_agent_name"
   // Operations and frontiers.
   | "bad_json"

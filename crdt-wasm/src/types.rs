@@ -108,6 +108,7 @@ mod tests {
             BindingError::from(Document::new("").expect_err("no name")),
             BindingError::from(AgentNameError { len: 0 }),
             BindingError::NoUndoManager,
+            BindingError::OutOfMemory,
             BindingError::from(HistoryError::Unknown {
                 agent: agent(),
                 seq: 0,

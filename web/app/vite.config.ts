@@ -6,7 +6,11 @@ const repository = fileURLToPath(new URL("../..", import.meta.url));
 
 export default defineConfig({
   // The bindings are taken as source, so that the app is built in one step.
-  resolve: { conditions: ["source", ...defaultClientConditions] },
+  resolve: {
+    conditions: ["source", ...defaultClientConditions],
+    // Vite takes the WebAssembly along as a file: it need not be there as a module, too.
+    alias: [{ find: /^crdt-wasm$/, replacement: "crdt-wasm/crdt_wasm.js" }],
+  },
   // crdt-wasm stands beside this folder.
   server: { fs: { allow: [repository] } },
   build: {

@@ -52,13 +52,16 @@ const DONE: i32 = 0;
 const ADJUSTED: i32 = 1;
 const FAILED: i32 = -1;
 
-/// Makes room for `bytes` bytes of text, and returns where. What was there stays.
+/// Makes room for `bytes` bytes of text, and returns where; 0 where there is no memory for them. What
+/// was there stays.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_desk(bytes: usize) -> *mut u8 {
     DESK.with_borrow_mut(|desk| {
-        if desk.input.len() < bytes {
-            desk.input.resize(bytes, 0);
+        let more = bytes.saturating_sub(desk.input.len());
+        if desk.input.try_reserve_exact(more).is_err() {
+            return std::ptr::null_mut();
         }
+        desk.input.resize(desk.input.len() + more, 0);
         desk.input.as_mut_ptr()
     })
 }
@@ -124,12 +127,7 @@ extern "C" fn crdt_forget(handle: u32) {
 /// The length of the text in UTF-16 units.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_length(handle: u32) -> i32 {
-    count(handle, &mut |document| Ok(document.len_utf16() as i32))
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn crdt_text(handle: u32) -> i32 {
-    ask(handle, &mut |document| Ok(document.text().into_bytes()))
+    number(registry::get(handle).map(|entry| entry.salvage(|document| document.len_utf16() as i32)))
 }
 
 /// Inserts one character, which is no surrogate.
@@ -170,9 +168,9 @@ extern "C" fn crdt_delete(handle: u32, position: usize, length: usize) -> i32 {
 /// The text from one position to another.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_slice(handle: u32, from: usize, to: usize) -> i32 {
-    ask(handle, &mut |document| {
-        Ok(edit::slice(document, from, to)?.into_bytes())
-    })
+    let text = registry::get(handle)
+        .and_then(|entry| entry.salvage(|document| edit::slice(document, from, to)));
+    status(text.map(|text| set_reply(text.into_bytes())))
 }
 
 /// The agent in whose name the document is edited.
@@ -196,10 +194,11 @@ extern "C" fn crdt_event_count(handle: u32) -> i32 {
     count(handle, &mut |document| Ok(document.event_count() as i32))
 }
 
-/// Notes down what becomes of the text from now on, for `crdt_take_changes`, or ends that.
+/// Says whether somebody listens (1), and whether what becomes of the text is to be noted down for
+/// `crdt_take_changes` (2).
 #[unsafe(no_mangle)]
-extern "C" fn crdt_keep_journal(handle: u32, keep: u32) -> i32 {
-    status(registry::get(handle).map(|entry| entry.keep_journal(keep != 0)))
+extern "C" fn crdt_listen(handle: u32, how: u32) -> i32 {
+    status(registry::get(handle).map(|entry| entry.listen(how & 1 != 0, how & 2 != 0)))
 }
 
 /// What became of the text since this was called last, as a JSON list.

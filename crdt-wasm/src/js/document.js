@@ -1,6 +1,6 @@
 // The class `Document`.
 
-import { feedOf, observed, observers } from "./feed.js";
+import { anEvent, feedOf, observed, observers } from "./feed.js";
 import {
   anchorAt,
   create_document,
@@ -144,13 +144,14 @@ export class Document {
   // Events.
 
   on(event, listener) {
-    const feed = feedOf(aLiveHandle(this.#handle), this);
-    feed.add(event, listener);
+    anEvent(event);
+    aFunction("listener", listener);
+    feedOf(aLiveHandle(this.#handle), this).add(event, listener);
     return () => this.off(event, listener);
   }
 
   off(event, listener) {
-    observers.get(this.#handle)?.remove(event, listener);
+    observers.get(this.#handle)?.remove(anEvent(event), listener);
   }
 
   // Exchange.

@@ -1,6 +1,6 @@
 // What is told of documents: their listeners, and the transactions that edits are told in.
 
-import { aFunction, aString, answer, answerBytes, coded, done, report, wasm } from "./memory.js";
+import { aString, answer, answerBytes, coded, done, report, wasm } from "./memory.js";
 
 /** The feeds of the documents that somebody listens to, by handle. */
 export const observers = new Map();
@@ -22,7 +22,7 @@ export function wake(handle) {
 export function feedOf(handle, document) {
   let feed = observers.get(handle);
   if (feed === undefined) {
-    done(wasm.crdt_keep_journal(handle, 1));
+    done(wasm.crdt_listen(handle, LISTENED));
     feed = new Feed(handle, document);
     observers.set(handle, feed);
   }
@@ -30,6 +30,18 @@ export function feedOf(handle, document) {
 }
 
 const EVENTS = ["change", "update"];
+
+/** The event, if there is one of that name. */
+export function anEvent(event) {
+  if (!EVENTS.includes(aString("event", event))) {
+    throw coded("bad_argument", `there is no event ${event}: there are ${EVENTS.join(", ")}`);
+  }
+  return event;
+}
+
+/** What the module is told: that somebody listens, and that they want to know what became of the text. */
+const LISTENED = 1;
+const JOURNAL = 2;
 
 class Feed {
   #handle;
@@ -40,6 +52,7 @@ class Feed {
   #transaction = null;
   /** How many events of the document were told of. */
   #told;
+  #keepsJournal = false;
   #waiting = [];
   #telling = false;
   /** What became of the text in the transaction that was noted last. */
@@ -52,21 +65,23 @@ class Feed {
   }
 
   add(event, listener) {
-    this.#of(event).add(aFunction("listener", listener));
+    this.#listeners[event].add(listener);
+    this.#settle();
   }
 
   remove(event, listener) {
-    this.#of(event).delete(listener);
-    this.#close();
+    this.#listeners[event].delete(listener);
+    this.#settle();
   }
 
   addUndoManager(manager) {
     this.#undoManagers.add(manager);
+    this.#settle();
   }
 
   removeUndoManager(manager) {
     this.#undoManagers.delete(manager);
-    this.#close();
+    this.#settle();
   }
 
   /** Whether a transaction runs. */
@@ -113,20 +128,13 @@ class Feed {
     }
   }
 
-  #of(event) {
-    const listeners = this.#listeners[aString("event", event)];
-    if (!EVENTS.includes(event)) {
-      throw coded("bad_argument", `there is no event ${event}: there are ${EVENTS.join(", ")}`);
-    }
-    return listeners;
-  }
-
-  /** Nobody listens any more. */
-  #close() {
+  /** Has no more done than who listens needs. */
+  #settle() {
     const { change, update } = this.#listeners;
-    if (change.size + update.size + this.#undoManagers.size > 0) return;
-    observers.delete(this.#handle);
-    wasm.crdt_keep_journal(this.#handle, 0);
+    this.#keepsJournal = change.size + this.#undoManagers.size > 0;
+    const listened = this.#keepsJournal || update.size > 0;
+    if (!listened) observers.delete(this.#handle);
+    wasm.crdt_listen(this.#handle, (listened ? LISTENED : 0) | (this.#keepsJournal ? JOURNAL : 0));
   }
 
   /** Notes what happened since it was noted last. */
@@ -141,7 +149,9 @@ class Feed {
       const bytes = answerBytes(wasm.crdt_encode_new(this.#handle, told));
       this.#waiting.push([update, bytes, { origin, local }]);
     }
-    const changes = JSON.parse(answer(wasm.crdt_take_changes(this.#handle)));
+    const changes = this.#keepsJournal
+      ? JSON.parse(answer(wasm.crdt_take_changes(this.#handle)))
+      : [];
     this.lastChanges = changes;
     if (changes.length > 0 && change.size > 0) {
       this.#waiting.push([change, new ChangeEvent(changes, origin, local)]);

@@ -40,8 +40,17 @@ export function free_document(handle) {
 }
 
 export function get_text(handle) {
-  return answer(wasm.crdt_text(aHandle(handle)));
+  const length = done(wasm.crdt_length(aHandle(handle)));
+  if (length <= PIECE) return answer(wasm.crdt_slice(handle, 0, length));
+  let text = "";
+  for (let at = 0; at < length; at += PIECE) {
+    text += answer(wasm.crdt_slice(handle, at, Math.min(at + PIECE, length)));
+  }
+  return text;
 }
+
+/** Long text is read in pieces of so many units, which takes little memory. */
+const PIECE = 2 ** 18;
 
 export function insert(handle, position, text) {
   if (observers.size === 0) return insertText(handle, position, text);

@@ -21,7 +21,31 @@ export let wasm = notLoaded;
 
 /** Called by the module when it runs. */
 export function attach(exports) {
-  wasm = exports;
+  wasm = { memory: exports.memory };
+  for (const [name, call] of Object.entries(exports)) {
+    if (name.startsWith("crdt_")) wasm[name] = guarded(call, exports);
+  }
+}
+
+/** The function, which takes four numbers at most, with a trap for want of memory made an error. */
+function guarded(call, { crdt_exhausted }) {
+  return (a, b, c, d) => {
+    try {
+      return call(a, b, c, d);
+    } catch (error) {
+      if (!(error instanceof WebAssembly.RuntimeError) || crdt_exhausted() === 0) throw error;
+      // What lay on the desk is gone.
+      room = 0;
+      throw outOfMemory();
+    }
+  };
+}
+
+function outOfMemory() {
+  return coded(
+    "out_of_memory",
+    "the memory is exhausted: free documents that are not needed, or load the page anew",
+  );
 }
 
 // Handles.
@@ -245,6 +269,10 @@ export function lying(length) {
 function makeRoom(bytes) {
   if (bytes > room) {
     desk = wasm.crdt_desk(bytes) >>> 0;
+    if (desk === 0) {
+      room = 0;
+      throw outOfMemory();
+    }
     room = bytes;
   }
   refresh();

@@ -1,0 +1,98 @@
+//! What becomes of a page whose memory is exhausted.
+//!
+//! A program in WebAssembly that gets no memory traps, in the middle of whatever it does. So a piece of
+//! memory is kept in reserve: it is given up when there is no other, which lets the edit at work come to
+//! its end, and every edit after that is refused with an error until the reserve can be had again. What
+//! needs more at once than the reserve still traps; JavaScript makes an error of that, too
+//! (`js/memory.js`).
+//!
+//! `unsafe` here is what any allocator is: each function hands its arguments on to that of the system.
+#![allow(unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::Relaxed};
+
+use crate::error::BindingError;
+
+/// How much is kept in reserve, in bytes: more than any single edit takes that is no long text.
+const RESERVE: Layout = Layout::new::<[u8; 1 << 20]>();
+
+static HELD: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
+static TRAPPED: AtomicBool = AtomicBool::new(false);
+
+struct Allocator;
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
+
+unsafe impl GlobalAlloc for Allocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        or_by_reserve(unsafe { System.alloc(layout) }, || unsafe {
+            System.alloc(layout)
+        })
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        or_by_reserve(unsafe { System.alloc_zeroed(layout) }, || unsafe {
+            System.alloc_zeroed(layout)
+        })
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        or_by_reserve(unsafe { System.realloc(at, layout, size) }, || unsafe {
+            System.realloc(at, layout, size)
+        })
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[inline(always)]
+fn or_by_reserve(got: *mut u8, again: impl FnOnce() -> *mut u8) -> *mut u8 {
+    if got.is_null() && give_reserve_up() {
+        return again();
+    }
+    got
+}
+
+/// Gives the reserve up; whether there was one. Where there was none, a trap follows.
+#[cold]
+fn give_reserve_up() -> bool {
+    let held = HELD.swap(std::ptr::null_mut(), Relaxed);
+    TRAPPED.store(true, Relaxed);
+    if held.is_null() {
+        return false;
+    }
+    unsafe { System.dealloc(held, RESERVE) };
+    true
+}
+
+/// Whether there is memory to go on with.
+///
+/// # Errors
+/// [`BindingError::OutOfMemory`] where the reserve is gone, and cannot be had again.
+#[inline(always)]
+pub(crate) fn check() -> Result<(), BindingError> {
+    if HELD.load(Relaxed).is_null() {
+        return take_reserve();
+    }
+    Ok(())
+}
+
+#[cold]
+fn take_reserve() -> Result<(), BindingError> {
+    let held = unsafe { System.alloc(RESERVE) };
+    if held.is_null() {
+        return Err(BindingError::OutOfMemory);
+    }
+    HELD.store(held, Relaxed);
+    Ok(())
+}
+
+/// Whether memory ran out since this was asked last.
+#[unsafe(no_mangle)]
+extern "C" fn crdt_exhausted() -> i32 {
+    i32::from(TRAPPED.swap(false, Relaxed))
+}
