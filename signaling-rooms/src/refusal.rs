@@ -74,7 +74,9 @@ impl From<JoinRefusal> for Refusal {
         let code = match refusal {
             JoinRefusal::AgentIdTaken { .. } => ErrorCode::AgentIdTaken,
             JoinRefusal::RoomFull { .. } => ErrorCode::RoomFull,
-            JoinRefusal::TooManyRooms { .. } => ErrorCode::TooManyRooms,
+            JoinRefusal::TooManyRooms { .. } | JoinRefusal::TooManyRoomsOfAddress { .. } => {
+                ErrorCode::TooManyRooms
+            }
         };
         Refusal::new(code, refusal.to_string())
     }

@@ -229,6 +229,7 @@ impl RoomServer {
                 connection,
                 handle: connection,
                 session: join.session,
+                address: None,
                 read_only: permit.read_only,
                 capabilities: join.capabilities,
             };

@@ -37,6 +37,11 @@ pub struct Config {
           value_parser = at_least_one)]
     pub max_rooms: usize,
 
+    /// How many rooms clients of one address may have made; 0 is no limit. This machine has none
+    #[arg(long, env = "MAX_ROOMS_PER_ADDRESS", value_name = "N",
+          default_value_t = RoomLimits::DEFAULT.rooms_per_address)]
+    pub max_rooms_per_address: usize,
+
     /// How many clients may be in one room
     #[arg(long, env = "MAX_CLIENTS_PER_ROOM", value_name = "N",
           default_value_t = RoomLimits::DEFAULT.clients_per_room, value_parser = at_least_one)]
@@ -129,6 +134,16 @@ pub struct Config {
         value_name = "N"
     )]
     pub handshakes_per_minute: u32,
+
+    /// How often clients of one address may join a room in a minute; 0 is no limit. This machine has
+    /// none
+    #[arg(
+        long,
+        env = "JOINS_PER_MINUTE",
+        default_value_t = 600,
+        value_name = "N"
+    )]
+    pub joins_per_minute: u32,
 
     /// How many messages a client may send in a second, relay apart; 0 is no limit
     #[arg(
@@ -314,6 +329,7 @@ impl Config {
         RoomLimits {
             rooms: self.max_rooms,
             clients_per_room: self.max_clients_per_room,
+            rooms_per_address: self.max_rooms_per_address,
             empty_for: self.room_timeout(),
             keep_name_for: Duration::from_secs(self.keep_id_seconds),
         }
@@ -348,6 +364,7 @@ impl Config {
     pub(crate) fn bus_limits(&self) -> BusLimits {
         BusLimits {
             rooms: self.max_rooms,
+            rooms_per_address: self.max_rooms_per_address,
             clients_per_room: self.max_clients_per_room,
             keep_name_for: Duration::from_secs(self.keep_id_seconds),
             // A process is given up like a client: after as long a silence.

@@ -1,6 +1,7 @@
 //! One WebSocket: a task that reads frames, writes what waits for the client, and pings.
 
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -67,13 +68,13 @@ pub(crate) trait Session {
 
 /// Serves an upgraded socket until it is closed.
 ///
-/// `begin` makes the client's side of the protocol that is spoken here. `read_ahead` is what came right behind the request, if the client did not wait for the answer.
+/// `begin` makes the client's side of the protocol that is spoken here, and gets the client's address. `read_ahead` is what came right behind the request, if the client did not wait for the answer.
 pub(crate) async fn serve<S, C>(
     io: S,
     read_ahead: Bytes,
     hub: Arc<Hub>,
     admission: Admission,
-    begin: impl FnOnce(Arc<Hub>, Arc<Outbox>) -> C,
+    begin: impl FnOnce(Arc<Hub>, Arc<Outbox>, Option<IpAddr>) -> C,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
     C: Session,
@@ -90,7 +91,7 @@ pub(crate) async fn serve<S, C>(
     let socket =
         WebSocketStream::from_partially_read(io, already_read, Role::Server, Some(config)).await;
     let outbox = hub.new_outbox();
-    let client = begin(hub.clone(), outbox.clone());
+    let client = begin(hub.clone(), outbox.clone(), admission.address());
     let mut connection = Connection {
         socket,
         client,

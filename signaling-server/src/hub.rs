@@ -59,6 +59,7 @@ impl Hub {
             config.max_connections,
             config.max_connections_per_address,
             config.handshakes_per_minute,
+            config.joins_per_minute,
             metrics.requests.clone(),
             metrics.connections.clone(),
         );

@@ -21,8 +21,12 @@ pub(crate) struct Door {
     /// Requests that came through a proxy, which has connections of its own.
     forwarded: Arc<Places>,
     sockets: Arc<Places>,
-    handshakes: Option<RateLimiter<IpAddr, AddressStates, MonotonicClock>>,
+    handshakes: Option<AddressRate>,
+    joins: Option<AddressRate>,
 }
+
+/// A limit on how often something may happen from one address.
+type AddressRate = RateLimiter<IpAddr, AddressStates, MonotonicClock>;
 
 type AddressStates = governor::state::keyed::HashMapStateStore<IpAddr>;
 
@@ -48,22 +52,25 @@ pub(crate) struct Admission {
 }
 
 impl Door {
-    /// `max_connections` counts for each kind of place, `max_per_address` and `handshakes_per_minute`
-    /// for one address; 0 is no limit. The gauges count the connections with a request, and the sockets.
+    /// `max_connections` counts for each kind of place; `max_per_address`, `handshakes_per_minute` and
+    /// `joins_per_minute` count for one address; 0 is no limit. The gauges count the connections with a request, and the sockets.
     pub(crate) fn new(
         max_connections: usize,
         max_per_address: usize,
         handshakes_per_minute: u32,
+        joins_per_minute: u32,
         requests: Gauge,
         sockets: Gauge,
     ) -> Self {
-        let handshakes = NonZeroU32::new(handshakes_per_minute).map(|rate| {
-            RateLimiter::new(
-                Quota::per_minute(rate),
-                AddressStates::default(),
-                MonotonicClock,
-            )
-        });
+        let by_address = |per_minute| {
+            NonZeroU32::new(per_minute).map(|rate| {
+                RateLimiter::new(
+                    Quota::per_minute(rate),
+                    AddressStates::default(),
+                    MonotonicClock,
+                )
+            })
+        };
         let places = |max, gauge| {
             Arc::new(Places {
                 max,
@@ -76,7 +83,8 @@ impl Door {
             requests: places(max_connections, requests),
             forwarded: places(0, Gauge::default()),
             sockets: places(max_connections, sockets),
-            handshakes,
+            handshakes: by_address(handshakes_per_minute),
+            joins: by_address(joins_per_minute),
         }
     }
 
@@ -102,10 +110,18 @@ impl Door {
         self.sockets.take(address)
     }
 
-    /// Forgets the addresses that have not knocked for a while.
+    /// Whether one more client of an address may join a room now.
+    pub(crate) fn may_join(&self, address: Option<IpAddr>) -> bool {
+        match (&self.joins, address.map(network)) {
+            (Some(joins), Some(address)) => joins.check_key(&address).is_ok(),
+            _ => true,
+        }
+    }
+
+    /// Forgets the addresses that have not been heard of for a while.
     pub(crate) fn forget_old(&self) {
-        if let Some(handshakes) = &self.handshakes {
-            handshakes.retain_recent();
+        for rates in [&self.handshakes, &self.joins].into_iter().flatten() {
+            rates.retain_recent();
         }
     }
 }
@@ -178,7 +194,7 @@ mod tests {
     #[test]
     fn places_are_counted_in_all_and_by_address_and_given_back() {
         let gauge = Gauge::default();
-        let door = Door::new(3, 2, 0, Gauge::default(), gauge.clone());
+        let door = Door::new(3, 2, 0, 0, Gauge::default(), gauge.clone());
         let first = door.enter(address("192.0.2.1")).unwrap();
         let _second = door.enter(address("192.0.2.1")).unwrap();
         assert_eq!(
@@ -200,7 +216,7 @@ mod tests {
     #[test]
     fn requests_and_sockets_have_places_of_their_own() {
         let gauge = Gauge::default();
-        let door = Door::new(3, 2, 0, gauge.clone(), Gauge::default());
+        let door = Door::new(3, 2, 0, 0, gauge.clone(), Gauge::default());
         let here = address("192.0.2.1");
         let _requests = (door.connect(here).unwrap(), door.connect(here).unwrap());
         let refused = door.connect(here).err();
@@ -218,15 +234,25 @@ mod tests {
     }
 
     #[test]
+    fn joins_are_limited_by_address() {
+        let door = Door::new(0, 0, 0, 5, Gauge::default(), Gauge::default());
+        let joins = (0..20).filter(|_| door.may_join(address("192.0.2.1")));
+        assert_eq!(joins.count(), 5);
+        assert!(door.may_join(address("192.0.2.2")));
+        assert!((0..20).all(|_| door.may_join(None)));
+        door.forget_old();
+    }
+
+    #[test]
     fn this_machine_has_no_limit_of_its_own() {
-        let door = Door::new(0, 1, 1, Gauge::default(), Gauge::default());
+        let door = Door::new(0, 1, 1, 0, Gauge::default(), Gauge::default());
         let places: Vec<_> = (0..50).map(|_| door.enter(None).unwrap()).collect();
         assert_eq!(places.len(), 50);
     }
 
     #[test]
     fn an_ipv6_subscriber_is_one_address() {
-        let door = Door::new(0, 1, 0, Gauge::default(), Gauge::default());
+        let door = Door::new(0, 1, 0, 0, Gauge::default(), Gauge::default());
         let _one = door.enter(address("2001:db8:1:2::1")).unwrap();
         assert!(door.enter(address("2001:db8:1:2:ffff::9")).is_err());
         assert!(door.enter(address("2001:db8:1:3::1")).is_ok());
@@ -236,7 +262,7 @@ mod tests {
 
     #[test]
     fn handshakes_are_limited_by_address() {
-        let door = Door::new(0, 0, 5, Gauge::default(), Gauge::default());
+        let door = Door::new(0, 0, 5, 0, Gauge::default(), Gauge::default());
         let tries = (0..20)
             .filter(|_| door.enter(address("192.0.2.1")).is_ok())
             .count();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use hyper::upgrade::OnUpgrade;
@@ -159,8 +159,8 @@ fn signaling(
     upgrade: Option<OnUpgrade>,
     address: ClientAddress,
 ) -> Result<Response<Bytes>, Rejection> {
-    socket(hub, headers, upgrade, address, |hub, outbox| {
-        SignalingClient::new(hub, outbox, room)
+    socket(hub, headers, upgrade, address, |hub, outbox, from| {
+        SignalingClient::new(hub, outbox, from, room)
     })
 }
 
@@ -182,8 +182,8 @@ fn yjs(
     } else {
         yjs_entry(&hub, &room, token)
     };
-    socket(hub, headers, upgrade, address, |hub, outbox| {
-        YjsClient::new(hub, outbox, entry)
+    socket(hub, headers, upgrade, address, |hub, outbox, from| {
+        YjsClient::new(hub, outbox, from, entry)
     })
 }
 
@@ -212,7 +212,7 @@ fn socket<C: Session + Send + 'static>(
     headers: &HeaderMap,
     upgrade: Option<OnUpgrade>,
     ClientAddress(address): ClientAddress,
-    begin: impl FnOnce(Arc<Hub>, Arc<Outbox>) -> C + Send + 'static,
+    begin: impl FnOnce(Arc<Hub>, Arc<Outbox>, Option<IpAddr>) -> C + Send + 'static,
 ) -> Result<Response<Bytes>, Rejection> {
     let (Some(upgrade), true) = (upgrade, asks_for_websocket(headers)) else {
         return Err(warp::reject::not_found());

@@ -1,11 +1,12 @@
 //! One client of the signaling protocol: carries out what the rules of `signaling-rooms` decide.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use signaling_protocol::{IdError, Join, LogAck, RoomId, ServerMessage, SignalKind};
+use signaling_protocol::{ErrorCode, IdError, Join, LogAck, RoomId, ServerMessage, SignalKind};
 use signaling_rooms::{
     Client, ConnectionId, Decision, Departure, Effect, Forward, LOG_PAGE_BYTES, LogRequest,
     MessageKind, Newcomer, Permit, Place, Refusal,
@@ -34,6 +35,7 @@ pub(crate) struct SignalingClient {
 /// What is needed to answer the client.
 struct Socket {
     connection: ConnectionId,
+    address: Option<IpAddr>,
     outbox: Arc<Outbox>,
 }
 
@@ -41,6 +43,7 @@ impl SignalingClient {
     pub(crate) fn new(
         hub: Arc<Hub>,
         outbox: Arc<Outbox>,
+        address: Option<IpAddr>,
         address_room: Option<Result<RoomId, IdError>>,
     ) -> Self {
         let limits = hub.config.client_limits();
@@ -49,12 +52,20 @@ impl SignalingClient {
         Self {
             hub,
             client,
-            socket: Socket { connection, outbox },
+            socket: Socket {
+                connection,
+                address,
+                outbox,
+            },
             departure: Departure::Left,
         }
     }
 
     fn join(&mut self, room: RoomId, join: Join) -> Result<(), Refusal> {
+        if !self.hub.door.may_join(self.socket.address) {
+            let message = "too many joins from this address; try again later".to_owned();
+            return Err(Refusal::new(ErrorCode::RateLimited, message));
+        }
         let permit = match &self.hub.tokens {
             Some(tokens) => {
                 let grant = tokens.check(join.token.as_deref(), &room, &join.agent_id)?;
@@ -108,6 +119,7 @@ impl Socket {
             connection: self.connection,
             handle: self.outbox.clone(),
             session: join.session,
+            address: self.address,
             read_only: place.permit.read_only,
             capabilities: join.capabilities,
         };
@@ -135,6 +147,7 @@ impl Socket {
             read_only: place.permit.read_only,
             capabilities: join.capabilities,
             connection: self.connection,
+            address: self.address,
             outbox: self.outbox.clone(),
         })
     }

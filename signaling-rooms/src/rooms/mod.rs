@@ -5,6 +5,7 @@
 //! order in which that has to happen.
 
 use std::collections::{BTreeMap, HashMap, btree_map, hash_map};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use signaling_protocol::{
@@ -24,6 +25,8 @@ pub struct ConnectionId(
 pub struct RoomLimits {
     /// The number of rooms, empty ones that are still kept included.
     pub rooms: usize,
+    /// The number of rooms made by clients of one address; 0 is no limit.
+    pub rooms_per_address: usize,
     /// The number of clients in one room.
     pub clients_per_room: usize,
     /// How long a room is kept after its last client has left.
@@ -36,6 +39,7 @@ impl RoomLimits {
     /// The limits of a server that is not told otherwise.
     pub const DEFAULT: Self = Self {
         rooms: 1000,
+        rooms_per_address: 100,
         clients_per_room: 100,
         empty_for: Duration::from_secs(30 * 60),
         keep_name_for: Duration::from_secs(30),
@@ -56,6 +60,8 @@ impl Default for RoomLimits {
 pub struct Rooms<H> {
     limits: RoomLimits,
     rooms: HashMap<RoomId, Room<H>>,
+    /// How many rooms were made by clients of each address.
+    made: HashMap<IpAddr, usize>,
     members: usize,
     /// Whether the server ends.
     ending: bool,
@@ -64,6 +70,8 @@ pub struct Rooms<H> {
 #[derive(Debug)]
 struct Room<H> {
     members: BTreeMap<AgentId, Member<H>>,
+    /// The address of the client that made it.
+    maker: Option<IpAddr>,
     /// The names of clients whose sockets were lost, for as long as they are kept for them.
     kept: BTreeMap<AgentId, KeptName>,
     /// Since when nobody is in it; such a room is kept for a while, for who comes back.
@@ -106,6 +114,9 @@ pub struct Newcomer<H> {
     pub handle: H,
     /// The secret by which it gets its name back on another socket.
     pub session: Option<SessionSecret>,
+    /// Its address, which a room counts for that it makes; `None` where there is no limit by address for
+    /// it.
+    pub address: Option<IpAddr>,
     /// It may see but not change.
     pub read_only: bool,
     /// What it can do beyond the contract.
@@ -161,6 +172,12 @@ pub enum JoinRefusal {
         /// The limit.
         max: usize,
     },
+    /// Clients of the same address have made as many rooms as they may, and none of them is empty.
+    #[error("{max} rooms were made from this address, as many as may be")]
+    TooManyRoomsOfAddress {
+        /// The limit.
+        max: usize,
+    },
     /// There are as many rooms as there may be, and none of them is empty.
     #[error("there are {max} rooms, as many as there may be")]
     TooManyRooms {
@@ -176,6 +193,7 @@ impl<H: Clone> Rooms<H> {
         Self {
             limits,
             rooms: HashMap::new(),
+            made: HashMap::new(),
             members: 0,
             ending: false,
         }
@@ -272,12 +290,20 @@ impl<H: Clone> Rooms<H> {
         newcomer: Newcomer<H>,
         now: Duration,
     ) -> Result<Joined<H>, JoinRefusal> {
-        self.make_place(room, now)?;
+        self.make_place(room, newcomer.address, now)?;
         let max = self.limits.clients_per_room;
-        let room = self.rooms.entry(room.clone()).or_insert_with(|| Room {
-            members: BTreeMap::new(),
-            kept: BTreeMap::new(),
-            empty_since: None,
+        let made = &mut self.made;
+        let room = self.rooms.entry(room.clone()).or_insert_with(|| {
+            let maker = newcomer.address;
+            if let Some(address) = maker {
+                *made.entry(address).or_default() += 1;
+            }
+            Room {
+                members: BTreeMap::new(),
+                kept: BTreeMap::new(),
+                maker,
+                empty_since: None,
+            }
         });
         let full = room.members.len() >= max;
         let Newcomer {
@@ -287,6 +313,7 @@ impl<H: Clone> Rooms<H> {
             session,
             read_only,
             capabilities,
+            ..
         } = newcomer;
         let member = Member {
             connection,
@@ -366,7 +393,8 @@ impl<H: Clone> Rooms<H> {
         }
         if room.members.is_empty() {
             if self.limits.empty_for.is_zero() && room.kept.is_empty() {
-                entry.remove();
+                let room = entry.remove();
+                forget_made(&mut self.made, room.maker);
             } else {
                 room.empty_since = Some(now);
             }
@@ -388,37 +416,76 @@ impl<H: Clone> Rooms<H> {
     /// of rooms.
     pub fn remove_expired(&mut self, now: Duration) {
         let limit = self.limits.empty_for;
+        let made = &mut self.made;
         self.rooms.retain(|_, room| {
             room.kept.retain(|_, kept| now < kept.until);
-            room.empty_since
-                .is_none_or(|since| now.saturating_sub(since) < limit || !room.kept.is_empty())
+            let stays = room
+                .empty_since
+                .is_none_or(|since| now.saturating_sub(since) < limit || !room.kept.is_empty());
+            if !stays {
+                forget_made(made, room.maker);
+            }
+            stays
         });
     }
 
     /// Makes sure that the room exists or may be made; the room that has been empty longest goes
     /// first, so that rooms nobody is in never keep anybody out.
-    fn make_place(&mut self, room: &RoomId, now: Duration) -> Result<(), JoinRefusal> {
-        if self.rooms.contains_key(room) || self.rooms.len() < self.limits.rooms {
+    fn make_place(
+        &mut self,
+        room: &RoomId,
+        address: Option<IpAddr>,
+        now: Duration,
+    ) -> Result<(), JoinRefusal> {
+        if self.rooms.contains_key(room) {
             return Ok(());
         }
-        self.remove_expired(now);
-        if self.rooms.len() < self.limits.rooms {
-            return Ok(());
+        let max = self.limits.rooms_per_address;
+        let is_full = |rooms: &Self| {
+            let made = address.and_then(|address| rooms.made.get(&address));
+            max != 0 && made.is_some_and(|made| *made >= max)
+        };
+        if is_full(self) {
+            self.remove_expired(now);
         }
-        let oldest = self
+        if is_full(self) && !self.remove_longest_empty(|room| room.maker == address) {
+            return Err(JoinRefusal::TooManyRoomsOfAddress { max });
+        }
+        let max = self.limits.rooms;
+        if self.rooms.len() >= max {
+            self.remove_expired(now);
+        }
+        if self.rooms.len() >= max && !self.remove_longest_empty(|_| true) {
+            return Err(JoinRefusal::TooManyRooms { max });
+        }
+        Ok(())
+    }
+
+    /// Removes the room that has been empty longest of those that are meant; whether there was one.
+    fn remove_longest_empty(&mut self, is_meant: impl Fn(&Room<H>) -> bool) -> bool {
+        let longest = self
             .rooms
             .iter()
+            .filter(|(_, room)| is_meant(room))
             .filter_map(|(id, room)| Some((room.empty_since?, id)))
             .min_by_key(|(since, _)| *since)
             .map(|(_, id)| id.clone());
-        match oldest {
-            Some(id) => {
-                self.rooms.remove(&id);
-                Ok(())
-            }
-            None => Err(JoinRefusal::TooManyRooms {
-                max: self.limits.rooms,
-            }),
+        let Some(room) = longest.and_then(|id| self.rooms.remove(&id)) else {
+            return false;
+        };
+        forget_made(&mut self.made, room.maker);
+        true
+    }
+}
+
+/// A room of this maker is no more.
+fn forget_made(made: &mut HashMap<IpAddr, usize>, maker: Option<IpAddr>) {
+    if let Some(address) = maker
+        && let hash_map::Entry::Occupied(mut count) = made.entry(address)
+    {
+        *count.get_mut() = count.get().saturating_sub(1);
+        if *count.get() == 0 {
+            count.remove();
         }
     }
 }

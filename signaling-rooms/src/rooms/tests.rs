@@ -31,6 +31,7 @@ fn newcomer(name: &'static str, connection: u64) -> Newcomer<&'static str> {
         connection: ConnectionId(connection),
         handle: name,
         session: secret.map(|text| SessionSecret::parse(text).unwrap()),
+        address: None,
         read_only: false,
         capabilities: Vec::new(),
     }
@@ -383,4 +384,62 @@ fn kept_names_are_bounded_and_outlive_their_room_for_a_while() {
     rooms.remove(&r, &agent("a"), ConnectionId(4), Departure::Left, now);
     rooms.remove_expired(START + Duration::from_secs(32));
     assert_eq!(rooms.room_count(), 0);
+}
+
+#[test]
+fn one_address_makes_no_more_rooms_than_its_share() {
+    let limits = RoomLimits {
+        rooms: 9,
+        rooms_per_address: 2,
+        ..RoomLimits::DEFAULT
+    };
+    let mut rooms: TestRooms = Rooms::new(limits);
+    let address = |text: &str| Some(text.parse::<IpAddr>().unwrap());
+    let from = |address, connection| Newcomer {
+        address,
+        ..newcomer("a", connection)
+    };
+    let (here, there) = (address("192.0.2.1"), address("192.0.2.2"));
+    let after = |seconds| START + Duration::from_secs(seconds);
+    rooms.admit(&room("one"), from(here, 1), START).unwrap();
+    rooms.admit(&room("two"), from(here, 2), START).unwrap();
+    assert_eq!(
+        rooms.admit(&room("three"), from(here, 3), START),
+        Err(JoinRefusal::TooManyRoomsOfAddress { max: 2 })
+    );
+    // Rooms of others are open, and others make rooms.
+    rooms.admit(&room("other"), from(there, 4), START).unwrap();
+    rooms.admit(&room("none"), from(None, 5), START).unwrap();
+    let guest = Newcomer {
+        address: here,
+        ..newcomer("guest", 6)
+    };
+    rooms.admit(&room("other"), guest, START).unwrap();
+    // An empty room of the address makes place for its next one, and for nobody else's.
+    rooms.remove(
+        &room("two"),
+        &agent("a"),
+        ConnectionId(2),
+        Departure::Left,
+        after(1),
+    );
+    rooms
+        .admit(&room("three"), from(here, 3), after(2))
+        .unwrap();
+    assert_eq!(rooms.room_count(), 4);
+    let full = rooms.admit(&room("two"), from(here, 2), after(3));
+    assert_eq!(full, Err(JoinRefusal::TooManyRoomsOfAddress { max: 2 }));
+    // What is removed counts no longer.
+    rooms.remove(
+        &room("three"),
+        &agent("a"),
+        ConnectionId(3),
+        Departure::Left,
+        after(4),
+    );
+    rooms.remove_expired(after(4) + limits.empty_for);
+    assert_eq!(rooms.made.get(&here.unwrap()), Some(&1));
+    rooms
+        .admit(&room("two"), from(here, 2), after(9_999))
+        .unwrap();
 }

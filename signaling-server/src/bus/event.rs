@@ -63,6 +63,7 @@ pub(super) enum Event {
 pub(super) enum Refused {
     AgentIdTaken,
     RoomFull,
+    TooManyRoomsOfAddress,
     TooManyRooms,
 }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BusLimits {
     pub(crate) rooms: usize,
+    /// The number of rooms made by clients of one address; 0 is no limit.
+    pub(crate) rooms_per_address: usize,
     pub(crate) clients_per_room: usize,
     /// How long a name is kept for a client whose socket was lost.
     pub(crate) keep_name_for: Duration,

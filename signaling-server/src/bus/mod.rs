@@ -17,6 +17,7 @@ mod event;
 pub(crate) mod limits;
 mod scripts;
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -79,6 +80,7 @@ pub(crate) struct Entrant<'a> {
     pub(crate) read_only: bool,
     pub(crate) capabilities: Vec<String>,
     pub(crate) connection: ConnectionId,
+    pub(crate) address: Option<IpAddr>,
     pub(crate) outbox: Arc<Outbox>,
 }
 
@@ -154,7 +156,9 @@ impl Bus {
             .arg(connection)
             .arg(json(&member));
         join.arg(self.limits.clients_per_room)
-            .arg(self.limits.rooms);
+            .arg(self.limits.rooms)
+            .arg(maker(entrant.address))
+            .arg(self.limits.rooms_per_address);
         self.send(join)?;
         directory.expect(connection, entrant.outbox);
         Ok(())
@@ -403,6 +407,10 @@ impl Bus {
                 max: self.limits.clients_per_room,
             }
             .into(),
+            Refused::TooManyRoomsOfAddress => JoinRefusal::TooManyRoomsOfAddress {
+                max: self.limits.rooms_per_address,
+            }
+            .into(),
             Refused::TooManyRooms => JoinRefusal::TooManyRooms {
                 max: self.limits.rooms,
             }
@@ -482,6 +490,11 @@ fn fingerprint(session: Option<&SessionSecret>) -> String {
         }
         None => "-".to_owned(),
     }
+}
+
+/// The address that a new room counts for in Redis.
+fn maker(address: Option<IpAddr>) -> String {
+    address.map_or_else(|| "-".to_owned(), |address| address.to_string())
 }
 
 fn delivery(kind: Kind) -> Delivery {

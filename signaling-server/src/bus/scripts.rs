@@ -6,6 +6,8 @@
 //!
 //! * `room:<room>`, a hash: agent id → `<secret's hash or -> <node> <connection> <member as JSON>`;
 //! * `rooms`, the set of rooms with members;
+//! * `makers`, a hash: room → the address of the client that made it, and `made:<address>`, the set of the
+//!   rooms that clients of an address made;
 //! * `of:<node>`, the set of a node's members, as `<length of room>:<room><agent>`;
 //! * `kept:<length of room>:<room><agent>`, the hash of the secret of a client whose socket was lost; it
 //!   expires;
@@ -44,13 +46,18 @@ local function remove(room, agent, keep_name_ms)
   end
   if redis.call('HLEN', key) == 0 then
     redis.call('SREM', P .. 'rooms', room)
+    local maker = redis.call('HGET', P .. 'makers', room)
+    if maker then
+      redis.call('HDEL', P .. 'makers', room)
+      redis.call('SREM', P .. 'made:' .. maker, room)
+    end
   end
 end
 "#;
 
 /// Lets a client in, or refuses it.
 const JOIN: &str = r#"
-local room, agent, session, node, connection, member, max_clients, max_rooms = unpack(ARGV)
+local room, agent, session, node, connection, member, max_clients, max_rooms, maker, max_made = unpack(ARGV)
 local key = P .. 'room:' .. room
 local function refuse(why)
   tell(node, '{"event":"refused","connection":' .. connection .. ',"why":"' .. why .. '"}')
@@ -70,6 +77,14 @@ else
   if clients >= tonumber(max_clients) then return refuse('room_full') end
   if clients == 0 and redis.call('SCARD', P .. 'rooms') >= tonumber(max_rooms) then
     return refuse('too_many_rooms')
+  end
+  if clients == 0 and maker ~= '-' then
+    local made = P .. 'made:' .. maker
+    if max_made ~= '0' and redis.call('SCARD', made) >= tonumber(max_made) then
+      return refuse('too_many_rooms_of_address')
+    end
+    redis.call('SADD', made, room)
+    redis.call('HSET', P .. 'makers', room, maker)
   end
 end
 redis.call('DEL', kept_key)

@@ -1,6 +1,7 @@
 //! Who edits which Yjs document, and their presence: a plain state machine without I/O.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, hash_map};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -36,12 +37,16 @@ pub(crate) struct YjsRooms<H> {
     limits: RoomLimits,
     presence: PresenceLimits,
     rooms: HashMap<RoomId, Entry<H>>,
+    /// How many rooms were made by clients of each address.
+    made: HashMap<IpAddr, usize>,
     members: usize,
 }
 
 struct Entry<H> {
     room: SharedRoom<H>,
     members: usize,
+    /// The address of the client that made it.
+    maker: Option<IpAddr>,
     empty_since: Option<Duration>,
 }
 
@@ -96,6 +101,8 @@ pub(super) struct Admitted<H> {
 pub(super) enum Refusal {
     #[error("the room has {max} clients, as many as it may")]
     RoomFull { max: usize },
+    #[error("{max} rooms were made from this address, as many as may be")]
+    TooManyRoomsOfAddress { max: usize },
     #[error("there are {max} rooms, as many as there may be")]
     TooManyRooms { max: usize },
 }
@@ -114,6 +121,7 @@ impl<H: Clone> YjsRooms<H> {
             limits,
             presence,
             rooms: HashMap::new(),
+            made: HashMap::new(),
             members: 0,
         }
     }
@@ -127,20 +135,38 @@ impl<H: Clone> YjsRooms<H> {
     }
 
     /// Takes a place in a room; the client then enters it by [`Room::enter`]. Where there are too many
-    /// rooms, the one that has been empty longest goes.
-    pub(super) fn take_place(&mut self, room: &RoomId) -> Result<Admitted<H>, Refusal> {
+    /// rooms, in all or of one address, the one that has been empty longest goes.
+    pub(super) fn take_place(
+        &mut self,
+        room: &RoomId,
+        address: Option<IpAddr>,
+    ) -> Result<Admitted<H>, Refusal> {
         let mut evicted = None;
-        if !self.rooms.contains_key(room) && self.rooms.len() >= self.limits.rooms {
-            let max = self.limits.rooms;
-            let oldest = self.longest_empty().ok_or(Refusal::TooManyRooms { max })?;
-            self.rooms.remove(&oldest);
-            evicted = Some(oldest);
+        if !self.rooms.contains_key(room) {
+            let share = self.limits.rooms_per_address;
+            let made = address.and_then(|address| self.made.get(&address));
+            if share != 0 && made.is_some_and(|made| *made >= share) {
+                let refusal = Refusal::TooManyRoomsOfAddress { max: share };
+                let own = self.longest_empty(|entry| entry.maker == address);
+                evicted = Some(own.ok_or(refusal)?);
+            } else if self.rooms.len() >= self.limits.rooms {
+                let max = self.limits.rooms;
+                let any = self.longest_empty(|_| true);
+                evicted = Some(any.ok_or(Refusal::TooManyRooms { max })?);
+            }
+            if let Some(evicted) = &evicted {
+                self.remove(evicted);
+            }
+            if let Some(address) = address {
+                *self.made.entry(address).or_default() += 1;
+            }
         }
         let max = self.limits.clients_per_room;
         let presence = self.presence;
         let entry = self.rooms.entry(room.clone()).or_insert_with(|| Entry {
             room: SharedRoom(Arc::new(Mutex::new(Room::new(presence)))),
             members: 0,
+            maker: address,
             empty_since: None,
         });
         if entry.members >= max {
@@ -165,10 +191,23 @@ impl<H: Clone> YjsRooms<H> {
         }
     }
 
-    fn longest_empty(&self) -> Option<RoomId> {
+    fn remove(&mut self, room: &RoomId) {
+        let maker = self.rooms.remove(room).and_then(|entry| entry.maker);
+        if let Some(address) = maker
+            && let hash_map::Entry::Occupied(mut count) = self.made.entry(address)
+        {
+            *count.get_mut() = count.get().saturating_sub(1);
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+
+    fn longest_empty(&self, is_meant: impl Fn(&Entry<H>) -> bool) -> Option<RoomId> {
         let empty = self
             .rooms
             .iter()
+            .filter(|(_, entry)| is_meant(entry))
             .filter_map(|(id, entry)| Some((entry.empty_since?, id)));
         empty
             .min_by_key(|(since, _)| *since)
@@ -190,7 +229,7 @@ impl<H: Clone> YjsRooms<H> {
             .map(|(id, _)| id.clone())
             .collect();
         for id in &gone {
-            self.rooms.remove(id);
+            self.remove(id);
         }
         gone
     }
@@ -358,7 +397,7 @@ mod tests {
     /// A room with clients whose handles are their numbers.
     fn room(clients: u64) -> SharedRoom<u64> {
         let (mut rooms, id) = rooms();
-        let room = rooms.take_place(&id).unwrap().room;
+        let room = rooms.take_place(&id, None).unwrap().room;
         for client in 1..=clients {
             room.lock().enter(ConnectionId(client), client);
         }
@@ -493,24 +532,53 @@ mod tests {
     fn rooms_and_clients_are_bounded() {
         let (mut rooms, room) = rooms();
         for _ in 0..3 {
-            rooms.take_place(&room).unwrap();
+            rooms.take_place(&room, None).unwrap();
         }
-        let full = rooms.take_place(&room).err();
+        let full = rooms.take_place(&room, None).err();
         assert_eq!(full, Some(Refusal::RoomFull { max: 3 }));
         let other = RoomId::parse("s").unwrap();
-        let too_many = rooms.take_place(&other).err();
+        let too_many = rooms.take_place(&other, None).err();
         assert_eq!(too_many, Some(Refusal::TooManyRooms { max: 1 }));
         assert_eq!((rooms.len(), rooms.members()), (1, 3));
         for _ in 0..3 {
             rooms.give_back_place(&room, START);
         }
-        assert_eq!(rooms.take_place(&other).unwrap().evicted, Some(room));
+        assert_eq!(rooms.take_place(&other, None).unwrap().evicted, Some(room));
+    }
+
+    #[test]
+    fn one_address_makes_no_more_rooms_than_its_share() {
+        let limits = RoomLimits {
+            rooms: 9,
+            rooms_per_address: 1,
+            ..RoomLimits::DEFAULT
+        };
+        let mut rooms: YjsRooms<u64> = YjsRooms::new(limits, QUEUE);
+        let id = |name: &str| RoomId::parse(name).unwrap();
+        let (here, there) = (
+            "192.0.2.1".parse::<IpAddr>().ok(),
+            "192.0.2.2".parse::<IpAddr>().ok(),
+        );
+        rooms.take_place(&id("one"), here).unwrap();
+        let refused = rooms.take_place(&id("two"), here).err();
+        assert_eq!(refused, Some(Refusal::TooManyRoomsOfAddress { max: 1 }));
+        rooms.take_place(&id("two"), there).unwrap();
+        rooms.take_place(&id("two"), here).unwrap();
+        rooms.give_back_place(&id("one"), START);
+        let admitted = rooms.take_place(&id("three"), here).unwrap();
+        assert_eq!(admitted.evicted, Some(id("one")));
+        rooms.give_back_place(&id("three"), START);
+        assert_eq!(
+            rooms.remove_expired(START + limits.empty_for),
+            [id("three")]
+        );
+        assert_eq!(rooms.made.get(&here.unwrap()), None);
     }
 
     #[test]
     fn an_empty_room_expires() {
         let (mut rooms, room) = rooms();
-        rooms.take_place(&room).unwrap();
+        rooms.take_place(&room, None).unwrap();
         rooms.give_back_place(&room, START);
         assert_eq!(rooms.remove_expired(START + Duration::from_secs(59)), []);
         assert_eq!(

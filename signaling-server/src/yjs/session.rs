@@ -1,5 +1,6 @@
 //! The server's side of one Yjs client.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -67,6 +68,7 @@ impl YjsClient {
     pub(crate) fn new(
         hub: Arc<Hub>,
         outbox: Arc<Outbox>,
+        address: Option<IpAddr>,
         entry: Result<(RoomId, Option<Grant>), String>,
     ) -> Self {
         let connection = hub.new_connection();
@@ -91,7 +93,7 @@ impl YjsClient {
             asked: None,
             changes: 0,
         };
-        match refusal.map_or_else(|| client.join(), Err) {
+        match refusal.map_or_else(|| client.join(address), Err) {
             Ok(place) => client.place = Some(place),
             Err(refusal) => {
                 client.send(Kind::Error, message::denied(&refusal));
@@ -101,10 +103,13 @@ impl YjsClient {
         client
     }
 
-    fn join(&self) -> Result<SharedRoom<Arc<Outbox>>, String> {
+    fn join(&self, address: Option<IpAddr>) -> Result<SharedRoom<Arc<Outbox>>, String> {
+        if !self.hub.door.may_join(address) {
+            return Err("too many joins from this address; try again later".to_owned());
+        }
         let room = {
             let mut rooms = self.hub.yjs_rooms();
-            let admitted = rooms.take_place(&self.room);
+            let admitted = rooms.take_place(&self.room, address);
             let Admitted { room, evicted } = admitted.map_err(|refusal| refusal.to_string())?;
             // Asked for while nobody can open the room again, so that no new log is forgotten.
             self.hub.forget_logs(evicted.as_slice());

@@ -11,6 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::time::sleep;
 use tokio_tungstenite::client_async;
 
+use crate::shares::open_room;
 use crate::support::{Folder, Peer, Server, soon};
 
 struct Redis {
@@ -213,6 +214,24 @@ async fn the_id_of_a_client_whose_socket_was_lost_is_kept_for_it_on_all_servers(
     assert_eq!(bob.receive().await["type"], "peer_left");
     other.send(join("guess")).await;
     assert_eq!(other.receive().await["type"], "peer_list");
+}
+
+#[tokio::test]
+async fn one_address_has_its_share_of_the_rooms_of_all_servers() {
+    let redis = Redis::start().await;
+    let flags = ["--trust-forwarded-for", "--max-rooms-per-address", "2"];
+    let (one, two) = (redis.server(&flags).await, redis.server(&flags).await);
+    let here = "192.0.2.1";
+    let first = open_room(&one, here, "one").await.unwrap();
+    let _second = open_room(&two, here, "two").await.unwrap();
+    for server in [&one, &two] {
+        let refused = open_room(server, here, "three").await.err();
+        assert_eq!(refused.as_deref(), Some("too_many_rooms"));
+    }
+    let _other = open_room(&one, "192.0.2.2", "three").await.unwrap();
+    // With Redis a room is gone once nobody is in it.
+    first.close().await;
+    while open_room(&two, here, "four").await.is_err() {}
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod lifecycle;
 mod limits;
 mod log;
 mod presence;
+mod shares;
 mod stalled;
 mod support;
 mod tls;
