@@ -1,5 +1,7 @@
 //! The signaling servers: joining the room at each, and coming back.
 
+use std::collections::BTreeMap;
+
 use crdt_sync::Millis;
 use crdt_sync::backoff::Backoff;
 use signaling_protocol::{
@@ -15,6 +17,10 @@ use crate::status::{Phase, Problem, ServerStatus};
 
 /// How long a server has to let us in, in seconds.
 const JOIN_SECONDS: u64 = 10;
+
+/// How long a join that was sent on a socket may arrive after we closed the socket. It may come behind that
+/// of the next socket, which is then replaced by it.
+const STRAY_MILLIS: Millis = 10_000;
 
 /// One of the servers, by its place in the list given to `Connect`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +57,8 @@ pub(crate) struct Signaling {
     servers: Vec<Server>,
     /// Numbers the sockets.
     last_socket: u32,
+    /// The servers to which we closed a socket, and until when what was said on it may still arrive there.
+    strays: BTreeMap<String, Millis>,
 }
 
 /// The connection to one server, or the wait for the next attempt.
@@ -168,16 +176,27 @@ impl Signaling {
 
     /// Says to every server that we leave, and closes the sockets. The servers stay in the status,
     /// as ended.
-    pub(crate) fn leave(&mut self) -> Vec<Output> {
+    pub(crate) fn leave(&mut self, now: Millis) -> Vec<Output> {
         let mut outputs = Vec::new();
-        for server in &mut self.servers {
-            if server.is_joined() {
-                outputs.extend(server.send(&ClientMessage::Leave(Leave {})));
+        for id in self.ids() {
+            let server = self.servers.get(id.0).filter(|server| server.is_joined());
+            outputs.extend(server.and_then(|server| server.send(&ClientMessage::Leave(Leave {}))));
+            outputs.extend(self.close(id, now));
+            if let Some(server) = self.servers.get_mut(id.0) {
+                server.stage = Stage::Ended;
             }
-            outputs.extend(server.command(SocketCommand::Close));
-            server.stage = Stage::Ended;
         }
         outputs
+    }
+
+    /// Closes the socket to a server, where there is one.
+    fn close(&mut self, id: ServerId, now: Millis) -> Option<Output> {
+        let server = self.servers.get(id.0)?;
+        let close = server.command(SocketCommand::Close)?;
+        self.strays.retain(|_, until| *until > now);
+        let until = now.saturating_add(STRAY_MILLIS);
+        self.strays.insert(server.url.clone(), until);
+        Some(close)
     }
 
     /// Forgets every server.
@@ -292,7 +311,7 @@ impl Signaling {
                     url: server.url.clone(),
                     seconds: JOIN_SECONDS,
                 };
-                let close = server.command(SocketCommand::Close);
+                let close = self.close(id, now);
                 actions.extend(close.map(SignalingAction::Do));
                 actions.push(self.lost(id, error, now, random));
             }
@@ -403,9 +422,10 @@ impl Signaling {
         }
     }
 
-    /// The socket to a server is of no more use. The server is tried again unless it refuses us for good: a
-    /// name that is taken at one server, while others have let us in or this one had, is still held by a
-    /// socket of our own that the server has not missed yet.
+    /// The socket to a server is of no more use. The server is tried again unless it refuses us for good. A
+    /// name that is taken may still be held by a socket of our own that the server has not missed yet: it is
+    /// tried again where a server let us in before, and for as long as another one may. So is a server at
+    /// which a socket that we closed took the place of the present one.
     fn lost(
         &mut self,
         id: ServerId,
@@ -413,8 +433,15 @@ impl Signaling {
         now: Millis,
         random: f64,
     ) -> SignalingAction {
-        let is_ours = self.servers.iter().any(|server| server.was_joined);
-        let is_over = error.is_final() && !(is_ours && is_taken(&error));
+        let mut others = self.servers.iter().enumerate();
+        let may_be_ours = others.any(|(other, server)| {
+            server.was_joined || other != id.0 && server.stage != Stage::Ended
+        });
+        let url = self.servers.get(id.0).map(|server| &server.url);
+        let has_stray = url.and_then(|url| self.strays.get(url));
+        let has_stray = has_stray.is_some_and(|until| now < *until);
+        let is_own_doing = is_taken(&error) && may_be_ours || is_replaced(&error) && has_stray;
+        let is_over = error.is_final() && !is_own_doing;
         if let Some(server) = self.servers.get_mut(id.0) {
             server.error = Some(error.clone());
             server.stage = if is_over {
@@ -439,7 +466,7 @@ impl Signaling {
         random: f64,
     ) -> Vec<SignalingAction> {
         match message {
-            ServerMessage::PeerList(list) => self.entered(id, list, now).into_iter().collect(),
+            ServerMessage::PeerList(list) => self.entered(id, list).into_iter().collect(),
             ServerMessage::PeerJoined(joined) => vec![SignalingAction::PeerJoined(id, joined)],
             ServerMessage::PeerLeft(left) => vec![SignalingAction::PeerLeft(id, left.peer_id)],
             ServerMessage::Signal(signal) => vec![SignalingAction::Signal(id, signal)],
@@ -453,12 +480,7 @@ impl Signaling {
         }
     }
 
-    fn entered(
-        &mut self,
-        id: ServerId,
-        mut list: PeerList,
-        now: Millis,
-    ) -> Option<SignalingAction> {
+    fn entered(&mut self, id: ServerId, mut list: PeerList) -> Option<SignalingAction> {
         let server = self.servers.get_mut(id.0)?;
         let socket = server.socket()?;
         server.stage = Stage::Joined {
@@ -469,12 +491,6 @@ impl Signaling {
         server.error = None;
         server.backoff.reset();
         let is_back = std::mem::replace(&mut server.was_joined, true);
-        // Now that it is known to be ours, a name that is taken elsewhere is tried again there.
-        for other in &mut self.servers {
-            if other.stage == Stage::Ended && other.error.as_ref().is_some_and(is_taken) {
-                other.stage = Stage::Waiting { until: now };
-            }
-        }
         Some(SignalingAction::Entered {
             server: id,
             list,
@@ -506,6 +522,12 @@ impl Signaling {
         actions.push(self.lost(id, error, now, random));
         actions
     }
+}
+
+/// Whether another socket with our secret took the place of ours.
+fn is_replaced(error: &RoomError) -> bool {
+    let replaced = CloseCode::Replaced.number();
+    matches!(error, RoomError::Closed { number, .. } if *number == replaced)
 }
 
 /// Whether a server says that the name is taken.

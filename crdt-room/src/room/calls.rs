@@ -209,7 +209,7 @@ impl Room {
         }
         let changes = self.members.clear();
         self.on_members(changes, now, document);
-        let left = self.signaling.leave();
+        let left = self.signaling.leave(now);
         self.outputs.extend(left);
         self.relay.close();
         self.sealed_signals.clear();

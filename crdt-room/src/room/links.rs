@@ -139,6 +139,10 @@ impl Room {
         let Some(id) = message.from.clone() else {
             return;
         };
+        let me = &self.options.agent;
+        if message.to != *me || id == *me {
+            return;
+        }
         if self.key.is_there() {
             self.sealed_signals.receive(id, message);
             self.advance_cipher(now);

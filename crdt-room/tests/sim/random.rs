@@ -9,6 +9,7 @@ use crdt_room::{Call, Host, LinkKind};
 use signaling_rooms::Settings;
 
 use crate::cable::Manners;
+use crate::hostile::Malice;
 use crate::page::{Activity, Page, Profile};
 use crate::world::{World, pair};
 
@@ -170,6 +171,10 @@ fn random_event(world: &mut World, names: &mut u32) -> bool {
                 world.plug(page, other, manners);
             }
         }
+        93..95 if runs => {
+            let uplink = world.chance(30).then(|| world.rng.u64(1..50));
+            world.pages[page].uplink = uplink;
+        }
         95..97 if runs && !world.pages[page].transports.is_empty() => {
             let transport = world.pages[page].transports.remove(0);
             world.call(page, Call::RemoveTransport(transport));
@@ -187,6 +192,16 @@ fn heal(world: &mut World, names: &mut u32) {
         world.start_server(server);
     }
     world.failing_steps = 0;
+    if world.malice.take().is_some() {
+        // An honest server takes the place of the other one.
+        for server in 0..world.servers.len() {
+            world.stop_server(server, false);
+        }
+        world.run(100);
+        for server in usize::from(stays_down)..world.servers.len() {
+            world.start_server(server);
+        }
+    }
     for cable in 0..world.cables.len() {
         let manners = &mut world.cables[cable].manners;
         (manners.loss, manners.reorders, manners.throws) = (0, false, 0);
@@ -222,7 +237,11 @@ fn scenario(seed: u64) -> Figures {
     if world.chance(10) {
         world.failing_steps = world.rng.u64(0..30);
     }
-    let n = world.rng.usize(2..=5);
+    if world.chance(5) {
+        world.malice = Some(Malice::replaying());
+    }
+    let most = if world.chance(8) { 8 } else { 5 };
+    let n = world.rng.usize(2..=most);
     for number in 0..n {
         let profile = random_profile(&mut world, number);
         let page = world.open(profile);

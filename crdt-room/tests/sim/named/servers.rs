@@ -309,6 +309,25 @@ fn connect_calls_that_cross_end_once_each() {
 }
 
 #[test]
+fn a_join_that_overtakes_the_next_one_keeps_nobody_out() {
+    let mut world = opened(&["alice"], |_| {});
+    world.latency = (5, 400);
+    for _ in 0..40 {
+        world.connect(0);
+        let pause = world.rng.u64(0..1_200);
+        world.run(pause);
+        world.disconnect(0);
+        world.connect(0);
+        world.run(PATIENCE);
+        assert_eq!(world.pages[0].status().state, Phase::Connected);
+        world.disconnect(0);
+    }
+    world.connect(0);
+    world.converge(PATIENCE);
+    ends_well(world);
+}
+
+#[test]
 fn a_name_that_is_taken_is_refused_and_the_secret_gets_it_back() {
     let mut world = opened(&["alice", "alice"], |profile| {
         profile.session = format!("session {}", profile.browser);
