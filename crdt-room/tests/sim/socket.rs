@@ -42,6 +42,8 @@ pub(crate) struct Socket {
     /// Whether the server has accepted it, and whether each end still holds it.
     is_open: bool,
     at_page: bool,
+    /// It broke at the page: what is under way to the server is lost.
+    is_broken: bool,
     at_server: bool,
     /// When the last frame arrives: at the server, and at the page.
     arrives_at: [u64; 2],
@@ -122,6 +124,7 @@ impl World {
                 server,
                 is_open: false,
                 at_page: true,
+                is_broken: false,
                 at_server: false,
                 arrives_at: [0; 2],
                 free_at: 0,
@@ -193,7 +196,11 @@ impl World {
             return;
         }
         let (load, id, server) = (socket.load, socket.id, socket.server);
+        let page = &self.pages[load.page];
+        let is_gone = !page.alive || page.load != load || socket.is_broken;
         match (direction, frame) {
+            // What a page said last before its end, or that of the socket, is lost with it.
+            (UP, Frame::Text(_)) if is_gone => {}
             (UP, Frame::Text(text)) if socket.at_server => {
                 let state = &mut self.servers[server];
                 state.frames += 1;
@@ -292,6 +299,7 @@ impl World {
             return;
         };
         if std::mem::take(&mut socket.at_page) {
+            socket.is_broken = true;
             let (load, id) = (socket.load, socket.id);
             self.deliver(load, Arrival::Socket(id, closed(ABNORMAL, "")));
         }
