@@ -1,7 +1,7 @@
 //! The tracker's sequence of items, as a B-tree over two vectors.
 //!
-//! Every entry of a node knows three sums of its subtree: chars visible in the prepare version,
-//! chars visible in the effect version, and chars of the base text. Sums are lazy: one leaf at a
+//! Every entry of a node knows four sums of its subtree: chars visible in the prepare version, chars
+//! visible in the effect version, chars of the base text, and chars inserted in the prepare version. Sums are lazy: one leaf at a
 //! time may differ from what its ancestors know, and [`ContentTree::flush`] tells them before
 //! another leaf is changed.
 
@@ -292,7 +292,7 @@ impl ContentTree {
         let before = Sums {
             prepare: pos - left,
             effect,
-            base: 0,
+            ..Sums::default()
         };
         self.around = Some(Around { before, within });
         self.find_in_leaf(at, left, effect)

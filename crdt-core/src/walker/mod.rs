@@ -14,6 +14,7 @@ mod fork;
 mod in_flight;
 mod live;
 mod plan;
+mod siblings;
 mod tracker;
 mod walk;
 

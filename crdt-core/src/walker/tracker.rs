@@ -9,9 +9,13 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::content_tree::{BASE, BASE_LEN, ContentTree, DELETED, Item, Place, Step, is_inserted};
+use super::siblings::{Origin, Siblings};
 use crate::causal_graph::AgentAssignment;
 use crate::op_log::{Kind, OpLog, Run};
 use crate::version::{Lv, NONE};
+
+/// From how many items on that an insert has to pass, its siblings are kept. Few where the checks run.
+const MANY: usize = if cfg!(debug_assertions) { 2 } else { 64 };
 
 /// An edit reaches beyond the text that its parents make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +36,9 @@ pub(super) struct Tracker {
     base_len: u32,
     /// The row of operations looked at last.
     row: usize,
+    siblings: Siblings,
+    /// How many items were looked at one by one.
+    pub(super) steps: u64,
 }
 
 impl Tracker {
@@ -40,18 +47,21 @@ impl Tracker {
             tree: ContentTree::new(first),
             base_len: BASE_LEN,
             row: 0,
+            siblings: Siblings::default(),
+            steps: 0,
         }
     }
 
     /// Starts over at the critical version before `first`. Keeps the memory.
     pub(super) fn reset(&mut self, first: Lv) {
         self.tree.reset(first);
+        self.siblings.clear();
         self.base_len = BASE_LEN;
     }
 
     /// Bytes of memory in use.
     pub(super) fn memory(&self) -> usize {
-        self.tree.memory()
+        self.tree.memory() + self.siblings.memory()
     }
 
     /// Tells how long the text of the effect version is, from which the length of the base follows:
@@ -111,14 +121,9 @@ impl Tracker {
                 None => NONE,
                 Some((_, item)) if is_inserted(item.state) => item.id,
                 Some(_) => {
-                    let origin_right = self
-                        .items_from(place.leaf, next)
-                        .find(|(_, item)| is_inserted(item.state))
-                        .map_or(NONE, |(_, item)| item.id);
+                    let origin_right = self.next_inserted(place.leaf, next);
                     let origin = (origin_left, origin_right);
-                    let (to, passed) = self.integrate(agents, lv, origin, (place, next));
-                    place = to;
-                    effect += passed;
+                    (place, effect) = self.integrate(agents, lv, origin, (place, next, effect));
                     origin_right
                 }
             }
@@ -136,24 +141,106 @@ impl Tracker {
         Ok(effect)
     }
 
+    /// The id of the first char that is inserted in the prepare version, from item `index` of a leaf on.
+    fn next_inserted(&mut self, leaf: u32, index: usize) -> u32 {
+        let here = (index..self.tree.leaf(leaf).len())
+            .map(|index| {
+                self.tree.item(Place {
+                    leaf,
+                    index,
+                    offset: 0,
+                })
+            })
+            .find(|item| is_inserted(item.state));
+        let found = here.or_else(|| Some(self.tree.inserted_behind(leaf)?.1));
+        found.map_or(NONE, |item| item.id)
+    }
+
     /// Where an insert goes among the items that its prepare version does not have, from item
-    /// `from.1` on; and how many chars of the effect version it passes on its way.
+    /// `from.1` on; and its position in the effect version, where that of `from` is `from.2`.
     fn integrate(
+        &mut self,
+        agents: &AgentAssignment,
+        lv: Lv,
+        origin: Origin,
+        from: (Place, usize, u32),
+    ) -> (Place, u32) {
+        let (start, next, effect) = from;
+        if !self.siblings.has(origin) {
+            let (to, passed, steps) = self.pass(agents, lv, origin, (start, next));
+            self.steps += steps as u64;
+            if steps > MANY {
+                self.keep_siblings(agents, origin, (start, next), lv);
+            }
+            return (to, effect + passed);
+        }
+        let before = self.siblings.before(agents, origin, lv);
+        self.siblings.add(agents, origin, lv);
+        // All up to the sibling before it would be passed.
+        let behind = before.map(|before| {
+            let place = self.tree.find_id(before);
+            Place {
+                offset: self.tree.item(place).len,
+                ..place
+            }
+        });
+        let (start, next) = match behind {
+            Some(place) => (place, place.index + 1),
+            None => (start, next),
+        };
+        let (to, passed, steps) = self.pass(agents, lv, origin, (start, next));
+        self.steps += steps as u64;
+        let effect = match behind {
+            Some(_) => self.tree.effect_before(to),
+            None => effect + passed,
+        };
+        (to, effect)
+    }
+
+    /// Keeps the siblings of an insert `lv`, which is about to go in, from the place `from` on.
+    fn keep_siblings(
+        &mut self,
+        agents: &AgentAssignment,
+        origin: Origin,
+        (start, next): (Place, usize),
+        lv: Lv,
+    ) {
+        let mut siblings = vec![lv];
+        let mut steps = 0;
+        for (_, item) in self.items_from(start.leaf, next) {
+            if is_inserted(item.state) {
+                break;
+            }
+            steps += 1;
+            if (item.origin_left, item.origin_right) == origin {
+                siblings.push(item.id);
+            }
+        }
+        self.steps += steps;
+        self.siblings.keep(agents, origin, siblings.into_iter());
+    }
+
+    /// Passes the items that come before an insert, among those that its prepare version does not have,
+    /// from item `from.1` on. Returns where the insert goes, how many chars of the effect version were
+    /// passed, and how many items were looked at.
+    fn pass(
         &self,
         agents: &AgentAssignment,
         lv: Lv,
-        (origin_left, origin_right): (u32, u32),
+        (origin_left, origin_right): Origin,
         (start, next): (Place, usize),
-    ) -> (Place, u32) {
+    ) -> (Place, u32, usize) {
         let left = (origin_left != NONE).then(|| self.tree.find_id(origin_left));
         let mut right = None;
         let mut to = (start, 0);
         let mut passed = 0;
         let mut scanning = false;
+        let mut steps = 0;
         for (place, item) in self.items_from(start.leaf, next) {
             if is_inserted(item.state) {
                 break;
             }
+            steps += 1;
             match self.compare_left(item.origin_left, origin_left, left) {
                 Ordering::Less => break,
                 // It hangs below a sibling that was passed.
@@ -189,7 +276,7 @@ impl Tracker {
                 );
             }
         }
-        to
+        (to.0, to.1, steps)
     }
 
     fn compare_left(&self, other: u32, mine: u32, my_place: Option<Place>) -> Ordering {
@@ -330,6 +417,7 @@ impl Tracker {
     fn toggle_chars(&mut self, ids: Range<u32>, by: u32) {
         let mut id = ids.start;
         while id < ids.end {
+            self.steps += 1;
             let place = self.tree.find_id(id);
             let item = self.tree.item(place);
             let len = (item.len - place.offset).min(ids.end - id);

@@ -1,6 +1,6 @@
 //! Looking up by the effect version, and walking from item to item in either direction.
 
-use super::{Around, ContentTree, DELETED, Item, Place, Sums, descend, sum};
+use super::{Around, ContentTree, DELETED, Item, Node, Place, Sums, descend, is_inserted, sum};
 use crate::version::{Lv, NONE};
 
 impl ContentTree {
@@ -25,7 +25,7 @@ impl ContentTree {
         let before = Sums {
             prepare,
             effect: pos - left,
-            base: 0,
+            ..Sums::default()
         };
         self.around = Some(Around { before, within });
         self.find_effect_in_leaf(at, left)
@@ -91,6 +91,39 @@ impl ContentTree {
             index,
             offset,
         })
+    }
+
+    /// The first item of the leaves behind `leaf` that is inserted in the prepare version, and its place.
+    /// O(log n).
+    pub(in crate::walker) fn inserted_behind(&mut self, leaf: u32) -> Option<(Place, Item)> {
+        self.flush();
+        let (mut child, mut parent) = (leaf, self.leaves[leaf as usize].parent);
+        let mut up = 0;
+        let first = |node: &Node, from: usize| {
+            let counts = node.sums.inserted[..node.len as usize].iter();
+            counts.skip(from).position(|&n| n > 0).map(|i| from + i)
+        };
+        while parent != NONE {
+            let node = &self.nodes[parent as usize];
+            if let Some(slot) = first(node, node.slot_of(child) + 1) {
+                let mut at = node.child[slot];
+                for _ in 0..up {
+                    let node = &self.nodes[at as usize];
+                    at = node.child[first(node, 0).unwrap_or(0)];
+                }
+                let leaf = self.leaf(at);
+                let index = (0..leaf.len()).find(|&i| is_inserted(leaf.state[i]))?;
+                let place = Place {
+                    leaf: at,
+                    index,
+                    offset: 0,
+                };
+                return Some((place, self.item(place)));
+            }
+            (child, parent) = (parent, node.parent);
+            up += 1;
+        }
+        None
     }
 
     /// The first place of the sequence.

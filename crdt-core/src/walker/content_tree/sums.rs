@@ -1,6 +1,6 @@
 //! How many chars of each kind a subtree holds, and the search by them.
 
-use super::item::{DELETED, in_prepare};
+use super::item::{DELETED, in_prepare, is_inserted};
 
 /// The sums of a subtree, in chars.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -8,6 +8,8 @@ pub(in crate::walker) struct Sums {
     pub(in crate::walker) prepare: u32,
     pub(in crate::walker) effect: u32,
     pub(in crate::walker) base: u32,
+    /// Chars that are inserted in the prepare version, deleted or not.
+    pub(in crate::walker) inserted: u32,
 }
 
 impl Sums {
@@ -17,6 +19,7 @@ impl Sums {
             prepare: if in_prepare(state) { len } else { 0 },
             effect: if state & DELETED == 0 { len } else { 0 },
             base: 0,
+            inserted: if is_inserted(state) { len } else { 0 },
         }
     }
 
@@ -24,6 +27,7 @@ impl Sums {
         self.prepare = self.prepare.wrapping_add(other.prepare);
         self.effect = self.effect.wrapping_add(other.effect);
         self.base = self.base.wrapping_add(other.base);
+        self.inserted = self.inserted.wrapping_add(other.inserted);
     }
 
     pub(super) fn minus(self, other: Sums) -> Sums {
@@ -31,6 +35,7 @@ impl Sums {
             prepare: self.prepare.wrapping_sub(other.prepare),
             effect: self.effect.wrapping_sub(other.effect),
             base: self.base.wrapping_sub(other.base),
+            inserted: self.inserted.wrapping_sub(other.inserted),
         }
     }
 }
@@ -41,6 +46,7 @@ pub(in crate::walker) struct SumsOf<const N: usize> {
     pub(super) prepare: [u32; N],
     pub(super) effect: [u32; N],
     pub(super) base: [u32; N],
+    pub(super) inserted: [u32; N],
 }
 
 impl<const N: usize> SumsOf<N> {
@@ -49,6 +55,7 @@ impl<const N: usize> SumsOf<N> {
             prepare: [0; N],
             effect: [0; N],
             base: [0; N],
+            inserted: [0; N],
         }
     }
 
@@ -57,6 +64,7 @@ impl<const N: usize> SumsOf<N> {
             prepare: self.prepare[i],
             effect: self.effect[i],
             base: self.base[i],
+            inserted: self.inserted[i],
         }
     }
 
@@ -64,6 +72,7 @@ impl<const N: usize> SumsOf<N> {
         self.prepare[i] = sums.prepare;
         self.effect[i] = sums.effect;
         self.base[i] = sums.base;
+        self.inserted[i] = sums.inserted;
     }
 
     pub(super) fn add(&mut self, i: usize, sums: Sums) {
@@ -77,6 +86,7 @@ impl<const N: usize> SumsOf<N> {
         self.prepare.copy_within(i..len, i + 1);
         self.effect.copy_within(i..len, i + 1);
         self.base.copy_within(i..len, i + 1);
+        self.inserted.copy_within(i..len, i + 1);
     }
 
     pub(super) fn total(&self, len: usize) -> Sums {
@@ -84,6 +94,7 @@ impl<const N: usize> SumsOf<N> {
             prepare: sum(&self.prepare[..len]),
             effect: sum(&self.effect[..len]),
             base: sum(&self.base[..len]),
+            inserted: sum(&self.inserted[..len]),
         }
     }
 }

@@ -1,0 +1,124 @@
+//! Concurrent inserts at one place, in their order: where one more goes is found without passing all of
+//! them.
+//!
+//! Inserts with the same left and right origin stand in the order of their ids, each followed by what
+//! hangs below it (see [`super::tracker`]). So the place of a new one is behind the last of those whose
+//! ids are smaller. Only places where many inserts met are kept here.
+
+use std::cmp::Ordering;
+
+use crate::causal_graph::AgentAssignment;
+use crate::hashing::Map;
+use crate::version::Lv;
+
+/// Left and right origin.
+pub(super) type Origin = (u32, u32);
+
+/// Siblings a chunk holds before it is split.
+const CHUNK: usize = if cfg!(debug_assertions) { 4 } else { 512 };
+
+/// The siblings of the places where many are.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Siblings {
+    groups: Map<Origin, Group>,
+    count: usize,
+}
+
+/// The siblings of one place, sorted by agent name (bytes), then sequence number. No chunk is empty.
+#[derive(Debug, Clone, Default)]
+struct Group(Vec<Vec<Sibling>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Sibling {
+    /// The first bytes of the agent's name: they nearly always tell two names apart.
+    name: u64,
+    agent: u32,
+    seq: u32,
+    lv: Lv,
+}
+
+impl Sibling {
+    fn new(agents: &AgentAssignment, lv: Lv) -> Sibling {
+        let (agent, seq, _) = agents.id_of(lv);
+        let mut first = [0; 8];
+        for (to, from) in first.iter_mut().zip(agents.name(agent).bytes()) {
+            *to = from;
+        }
+        Sibling {
+            name: u64::from_be_bytes(first),
+            agent,
+            seq,
+            lv,
+        }
+    }
+
+    fn compare(&self, agents: &AgentAssignment, other: &Sibling) -> Ordering {
+        if self.agent == other.agent {
+            return self.seq.cmp(&other.seq);
+        }
+        self.name.cmp(&other.name).then_with(|| {
+            let name = |sibling: &Sibling| agents.name(sibling.agent).as_bytes();
+            name(self).cmp(name(other))
+        })
+    }
+}
+
+impl Siblings {
+    pub(super) fn clear(&mut self) {
+        *self = Siblings::default();
+    }
+
+    /// Bytes of memory in use, about.
+    pub(super) fn memory(&self) -> usize {
+        2 * (self.count * size_of::<Sibling>() + self.groups.len() * size_of::<(Origin, Group)>())
+    }
+
+    /// Whether the siblings with this origin are kept.
+    pub(super) fn has(&self, origin: Origin) -> bool {
+        !self.groups.is_empty() && self.groups.contains_key(&origin)
+    }
+
+    /// Keeps the siblings with this origin from now on, of which there are `lvs`.
+    pub(super) fn keep(
+        &mut self,
+        agents: &AgentAssignment,
+        origin: Origin,
+        lvs: impl Iterator<Item = Lv>,
+    ) {
+        self.groups.insert(origin, Group::default());
+        lvs.for_each(|lv| self.add(agents, origin, lv));
+    }
+
+    /// Adds a sibling, if those with its origin are kept.
+    pub(super) fn add(&mut self, agents: &AgentAssignment, origin: Origin, lv: Lv) {
+        let Some(Group(chunks)) = self.groups.get_mut(&origin) else {
+            return;
+        };
+        let new = Sibling::new(agents, lv);
+        let is_before = |other: &Sibling| other.compare(agents, &new) == Ordering::Less;
+        let i = chunks.partition_point(|chunk| chunk.first().is_some_and(is_before));
+        let i = i.saturating_sub(1);
+        match chunks.get_mut(i) {
+            None => chunks.push(vec![new]),
+            Some(chunk) => {
+                chunk.insert(chunk.partition_point(is_before), new);
+                if chunk.len() > CHUNK {
+                    let tail = chunk.split_off(CHUNK / 2);
+                    chunks.insert(i + 1, tail);
+                }
+            }
+        }
+        self.count += 1;
+    }
+
+    /// The last sibling whose id is smaller than that of `lv`.
+    pub(super) fn before(&self, agents: &AgentAssignment, origin: Origin, lv: Lv) -> Option<Lv> {
+        let Group(chunks) = self.groups.get(&origin)?;
+        let new = Sibling::new(agents, lv);
+        let is_before = |other: &Sibling| other.compare(agents, &new) == Ordering::Less;
+        let i = chunks.partition_point(|chunk| chunk.first().is_some_and(is_before));
+        let chunk = chunks.get(i.checked_sub(1)?)?;
+        let at = chunk.partition_point(is_before).checked_sub(1)?;
+        Some(chunk[at].lv)
+    }
+}
