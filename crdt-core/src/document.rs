@@ -678,12 +678,14 @@ impl Document {
         tell: &mut Tell<'_>,
     ) -> Result<MergeReport, MergeError> {
         let mut report = MergeReport::default();
-        let mut appended = self.merge_unit(batch, tell, &mut report)?;
+        // One limit for all of them.
+        let mut work = self.limits.merge.work;
+        let mut appended = self.merge_unit(batch, tell, &mut work, &mut report)?;
         // What was held back for these events is each a unit of its own: who sent it is long gone,
         // and must not spoil the merge of others.
         while let Some((agent, seq, len)) = appended.pop() {
             for held in self.pending.wake(&agent, seq..seq + len) {
-                match self.merge_unit(&held.piece, tell, &mut report) {
+                match self.merge_unit(&held.piece, tell, &mut work, &mut report) {
                     Ok(more) => appended.extend(more),
                     Err(_) => report.dropped += held.len as usize,
                 }
@@ -694,11 +696,13 @@ impl Document {
         Ok(report)
     }
 
-    /// Merges some pieces as one unit; returns the runs of events that were appended.
+    /// Merges some pieces as one unit; returns the runs of events that were appended. Takes at most
+    /// `work` steps, and what each run allows, and leaves there how many are left.
     fn merge_unit(
         &mut self,
         batch: &Batch,
         tell: &mut Tell<'_>,
+        work: &mut u64,
         report: &mut MergeReport,
     ) -> Result<Vec<(std::sync::Arc<str>, u32, u32)>, MergeError> {
         let history = self.history.history_mut();
@@ -713,6 +717,7 @@ impl Document {
                 &mut self.walker,
                 history,
                 (before, chars),
+                work,
                 &mut self.transformed,
             )?;
             Ok(intake)
@@ -741,18 +746,24 @@ impl Document {
 }
 
 /// Transforms the events since `before` into edits of the text as it stands, which has `chars` chars.
+/// Takes at most `work` steps, and what each run allows, and leaves there how many are left.
 fn transform(
     walker: &mut Walker,
     history: &History,
     (before, chars): (Savepoint, u32),
+    work: &mut u64,
     edits: &mut Vec<Transformed>,
 ) -> Result<(), MergeError> {
     if history.len() == before.lv {
         return Ok(());
     }
     let columns = (&history.graph, &history.ops);
-    match walker.transform(columns, before.lv, chars, edits) {
+    let limit = *work;
+    let walked = walker.transform(columns, (before.lv, chars), limit, edits);
+    *work = limit.min(walker.steps_left());
+    match walked {
         Ok(_) => Ok(()),
+        Err(WalkError::TooExpensive) => Err(MergeError::TooExpensive { limit }),
         Err(WalkError::TooLong) => Err(MergeError::TooLarge {
             what: "the text, in chars",
             limit: MAX_CHARS as usize,

@@ -290,6 +290,12 @@ pub enum LoadError {
         /// How much is allowed.
         limit: usize,
     },
+    /// Replaying the history would take more work than the caller allows.
+    #[error("replaying the file would take more than {limit} steps of work")]
+    TooExpensive {
+        /// The limit, see [`LoadLimits::work`](crate::LoadLimits::work).
+        limit: u64,
+    },
     /// An event cannot have been made as the file has it.
     #[error("event ({agent}, {seq}) of the file is not possible: {reason}")]
     Event {
@@ -316,6 +322,7 @@ impl LoadError {
             LoadError::Decode(error) => error.code(),
             LoadError::Checksum { .. } => "bad_checksum",
             LoadError::TooLarge { .. } => "too_large",
+            LoadError::TooExpensive { .. } => "too_expensive",
             LoadError::Event { .. } => "impossible_event",
             LoadError::Inconsistent { .. } => "inconsistent_file",
         }
@@ -380,6 +387,13 @@ pub enum MergeError {
     /// is needed. Nothing can be merged into it.
     #[error("the history of this document cannot be used: {0}")]
     CorruptHistory(LoadError),
+    /// The merge would take more work than is allowed: the events jump between versions that are far
+    /// from each other.
+    #[error("the merge would take more than {limit} steps of work")]
+    TooExpensive {
+        /// The limit, see [`MergeLimits::work`](crate::MergeLimits::work).
+        limit: u64,
+    },
     /// The document, or one agent's history, would exceed the limits of the format.
     #[error("the events do not fit: {what} would exceed {limit}")]
     TooLarge {
@@ -402,6 +416,7 @@ impl MergeError {
             MergeError::Cycle { .. } => "cyclic_event",
             MergeError::TooOld { .. } => "too_old",
             MergeError::CorruptHistory(_) => "corrupt_history",
+            MergeError::TooExpensive { .. } => "too_expensive",
             MergeError::TooLarge { .. } => "too_large",
         }
     }

@@ -62,7 +62,7 @@ impl Store {
     ) -> Result<(Store, Rope), LoadError> {
         let file = File::parse(bytes, limits)?;
         let Some(text) = file.text(bytes)? else {
-            return Store::completed(file.unpack(bytes)?, file.head());
+            return Store::completed(file.unpack(bytes)?, file.head(), u64::MAX);
         };
         let rope = Rope::of(&text);
         if rope.size().chars() != file.head().chars {
@@ -94,7 +94,7 @@ impl Store {
         limits: &LoadLimits,
     ) -> Result<(Store, Rope), LoadError> {
         let file = File::parse(bytes, limits)?;
-        let (store, rope) = Store::completed(file.unpack(bytes)?, file.head())?;
+        let (store, rope) = Store::completed(file.unpack(bytes)?, file.head(), limits.work)?;
         if let Some(text) = file.text(bytes)? {
             compare_text(&rope, &text)?;
         }
@@ -102,9 +102,9 @@ impl Store {
     }
 
     /// Completes what was unpacked, and makes its text.
-    fn completed(unpacked: Unpacked, head: &Head) -> Result<(Store, Rope), LoadError> {
+    fn completed(unpacked: Unpacked, head: &Head, work: u64) -> Result<(Store, Rope), LoadError> {
         let mut rope = Rope::default();
-        let history = complete(unpacked, head, Some(&mut rope))?;
+        let history = complete(unpacked, head, work, Some(&mut rope))?;
         Ok((Store::Ready(history), rope))
     }
 
@@ -128,7 +128,7 @@ impl Store {
             ));
         }
         let mut pieces = Pieces::default();
-        walk(history, chars, &mut |edits| pieces.edit(edits))?;
+        walk(history, chars, u64::MAX, &mut |edits| pieces.edit(edits))?;
         let deleted = deleted_text(history, &pieces);
         let deleted = Inserted::Deleted(&deleted);
         Ok(file::write(
@@ -339,7 +339,7 @@ impl Packed {
             None => self.file.text(&self.bytes)?,
         };
         let mut made = text.as_ref().map(|_| Rope::default());
-        let mut history = complete(unpacked, self.file.head(), made.as_mut())?;
+        let mut history = complete(unpacked, self.file.head(), u64::MAX, made.as_mut())?;
         if let (Some(made), Some(text)) = (made, text) {
             compare_text(&made, &text)?;
         }
@@ -403,10 +403,11 @@ impl Packed {
 }
 
 /// Checks what was unpacked by replaying it, and puts the text of the inserts where it belongs.
-/// Makes the text in `rope`, if it is wanted.
+/// Makes the text in `rope`, if it is wanted. Takes at most `work` steps, and what each run allows.
 fn complete(
     unpacked: Unpacked,
     head: &Head,
+    work: u64,
     rope: Option<&mut Rope>,
 ) -> Result<History, LoadError> {
     let Unpacked {
@@ -424,23 +425,26 @@ fn complete(
                 "one of its parents is an ancestor of another",
             ));
         }
+        if scratch.steps > work.saturating_add(u64::from(head.lvs())) {
+            return Err(LoadError::TooExpensive { limit: work });
+        }
     }
     let Some(text) = survivors else {
         set_text(&mut history, inserted, head)?;
         match rope {
             Some(rope) => {
                 let mut draft = Draft::with_capacity(head.chars.min(head.inserted) as usize);
-                walk(&history, head.chars, &mut |edits| {
+                walk(&history, head.chars, work, &mut |edits| {
                     edit(&mut draft, &history.ops, edits);
                 })?;
                 *rope = draft.finish();
             }
-            None => walk(&history, head.chars, &mut |_| {})?,
+            None => walk(&history, head.chars, work, &mut |_| {})?,
         }
         return Ok(history);
     };
     let mut pieces = Pieces::default();
-    walk(&history, head.chars, &mut |edits| pieces.edit(edits))?;
+    walk(&history, head.chars, work, &mut |edits| pieces.edit(edits))?;
     let inserted = with_survivors(&history, &inserted, &text, &pieces)?;
     set_text(&mut history, inserted, head)?;
     if let Some(rope) = rope {
@@ -484,7 +488,7 @@ fn impossible(history: &History, lv: u32, reason: &'static str) -> LoadError {
 pub(crate) fn replay(history: &History) -> Result<Rope, LoadError> {
     let mut draft = Draft::default();
     let columns = (&history.graph, &history.ops);
-    let walked = Walker::default().replay_all(columns, &mut |edits| {
+    let walked = Walker::default().replay_all(columns, u64::MAX, &mut |edits| {
         edit(&mut draft, &history.ops, edits);
     });
     walked.map_err(|_| LoadError::Inconsistent {
@@ -509,14 +513,16 @@ fn edit(draft: &mut Draft, ops: &OpLog, edits: &[Transformed]) {
 fn walk(
     history: &History,
     chars: u32,
+    work: u64,
     edit: &mut dyn FnMut(&[Transformed]),
 ) -> Result<(), LoadError> {
     let columns = (&history.graph, &history.ops);
-    match Walker::default().replay_all(columns, edit) {
+    match Walker::default().replay_all(columns, work, edit) {
         Ok(len) if len == chars => Ok(()),
         Ok(_) => Err(LoadError::Inconsistent {
             reason: "the text is not as long as the one that the history makes",
         }),
+        Err(WalkError::TooExpensive) => Err(LoadError::TooExpensive { limit: work }),
         Err(WalkError::TooLong) => Err(LoadError::Inconsistent {
             reason: "the history makes a text beyond the longest",
         }),

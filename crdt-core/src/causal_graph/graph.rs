@@ -32,6 +32,9 @@ pub(crate) struct Diff {
     queue: Vec<(Lv, u8)>,
     /// The entry looked at last: the next difference is probably near.
     hint: usize,
+    /// How many entries all walks with it have looked at so far. To put one into a long queue counts as
+    /// many.
+    pub(crate) steps: u64,
 }
 
 const A: u8 = 1;
@@ -179,6 +182,7 @@ impl Graph {
         while let Some((v, _)) = queue.pop() {
             let i = self.find_near(v, walk.hint);
             walk.hint = i;
+            walk.steps += 1 + (queue.len() >> 6) as u64;
             let start = self.entries[i].start;
             // What else is in this entry is an ancestor of `v`, and leads to the same parents.
             while let Some(&(next, flags)) = queue.last() {
@@ -236,6 +240,7 @@ impl Graph {
             }
             let i = self.find_near(v, out.hint);
             out.hint = i;
+            out.steps += 1 + (queue.len() >> 6) as u64;
             let start = self.entries[i].start.max(floor);
             // Members inside the same entry take over from their place down.
             while let Some(&(next, next_flag)) = queue.last() {

@@ -10,14 +10,26 @@ pub struct MergeLimits {
     /// The most events of the document. Local edits may still be made beyond them: a document has room
     /// for 2^31 events, so that others cannot use up all of it.
     pub document_events: usize,
+    /// The most work, in steps, beyond the 256 that each run of operations of a message allows by itself.
+    /// A step is an item of the text or an entry of the event graph that is looked at, or a part of
+    /// moving one from version to version; a second has about 10^8. Where a merge would take more, it is
+    /// refused with [`MergeError::TooExpensive`](crate::MergeError::TooExpensive).
+    pub work: u64,
+}
+
+impl MergeLimits {
+    /// The default of [`MergeLimits::work`]: more than 16 times what any recorded history takes, be it
+    /// merged event by event or at once.
+    pub const WORK: u64 = 1 << 28;
 }
 
 impl Default for MergeLimits {
-    /// 2^30 events each.
+    /// 2^30 events each, and [`MergeLimits::WORK`].
     fn default() -> Self {
         MergeLimits {
             message_events: 1 << 30,
             document_events: 1 << 30,
+            work: MergeLimits::WORK,
         }
     }
 }

@@ -24,6 +24,9 @@ use crate::history::History;
 use crate::sorting::sort;
 use crate::version::{Lv, MAX_AGENTS, MAX_EVENTS, check_agent_name};
 
+/// Steps of walks over the graph that each piece allows beyond the limit to work.
+const STEPS_A_PIECE: u64 = 256;
+
 /// What a document takes in.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Limits {
@@ -52,8 +55,10 @@ pub(crate) struct Intake {
     limits: Limits,
     /// The parents of the piece at hand.
     parents: Vec<Lv>,
-    /// Scratch memory of walks over the graph.
+    /// Scratch memory of walks over the graph, and how much they have taken.
     walk: Diff,
+    /// How many pieces were appended.
+    pieces: u64,
 }
 
 /// Appends the pieces of `batch` to the history, in an order in which parents come first. What
@@ -387,9 +392,14 @@ fn append(
             });
         }
     }
+    intake.pieces += 1;
     let reduced = parents.len() < 2
         || (parents.windows(2).all(|w| w[0] != w[1])
             && history.graph.graph.is_reduced(&parents, &mut intake.walk));
+    let work = intake.limits.merge.work;
+    if intake.walk.steps > work.saturating_add(STEPS_A_PIECE * intake.pieces) {
+        return Err(MergeError::TooExpensive { limit: work });
+    }
     if !reduced {
         let id = piece.id();
         return Err(MergeError::Parents {

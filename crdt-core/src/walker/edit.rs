@@ -17,6 +17,8 @@ pub(crate) enum Transformed {
 pub(crate) enum WalkError {
     /// The run of events at `lv` edits up to `position` in a text of `len` chars.
     PastEnd { lv: Lv, position: u64, len: u32 },
+    /// It would take more work than is allowed.
+    TooExpensive,
     /// The text would grow beyond [`MAX_CHARS`].
     TooLong,
 }

@@ -14,6 +14,9 @@ use crate::causal_graph::AgentAssignment;
 use crate::op_log::{Kind, OpLog, Run};
 use crate::version::{Lv, NONE};
 
+/// To move an item from version to version takes about as long as to look at so many.
+const STEPS_A_MOVE: u64 = 4;
+
 /// From how many items on that an insert has to pass, its siblings are kept. Few where the checks run.
 const MANY: usize = if cfg!(debug_assertions) { 2 } else { 64 };
 
@@ -37,7 +40,7 @@ pub(super) struct Tracker {
     /// The row of operations looked at last.
     row: usize,
     siblings: Siblings,
-    /// How many items were looked at one by one.
+    /// How many items were looked at, or moved, since this was last set to 0.
     pub(super) steps: u64,
 }
 
@@ -417,7 +420,7 @@ impl Tracker {
     fn toggle_chars(&mut self, ids: Range<u32>, by: u32) {
         let mut id = ids.start;
         while id < ids.end {
-            self.steps += 1;
+            self.steps += STEPS_A_MOVE;
             let place = self.tree.find_id(id);
             let item = self.tree.item(place);
             let len = (item.len - place.offset).min(ids.end - id);

@@ -20,6 +20,9 @@ const KEPT_MEMORY: usize = 8 << 20;
 /// How many events without concurrent ones are handed on at once, where all are replayed.
 const LINEAR_STEP: usize = 1 << 12;
 
+/// Steps that each run of operations allows beyond the limit to work.
+const STEPS_A_RUN: u64 = 256;
+
 /// Transforms events, and keeps the tracker of the last zone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Walker {
@@ -28,18 +31,22 @@ pub(crate) struct Walker {
     live: Option<Live>,
     pub(super) diff: Diff,
     parents: Vec<Lv>,
+    /// How many steps are left, in the tracker and in walks of the graph.
+    left: u64,
 }
 
 impl Walker {
     /// Transforms the events from `from` on, for a text of `text_len` chars that holds all events
-    /// before `from`. Appends the edits to `out` and returns the new length of the text.
+    /// before `from`. Appends the edits to `out` and returns the new length of the text. Takes at most
+    /// `work` steps, and [`STEPS_A_RUN`] for each run of operations.
     pub(crate) fn transform(
         &mut self,
         history: (&CausalGraph, &OpLog),
-        from: Lv,
-        text_len: u32,
+        (from, text_len): (Lv, u32),
+        work: u64,
         out: &mut Vec<Transformed>,
     ) -> Result<u32, WalkError> {
+        self.allow(history, from, work);
         let len = self.segments(history, (from, text_len), out, &mut |_| {});
         // What was applied of refused events is not in the document.
         let keep = len
@@ -56,16 +63,30 @@ impl Walker {
     }
 
     /// Transforms all events, and hands the edits on as they come: there are never many of them in
-    /// memory where nothing was concurrent. Returns the length of the text.
+    /// memory where nothing was concurrent. Returns the length of the text. Takes no more work than
+    /// [`Walker::transform`].
     pub(crate) fn replay_all(
         &mut self,
         history: (&CausalGraph, &OpLog),
+        work: u64,
         edit: &mut dyn FnMut(&[Transformed]),
     ) -> Result<u32, WalkError> {
+        self.allow(history, 0, work);
         self.segments(history, (0, 0), &mut Vec::new(), &mut |edits| {
             edit(edits);
             edits.clear();
         })
+    }
+
+    /// How many steps the last walk left of those that it might take.
+    pub(crate) fn steps_left(&self) -> u64 {
+        self.left
+    }
+
+    /// Sets how many steps the events from `from` on may take.
+    fn allow(&mut self, (graph, ops): (&CausalGraph, &OpLog), from: Lv, work: u64) {
+        let runs = ops.row_count(from..graph.len()) as u64;
+        self.left = work.saturating_add(STEPS_A_RUN * runs);
     }
 
     /// Transforms the events from `from` on, for a text of `len` chars. Appends the edits to `out`,
@@ -210,8 +231,18 @@ impl Walker {
                 live.tracker.know_length(*len);
             }
             live.prepare(history, &self.parents, &mut self.diff);
+            let steps =
+                std::mem::take(&mut live.tracker.steps) + std::mem::take(&mut self.diff.steps);
+            // What is replayed for nobody was accepted before.
+            if out.is_some() {
+                self.left = self
+                    .left
+                    .checked_sub(steps)
+                    .ok_or(WalkError::TooExpensive)?;
+            }
             for part in ops.parts_near(run.clone(), row) {
                 row = part.row as usize;
+                live.tracker.steps += 1;
                 let (lv, op) = (part.lv, part.run);
                 let mut deleted = |pos, n| {
                     if let Some((_, len, out)) = out.as_mut().filter(|_| is_new) {

@@ -328,6 +328,7 @@ fn more_events_than_the_limits_allow_are_refused() {
     bob.set_merge_limits(MergeLimits {
         message_events: 5000,
         document_events: 6000,
+        ..MergeLimits::default()
     });
     let text = alice.encode_since(&VersionSummary::new()).unwrap();
     bob.merge_patch(&text).unwrap();

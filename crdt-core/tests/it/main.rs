@@ -11,6 +11,7 @@ mod histories;
 mod oracle;
 mod patches;
 mod shallow;
+mod shapes;
 mod times;
 mod trace_files;
 mod traces;

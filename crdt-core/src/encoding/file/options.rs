@@ -34,6 +34,10 @@ pub struct LoadLimits {
     pub history: usize,
     /// The most events.
     pub events: usize,
+    /// The most work that [`Document::load_verified`](crate::Document::load_verified) may take to replay
+    /// the history, in steps, beyond the 256 that each run of operations allows by itself; see
+    /// [`MergeLimits::work`](crate::MergeLimits::work).
+    pub work: u64,
 }
 
 impl Default for LoadLimits {
@@ -42,6 +46,7 @@ impl Default for LoadLimits {
             text: 256 << 20,
             history: 512 << 20,
             events: MAX_EVENTS as usize,
+            work: 1 << 28,
         }
     }
 }
