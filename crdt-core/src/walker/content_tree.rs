@@ -490,7 +490,7 @@ impl ContentTree {
         let leaf = &mut self.leaves[place.leaf as usize];
         let len = leaf.run[place.index];
         let old = std::mem::replace(&mut leaf.state[place.index], state);
-        self.note(Sums::of(state, len).minus(Sums::of(old, len)));
+        self.note(Sums::change(old, state, len));
     }
 
     /// Makes sure that `k` items can be put in at `at` of a leaf; says where that place is then.

@@ -384,24 +384,30 @@ impl Tracker {
         for part in ops.parts_near(range, self.row) {
             self.row = part.row as usize;
             let end = part.lv + part.run.len;
-            if part.run.is_insert() {
-                self.toggle_chars(part.lv..end, by);
-                continue;
-            }
-            // Deletes of neighbouring chars are settled together, in either direction.
-            let (mut chars, mut at) = self.deleted_by(part.lv, end);
-            while at < end {
-                let (next, until) = self.deleted_by(at, end);
-                at = until;
-                if next.start == chars.end {
-                    chars.end = next.end;
-                } else if next.end == chars.start {
-                    chars.start = next.start;
-                } else {
-                    self.toggle_chars(std::mem::replace(&mut chars, next), by);
+            let (mut chars, mut at) = match part.run.is_insert() {
+                true => (part.lv..end, end),
+                false => self.deleted_by(part.lv, end),
+            };
+            loop {
+                // Deletes of neighbouring chars are settled together, in either direction.
+                let mut next = None;
+                while at < end && next.is_none() {
+                    let (more, until) = self.deleted_by(at, end);
+                    at = until;
+                    if more.start == chars.end {
+                        chars.end = more.end;
+                    } else if more.end == chars.start {
+                        chars.start = more.start;
+                    } else {
+                        next = Some(more);
+                    }
+                }
+                self.toggle_chars(chars, by);
+                match next {
+                    Some(next) => chars = next,
+                    None => break,
                 }
             }
-            self.toggle_chars(chars, by);
         }
     }
 
@@ -417,6 +423,7 @@ impl Tracker {
         (chars, from + len)
     }
 
+    #[inline]
     fn toggle_chars(&mut self, ids: Range<u32>, by: u32) {
         let mut id = ids.start;
         while id < ids.end {

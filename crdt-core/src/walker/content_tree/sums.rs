@@ -23,20 +23,26 @@ impl Sums {
         }
     }
 
+    /// How the sums change when an item changes its state, which takes no branch.
+    #[inline]
+    pub(super) fn change(old: u32, new: u32, len: u32) -> Sums {
+        let change = |is: fn(u32) -> bool| {
+            let by = u32::from(is(new)).wrapping_sub(u32::from(is(old)));
+            by.wrapping_mul(len)
+        };
+        Sums {
+            prepare: change(in_prepare),
+            effect: change(|state| state & DELETED == 0),
+            base: 0,
+            inserted: change(is_inserted),
+        }
+    }
+
     pub(super) fn add(&mut self, other: Sums) {
         self.prepare = self.prepare.wrapping_add(other.prepare);
         self.effect = self.effect.wrapping_add(other.effect);
         self.base = self.base.wrapping_add(other.base);
         self.inserted = self.inserted.wrapping_add(other.inserted);
-    }
-
-    pub(super) fn minus(self, other: Sums) -> Sums {
-        Sums {
-            prepare: self.prepare.wrapping_sub(other.prepare),
-            effect: self.effect.wrapping_sub(other.effect),
-            base: self.base.wrapping_sub(other.base),
-            inserted: self.inserted.wrapping_sub(other.inserted),
-        }
     }
 }
 
