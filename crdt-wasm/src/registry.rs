@@ -30,6 +30,8 @@ pub(crate) struct Entry {
     document: RefCell<Document>,
     watchers: RefCell<Rc<Vec<Weak<dyn Watcher>>>>,
     live: Cell<bool>,
+    /// Nobody can name it any more.
+    forgotten: Cell<bool>,
     /// Whether somebody in JavaScript listens.
     listened: Cell<bool>,
     /// What became of the text since JavaScript asked last, where that is wanted.
@@ -79,6 +81,7 @@ pub(crate) fn add(document: Document) -> u32 {
             document: RefCell::new(document),
             watchers: RefCell::default(),
             live: Cell::new(true),
+            forgotten: Cell::new(false),
             listened: Cell::new(false),
             journal: RefCell::default(),
             undo_managers: RefCell::default(),
@@ -118,14 +121,14 @@ pub(crate) fn remove(handle: u32) -> Result<(), BindingError> {
 /// Gives the document up that nobody can name any more, unless a network uses it: then that keeps it,
 /// for as long as it lives.
 pub(crate) fn forget(handle: u32) {
-    let Ok(entry) = get(handle) else {
-        return;
-    };
-    let watchers = Rc::clone(&entry.watchers.borrow());
-    if watchers.iter().all(|watcher| watcher.strong_count() == 0) {
-        // Nobody is there to be told.
-        let _ = remove(handle);
+    if let Ok(entry) = get(handle) {
+        entry.forgotten.set(true);
     }
+    REGISTRY.with_borrow_mut(|registry| {
+        registry
+            .entries
+            .retain(|entry| !entry.forgotten.get() || entry.is_watched());
+    });
 }
 
 impl Entry {
@@ -245,6 +248,11 @@ impl Entry {
         self.write(|document| act(manager, document))
     }
 
+    fn is_watched(&self) -> bool {
+        let watchers = self.watchers.borrow();
+        watchers.iter().any(|watcher| watcher.strong_count() > 0)
+    }
+
     /// Registers a watcher for as long as it lives.
     #[cfg(any(test, feature = "network"))]
     pub(crate) fn watch(&self, watcher: Weak<dyn Watcher>) {
@@ -310,6 +318,27 @@ mod tests {
             entry.read(|document| Ok(document.text())),
             Ok(String::new())
         );
+    }
+
+    #[test]
+    fn what_nobody_can_name_goes_with_its_last_watcher() {
+        struct Deaf;
+        impl Watcher for Deaf {
+            fn edited(&self) {}
+            fn merged(&self, _: &[TextChange]) {}
+            fn freed(&self) {}
+        }
+        let (watched, alone, kept) = (add(document()), add(document()), add(document()));
+        let watcher: Rc<dyn Watcher> = Rc::new(Deaf);
+        get(watched)
+            .expect("just added")
+            .watch(Rc::downgrade(&watcher));
+        forget(watched);
+        forget(alone);
+        assert!(get(watched).is_ok() && get(alone).is_err() && get(kept).is_ok());
+        drop(watcher);
+        forget(kept);
+        assert!(get(watched).is_err() && get(kept).is_err());
     }
 
     #[test]

@@ -617,7 +617,10 @@ export interface UndoManagerOptions {
    * edits made here, except the steps of other managers. What others did is never undone.
    */
   trackedOrigins?: Iterable<unknown>;
-  /** Where the selection is, or `null`: asked before each step, for `undo` to say where it was. */
+  /**
+   * Where the selection is, or `null`: asked before each step is made in the document, for `undo` to say
+   * where it was. An editor that shows an edit before it makes it here has to remember where it was before.
+   */
   getSelection?: () => Selection | null;
 }
 
@@ -647,9 +650,9 @@ export interface UndoManagerEvents {
  * do. An undo is an edit like any other: its `origin` is the manager.
  *
  * ```js
- * const undo = new UndoManager(doc, {
- *   getSelection: () => ({ anchor: area.selectionStart, head: area.selectionEnd }),
- * });
+ * let before = { anchor: 0, head: 0 };
+ * area.onbeforeinput = () => (before = { anchor: area.selectionStart, head: area.selectionEnd });
+ * const undo = new UndoManager(doc, { getSelection: () => before });
  * doc.insert(0, "oops");
  * const step = undo.undo();
  * if (step?.selection) area.setSelectionRange(step.selection.anchor, step.selection.head);

@@ -162,7 +162,9 @@ export class UndoManager {
       report(error);
     }
     if (typeof selection?.anchor !== "number" || typeof selection?.head !== "number") return null;
-    const { anchor, head } = selection;
+    // An editor may be ahead of the document.
+    const within = (at) => Math.max(0, Math.min(at, this.#document.length));
+    const [anchor, head] = [within(selection.anchor), within(selection.head)];
     const ends = [Math.min(anchor, head), Math.max(anchor, head)];
     try {
       // The characters around it stay, whatever becomes of those in it.
