@@ -47,6 +47,12 @@ pub enum LogError {
         /// The limit.
         max: u64,
     },
+    /// The logs that clients of one address began hold as much as they may.
+    #[error("the logs begun from this room's first address would hold more than {max} bytes")]
+    AddressQuota {
+        /// The limit.
+        max: u64,
+    },
     /// The store does not work.
     #[error("the log cannot be reached: {reason}")]
     Unavailable {
@@ -64,7 +70,9 @@ impl LogError {
     pub fn code(&self) -> ErrorCode {
         match self {
             LogError::Conflict { .. } => ErrorCode::LogConflict,
-            LogError::RoomQuota { .. } | LogError::TotalQuota { .. } => ErrorCode::QuotaExceeded,
+            LogError::RoomQuota { .. }
+            | LogError::TotalQuota { .. }
+            | LogError::AddressQuota { .. } => ErrorCode::QuotaExceeded,
             LogError::Unavailable { .. } | LogError::Busy => ErrorCode::StoreUnavailable,
         }
     }

@@ -1,5 +1,6 @@
 //! What an operator can set: every flag, each also by an environment variable.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,9 +9,15 @@ use signaling_rooms::{ClientLimits, LogQuotas, RoomLimits};
 
 use crate::bus::limits::BusLimits;
 use crate::secret::Secret;
+use crate::store::write::StoreQuotas;
 
 /// How much the logs may hold that are kept in memory, for Yjs rooms without a store.
 const MEMORY_LOG_BYTES: u64 = 256 << 20;
+
+/// One address may have this part of it.
+const MEMORY_ADDRESS_SHARE: u64 = 4;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The group of the two flags that give the secret of the TURN servers.
 const TURN_SECRET: &str = "turn_secret_source";
@@ -243,6 +250,20 @@ pub struct Config {
           value_parser = clap::value_parser!(u64).range(1..))]
     pub store_room_bytes: u64,
 
+    /// How much the logs that clients of one address began may hold together. This machine has no limit
+    #[arg(long, env = "STORE_ADDRESS_BYTES", default_value_t = 1 << 30, value_name = "BYTES",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub store_address_bytes: u64,
+
+    /// After how many days a log is deleted that nobody uses; 0 is never
+    #[arg(
+        long,
+        env = "STORE_EXPIRE_DAYS",
+        default_value_t = 0,
+        value_name = "DAYS"
+    )]
+    pub store_expire_days: u32,
+
     /// How much all logs together may hold
     #[arg(long, env = "STORE_TOTAL_BYTES", default_value_t = 10 << 30, value_name = "BYTES",
           value_parser = clap::value_parser!(u64).range(1..))]
@@ -345,20 +366,37 @@ impl Config {
         }
     }
 
-    pub(crate) fn quotas(&self) -> LogQuotas {
-        LogQuotas {
-            room_bytes: self.store_room_bytes,
-            total_bytes: self.store_total_bytes,
+    pub(crate) fn quotas(&self) -> StoreQuotas {
+        StoreQuotas {
+            logs: LogQuotas {
+                room_bytes: self.store_room_bytes,
+                total_bytes: self.store_total_bytes,
+            },
+            address_bytes: self.store_address_bytes,
         }
     }
 
     /// Logs in memory are bounded by memory, not by the disk.
-    pub(crate) fn memory_quotas(&self) -> LogQuotas {
-        let quotas = self.quotas();
-        LogQuotas {
-            total_bytes: quotas.total_bytes.min(MEMORY_LOG_BYTES),
-            ..quotas
+    pub(crate) fn memory_quotas(&self) -> StoreQuotas {
+        let StoreQuotas {
+            logs,
+            address_bytes,
+        } = self.quotas();
+        let total_bytes = logs.total_bytes.min(MEMORY_LOG_BYTES);
+        StoreQuotas {
+            logs: LogQuotas {
+                total_bytes,
+                ..logs
+            },
+            address_bytes: address_bytes.min(total_bytes / MEMORY_ADDRESS_SHARE),
         }
+    }
+
+    /// How long a log is kept that nobody uses, if not for ever. Uses are noted once a day, so one day
+    /// is added.
+    pub(crate) fn store_expiry(&self) -> Option<Duration> {
+        let days = NonZeroU32::new(self.store_expire_days)?;
+        Some(DAY * days.get().saturating_add(1))
     }
 
     pub(crate) fn bus_limits(&self) -> BusLimits {
@@ -506,6 +544,8 @@ mod tests {
             ("--threads", "0"),
             ("--store-room-bytes", "0"),
             ("--store-total-bytes", "1e9"),
+            ("--store-address-bytes", "0"),
+            ("--store-expire-days", "never"),
             ("--turn-lifetime-seconds", "0"),
             ("--stun-url", "stun.example.org"),
             ("--stun-url", "turn:example.org"),

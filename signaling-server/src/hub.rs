@@ -152,6 +152,23 @@ impl Hub {
         self.forget_logs(&gone);
     }
 
+    /// Removes logs that nobody has used for as long as the operator says.
+    pub(crate) fn expire_logs(&self, since_1970: Duration) {
+        let (Some(store), Some(after)) = (&self.store, self.config.store_expiry()) else {
+            return;
+        };
+        let rooms: Vec<_> = self.rooms().occupied().map(LogName::signaling).collect();
+        let documents: Vec<_> = self.yjs_rooms().occupied().map(LogName::yjs).collect();
+        let logs = [rooms, documents].concat();
+        store.write(Write::Touch { logs }, |_| {});
+        let before = since_1970.saturating_sub(after).as_secs();
+        store.write(Write::Expire { before }, |result| match result {
+            Ok(0) => {}
+            Ok(count) => tracing::info!("{count} logs that nobody used were deleted"),
+            Err(error) => tracing::warn!("unused logs cannot be deleted: {error}"),
+        });
+    }
+
     /// Forgets the logs of Yjs rooms that are no more, where they are in memory only.
     pub(crate) fn forget_logs(&self, rooms: &[RoomId]) {
         if self.store.is_none() {

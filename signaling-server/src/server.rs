@@ -6,7 +6,7 @@ use std::future::{Future, pending};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hyper::service::Service as _;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -38,6 +38,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long answers that are being sent may take once the server ends.
 const ANSWER_GRACE: Duration = Duration::from_secs(2);
+
+/// How often to look for logs that nobody uses.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// How often to look for what is no longer needed.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(30);
@@ -80,6 +83,12 @@ pub async fn run(
         tracing::warn!("anyone who reaches {address} may join any room: no token secret is set");
     }
 
+    if hub.store.is_some() {
+        match hub.config.store_expire_days {
+            0 => tracing::info!("logs are kept for ever: --store-expire-days is not set"),
+            days => tracing::info!("logs that nobody uses for {days} days are deleted"),
+        }
+    }
     open_files::check(hub.config.max_connections);
 
     tokio::select! {
@@ -170,8 +179,14 @@ fn sole_client(address: SocketAddr, hub: &Hub) -> Option<IpAddr> {
 /// Forgets, now and then, what is no longer needed.
 async fn keep_house(hub: &Hub) {
     let mut rounds = interval(HOUSEKEEPING_INTERVAL);
+    let mut next_expiry = Instant::now();
     loop {
         rounds.tick().await;
+        if Instant::now() >= next_expiry {
+            let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+            hub.expire_logs(since_1970.unwrap_or_default());
+            next_expiry += EXPIRY_INTERVAL;
+        }
         hub.remove_expired_rooms(Instant::now());
         hub.door.forget_old();
     }

@@ -194,7 +194,8 @@ impl Socket {
             }
             LogRequest::Append { room, payload, id } => {
                 let (log, payload) = (LogName::signaling(&room), payload.into());
-                (Write::Append { log, payload }, id)
+                let from = self.address;
+                (Write::Append { log, payload, from }, id)
             }
             LogRequest::Snapshot {
                 room,

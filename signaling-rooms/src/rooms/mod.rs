@@ -205,6 +205,12 @@ impl<H: Clone> Rooms<H> {
         self.rooms.len()
     }
 
+    /// The rooms that somebody is in.
+    pub fn occupied(&self) -> impl Iterator<Item = &RoomId> {
+        let occupied = |(id, room): (_, &Room<H>)| (!room.members.is_empty()).then_some(id);
+        self.rooms.iter().filter_map(occupied)
+    }
+
     /// How many clients are in some room.
     #[must_use]
     pub fn client_count(&self) -> usize {

@@ -1,15 +1,20 @@
 //! The logs in their tables, and what may be done to them.
 
+use std::net::IpAddr;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use redb::backends::InMemoryBackend;
-use redb::{AccessGuard, Builder, ReadableDatabase, ReadableTable, Table, TableDefinition};
-
-use signaling_rooms::{LogError, LogHead, LogQuotas, entry_cost};
+use redb::{
+    AccessGuard, Builder, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table,
+    TableDefinition,
+};
+use ring::digest;
+use signaling_rooms::{LogError, LogHead, entry_cost};
 
 use super::error::StoreError;
-use super::write::{LogName, Page, Write};
+use super::write::{LogName, Page, StoreQuotas, Write};
 
 /// Entries by log and number.
 const ENTRIES: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("entries");
@@ -20,17 +25,35 @@ const HEADS: TableDefinition<'_, &str, (u64, u64, u64)> = TableDefinition::new("
 /// The size of all logs, under one key.
 const TOTAL: TableDefinition<'_, (), u64> = TableDefinition::new("total");
 
+/// The owner of each log, and when it was last in use, in seconds since 1970.
+const USES: TableDefinition<'_, &str, (u128, u64)> = TableDefinition::new("uses");
+
+/// The size of each owner's logs.
+const OWNED: TableDefinition<'_, u128, u64> = TableDefinition::new("owned");
+
+/// A random number, under one key, without which owners cannot be told from addresses.
+const SALT: TableDefinition<'_, (), u128> = TableDefinition::new("salt");
+
+/// The owner of logs that count for no address.
+const NOBODY: u128 = 0;
+
+/// The time of a log's last use is written no more often than this, in seconds.
+const USE_INTERVAL: u64 = 24 * 60 * 60;
+
 /// The disk's pages that are kept in memory.
 const CACHE_BYTES: usize = 32 << 20;
 
 pub(super) struct Database {
     db: redb::Database,
-    quotas: LogQuotas,
+    quotas: StoreQuotas,
+    salt: u128,
+    /// The time in seconds since 1970.
+    clock: fn() -> u64,
 }
 
 impl Database {
     /// Opens the file, or makes it, and makes sure that it is whole.
-    pub(super) fn open(path: &Path, quotas: LogQuotas) -> Result<Self, StoreError> {
+    pub(super) fn open(path: &Path, quotas: StoreQuotas) -> Result<Self, StoreError> {
         let unusable = |source: redb::Error| StoreError::Unusable {
             path: path.to_owned(),
             reason: source.to_string(),
@@ -51,7 +74,7 @@ impl Database {
     }
 
     /// Logs that are gone with the process.
-    pub(super) fn in_memory(quotas: LogQuotas) -> Result<Self, StoreError> {
+    pub(super) fn in_memory(quotas: StoreQuotas) -> Result<Self, StoreError> {
         builder()
             .create_with_backend(InMemoryBackend::new())
             .map_err(redb::Error::from)
@@ -61,14 +84,61 @@ impl Database {
             })
     }
 
-    pub(super) fn with(db: redb::Database, quotas: LogQuotas) -> Result<Self, redb::Error> {
+    pub(super) fn with(db: redb::Database, quotas: StoreQuotas) -> Result<Self, redb::Error> {
         // Makes the tables, so that readers find them.
         let transaction = db.begin_write()?;
         transaction.open_table(ENTRIES)?;
-        transaction.open_table(HEADS)?;
         transaction.open_table(TOTAL)?;
+        transaction.open_table(OWNED)?;
+        let salt = {
+            let mut salts = transaction.open_table(SALT)?;
+            let known = salts.get(())?.map(|salt| salt.value());
+            let salt = known.unwrap_or_else(|| fastrand::u128(..));
+            salts.insert((), salt)?;
+            salt
+        };
+        {
+            // Logs from before uses were noted count as used now.
+            let heads = transaction.open_table(HEADS)?;
+            let mut uses = transaction.open_table(USES)?;
+            if heads.len()? != uses.len()? {
+                for head in heads.iter()? {
+                    let (log, _) = head?;
+                    if uses.get(log.value())?.is_none() {
+                        uses.insert(log.value(), (NOBODY, since_1970()))?;
+                    }
+                }
+            }
+        }
         transaction.commit()?;
-        Ok(Self { db, quotas })
+        Ok(Self {
+            db,
+            quotas,
+            salt,
+            clock: since_1970,
+        })
+    }
+
+    /// Has time be what a test says.
+    #[cfg(test)]
+    pub(super) fn with_clock(self, clock: fn() -> u64) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// Notes that a log is in use, if that was not noted for long.
+    pub(super) fn note_use(&self, log: &LogName) {
+        let now = (self.clock)();
+        let last_use = || -> Result<Option<u64>, redb::Error> {
+            let uses = self.db.begin_read()?.open_table(USES)?;
+            Ok(uses.get(log.as_str())?.map(|uses| uses.value().1))
+        };
+        if let Ok(Some(last)) = last_use()
+            && now.saturating_sub(last) >= USE_INTERVAL
+        {
+            self.write(&[Write::Touch {
+                logs: vec![log.clone()],
+            }]);
+        }
     }
 
     /// Carries out all of them in one transaction and returns when they are on the disk: the number
@@ -95,18 +165,26 @@ impl Database {
                 entries: transaction.open_table(ENTRIES)?,
                 heads: transaction.open_table(HEADS)?,
                 total: transaction.open_table(TOTAL)?,
+                uses: transaction.open_table(USES)?,
+                owned: transaction.open_table(OWNED)?,
                 quotas: self.quotas,
+                now: (self.clock)(),
             };
             for write in batch {
                 results.push(match write {
-                    Write::Append { log, payload } => tables.append(log, payload)?,
+                    Write::Append { log, payload, from } => {
+                        let from = from.map_or(NOBODY, |address| owner(self.salt, address));
+                        tables.append(log, payload, from)?
+                    }
                     Write::Snapshot {
                         log,
                         base,
                         upto,
                         payload,
                     } => tables.snapshot(log, *base, *upto, payload)?,
-                    Write::Forget { log } => tables.forget(log)?,
+                    Write::Forget { log } => tables.forget(log.as_str())?,
+                    Write::Touch { logs } => tables.touch(logs)?,
+                    Write::Expire { before } => tables.expire(*before)?,
                 });
             }
         }
@@ -156,7 +234,10 @@ struct Tables<'t> {
     entries: Table<'t, (&'static str, u64), &'static [u8]>,
     heads: Table<'t, &'static str, (u64, u64, u64)>,
     total: Table<'t, (), u64>,
-    quotas: LogQuotas,
+    uses: Table<'t, &'static str, (u128, u64)>,
+    owned: Table<'t, u128, u64>,
+    quotas: StoreQuotas,
+    now: u64,
 }
 
 impl Tables<'_> {
@@ -164,14 +245,24 @@ impl Tables<'_> {
         &mut self,
         log: &LogName,
         payload: &[u8],
+        from: u128,
     ) -> Result<Result<u64, LogError>, redb::Error> {
-        let head = match self.head(log)?.append(payload, self.total()?, &self.quotas) {
-            Ok((head, total)) => {
-                self.total.insert((), total)?;
-                head
-            }
+        let before = self.head(log)?;
+        let total = self.total()?;
+        let appended = before.append(payload, total, &self.quotas.logs);
+        let (head, total) = match appended {
+            Ok(appended) => appended,
             Err(refusal) => return Ok(Err(refusal)),
         };
+        let known = self.uses.get(log.as_str())?.map(|uses| uses.value());
+        let owner = known.map_or(from, |(owner, _)| owner);
+        if let Err(refusal) = self.charge(owner, before.bytes, head.bytes)? {
+            return Ok(Err(refusal));
+        }
+        if known.is_none_or(|(_, last)| self.now.saturating_sub(last) >= USE_INTERVAL) {
+            self.uses.insert(log.as_str(), (owner, self.now))?;
+        }
+        self.total.insert((), total)?;
         self.entries.insert((log.as_str(), head.last), payload)?;
         self.set_head(log, head)?;
         Ok(Ok(head.last))
@@ -184,8 +275,8 @@ impl Tables<'_> {
         upto: u64,
         payload: &[u8],
     ) -> Result<Result<u64, LogError>, redb::Error> {
-        let head = self.head(log)?;
-        if let Err(conflict) = head.check_snapshot(base, upto) {
+        let before = self.head(log)?;
+        if let Err(conflict) = before.check_snapshot(base, upto) {
             return Ok(Err(conflict));
         }
         let covered = (log.as_str(), 0)..=(log.as_str(), upto);
@@ -193,27 +284,90 @@ impl Tables<'_> {
         for entry in self.entries.range(covered.clone())? {
             freed += entry_cost(entry?.1.value());
         }
-        let head = match head.snapshot(upto, payload, freed, self.total()?, &self.quotas) {
-            Ok((head, total)) => {
-                self.total.insert((), total)?;
-                head
-            }
+        let total = self.total()?;
+        let replaced = before.snapshot(upto, payload, freed, total, &self.quotas.logs);
+        let (head, total) = match replaced {
+            Ok(replaced) => replaced,
             Err(refusal) => return Ok(Err(refusal)),
         };
+        let owner = self.owner_of(log.as_str())?;
+        if let Err(refusal) = self.charge(owner, before.bytes, head.bytes)? {
+            return Ok(Err(refusal));
+        }
+        self.total.insert((), total)?;
         self.entries.retain_in(covered, |_, _| false)?;
         self.entries.insert((log.as_str(), upto), payload)?;
         self.set_head(log, head)?;
         Ok(Ok(upto))
     }
 
-    fn forget(&mut self, log: &LogName) -> Result<Result<u64, LogError>, redb::Error> {
-        let head = self.head(log)?;
+    fn forget(&mut self, log: &str) -> Result<Result<u64, LogError>, redb::Error> {
+        let head = head(self.heads.get(log)?);
+        let owner = self.owner_of(log)?;
+        // A log that goes is never refused.
+        let _ = self.charge(owner, head.bytes, 0)?;
         self.entries
-            .retain_in((log.as_str(), 0)..=(log.as_str(), u64::MAX), |_, _| false)?;
-        self.heads.remove(log.as_str())?;
+            .retain_in((log, 0)..=(log, u64::MAX), |_, _| false)?;
+        self.heads.remove(log)?;
+        self.uses.remove(log)?;
         let total = self.total()?.saturating_sub(head.bytes);
         self.total.insert((), total)?;
         Ok(Ok(head.last))
+    }
+
+    fn touch(&mut self, logs: &[LogName]) -> Result<Result<u64, LogError>, redb::Error> {
+        for log in logs {
+            let known = self.uses.get(log.as_str())?.map(|uses| uses.value());
+            if let Some((owner, last)) = known
+                && self.now.saturating_sub(last) >= USE_INTERVAL
+            {
+                self.uses.insert(log.as_str(), (owner, self.now))?;
+            }
+        }
+        Ok(Ok(0))
+    }
+
+    fn expire(&mut self, before: u64) -> Result<Result<u64, LogError>, redb::Error> {
+        let mut expired = Vec::new();
+        for uses in self.uses.iter()? {
+            let (log, uses) = uses?;
+            if uses.value().1 < before {
+                expired.push(log.value().to_owned());
+            }
+        }
+        for log in &expired {
+            let _ = self.forget(log)?;
+        }
+        Ok(Ok(expired.len() as u64))
+    }
+
+    /// Books the bytes of one of an owner's logs, if they may be as many.
+    fn charge(
+        &mut self,
+        owner: u128,
+        before: u64,
+        after: u64,
+    ) -> Result<Result<(), LogError>, redb::Error> {
+        if owner == NOBODY {
+            return Ok(Ok(()));
+        }
+        let owned = self.owned.get(owner)?.map_or(0, |owned| owned.value());
+        let owned = owned.saturating_sub(before).saturating_add(after);
+        let max = self.quotas.address_bytes;
+        if after > before && owned > max {
+            return Ok(Err(LogError::AddressQuota { max }));
+        }
+        if owned == 0 {
+            self.owned.remove(owner)?;
+        } else {
+            self.owned.insert(owner, owned)?;
+        }
+        Ok(Ok(()))
+    }
+
+    fn owner_of(&self, log: &str) -> Result<u128, redb::Error> {
+        let uses = self.uses.get(log)?;
+        Ok(uses.map_or(NOBODY, |uses| uses.value().0))
     }
 
     fn total(&self) -> Result<u64, redb::Error> {
@@ -237,4 +391,18 @@ fn head(found: Option<AccessGuard<'_, (u64, u64, u64)>>) -> LogHead {
         let (base, last, bytes) = found.value();
         LogHead { base, last, bytes }
     })
+}
+
+/// What stands for an address in the file, which need not know it.
+fn owner(salt: u128, address: IpAddr) -> u128 {
+    let text = format!("{salt:032x}{address}");
+    let hash = digest::digest(&digest::SHA256, text.as_bytes());
+    let (first, _) = hash.as_ref().split_at(size_of::<u128>());
+    let owner = first.try_into().map_or(NOBODY, u128::from_le_bytes);
+    owner.max(1)
+}
+
+fn since_1970() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs()
 }

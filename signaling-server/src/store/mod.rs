@@ -8,17 +8,18 @@ mod database;
 mod error;
 #[cfg(test)]
 mod tests;
-mod write;
+pub(crate) mod write;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use signaling_rooms::{LogError, LogQuotas};
+use signaling_rooms::LogError;
 
 use self::database::Database;
 pub use self::error::StoreError;
+use self::write::StoreQuotas;
 pub(crate) use self::write::{LogName, Page, Write};
 
 /// How many jobs may wait for the thread.
@@ -53,12 +54,12 @@ pub(crate) struct Store {
 
 impl Store {
     /// Logs in a file.
-    pub(crate) fn open(path: &Path, quotas: LogQuotas) -> Result<Self, StoreError> {
+    pub(crate) fn open(path: &Path, quotas: StoreQuotas) -> Result<Self, StoreError> {
         Self::start(Database::open(path, quotas)?)
     }
 
     /// Logs in memory, gone with the process.
-    pub(crate) fn in_memory(quotas: LogQuotas) -> Result<Self, StoreError> {
+    pub(crate) fn in_memory(quotas: StoreQuotas) -> Result<Self, StoreError> {
         Self::start(Database::in_memory(quotas)?)
     }
 
@@ -175,6 +176,7 @@ impl Worker {
                     } => {
                         self.write(&mut writes, &mut replies);
                         reply(self.database.read(&log, after, max_bytes));
+                        self.database.note_use(&log);
                     }
                     Job::Stop(done) => {
                         self.write(&mut writes, &mut replies);

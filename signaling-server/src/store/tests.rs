@@ -9,13 +9,21 @@ use signaling_protocol::ErrorCode;
 
 use bytes::Bytes;
 use signaling_protocol::RoomId;
+use signaling_rooms::LogQuotas;
 
 use super::*;
 
-const QUOTAS: LogQuotas = LogQuotas {
-    room_bytes: 10_000,
-    total_bytes: 100_000,
-};
+const QUOTAS: StoreQuotas = quotas(10_000, 100_000);
+
+const fn quotas(room_bytes: u64, total_bytes: u64) -> StoreQuotas {
+    StoreQuotas {
+        logs: LogQuotas {
+            room_bytes,
+            total_bytes,
+        },
+        address_bytes: u64::MAX,
+    }
+}
 
 fn log(name: &str) -> LogName {
     LogName::signaling(&RoomId::parse(name).unwrap())
@@ -25,6 +33,15 @@ fn append(name: &str, payload: &str) -> Write {
     Write::Append {
         log: log(name),
         payload: Bytes::copy_from_slice(payload.as_bytes()),
+        from: None,
+    }
+}
+
+fn append_from(address: &str, name: &str, payload: &str) -> Write {
+    Write::Append {
+        log: log(name),
+        payload: Bytes::copy_from_slice(payload.as_bytes()),
+        from: Some(address.parse().unwrap()),
     }
 }
 
@@ -143,11 +160,7 @@ fn a_snapshot_that_does_not_know_the_log_is_refused() {
 
 #[test]
 fn quotas_hold_and_smaller_is_always_allowed() {
-    let database = Database::in_memory(LogQuotas {
-        room_bytes: 1000,
-        total_bytes: 1500,
-    })
-    .unwrap();
+    let database = Database::in_memory(quotas(1000, 1500)).unwrap();
     let (half, third) = ("x".repeat(400), "x".repeat(300));
     assert_eq!(
         database.write(&[append("r", &half), append("r", &half)]),
@@ -181,11 +194,7 @@ fn random_writes_agree_with_a_model() {
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
     println!("SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
-    let database = Database::in_memory(LogQuotas {
-        room_bytes: u64::MAX,
-        total_bytes: u64::MAX,
-    })
-    .unwrap();
+    let database = Database::in_memory(quotas(u64::MAX, u64::MAX)).unwrap();
     let mut model: BTreeMap<&str, (u64, u64, BTreeMap<u64, String>)> = BTreeMap::new();
     for step in 0..300 {
         let name = random.choice(["a", "b", "ab"]).unwrap();
@@ -266,10 +275,7 @@ fn on_a_small_disk() -> Database {
         size: size.clone(),
     };
     let db = redb::Database::builder().create_with_backend(disk).unwrap();
-    let unlimited = LogQuotas {
-        room_bytes: u64::MAX,
-        total_bytes: u64::MAX,
-    };
+    let unlimited = quotas(u64::MAX, u64::MAX);
     let database = Database::with(db, unlimited).unwrap();
     size.store(3 << 20, Ordering::Relaxed);
     database
@@ -326,6 +332,7 @@ fn the_threads_answers_come_in_order_and_reads_see_what_was_written_before() {
             Write::Append {
                 log: log("r"),
                 payload,
+                from: None,
             },
             move |result| {
                 reply.send((number, result.unwrap())).unwrap();
@@ -348,10 +355,7 @@ fn the_threads_answers_come_in_order_and_reads_see_what_was_written_before() {
 
 #[test]
 fn what_waits_for_a_slow_disk_is_bounded_and_what_was_written_does_not_count() {
-    let unlimited = LogQuotas {
-        room_bytes: u64::MAX,
-        total_bytes: u64::MAX,
-    };
+    let unlimited = quotas(u64::MAX, u64::MAX);
     let store = Store::in_memory(unlimited).unwrap();
     let (release, held) = mpsc::channel::<()>();
     // The thread is busy with an answer while the rest is asked for.
@@ -364,6 +368,7 @@ fn what_waits_for_a_slow_disk_is_bounded_and_what_was_written_does_not_count() {
             let write = Write::Append {
                 log: log("r"),
                 payload: payload.clone(),
+                from: None,
             };
             store.write(write, move |result| reply.send(result).unwrap());
         }
@@ -399,4 +404,98 @@ async fn a_finished_store_has_written_everything_and_refuses_more() {
         entries(&[(1, "kept")])
     );
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn what_an_address_began_is_bounded_and_counted_right() {
+    let database = Database::in_memory(StoreQuotas {
+        address_bytes: 1_000,
+        ..QUOTAS
+    })
+    .unwrap();
+    let large = "x".repeat(400);
+    let (here, there) = ("192.0.2.1", "192.0.2.2");
+    let refused = [Err(LogError::AddressQuota { max: 1_000 })];
+    assert_eq!(database.write(&[append_from(here, "a", &large)]), [Ok(1)]);
+    assert_eq!(database.write(&[append_from(here, "b", &large)]), [Ok(1)]);
+    assert_eq!(database.write(&[append_from(here, "c", &large)]), refused);
+    // Whoever writes to them, they count for the address that began them.
+    assert_eq!(database.write(&[append_from(there, "a", &large)]), refused);
+    assert_eq!(database.write(&[append("a", &large)]), refused);
+    // Others have their own share, and this machine has no limit.
+    assert_eq!(database.write(&[append_from(there, "c", &large)]), [Ok(1)]);
+    assert_eq!(database.write(&[append_from(here, "c", &large)]), [Ok(2)]);
+    for seq in 1..=5 {
+        assert_eq!(database.write(&[append("d", &large)]), [Ok(seq)]);
+    }
+    // What is made smaller or deleted counts no longer.
+    assert_eq!(database.write(&[snapshot("a", 0, 1, "")]), [Ok(1)]);
+    assert_eq!(database.write(&[append_from(here, "e", "small")]), [Ok(1)]);
+    let grown = snapshot("a", 1, 1, &"x".repeat(600));
+    assert_eq!(database.write(&[grown]), refused);
+    assert_eq!(database.write(&[Write::Forget { log: log("b") }]), [Ok(1)]);
+    assert_eq!(database.write(&[append_from(here, "f", &large)]), [Ok(1)]);
+}
+
+#[test]
+fn logs_that_nobody_uses_expire() {
+    const DAY: u64 = 24 * 60 * 60;
+    static NOW: AtomicU64 = AtomicU64::new(1_000 * DAY);
+    let database = Database::in_memory(QUOTAS).unwrap();
+    let database = database.with_clock(|| NOW.load(Ordering::Relaxed));
+    for name in ["read", "written", "open", "unused"] {
+        database.write(&[append_from("192.0.2.1", name, "x")]);
+    }
+    NOW.fetch_add(10 * DAY, Ordering::Relaxed);
+    database.note_use(&log("read"));
+    database.write(&[append("written", "y")]);
+    let logs = vec![log("open"), log("no such log")];
+    assert_eq!(database.write(&[Write::Touch { logs }]), [Ok(0)]);
+    let before = NOW.load(Ordering::Relaxed) - 5 * DAY;
+    assert_eq!(database.write(&[Write::Expire { before }]), [Ok(1)]);
+    assert_eq!(all(&database, "unused"), []);
+    assert_eq!(all(&database, "written").len(), 2);
+    let before = before + 6 * DAY;
+    assert_eq!(database.write(&[Write::Expire { before }]), [Ok(3)]);
+    assert_eq!(database.write(&[Write::Expire { before }]), [Ok(0)]);
+}
+
+#[test]
+fn logs_of_a_file_without_uses_count_as_used_when_it_is_opened() {
+    let folder = std::env::temp_dir().join(format!("signaling-store-{}", fastrand::u64(..)));
+    {
+        // As the server wrote it before it noted uses.
+        let db = redb::Database::create(&folder).unwrap();
+        let transaction = db.begin_write().unwrap();
+        let entries = redb::TableDefinition::<(&str, u64), &[u8]>::new("entries");
+        let heads = redb::TableDefinition::<&str, (u64, u64, u64)>::new("heads");
+        let total = redb::TableDefinition::<(), u64>::new("total");
+        let (key, value): (_, &[u8]) = (("room/r", 1), b"x");
+        transaction
+            .open_table(entries)
+            .unwrap()
+            .insert(key, value)
+            .unwrap();
+        transaction
+            .open_table(heads)
+            .unwrap()
+            .insert("room/r", (0, 1, 65))
+            .unwrap();
+        transaction
+            .open_table(total)
+            .unwrap()
+            .insert((), 65)
+            .unwrap();
+        transaction.commit().unwrap();
+    }
+    for _ in 0..2 {
+        let database = Database::open(&folder, QUOTAS).unwrap();
+        assert_eq!(database.write(&[Write::Expire { before: 1 }]), [Ok(0)]);
+        assert_eq!(all(&database, "r"), entries(&[(1, "x")]));
+    }
+    let database = Database::open(&folder, QUOTAS).unwrap();
+    let before = u64::MAX;
+    assert_eq!(database.write(&[Write::Expire { before }]), [Ok(1)]);
+    drop(database);
+    std::fs::remove_file(folder).unwrap();
 }

@@ -1,8 +1,10 @@
 //! What is asked of the logs, and what is answered.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use signaling_protocol::RoomId;
-use signaling_rooms::LogPage;
+use signaling_rooms::{LogPage, LogQuotas};
 
 /// The name of a log. Rooms of different protocols do not share one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,8 +29,13 @@ impl LogName {
 /// Something to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Write {
-    /// A further entry.
-    Append { log: LogName, payload: Bytes },
+    /// A further entry. A new log counts for the address that this comes `from`; `None` where there is
+    /// no limit by address for it.
+    Append {
+        log: LogName,
+        payload: Bytes,
+        from: Option<IpAddr>,
+    },
     /// A snapshot in place of all entries up to a number, if `base` still is the log's snapshot.
     Snapshot {
         log: LogName,
@@ -38,15 +45,27 @@ pub(crate) enum Write {
     },
     /// The whole log goes.
     Forget { log: LogName },
+    /// These logs are in use now.
+    Touch { logs: Vec<LogName> },
+    /// The logs go that were not in use since a time, in seconds since 1970. The answer is how many.
+    Expire { before: u64 },
 }
 
 impl Write {
     pub(super) fn bytes(&self) -> usize {
         match self {
             Write::Append { payload, .. } | Write::Snapshot { payload, .. } => payload.len(),
-            Write::Forget { .. } => 0,
+            Write::Forget { .. } | Write::Touch { .. } | Write::Expire { .. } => 0,
         }
     }
+}
+
+/// How much the logs may hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StoreQuotas {
+    pub(crate) logs: LogQuotas,
+    /// The logs that clients of one address began, in bytes.
+    pub(crate) address_bytes: u64,
 }
 
 /// A part of a log.

@@ -130,6 +130,12 @@ impl<H: Clone> YjsRooms<H> {
         self.rooms.len()
     }
 
+    /// The rooms that somebody is in.
+    pub(crate) fn occupied(&self) -> impl Iterator<Item = &RoomId> {
+        let occupied = |(id, entry): (_, &Entry<H>)| (entry.members > 0).then_some(id);
+        self.rooms.iter().filter_map(occupied)
+    }
+
     pub(crate) fn members(&self) -> usize {
         self.members
     }

@@ -29,6 +29,7 @@ pub(crate) struct YjsClient {
     hub: Arc<Hub>,
     connection: ConnectionId,
     outbox: Arc<Outbox>,
+    address: Option<IpAddr>,
     room: RoomId,
     grant: Option<Grant>,
     /// The room that the client is in. One that was not let in is told why, and not listened to.
@@ -84,6 +85,7 @@ impl YjsClient {
             hub,
             connection,
             outbox,
+            address,
             room,
             grant,
             place: None,
@@ -93,7 +95,7 @@ impl YjsClient {
             asked: None,
             changes: 0,
         };
-        match refusal.map_or_else(|| client.join(address), Err) {
+        match refusal.map_or_else(|| client.join(), Err) {
             Ok(place) => client.place = Some(place),
             Err(refusal) => {
                 client.send(Kind::Error, message::denied(&refusal));
@@ -103,13 +105,13 @@ impl YjsClient {
         client
     }
 
-    fn join(&self, address: Option<IpAddr>) -> Result<SharedRoom<Arc<Outbox>>, String> {
-        if !self.hub.door.may_join(address) {
+    fn join(&self) -> Result<SharedRoom<Arc<Outbox>>, String> {
+        if !self.hub.door.may_join(self.address) {
             return Err("too many joins from this address; try again later".to_owned());
         }
         let room = {
             let mut rooms = self.hub.yjs_rooms();
-            let admitted = rooms.take_place(&self.room, address);
+            let admitted = rooms.take_place(&self.room, self.address);
             let Admitted { room, evicted } = admitted.map_err(|refusal| refusal.to_string())?;
             // Asked for while nobody can open the room again, so that no new log is forgotten.
             self.hub.forget_logs(evicted.as_slice());
@@ -214,6 +216,7 @@ impl YjsClient {
         }
         let (hub, outbox, log) = (self.hub.clone(), self.outbox.clone(), self.log());
         let payload = Bytes::copy_from_slice(&update);
+        let from = self.address;
         let Asked {
             base,
             upto,
@@ -237,7 +240,7 @@ impl YjsClient {
             Err(LogError::Conflict { .. }) if no_news => {}
             Err(LogError::Conflict { .. }) => {
                 hub.yjs_store()
-                    .write(Write::Append { log, payload }, move |result| {
+                    .write(Write::Append { log, payload, from }, move |result| {
                         if let Err(error) = result {
                             outbox.close(close_code(&error));
                         }
@@ -264,6 +267,7 @@ impl YjsClient {
                 Write::Append {
                     log: self.log(),
                     payload,
+                    from: self.address,
                 },
                 move |result| {
                     if let Err(error) = result {
@@ -423,7 +427,9 @@ impl Drop for YjsClient {
 
 fn close_code(error: &LogError) -> CloseCode {
     match error {
-        LogError::RoomQuota { .. } | LogError::TotalQuota { .. } => CloseCode::QuotaExceeded,
+        LogError::RoomQuota { .. }
+        | LogError::TotalQuota { .. }
+        | LogError::AddressQuota { .. } => CloseCode::QuotaExceeded,
         _ => CloseCode::StoreUnavailable,
     }
 }

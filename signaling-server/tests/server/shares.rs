@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::bystanders::{pair, round_trip, unharmed};
-use crate::support::{Peer, Server};
+use crate::support::{Folder, Peer, Server};
 use crate::yjs;
 
 /// A socket that a proxy passes on from an address.
@@ -79,6 +79,44 @@ async fn one_address_does_not_take_all_rooms_of_yjs_clients() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn one_address_does_not_fill_the_store() {
+    let folder = Folder::new();
+    let store = folder.path().join("logs");
+    let server = Server::start(&[
+        "--trust-forwarded-for",
+        "--store",
+        store.to_str().unwrap(),
+        "--store-address-bytes",
+        "100000",
+    ])
+    .await;
+    let (mut alice, mut bob) = pair(&server).await;
+    let alone = round_trip(&mut alice, &mut bob).await;
+    let append = json!({"type":"log_append","payload":"A".repeat(40_000)});
+    let (mut held, mut written) = (Vec::new(), 0);
+    let refused = loop {
+        let room = format!("room-{}", held.len());
+        let mut peer = open_room(&server, "192.0.2.1", &room).await.unwrap();
+        peer.send(append.clone()).await;
+        let answer = peer.receive().await;
+        held.push(peer);
+        if answer["type"] != "log_ack" {
+            break answer;
+        }
+        written += 1;
+        assert!(written < 100, "there is no limit");
+    };
+    assert_eq!(
+        (refused["code"].as_str(), written),
+        (Some("quota_exceeded"), 3)
+    );
+    unharmed(alone, vec![round_trip(&mut alice, &mut bob).await]);
+    let mut other = open_room(&server, "192.0.2.2", "other").await.unwrap();
+    other.send(append).await;
+    assert_eq!(other.receive().await["type"], "log_ack");
 }
 
 #[tokio::test]
