@@ -22,6 +22,7 @@ const MIN_JOURNAL: u64 = 256 * 1024;
 /// The files of one document, for as long as this process may write them.
 #[derive(Debug)]
 pub(crate) struct DocumentFile {
+    text: PathBuf,
     whole: PathBuf,
     journal_path: PathBuf,
     /// `None` before the first save, and after an error: then the next save is one of the whole.
@@ -143,6 +144,7 @@ impl DocumentFile {
             journal = Some(Journal::open(&journal_path, &found).map_err(write)?);
         }
         let file = DocumentFile {
+            text: text.to_owned(),
             whole,
             journal_path,
             journal,
@@ -211,8 +213,9 @@ impl DocumentFile {
             path: path.to_owned(),
             source,
         };
-        // What is there already decides about who may read it.
-        let like = fs::metadata(&self.whole).ok();
+        // What is there already decides who may read it, and at first the text file.
+        let like = fs::metadata(&self.whole).or_else(|_| fs::metadata(&self.text));
+        let like = like.ok();
         Draft::write(&self.whole, &bytes, like.as_ref())
             .and_then(Draft::replace)
             .map_err(|source| write(&self.whole, source))?;

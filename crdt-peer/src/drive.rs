@@ -461,7 +461,7 @@ impl Member {
                     tracing::info!("{peer} is linked");
                 }
                 for peer in left {
-                    tracing::info!("{peer} has left");
+                    tracing::info!("{peer} is not linked any more");
                 }
             }
             News::Outdated {

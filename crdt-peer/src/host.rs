@@ -1,4 +1,4 @@
-//! Carries out what a room wants done with sockets, peer connections and its key, and hands on what
+//! Carries out what a room wants done with sockets, peer connections and its keys, and hands on what
 //! they report.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::seal::RoomKey;
+use crate::seal::RoomKeys;
 use crate::socket::{Socket, Sockets};
 use crate::webrtc::{Connection, Report};
 
@@ -44,7 +44,7 @@ impl<I, R> Reports<I, R> {
     }
 }
 
-/// The sockets, connections and the key of one member.
+/// The sockets, connections and keys of one member.
 #[derive(Debug)]
 pub(crate) struct Host {
     maker: Sockets,
@@ -53,9 +53,9 @@ pub(crate) struct Host {
     socket_reports: Reports<SocketId, SocketEvent>,
     link_reports: Reports<LinkId, Report>,
     closing: Vec<JoinHandle<()>>,
-    /// The secret and the name of the room, from which its key is derived.
+    /// The secret and the name of the room, from which its keys are derived.
     secret: Option<(String, String)>,
-    key: Option<RoomKey>,
+    keys: Option<RoomKeys>,
 }
 
 impl Host {
@@ -69,7 +69,7 @@ impl Host {
             link_reports: Reports::new(),
             closing: Vec::new(),
             secret,
-            key: None,
+            keys: None,
         }
     }
 
@@ -210,10 +210,12 @@ impl Host {
         match command {
             CipherCommand::DeriveKey => {
                 let (secret, room) = self.secret.as_ref()?;
-                Some(match RoomKey::derive(secret, room) {
-                    Ok(key) => {
-                        self.key = Some(key);
-                        CipherEvent::Ready
+                Some(match RoomKeys::derive(secret, room) {
+                    Ok(keys) => {
+                        self.keys = Some(keys);
+                        // There are no broadcast channels to be named.
+                        let channel_secret = String::new();
+                        CipherEvent::Ready { channel_secret }
                     }
                     Err(error) => CipherEvent::Unavailable {
                         reason: error.to_string(),
@@ -221,24 +223,33 @@ impl Host {
                 })
             }
             CipherCommand::Seal {
+                purpose,
                 job,
                 plain,
                 context,
             } => {
-                let sealed = self.key.as_ref()?.seal(&plain, &context);
-                let result = sealed.map_err(|error| error.to_string());
-                Some(CipherEvent::Sealed { job, result })
+                let sealed = self.keys.as_ref()?.of(purpose).seal(&plain, &context);
+                Some(CipherEvent::Sealed {
+                    purpose,
+                    job,
+                    result: sealed.map_err(|error| error.to_string()),
+                })
             }
             CipherCommand::Open {
+                purpose,
                 job,
                 sealed,
                 context,
             } => {
-                let plain = self.key.as_ref()?.open(&sealed, &context).ok();
-                Some(CipherEvent::Opened { job, plain })
+                let opened = self.keys.as_ref()?.of(purpose).open(&sealed, &context);
+                Some(CipherEvent::Opened {
+                    purpose,
+                    job,
+                    plain: opened.ok(),
+                })
             }
             CipherCommand::Forget => {
-                self.key = None;
+                self.keys = None;
                 None
             }
         }

@@ -83,8 +83,12 @@ impl Journal {
     /// use: what its end looks like is not known.
     pub(crate) fn append(&mut self, record: &[u8]) -> io::Result<()> {
         let bytes = encode(record)?;
-        self.file.write_all(&bytes)?;
-        self.file.sync_data()?;
+        let written = self.file.write_all(&bytes);
+        if let Err(error) = written.and_then(|()| self.file.sync_data()) {
+            // What is left of the record would be taken for one that a crash cut short.
+            let _ = self.file.set_len(self.len);
+            return Err(error);
+        }
         self.len += bytes.len() as u64;
         Ok(())
     }

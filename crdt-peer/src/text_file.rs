@@ -71,6 +71,8 @@ pub(crate) fn stamp(file: &File) -> io::Result<Stamp> {
 #[derive(Debug)]
 pub(crate) struct TextFile {
     path: PathBuf,
+    /// What the file system said of the file when it was there last.
+    known: Option<Metadata>,
 }
 
 impl TextFile {
@@ -90,7 +92,8 @@ impl TextFile {
             }
             found => found?,
         };
-        Ok(TextFile { path })
+        let known = fs::metadata(&path).ok();
+        Ok(TextFile { path, known })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -98,9 +101,13 @@ impl TextFile {
     }
 
     /// The state of the file; `None` where there is none.
-    pub(crate) fn stamp(&self) -> io::Result<Option<Stamp>> {
+    pub(crate) fn stamp(&mut self) -> io::Result<Option<Stamp>> {
         match fs::metadata(&self.path) {
-            Ok(metadata) => Ok(Some(Stamp::of(&metadata))),
+            Ok(metadata) => {
+                let stamp = Stamp::of(&metadata);
+                self.known = Some(metadata);
+                Ok(Some(stamp))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -119,7 +126,7 @@ impl TextFile {
     /// one, and the old one; does nothing where that is not in the state `expected`. The new one is on
     /// the disk, with the permission bits of the old one.
     pub(crate) fn exchange(
-        &self,
+        &mut self,
         text: &str,
         expected: Stamp,
     ) -> io::Result<Option<(Stamp, File)>> {
@@ -135,9 +142,10 @@ impl TextFile {
         Ok(Some((stamp, draft.exchange()?)))
     }
 
-    /// Makes the file and returns its state; `None` if there is one.
+    /// Makes the file and returns its state; `None` if there is one. Where there was one before, the new
+    /// one has its permission bits.
     pub(crate) fn create(&self, text: &str) -> io::Result<Option<Stamp>> {
-        let draft = Draft::write(&self.path, text.as_bytes(), None)?;
+        let draft = Draft::write(&self.path, text.as_bytes(), self.known.as_ref())?;
         let stamp = Stamp::of(draft.metadata());
         match draft.create() {
             Ok(()) => Ok(Some(stamp)),
@@ -153,7 +161,7 @@ impl TextFile {
             let mut name = self.path.clone().into_os_string();
             name.push(format!(".rescued-{number}"));
             let path = PathBuf::from(name);
-            match Draft::write(&path, bytes, None)?.create() {
+            match Draft::write(&path, bytes, self.known.as_ref())?.create() {
                 Ok(()) => return Ok(path),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
                 Err(error) => return Err(error),

@@ -226,17 +226,21 @@ fn a_full_disk_is_an_error_and_the_next_save_has_everything() {
 }
 
 #[test]
-fn who_may_read_the_document_stays_decided() {
+fn who_may_read_the_text_may_read_the_document() {
     let folder = Folder::new();
+    fs::write(folder.text(), "").unwrap();
+    fs::set_permissions(folder.text(), fs::Permissions::from_mode(0o600)).unwrap();
     let (mut file, kept) = folder.open("a");
     let mut document = kept.document;
     type_and_keep(&mut file, &mut document, "x");
-    let path = folder.path("crdt");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    type_and_keep(&mut file, &mut document, "y");
-    file.keep_whole(&document, &[]).unwrap();
-    for extension in ["crdt", "crdt-journal"] {
-        let mode = fs::metadata(folder.path(extension)).unwrap().permissions();
-        assert_eq!(mode.mode() & 0o777, 0o600, "{extension}");
+    for mode in [0o600, 0o640] {
+        for extension in ["crdt", "crdt-journal"] {
+            let found = fs::metadata(folder.path(extension)).unwrap().permissions();
+            assert_eq!(found.mode() & 0o777, mode, "{extension}");
+        }
+        // From now on it has a mode of its own.
+        let own = fs::Permissions::from_mode(0o640);
+        fs::set_permissions(folder.path("crdt"), own).unwrap();
+        file.keep_whole(&document, &[]).unwrap();
     }
 }

@@ -160,6 +160,9 @@ fn permission_bits_stay_and_a_link_stays_a_link() {
     room.other_inserts(0, "more ");
     room.agrees("more text");
     assert_eq!(fs::metadata(room.path()).unwrap().mode() & 0o777, 0o640);
+    fs::remove_file(room.path()).unwrap();
+    assert_eq!(room.settle().len(), 1);
+    assert_eq!(fs::metadata(room.path()).unwrap().mode() & 0o777, 0o640);
 
     let link = room.folder.path().join("link");
     std::os::unix::fs::symlink(room.path(), &link).unwrap();

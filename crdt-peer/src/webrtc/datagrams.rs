@@ -4,16 +4,21 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 /// The most addresses that are used. A machine with containers has many.
 const MAX_ADDRESSES: usize = 8;
 
 /// Datagrams that wait to be taken; beyond that they wait in the system, and are lost at last.
 const MAX_WAITING: usize = 256;
+
+/// How long to wait after an error, so that one that stays costs nothing.
+const AFTER_ERROR: Duration = Duration::from_millis(10);
 
 /// Longer ones are none that were sent by WebRTC.
 const MAX_DATAGRAM: usize = 2048;
@@ -60,7 +65,7 @@ impl Datagrams {
                 loop {
                     // An error is that of a datagram sent before, such as that nobody is there.
                     let Ok((len, from)) = reader.recv_from(&mut buffer).await else {
-                        tokio::task::yield_now().await;
+                        sleep(AFTER_ERROR).await;
                         continue;
                     };
                     let bytes = buffer[..len].to_vec();

@@ -9,32 +9,22 @@
 
 mod channels;
 mod datagrams;
+mod messages;
 mod stun;
 mod task;
+
+pub(crate) use messages::Report;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crdt_room::{ConnectionCommand, ConnectionEvent};
+use crdt_room::ConnectionCommand;
 use crdt_sync::{Channel, LinkId, Outgoing};
 use signaling_protocol::IceServer;
 use tokio::sync::mpsc::{self, Sender, UnboundedSender};
 use tokio::task::JoinHandle;
 
-/// What a connection reports.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Report {
-    Event(ConnectionEvent),
-    /// A message came by one of its channels.
-    Message(Outgoing),
-}
-
-/// What a connection is to do.
-#[derive(Debug)]
-enum Order {
-    Send(Channel, Outgoing),
-    Command(ConnectionCommand),
-}
+use messages::Order;
 
 /// The connection; dropped, it closes and is silent.
 #[derive(Debug)]

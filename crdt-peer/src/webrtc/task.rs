@@ -17,8 +17,8 @@ use tokio::task::JoinHandle;
 
 use super::channels::{Channels, SendError};
 use super::datagrams::{Datagram, Datagrams};
+use super::messages::{Order, Report};
 use super::stun::{self, Question};
-use super::{Order, Report};
 
 /// What `str0m` may hold of what is to be sent, in bytes; the rest waits in front of it.
 const MAX_IN_SCTP: usize = 256 * 1024;

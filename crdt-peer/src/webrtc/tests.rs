@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use crdt_room::ConnectionEvent;
 use crdt_sync::negotiation::{ConnectionState, Description, Op};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;

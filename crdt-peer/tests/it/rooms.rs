@@ -1,0 +1,152 @@
+//! Members that find each other, by direct connections and by the relay.
+
+use crate::support::{Folder, Peer, Server, until};
+
+/// Ways that lead from one member to another, as `--links` names them.
+const WAYS: [&str; 2] = ["direct", "relay"];
+
+#[tokio::test]
+async fn edits_of_files_go_both_ways_and_outlive_the_server() {
+    for way in WAYS {
+        let mut server = Server::start().await;
+        let link = server.link("garden");
+        let (ann, ben) = (Folder::with("one\n"), Folder::new());
+        let links = ["--links", way];
+        let first = Peer::join(&link, &ann, &links);
+        // It has the room to itself, so that its text is the room's.
+        ann.keeps("one").await;
+        let second = Peer::join(&link, &ben, &links);
+        ben.has("one\n").await;
+        ben.save("one\ntwo\n");
+        ann.has("one\ntwo\n").await;
+
+        server = server.restart().await;
+        ann.save("zero\none\ntwo\n");
+        ben.has("zero\none\ntwo\n").await;
+
+        let (cleo, third) = (Folder::new(), server.link("garden"));
+        let third = Peer::join(&third, &cleo, &links);
+        cleo.has("zero\none\ntwo\n").await;
+        cleo.save("zero\none\ntwo\nthree\n");
+        for folder in [&ann, &ben] {
+            folder.has("zero\none\ntwo\nthree\n").await;
+        }
+        for peer in [first, second, third] {
+            let (code, said) = peer.stop().await;
+            assert_eq!(code, Some(0), "{way}: {said}");
+        }
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_edited_apart_comes_together() {
+    let server = Server::start().await;
+    let link = server.link("garden");
+    let (ann, ben) = (Folder::with("one\ntwo\n"), Folder::new());
+    let first = Peer::join(&link, &ann, &[]);
+    ann.keeps("one").await;
+    let second = Peer::join(&link, &ben, &[]);
+    ben.has("one\ntwo\n").await;
+
+    // One is killed, and its file edited; the other goes on.
+    first.kill().await;
+    ann.save("zero\none\ntwo\n");
+    ben.save("one\ntwo\nthree\n");
+    let first = Peer::join(&link, &ann, &[]);
+    for folder in [&ann, &ben] {
+        folder.has("zero\none\ntwo\nthree\n").await;
+    }
+    for peer in [first, second] {
+        assert_eq!(peer.stop().await.0, Some(0));
+    }
+}
+
+#[tokio::test]
+async fn once_brings_both_up_to_date_and_ends() {
+    let server = Server::start().await;
+    let link = server.link("garden");
+    let (ann, ben) = (Folder::with("one\n"), Folder::new());
+    // Alone, it only keeps its own.
+    assert_eq!(Peer::join(&link, &ann, &["--once"]).end().await.0, Some(0));
+    let stays = Peer::join(&link, &ann, &[]);
+    for (way, text) in WAYS.into_iter().zip(["one\n", "one\ntwo\n"]) {
+        let once = ["--once", "--links", way];
+        let (code, said) = Peer::join(&link, &ben, &once).end().await;
+        assert_eq!(code, Some(0), "{said}");
+        assert_eq!(ben.text(), text);
+        ben.save("one\ntwo\n");
+    }
+    ann.has("one\ntwo\n").await;
+    assert_eq!(stays.stop().await.0, Some(0));
+
+    server.stop().await;
+    let (code, said) = Peer::join(&link, &ben, &["--once"]).end().await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("cannot be reached"), "{said}");
+}
+
+#[tokio::test]
+async fn read_only_follows_and_sends_nothing() {
+    let server = Server::start().await;
+    let link = server.link("garden");
+    let (ann, ben) = (Folder::with("one\n"), Folder::new());
+    let first = Peer::join(&link, &ann, &[]);
+    let second = Peer::join(&link, &ben, &["--read-only"]);
+    ben.has("one\n").await;
+    ben.save("mine\n");
+    second.says("--read-only keeps edits out of the room").await;
+    ann.save("one\ntwo\n");
+    ben.keeps("two").await;
+    assert_eq!(ben.text(), "mine\n");
+    std::fs::rename(ben.file(), ben.path().join("moved")).unwrap();
+    ben.has("one\ntwo\n").await;
+    assert_eq!(ann.text(), "one\ntwo\n");
+    for peer in [first, second] {
+        assert_eq!(peer.stop().await.0, Some(0));
+    }
+}
+
+#[tokio::test]
+async fn two_texts_that_know_nothing_of_each_other_are_left_alone() {
+    let server = Server::start().await;
+    let link = server.link("garden");
+    let (ann, ben, cleo) = (
+        Folder::with("one\n"),
+        Folder::with("other\n"),
+        Folder::with("one\n"),
+    );
+    let first = Peer::join(&link, &ann, &[]);
+    ann.keeps("one").await;
+    let (code, said) = Peer::join(&link, &ben, &[]).end().await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("move the file away"), "{said}");
+    assert_eq!(ben.text(), "other\n");
+    // The same text is no other one.
+    let third = Peer::join(&link, &cleo, &[]);
+    cleo.keeps("[[\"crdt-peer-").await;
+    cleo.save("one\ntwo\n");
+    ann.has("one\ntwo\n").await;
+    // Moved away, the room's text takes its place.
+    std::fs::rename(ben.file(), ben.path().join("moved")).unwrap();
+    let second = Peer::join(&link, &ben, &[]);
+    ben.has("one\ntwo\n").await;
+    for peer in [first, second, third] {
+        assert_eq!(peer.stop().await.0, Some(0));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_yet_is_waited_for() {
+    let server = Server::start().await;
+    let link = server.link("garden");
+    let address = server.stop().await;
+    let folder = Folder::with("one\n");
+    let peer = Peer::join(&link, &folder, &[]);
+    peer.says("it is tried again in").await;
+    let again = tokio::net::TcpListener::bind(address).await.unwrap();
+    // Whoever listens there has been called.
+    until("it calls again", || again.local_addr().is_ok()).await;
+    let _ = again.accept().await.unwrap();
+    assert_eq!(peer.stop().await.0, Some(0));
+}
