@@ -178,7 +178,10 @@ export interface TransportCallbacks {
   connect(): void;
   /** A message of the peer came, as it was given to `send` there. */
   receive(message: Uint8Array | ArrayBuffer | ArrayBufferView): void;
-  /** The peer cannot be reached any more, or for a while. */
+  /**
+   * The peer cannot be reached any more, or for a while. What was sent before must not arrive after the next
+   * `connect()`: messages refer to those before them, and a late one would be read as another.
+   */
   disconnect(): void;
   /** `bufferedAmount` fell. Who never calls this is asked every few milliseconds while something waits. */
   drained(): void;

@@ -324,6 +324,9 @@ impl Room {
                     Purpose::Signal => self.on_signal_cipher(event, now, document),
                 }
             }
+            // Late news of a connection that is over.
+            CipherEvent::Ready { .. } | CipherEvent::Unavailable { .. }
+                if !self.key.is_deriving() => {}
             CipherEvent::Ready { ref channel_secret } => {
                 let channel_secret = channel_secret.clone();
                 self.open_broadcast(&channel_secret);
