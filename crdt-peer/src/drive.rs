@@ -22,11 +22,11 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
 
-use crate::beginning::{BeginningError, Knowledge, begin};
 use crate::document_file::{DocumentFile, DocumentFileError};
-use crate::host::{Happening, Host};
+use crate::first_start::{FirstStartError, Knowledge, reconcile};
+use crate::host::{Host, HostEvent};
 use crate::link::RoomLink;
-use crate::mirror::{LOOK_MILLIS, Mirror, Trouble};
+use crate::mirror::{Mirror, MirrorError, POLL_MILLIS};
 use crate::rebase::{RebaseError, rebase};
 use crate::socket::Sockets;
 use crate::text_file::TextFile;
@@ -69,9 +69,9 @@ pub(crate) enum MemberError {
     #[error(transparent)]
     DocumentFile(#[from] DocumentFileError),
     #[error(transparent)]
-    Beginning(#[from] BeginningError),
+    FirstStart(#[from] FirstStartError),
     #[error(transparent)]
-    Trouble(#[from] Trouble),
+    MirrorError(#[from] MirrorError),
     #[error("the edits of the file cannot be made in the document: {0}")]
     Edits(#[from] RebaseError),
     #[error(transparent)]
@@ -128,7 +128,7 @@ impl Member {
         settings: Settings,
         shutdown: watch::Receiver<bool>,
     ) -> Result<Member, MemberError> {
-        let text = TextFile::at(&settings.file).map_err(|source| Trouble::Read {
+        let text = TextFile::at(&settings.file).map_err(|source| MirrorError::Read {
             path: settings.file.clone(),
             source,
         })?;
@@ -184,16 +184,16 @@ impl Member {
             field: "user".to_owned(),
             value: Some(user.to_string()),
         }));
-        let mut looks = interval(Duration::from_millis(LOOK_MILLIS));
+        let mut looks = interval(Duration::from_millis(POLL_MILLIS));
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut shutdown = self.shutdown.clone();
         loop {
             let wake = self.wake_at();
             tokio::select! {
                 _ = shutdown.wait_for(|told| *told) => break,
-                happening = self.host.next() => self.take_all(happening),
+                event = self.host.next() => self.take_all(event),
                 _ = looks.tick() => {
-                    if self.look().await? {
+                    if self.poll().await? {
                         break;
                     }
                 }
@@ -225,7 +225,7 @@ impl Member {
         let all = [self.room.0.next_timeout(self.now()), self.connect_at];
         let at = all.into_iter().flatten().min();
         // Without anything to wait for, the next look is soon enough.
-        let at = at.unwrap_or_else(|| self.now() + LOOK_MILLIS);
+        let at = at.unwrap_or_else(|| self.now() + POLL_MILLIS);
         self.started + Duration::from_millis(at)
     }
 
@@ -255,31 +255,31 @@ impl Member {
     }
 
     /// Takes a report and those that wait behind it.
-    fn take_all(&mut self, first: Happening) {
+    fn take_all(&mut self, first: HostEvent) {
         let mut next = Some(first);
         for _ in 0..MAX_TAKEN {
-            let Some(happening) = next.take() else {
+            let Some(event) = next.take() else {
                 return;
             };
-            if self.host.knows(&happening) {
-                self.take(happening);
+            if self.host.knows(&event) {
+                self.take(event);
             }
             next = self.host.ready();
         }
-        if let Some(happening) = next
-            && self.host.knows(&happening)
+        if let Some(event) = next
+            && self.host.knows(&event)
         {
-            self.take(happening);
+            self.take(event);
         }
     }
 
-    fn take(&mut self, happening: Happening) {
-        match happening {
-            Happening::Socket(socket, event) => self.give(Input::Socket { socket, event }),
-            Happening::Connection(link, Report::Event(event)) => {
+    fn take(&mut self, event: HostEvent) {
+        match event {
+            HostEvent::Socket(socket, event) => self.give(Input::Socket { socket, event }),
+            HostEvent::Connection(link, Report::Event(event)) => {
                 self.give(Input::Connection { link, event });
             }
-            Happening::Connection(link, Report::Message(message)) => {
+            HostEvent::Connection(link, Report::Message(message)) => {
                 let message = match &message {
                     Outgoing::Text(text) => Incoming::Text(text),
                     Outgoing::Binary(bytes) => Incoming::Binary(bytes),
@@ -345,7 +345,7 @@ impl Member {
 
     /// Looks at the file, and gives it the text of the room. Returns whether all is done that was to be
     /// done once.
-    async fn look(&mut self) -> Result<bool, MemberError> {
+    async fn poll(&mut self) -> Result<bool, MemberError> {
         let now = self.now();
         let status = self.room.0.status(&self.document);
         self.note_alone(&status, now);
@@ -356,10 +356,10 @@ impl Member {
         };
         let Some(mirror) = &mut self.mirror else {
             let (path, is_read_only) = (&self.settings.file, self.settings.is_read_only);
-            self.mirror = begin(path, &mut self.document, knowledge, is_read_only)?;
+            self.mirror = reconcile(path, &mut self.document, knowledge, is_read_only)?;
             return Ok(false);
         };
-        match mirror.look(now) {
+        match mirror.poll(now) {
             Ok(Some(found)) => {
                 let version = rebase(&mut self.document, &found.version, &found.edits)?;
                 mirror.taken(found, version);
@@ -367,7 +367,7 @@ impl Member {
                 self.turn().await?;
             }
             Ok(None) => {}
-            Err(trouble) => tracing::warn!("{trouble}"),
+            Err(error) => tracing::warn!("{error}"),
         }
         self.write().await?;
         if !self.settings.is_once {
@@ -403,8 +403,8 @@ impl Member {
                 let share = (began.elapsed() * WRITE_SHARE).as_millis() as Millis;
                 share.max(WRITE_MILLIS)
             }
-            Err(trouble) => {
-                tracing::warn!("{trouble}; it is tried again every {} s", RETRY.as_secs());
+            Err(error) => {
+                tracing::warn!("{error}; it is tried again every {} s", RETRY.as_secs());
                 RETRY.as_millis() as Millis
             }
         };

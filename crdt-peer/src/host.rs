@@ -21,11 +21,11 @@ use crate::webrtc::{Connection, Report};
 const MAX_REPORTS: usize = 256;
 
 /// How long what is closed may take to send what it was given.
-const FAREWELL: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Something that was reported.
 #[derive(Debug)]
-pub(crate) enum Happening {
+pub(crate) enum HostEvent {
     Socket(SocketId, SocketEvent),
     Connection(LinkId, Report),
 }
@@ -74,27 +74,27 @@ impl Host {
     }
 
     /// Waits for something to be reported.
-    pub(crate) async fn next(&mut self) -> Happening {
+    pub(crate) async fn next(&mut self) -> HostEvent {
         tokio::select! {
-            Some((socket, event)) = self.socket_reports.receiver.recv() => Happening::Socket(socket, event),
-            Some((link, report)) = self.link_reports.receiver.recv() => Happening::Connection(link, report),
+            Some((socket, event)) = self.socket_reports.receiver.recv() => HostEvent::Socket(socket, event),
+            Some((link, report)) = self.link_reports.receiver.recv() => HostEvent::Connection(link, report),
         }
     }
 
     /// Something that was reported and waits, if anything.
-    pub(crate) fn ready(&mut self) -> Option<Happening> {
+    pub(crate) fn ready(&mut self) -> Option<HostEvent> {
         if let Ok((socket, event)) = self.socket_reports.receiver.try_recv() {
-            return Some(Happening::Socket(socket, event));
+            return Some(HostEvent::Socket(socket, event));
         }
         let (link, report) = self.link_reports.receiver.try_recv().ok()?;
-        Some(Happening::Connection(link, report))
+        Some(HostEvent::Connection(link, report))
     }
 
     /// Whether a report is of something that was not closed meanwhile.
-    pub(crate) fn knows(&self, happening: &Happening) -> bool {
-        match happening {
-            Happening::Socket(socket, _) => self.sockets.contains_key(socket),
-            Happening::Connection(link, _) => self.connections.contains_key(link),
+    pub(crate) fn knows(&self, event: &HostEvent) -> bool {
+        match event {
+            HostEvent::Socket(socket, _) => self.sockets.contains_key(socket),
+            HostEvent::Connection(link, _) => self.connections.contains_key(link),
         }
     }
 
@@ -147,7 +147,7 @@ impl Host {
             }
         };
         // What takes longer is cut off.
-        let _ = timeout(FAREWELL, waiting).await;
+        let _ = timeout(CLOSE_TIMEOUT, waiting).await;
     }
 
     fn command_socket(&mut self, id: SocketId, command: SocketCommand) -> Option<Input<'static>> {

@@ -1,10 +1,10 @@
 //! A native member of a room: keeps its document on disk and mirrors the text into a file.
 
-mod beginning;
 mod document_file;
 mod draft;
 mod drive;
 mod edits;
+mod first_start;
 mod host;
 mod journal;
 mod link;

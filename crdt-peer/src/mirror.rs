@@ -1,7 +1,7 @@
 //! Keeps a text file and a document alike: what others write in the room goes into the file, and what
 //! is edited in the file into the room.
 //!
-//! The file is looked at several times a second ([`LOOK_MILLIS`]) rather than watched: that works on
+//! The file is looked at several times a second ([`POLL_MILLIS`]) rather than watched: that works on
 //! every file system, network ones and those shared with containers included, costs one system call a
 //! look, and sees an editor that replaces the file just as one that writes into it.
 //!
@@ -19,9 +19,9 @@ use thiserror::Error;
 use crate::edits::{Edit, edits};
 use crate::text_file::{Content, Stamp, TextFile, read, stamp};
 
-/// How often [`Mirror::look`] is to be called, in milliseconds. A file that changed is read when it is
+/// How often [`Mirror::poll`] is to be called, in milliseconds. A file that changed is read when it is
 /// the same at two looks, so that a file is not read while it is being written.
-pub(crate) const LOOK_MILLIS: Millis = 200;
+pub(crate) const POLL_MILLIS: Millis = 200;
 
 /// How long a file may be missing or empty before it is taken for that, in milliseconds: many programs
 /// empty or remove a file before they write it.
@@ -35,7 +35,7 @@ const MAX_BYTES: u64 = 256 << 20;
 
 /// Why file and document are not alike, or were not for a moment. The document is kept.
 #[derive(Debug, Error)]
-pub(crate) enum Trouble {
+pub(crate) enum MirrorError {
     #[error(
         "{} is not UTF-8 from byte {offset} on: until it is, its edits stay out of the room, and the room's out of it",
         path.display()
@@ -66,7 +66,7 @@ pub(crate) enum Trouble {
 
 /// Edits that were found, to be made with [`rebase`](crate::rebase::rebase).
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct FileEdits {
     /// What they are edits of.
     pub(crate) version: Frontier,
     pub(crate) edits: Vec<Edit>,
@@ -116,7 +116,7 @@ pub(crate) struct Mirror {
     replaced: Vec<Replaced>,
     /// The file must not be given a text now.
     is_blocked: bool,
-    /// The trouble that was told last, while it lasts.
+    /// The error that was told last, while it lasts.
     told: String,
 }
 
@@ -125,14 +125,14 @@ impl Mirror {
     /// any, the first of all, which has no text.
     ///
     /// # Errors
-    /// [`Trouble::Read`].
+    /// [`MirrorError::Read`].
     pub(crate) fn new(
         file: TextFile,
         document: &mut Document,
         mirrored: &[Frontier],
         is_read_only: bool,
-    ) -> Result<Mirror, Trouble> {
-        let content = file.read().map_err(|source| Trouble::Read {
+    ) -> Result<Mirror, MirrorError> {
+        let content = file.read().map_err(|source| MirrorError::Read {
             path: file.path().to_owned(),
             source,
         })?;
@@ -180,16 +180,16 @@ impl Mirror {
     /// [taken](Mirror::taken).
     ///
     /// # Errors
-    /// [`Trouble`], once while it lasts.
-    pub(crate) fn look(&mut self, now: Millis) -> Result<Option<Found>, Trouble> {
-        let result = match self.look_at_replaced(now) {
-            Ok(None) => self.look_at_file(now),
+    /// [`MirrorError`], once while it lasts.
+    pub(crate) fn poll(&mut self, now: Millis) -> Result<Option<FileEdits>, MirrorError> {
+        let result = match self.poll_replaced(now) {
+            Ok(None) => self.poll_file(now),
             result => result,
         };
         let told = match &result {
             Ok(_) if self.is_blocked => return result,
             Ok(_) => String::new(),
-            Err(trouble) => trouble.to_string(),
+            Err(error) => error.to_string(),
         };
         if !told.is_empty() && told == self.told {
             return Ok(None);
@@ -199,7 +199,7 @@ impl Mirror {
     }
 
     /// Notes that edits were made in the document, which has the text with them at `version`.
-    pub(crate) fn taken(&mut self, found: Found, version: Frontier) {
+    pub(crate) fn taken(&mut self, found: FileEdits, version: Frontier) {
         let base = Base {
             version,
             text: found.text,
@@ -242,8 +242,8 @@ impl Mirror {
     /// finds.
     ///
     /// # Errors
-    /// [`Trouble::Write`]; the file is as it was.
-    pub(crate) fn write(&mut self, document: &Document, now: Millis) -> Result<(), Trouble> {
+    /// [`MirrorError::Write`]; the file is as it was.
+    pub(crate) fn write(&mut self, document: &Document, now: Millis) -> Result<(), MirrorError> {
         let new = Base::of(document);
         if self.seen.is_some() && new.text == self.base.text {
             self.base = new;
@@ -260,7 +260,7 @@ impl Mirror {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(source) => {
                 let path = self.file.path().to_owned();
-                return Err(Trouble::Write { path, source });
+                return Err(MirrorError::Write { path, source });
             }
         };
         self.seen = Some(stamp);
@@ -277,7 +277,7 @@ impl Mirror {
         Ok(())
     }
 
-    fn look_at_file(&mut self, now: Millis) -> Result<Option<Found>, Trouble> {
+    fn poll_file(&mut self, now: Millis) -> Result<Option<FileEdits>, MirrorError> {
         let stamp = match self.file.stamp() {
             Ok(stamp) => stamp,
             Err(source) => return Err(self.cannot_read(source)),
@@ -296,7 +296,7 @@ impl Mirror {
         };
         if stamp.len() > MAX_BYTES {
             self.is_blocked = true;
-            return Err(Trouble::TooLarge {
+            return Err(MirrorError::TooLarge {
                 path: self.file.path().to_owned(),
                 len: stamp.len(),
             });
@@ -323,22 +323,22 @@ impl Mirror {
         is_new || !may_be_unfinished || now.saturating_sub(since) >= GRACE_MILLIS
     }
 
-    fn gone(&mut self) -> Result<Option<Found>, Trouble> {
+    fn gone(&mut self) -> Result<Option<FileEdits>, MirrorError> {
         (self.changing, self.is_blocked) = (None, false);
         match self.seen.take() {
             None => Ok(None),
-            Some(_) => Err(Trouble::Gone {
+            Some(_) => Err(MirrorError::Gone {
                 path: self.file.path().to_owned(),
             }),
         }
     }
 
-    fn compare(&mut self, content: Content) -> Result<Option<Found>, Trouble> {
+    fn compare(&mut self, content: Content) -> Result<Option<FileEdits>, MirrorError> {
         let text = match String::from_utf8(content.bytes) {
             Ok(text) => text,
             Err(error) => {
                 self.is_blocked = true;
-                return Err(Trouble::NotUtf8 {
+                return Err(MirrorError::NotUtf8 {
                     path: self.file.path().to_owned(),
                     offset: error.utf8_error().valid_up_to(),
                 });
@@ -347,13 +347,13 @@ impl Mirror {
         self.is_blocked = self.is_read_only && text != self.base.text;
         if self.is_blocked {
             let path = self.file.path().to_owned();
-            return Err(Trouble::ReadOnly { path });
+            return Err(MirrorError::ReadOnly { path });
         }
         if text == self.base.text {
             (self.seen, self.changing) = (Some(content.stamp), None);
             return Ok(None);
         }
-        Ok(Some(Found {
+        Ok(Some(FileEdits {
             version: self.base.version.clone(),
             edits: edits(&self.base.text, &text),
             text,
@@ -362,7 +362,7 @@ impl Mirror {
     }
 
     /// Looks whether a program has written into a file that was replaced.
-    fn look_at_replaced(&mut self, now: Millis) -> Result<Option<Found>, Trouble> {
+    fn poll_replaced(&mut self, now: Millis) -> Result<Option<FileEdits>, MirrorError> {
         self.replaced.retain(|replaced| replaced.until > now);
         for (index, replaced) in self.replaced.iter_mut().enumerate() {
             // What cannot be read was written by nobody.
@@ -383,7 +383,7 @@ impl Mirror {
             }
             match String::from_utf8(content.bytes) {
                 Ok(text) if !self.is_read_only => {
-                    return Ok(Some(Found {
+                    return Ok(Some(FileEdits {
                         version: replaced.base.version.clone(),
                         edits: edits(&replaced.base.text, &text),
                         text,
@@ -396,12 +396,12 @@ impl Mirror {
                     return match self.file.rescue(&bytes) {
                         Ok(copy) => {
                             replaced.seen = Some(content.stamp);
-                            Err(Trouble::Rescued { path, copy })
+                            Err(MirrorError::Rescued { path, copy })
                         }
                         Err(source) => {
                             // Not let go of before it is safe.
                             replaced.until = now.saturating_add(LINGER_MILLIS);
-                            Err(Trouble::Write { path, source })
+                            Err(MirrorError::Write { path, source })
                         }
                     };
                 }
@@ -410,10 +410,10 @@ impl Mirror {
         Ok(None)
     }
 
-    fn cannot_read(&mut self, source: io::Error) -> Trouble {
+    fn cannot_read(&mut self, source: io::Error) -> MirrorError {
         self.is_blocked = true;
         let path = self.file.path().to_owned();
-        Trouble::Read { path, source }
+        MirrorError::Read { path, source }
     }
 }
 

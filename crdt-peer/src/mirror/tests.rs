@@ -65,10 +65,10 @@ impl Room {
     }
 
     /// One look, and a write where the file is behind. Returns the trouble that was told.
-    fn step(&mut self) -> Option<Trouble> {
-        self.now += LOOK_MILLIS;
+    fn step(&mut self) -> Option<MirrorError> {
+        self.now += POLL_MILLIS;
         let mut told = None;
-        match self.mirror.look(self.now) {
+        match self.mirror.poll(self.now) {
             Ok(Some(found)) => {
                 let version = rebase(&mut self.document, &found.version, &found.edits).unwrap();
                 self.mirror.taken(found, version);
@@ -88,8 +88,8 @@ impl Room {
     }
 
     /// Goes on for long enough that all that was done has had its effect.
-    fn settle(&mut self) -> Vec<Trouble> {
-        let looks = 2 * GRACE_MILLIS / LOOK_MILLIS;
+    fn settle(&mut self) -> Vec<MirrorError> {
+        let looks = 2 * GRACE_MILLIS / POLL_MILLIS;
         let told = (0..looks).filter_map(|_| self.step()).collect();
         self.exchange();
         told
@@ -177,7 +177,7 @@ fn a_file_that_is_not_utf8_is_left_alone_until_it_is() {
     room.other_inserts(5, "au lait\n");
     let told = room.settle();
     assert!(
-        matches!(told[..], [Trouble::NotUtf8 { offset: 3, .. }]),
+        matches!(told[..], [MirrorError::NotUtf8 { offset: 3, .. }]),
         "{told:?}"
     );
     assert_eq!(fs::read(room.path()).unwrap(), b"caf\xe9 noir\n");
@@ -191,7 +191,7 @@ fn a_file_that_is_gone_is_written_again() {
     let mut room = Room::with("text");
     fs::remove_file(room.path()).unwrap();
     let told = room.settle();
-    assert!(matches!(told[..], [Trouble::Gone { .. }]), "{told:?}");
+    assert!(matches!(told[..], [MirrorError::Gone { .. }]), "{told:?}");
     room.agrees("text");
 }
 
@@ -241,12 +241,15 @@ fn a_read_only_mirror_follows_and_never_overwrites_an_edit() {
     fs::write(room.path(), "mine").unwrap();
     room.other_inserts(0, "a ");
     let told = room.settle();
-    assert!(matches!(told[..], [Trouble::ReadOnly { .. }]), "{told:?}");
+    assert!(
+        matches!(told[..], [MirrorError::ReadOnly { .. }]),
+        "{told:?}"
+    );
     assert_eq!(room.file(), "mine");
     assert_eq!(room.document.text(), "a text of the room");
     fs::rename(room.path(), room.folder.path().join("moved")).unwrap();
     let told = room.settle();
-    assert!(matches!(told[..], [Trouble::Gone { .. }]), "{told:?}");
+    assert!(matches!(told[..], [MirrorError::Gone { .. }]), "{told:?}");
     assert_eq!(room.file(), "a text of the room");
 
     // At the moment of a write, too.
@@ -258,7 +261,7 @@ fn a_read_only_mirror_follows_and_never_overwrites_an_edit() {
     room.write();
     open.write_all(b", mine").unwrap();
     let told = room.settle();
-    let [Trouble::Rescued { copy, .. }] = &told[..] else {
+    let [MirrorError::Rescued { copy, .. }] = &told[..] else {
         panic!("{told:?}");
     };
     let rescued = fs::read_to_string(copy).unwrap();

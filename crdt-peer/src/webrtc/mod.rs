@@ -16,7 +16,6 @@ mod task;
 pub(crate) use messages::Report;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crdt_room::ConnectionCommand;
 use crdt_sync::{Channel, LinkId, Outgoing};
@@ -24,13 +23,13 @@ use signaling_protocol::IceServer;
 use tokio::sync::mpsc::{self, Sender, UnboundedSender};
 use tokio::task::JoinHandle;
 
-use messages::Order;
+use messages::{Buffered, Order};
 
 /// The connection; dropped, it closes and is silent.
 #[derive(Debug)]
 pub(crate) struct Connection {
     orders: UnboundedSender<Order>,
-    buffered: Arc<AtomicUsize>,
+    buffered: Arc<Buffered>,
     task: JoinHandle<()>,
 }
 
@@ -45,7 +44,7 @@ impl Connection {
         reports: Sender<(LinkId, Report)>,
     ) -> Connection {
         let (orders, waiting) = mpsc::unbounded_channel();
-        let buffered = Arc::new(AtomicUsize::new(0));
+        let buffered = Arc::new(Buffered::default());
         let servers = ice_servers.iter().flat_map(|server| server.urls.clone());
         let settings = task::Settings {
             reporter: task::Reporter { link, reports },
@@ -68,13 +67,13 @@ impl Connection {
 
     /// Sends a message by an open channel. That there is none is reported.
     pub(crate) fn send(&self, channel: Channel, message: Outgoing) {
-        self.buffered.fetch_add(message.len(), Ordering::Relaxed);
+        self.buffered.order(message.len());
         self.order(Order::Send(channel, message));
     }
 
     /// How many bytes wait to be sent.
     pub(crate) fn buffered(&self) -> usize {
-        self.buffered.load(Ordering::Relaxed)
+        self.buffered.total()
     }
 
     /// Closes the connection, and returns the task that sends what was given to it before.

@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crdt_room::{ConnectionCommand, ConnectionEvent};
@@ -17,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::channels::{Channels, SendError};
 use super::datagrams::{Datagram, Datagrams};
-use super::messages::{Order, Report};
+use super::messages::{Buffered, Order, Report};
 use super::stun::{self, Question};
 
 /// What `str0m` may hold of what is to be sent, in bytes; the rest waits in front of it.
@@ -30,7 +29,7 @@ pub(super) struct Settings {
     pub(super) stun_servers: Vec<String>,
     pub(super) low_water: usize,
     /// How many bytes wait to be sent, for the owner.
-    pub(super) buffered: Arc<AtomicUsize>,
+    pub(super) buffered: Arc<Buffered>,
 }
 
 /// Where a connection reports to.
@@ -229,8 +228,9 @@ impl Task {
     }
 
     fn push(&mut self, stream: Stream, message: Outgoing) {
+        self.settings.buffered.take(message.len());
+        self.is_full |= self.settings.buffered.total() > self.settings.low_water;
         self.channels.push(stream, message);
-        self.is_full |= self.settings.buffered.load(Ordering::Relaxed) > self.settings.low_water;
     }
 
     /// Gives one message to SCTP. Returns whether another one may follow.
@@ -246,17 +246,17 @@ impl Task {
         }
     }
 
-    /// Brings what waits to be sent up to date, and reports when it falls to the mark.
+    /// Counts what waits to be sent, and reports when it falls to the mark.
     async fn measure(&mut self) {
-        if self.settings.buffered.load(Ordering::Relaxed) == 0 {
+        if self.settings.buffered.taken() == 0 {
             return;
         }
         let waiting = self.channels.waiting(&mut self.rtc);
-        // What was ordered meanwhile counts again as soon as it is taken.
-        self.settings.buffered.store(waiting, Ordering::Relaxed);
-        if self.is_full && waiting <= self.settings.low_water {
+        self.settings.buffered.set_taken(waiting);
+        let total = self.settings.buffered.total();
+        if self.is_full && total <= self.settings.low_water {
             self.is_full = false;
-            self.event(ConnectionEvent::Buffered(waiting)).await;
+            self.event(ConnectionEvent::Buffered(total)).await;
         }
     }
 

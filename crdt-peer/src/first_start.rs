@@ -9,12 +9,12 @@ use std::path::PathBuf;
 use crdt_core::{Document, Frontier};
 use thiserror::Error;
 
-use crate::mirror::{Mirror, Trouble};
+use crate::mirror::{Mirror, MirrorError};
 use crate::text_file::TextFile;
 
 /// A file and a room that cannot begin with each other. Both are as they were.
 #[derive(Debug, Error)]
-pub(crate) enum BeginningError {
+pub(crate) enum FirstStartError {
     #[error(
         "{} has a text and the room has another one: move the file away to get the room's text, and \
          add to that what is missing",
@@ -22,7 +22,7 @@ pub(crate) enum BeginningError {
     )]
     TwoTexts { path: PathBuf },
     #[error(transparent)]
-    Trouble(#[from] Trouble),
+    MirrorError(#[from] MirrorError),
     #[error("{} is not UTF-8: only text can be shared", path.display())]
     NotUtf8 { path: PathBuf },
 }
@@ -39,28 +39,28 @@ pub(crate) enum Knowledge {
 /// The mirror of a document in a file, once it is known how they begin.
 ///
 /// # Errors
-/// [`BeginningError`]
-pub(crate) fn begin(
+/// [`FirstStartError`]
+pub(crate) fn reconcile(
     path: &std::path::Path,
     document: &mut Document,
     knowledge: Knowledge,
     is_read_only: bool,
-) -> Result<Option<Mirror>, BeginningError> {
+) -> Result<Option<Mirror>, FirstStartError> {
     let at = || {
-        TextFile::at(path).map_err(|source| Trouble::Read {
+        TextFile::at(path).map_err(|source| MirrorError::Read {
             path: path.to_owned(),
             source,
         })
     };
     let file = at()?;
-    let content = file.read().map_err(|source| Trouble::Read {
+    let content = file.read().map_err(|source| MirrorError::Read {
         path: file.path().to_owned(),
         source,
     })?;
     let text = content.map_or(Ok(String::new()), |content| {
         String::from_utf8(content.bytes)
     });
-    let text = text.map_err(|_| BeginningError::NotUtf8 {
+    let text = text.map_err(|_| FirstStartError::NotUtf8 {
         path: file.path().to_owned(),
     })?;
     let version = if text.is_empty() {
@@ -73,7 +73,7 @@ pub(crate) fn begin(
         Frontier::default()
     } else {
         let path = file.path().to_owned();
-        return Err(BeginningError::TwoTexts { path });
+        return Err(FirstStartError::TwoTexts { path });
     };
     Ok(Some(Mirror::new(file, document, &[version], is_read_only)?))
 }
@@ -103,12 +103,12 @@ mod tests {
         }
         let mut document = document(text);
         let mirror =
-            begin(&path, &mut document, knowledge, false).map_err(|error| error.to_string())?;
+            reconcile(&path, &mut document, knowledge, false).map_err(|error| error.to_string())?;
         let Some(mut mirror) = mirror else {
             return Ok(None);
         };
         for now in (0..20).map(|look| look * 200) {
-            if let Some(found) = mirror.look(now).unwrap() {
+            if let Some(found) = mirror.poll(now).unwrap() {
                 let version =
                     crate::rebase::rebase(&mut document, &found.version, &found.edits).unwrap();
                 mirror.taken(found, version);
