@@ -13,7 +13,9 @@ import {
   change,
   coded,
   created,
+  deleteUnits,
   done,
+  insertChar,
   isIndex,
   lying,
   pastTheEnd,
@@ -170,7 +172,7 @@ export function insertText(handle, position, text) {
   if (text.length === 1) {
     const unit = text.charCodeAt(0);
     if ((unit & 0xf800) !== SURROGATES) {
-      return change(wasm.crdt_insert_char(handle, position, unit), position, 0, text);
+      return change(insertChar(handle, position, unit), position, 0, text);
     }
   }
   const length = put(text, 0);
@@ -190,7 +192,7 @@ export function deleteText(handle, position, length) {
   ) {
     throw badDelete(handle, position, length);
   }
-  return change(wasm.crdt_delete(handle, position, length), position, length, "");
+  return change(deleteUnits(handle, position, length), position, length, "");
 }
 
 /** Why an insertion was refused that the module cannot even be asked for. */

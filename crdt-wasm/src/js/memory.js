@@ -23,22 +23,49 @@ export let wasm = notLoaded;
 export function attach(exports) {
   wasm = { memory: exports.memory };
   for (const [name, call] of Object.entries(exports)) {
-    if (name.startsWith("crdt_")) wasm[name] = guarded(call, exports);
+    if (name.startsWith("crdt_")) wasm[name] = guarded(call);
+  }
+  raw = exports;
+}
+
+/**
+ * The functions themselves. A keystroke calls them by `insertChar` and `deleteUnits`: engines inline what is
+ * called in one place for one function.
+ */
+let raw = notLoaded;
+
+export function insertChar(handle, position, unit) {
+  try {
+    return raw.crdt_insert_char(handle, position, unit);
+  } catch (error) {
+    throw trapped(error);
+  }
+}
+
+export function deleteUnits(handle, position, length) {
+  try {
+    return raw.crdt_delete(handle, position, length);
+  } catch (error) {
+    throw trapped(error);
   }
 }
 
 /** The function, which takes four numbers at most, with a trap for want of memory made an error. */
-function guarded(call, { crdt_exhausted }) {
+function guarded(call) {
   return (a, b, c, d) => {
     try {
       return call(a, b, c, d);
     } catch (error) {
-      if (!(error instanceof WebAssembly.RuntimeError) || crdt_exhausted() === 0) throw error;
-      // What lay on the desk is gone.
-      room = 0;
-      throw outOfMemory();
+      throw trapped(error);
     }
   };
+}
+
+function trapped(error) {
+  if (!(error instanceof WebAssembly.RuntimeError) || raw.crdt_exhausted() === 0) return error;
+  // What lay on the desk is gone.
+  room = 0;
+  return outOfMemory();
 }
 
 function outOfMemory() {
