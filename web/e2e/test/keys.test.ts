@@ -30,8 +30,8 @@ test("without the room's key, or with another one, a page gets nothing and is to
   const outsiders = [eve, mallory, trudy];
   for (const tab of outsiders) await tab.connect();
   for (const tab of outsiders) await isKeptOut(tab);
-  await bob.type(", still");
-  await ada.shows("for those who have the key, still");
+  await ada.type(", still");
+  await bob.shows("for those who have the key, still");
   await new Promise((done) => setTimeout(done, WATCHED_MS));
   for (const tab of outsiders) {
     expect(await tab.text()).toBe("");
