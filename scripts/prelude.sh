@@ -90,17 +90,16 @@ target_folder() {
     node -p 'JSON.parse(require("fs").readFileSync(0, "utf8")).target_directory'
 }
 
-# build_server [--package NAME]...: builds the server, and other programs with it, in the profile of the
-# tests, which build them too.
-build_server() {
-  say "building the server"
-  cargo build --quiet --profile test --manifest-path "$ROOT/Cargo.toml" --package signaling-server "$@"
+# build_programs NAME...: builds programs of the workspace, in the profile of the tests, which build them too.
+build_programs() {
+  say "building $*"
+  cargo build --quiet --profile test --manifest-path "$ROOT/Cargo.toml" "${@/#/--package=}"
 }
 
-# server_binary: where build_server puts it.
+# server_binary: where build_programs puts the server.
 server_binary() { echo "$(target_folder)/debug/signaling-server"; }
 
-# peer_binary: where build_server puts the native peer, if told to build it.
+# peer_binary: where build_programs puts the native peer.
 peer_binary() { echo "$(target_folder)/debug/crdt-peer"; }
 
 # wasm_toolchain: chooses, for the cargo calls that follow, the toolchain that has the WebAssembly
