@@ -1,4 +1,4 @@
-//! How a change of the text is told.
+//! A change of the text, as callers receive it.
 
 /// The length of a piece of text, or a place in one, in both units that editors count in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]

@@ -232,7 +232,7 @@ impl OpLog {
         }
     }
 
-    /// Where the event `lv` leaves the cursor of who made it, in chars.
+    /// The position of the author's cursor after the event `lv`, in chars.
     pub(crate) fn cursor_after(&self, lv: Lv) -> u32 {
         self.event(lv).map_or(0, |run| run.ends().1)
     }
@@ -317,7 +317,7 @@ pub(crate) struct Part {
 
 #[cfg(test)]
 impl Part {
-    /// A part that says what it inserts to who does not ask for the text.
+    /// A part that omits the inserted text, for callers that do not need it.
     pub(crate) fn of_insert(lv: Lv, len: u32) -> Part {
         Part {
             lv,

@@ -60,7 +60,7 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
-    /// Transforms the part of a zone from `from` on, for a text of `len` chars that holds everything
+    /// Transforms the part of a zone that starts at `from`, for a text of `len` chars that holds everything
     /// before, as far as it can. Appends the edits to `out`; returns up to which event it came, and
     /// the length of the text there.
     pub(super) fn transform(

@@ -36,7 +36,7 @@ pub(crate) struct Walker {
 }
 
 impl Walker {
-    /// Transforms the events from `from` on, for a text of `text_len` chars that holds all events
+    /// Transforms the events that start at `from`, for a text of `text_len` chars that holds all events
     /// before `from`. Appends the edits to `out` and returns the new length of the text. Takes at most
     /// `work` steps, and [`STEPS_A_RUN`] for each run of operations.
     pub(crate) fn transform(
@@ -89,7 +89,7 @@ impl Walker {
         self.left = work.saturating_add(STEPS_A_RUN * runs);
     }
 
-    /// Transforms the events from `from` on, for a text of `len` chars. Appends the edits to `out`,
+    /// Transforms the events that start at `from`, for a text of `len` chars. Appends the edits to `out`,
     /// and calls `step` every now and then.
     fn segments(
         &mut self,
@@ -153,7 +153,7 @@ impl Walker {
         *self = Walker::default();
     }
 
-    /// Transforms the part of a zone from `from` on, for a text of `len` chars that holds
+    /// Transforms the part of a zone that starts at `from`, for a text of `len` chars that holds
     /// everything before.
     fn zone(
         &mut self,
