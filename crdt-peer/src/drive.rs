@@ -1,8 +1,8 @@
 //! One member: a room, its document, the files, and the host objects, in one loop.
 //!
-//! Whatever happened is given to the room, then the document is brought to the disk, and only then is
-//! done what the room wants done. So nobody is told that a change has come, and no edit of the file goes
-//! out, before it is kept.
+//! The loop hands each input to the room, writes the document to the disk, and only then carries out what
+//! the room wants done. So no change is acknowledged to a peer, and no edit of the file is sent, before it
+//! is on the disk.
 //!
 //! The loop waits for the disk, on a thread that runs nothing else; sockets and connections are tasks on
 //! others.

@@ -317,7 +317,7 @@ pub(crate) struct Part {
 
 #[cfg(test)]
 impl Part {
-    /// A part that omits the inserted text, for callers that do not need it.
+    /// An insertion without its text.
     pub(crate) fn of_insert(lv: Lv, len: u32) -> Part {
         Part {
             lv,
