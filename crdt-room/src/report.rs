@@ -219,11 +219,13 @@ impl View<'_> {
 }
 
 fn entry(peer: String, link: LinkKind, state: LinkState, figures: Option<&PeerStatus>) -> PeerLink {
+    // The engine's flag says that both sides had the same at some time; what either has had since counts, too.
+    let is_synced = |of: &PeerStatus| of.synced && of.ahead == 0 && of.behind == 0;
     PeerLink {
         peer,
         link,
         state,
-        synced: figures.is_some_and(|of| of.synced),
+        synced: figures.is_some_and(is_synced),
         rtt: figures.and_then(|of| of.rtt),
         bytes_in: figures.map_or(0, |of| of.bytes_in),
         bytes_out: figures.map_or(0, |of| of.bytes_out),

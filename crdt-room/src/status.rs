@@ -141,7 +141,7 @@ pub struct PeerLink {
     pub link: LinkKind,
     /// How far it is.
     pub state: LinkState,
-    /// Both sides have said that they hold the same events; `ahead` and `behind` say what came since.
+    /// Both sides hold the same events, as far as is known here.
     pub synced: bool,
     /// The last round trip, in milliseconds.
     pub rtt: Option<Millis>,

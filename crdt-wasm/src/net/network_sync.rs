@@ -175,7 +175,8 @@ impl NetworkSync {
         Ok(())
     }
 
-    /// How things stand now.
+    /// How things stand now, with what is under way at this moment. The event `status` reports changes from
+    /// the last such event: a view that follows it shows the payload, and does not ask here in between.
     #[wasm_bindgen(js_name = getStatus, unchecked_return_type = "NetworkStatus")]
     pub fn get_status(&self) -> JsValue {
         news::status_of(self.session.ask(Room::status))

@@ -28,6 +28,8 @@ const room = enterRoom();
 const key = keyIn(address);
 let agentId = agentIdFor(rememberedName(), random);
 let editor: CollabEditor | null = null;
+/** The status that was told last. One that is asked for in the middle of an edit is told to nobody else. */
+let shown: NetworkStatus | null = null;
 
 page.room.textContent = room;
 document.title = `${room} · Write together`;
@@ -124,8 +126,7 @@ function showName(created: CollabEditor): void {
 
 function showWhoIsHere(): void {
   const me = { agentId, name: page.name.value };
-  const status = editor?.getNetworkStatus() ?? null;
-  showPeople(page.peers, peopleIn(me, status, editor?.presence.participants ?? []));
+  showPeople(page.peers, peopleIn(me, shown, editor?.presence.participants ?? []));
 }
 
 function showDoctor(): void {
@@ -134,6 +135,7 @@ function showDoctor(): void {
 }
 
 function showStatus(status: NetworkStatus | null): void {
+  shown = status;
   const { text, look } = statusLine(status);
   // Written only when it differs, since screen readers read out what is written.
   if (page.status.textContent !== text) page.status.textContent = text;
