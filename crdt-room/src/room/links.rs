@@ -499,7 +499,11 @@ impl Room {
             let linked = self.linked();
             let is_linked = |id: &AgentId| linked.iter().any(|linked| linked == id.as_str());
             let changes = self.members.forget_gone(is_linked);
-            self.on_members(changes, now, document);
+            if !changes.is_empty() {
+                self.on_members(changes, now, document);
+                // The mesh of a smaller room may want links that it did not want before.
+                self.plan(now, document);
+            }
         }
     }
 
