@@ -77,7 +77,8 @@ pub(crate) struct Context<'a> {
     pub(crate) now: Millis,
     pub(crate) numbers: &'a mut LinkNumbers,
     pub(crate) random: &'a mut dyn FnMut() -> f64,
-    pub(crate) ice_servers: &'a [IceServer],
+    /// What the servers offer for finding ways through the networks.
+    pub(crate) ice_servers: &'a dyn Fn() -> Vec<IceServer>,
     /// Below this many waiting bytes a connection reports that there is room.
     pub(crate) low_water: usize,
 }
@@ -530,7 +531,7 @@ impl Direct {
 fn create(context: &mut Context<'_>, actions: &mut Vec<DirectAction>) -> LinkId {
     let link = context.numbers.next();
     let create = ConnectionCommand::Create {
-        ice_servers: context.ice_servers.to_vec(),
+        ice_servers: (context.ice_servers)(),
         low_water: context.low_water,
     };
     actions.push(command(link, create));

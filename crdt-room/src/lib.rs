@@ -35,6 +35,7 @@
 //! ```
 
 mod broadcast;
+mod cipher_jobs;
 mod direct;
 mod doctor;
 mod error;

@@ -18,10 +18,11 @@ use std::collections::{BTreeMap, VecDeque};
 use crdt_sync::{CloseReason, LinkId, Millis, Outgoing};
 use signaling_protocol::{AgentId, Relay as RelayMessage};
 
+use crate::cipher_jobs::CipherJobs;
 use crate::ids::Purpose;
 use crate::input::CipherEvent;
 use crate::links::LinkNumbers;
-use crate::output::{CipherCommand, Output};
+use crate::output::Output;
 use crate::parties::Parties;
 use crate::rate_limiter::RateLimiter;
 use crate::relay_frame::{Content, Frame};
@@ -52,12 +53,11 @@ pub(crate) struct Relay {
     /// Messages that wait to be sealed, one after the other, so that their order stays.
     outbox: VecDeque<(AgentId, Vec<u8>)>,
     outbox_bytes: usize,
-    sealing: Option<(u32, AgentId)>,
     /// Messages that wait to be opened, one after the other, so that their order stays.
     inbox: VecDeque<(AgentId, String)>,
     inbox_bytes: usize,
-    opening: Option<(u32, AgentId)>,
-    last_job: u32,
+    /// The receiver of the message that is sealed, and the sender of the one that is opened.
+    jobs: CipherJobs<AgentId, AgentId>,
     last_epoch: u32,
     limiter: RateLimiter,
     /// When the limiter admits the next message.
@@ -126,7 +126,7 @@ impl Relay {
     /// Forgets everything but the numbers of jobs. The links are to be forgotten one by one, before.
     pub(crate) fn close(&mut self) {
         *self = Relay {
-            last_job: self.last_job,
+            jobs: self.jobs.afresh(),
             last_epoch: self.last_epoch,
             ..Relay::default()
         };
@@ -231,7 +231,7 @@ impl Relay {
                 Vec::new()
             }
             CipherEvent::Sealed { job, result, .. } => {
-                let Some((_, to)) = self.sealing.take_if(|(number, _)| *number == job) else {
+                let Some(to) = self.jobs.sealed(job) else {
                     return Vec::new();
                 };
                 vec![match result {
@@ -240,7 +240,7 @@ impl Relay {
                 }]
             }
             CipherEvent::Opened { job, plain, .. } => {
-                let Some((_, from)) = self.opening.take_if(|(number, _)| *number == job) else {
+                let Some(from) = self.jobs.opened(job) else {
                     return Vec::new();
                 };
                 match plain.as_deref().and_then(Frame::decode) {
@@ -471,7 +471,7 @@ impl Relay {
 
     fn seal_next(&mut self, parties: &Parties<'_>, now: Millis) -> Option<Output> {
         self.resume_at = None;
-        while self.sealing.is_none() {
+        while self.jobs.can_seal() {
             let (to, plain) = self.outbox.front()?;
             // A peer that left meanwhile gets nothing.
             let Some(page) = (parties.page_of)(to) else {
@@ -485,34 +485,20 @@ impl Relay {
             }
             let (to, plain) = self.take_from_outbox()?;
             let context = context(parties.me, parties.page, &to, page);
-            let job = self.next_job();
-            self.sealing = Some((job, to));
-            return Some(Output::Cipher(CipherCommand::Seal {
-                purpose: Purpose::Relay,
-                job,
-                plain,
-                context,
-            }));
+            return Some(self.jobs.seal(Purpose::Relay, to, plain, context));
         }
         None
     }
 
     fn open_next(&mut self, parties: &Parties<'_>) -> Option<Output> {
-        while self.opening.is_none() {
+        while self.jobs.can_open() {
             let (from, sealed) = self.inbox.pop_front()?;
             self.inbox_bytes = self.inbox_bytes.saturating_sub(sealed.len());
             let Some(page) = (parties.page_of)(&from) else {
                 continue;
             };
             let context = context(&from, page, parties.me, parties.page);
-            let job = self.next_job();
-            self.opening = Some((job, from));
-            return Some(Output::Cipher(CipherCommand::Open {
-                purpose: Purpose::Relay,
-                job,
-                sealed,
-                context,
-            }));
+            return Some(self.jobs.open(Purpose::Relay, from, sealed, context));
         }
         None
     }
@@ -521,11 +507,6 @@ impl Relay {
         let (to, plain) = self.outbox.pop_front()?;
         self.outbox_bytes = self.outbox_bytes.saturating_sub(plain.len());
         Some((to, plain))
-    }
-
-    fn next_job(&mut self) -> u32 {
-        self.last_job = self.last_job.wrapping_add(1);
-        self.last_job
     }
 }
 

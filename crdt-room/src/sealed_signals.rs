@@ -10,9 +10,10 @@ use crdt_sync::Millis;
 use serde::{Deserialize, Serialize};
 use signaling_protocol::{AgentId, OpaqueJson, Signal, SignalKind};
 
+use crate::cipher_jobs::CipherJobs;
 use crate::ids::Purpose;
 use crate::input::CipherEvent;
-use crate::output::{CipherCommand, Output};
+use crate::output::Output;
 use crate::parties::Parties;
 
 /// The capability of a page that seals its signals, and takes none that is not sealed.
@@ -32,11 +33,10 @@ const STRANGER_MILLIS: Millis = 3_000;
 #[derive(Debug, Default)]
 pub(crate) struct SealedSignals {
     outbox: VecDeque<Signal>,
-    sealing: Option<(u32, Signal)>,
     inbox: VecDeque<(AgentId, Signal)>,
     inbox_bytes: usize,
-    opening: Option<(u32, AgentId, Signal)>,
-    last_job: u32,
+    /// The signal that is sealed, and the one that is opened with its sender.
+    jobs: CipherJobs<Signal, (AgentId, Signal)>,
     /// Members whose signals do not open.
     failures: BTreeMap<AgentId, Failure>,
 }
@@ -72,7 +72,7 @@ impl SealedSignals {
     /// Forgets everything but the numbers of jobs.
     pub(crate) fn clear(&mut self) {
         *self = SealedSignals {
-            last_job: self.last_job,
+            jobs: self.jobs.afresh(),
             ..SealedSignals::default()
         };
     }
@@ -109,7 +109,7 @@ impl SealedSignals {
     pub(crate) fn handle(&mut self, event: CipherEvent, now: Millis) -> Option<SignalAction> {
         match event {
             CipherEvent::Sealed { job, result, .. } => {
-                let (_, signal) = self.sealing.take_if(|(number, _)| *number == job)?;
+                let signal = self.jobs.sealed(job)?;
                 // One that cannot be sealed is lost, and repeated by the negotiation.
                 let sealed = result.ok()?;
                 let body = serde_json::to_string(&Sealed { sealed }).ok()?;
@@ -120,7 +120,7 @@ impl SealedSignals {
                 }))
             }
             CipherEvent::Opened { job, plain, .. } => {
-                let (_, from, signal) = self.opening.take_if(|(number, ..)| *number == job)?;
+                let (from, signal) = self.jobs.opened(job)?;
                 let opened = plain.as_deref().and_then(read);
                 let Some((session, body)) = opened else {
                     return self.failed(from, now);
@@ -165,7 +165,7 @@ impl SealedSignals {
     }
 
     fn seal_next(&mut self, parties: &Parties<'_>) -> Option<Output> {
-        while self.sealing.is_none() {
+        while self.jobs.can_seal() {
             let signal = self.outbox.pop_front()?;
             // A member that left meanwhile, or names no page, gets nothing.
             let Some(page) = (parties.page_of)(&signal.to) else {
@@ -174,20 +174,13 @@ impl SealedSignals {
             let context = context(signal.kind, (parties.me, parties.page), (&signal.to, page));
             let session = signal.session.as_deref().unwrap_or_default();
             let plain = format!("{session}\n{}", signal.body.as_str()).into_bytes();
-            let job = self.next_job();
-            self.sealing = Some((job, signal));
-            return Some(Output::Cipher(CipherCommand::Seal {
-                purpose: Purpose::Signal,
-                job,
-                plain,
-                context,
-            }));
+            return Some(self.jobs.seal(Purpose::Signal, signal, plain, context));
         }
         None
     }
 
     fn open_next(&mut self, parties: &Parties<'_>) -> Option<Output> {
-        while self.opening.is_none() {
+        while self.jobs.can_open() {
             let (from, signal) = self.inbox.pop_front()?;
             let length = signal.body.as_str().len();
             self.inbox_bytes = self.inbox_bytes.saturating_sub(length);
@@ -197,21 +190,10 @@ impl SealedSignals {
                 continue;
             };
             let context = context(signal.kind, (&from, page), (parties.me, parties.page));
-            let job = self.next_job();
-            self.opening = Some((job, from, signal));
-            return Some(Output::Cipher(CipherCommand::Open {
-                purpose: Purpose::Signal,
-                job,
-                sealed,
-                context,
-            }));
+            let message = (from, signal);
+            return Some(self.jobs.open(Purpose::Signal, message, sealed, context));
         }
         None
-    }
-
-    fn next_job(&mut self) -> u32 {
-        self.last_job = self.last_job.wrapping_add(1);
-        self.last_job
     }
 }
 
@@ -244,6 +226,7 @@ fn context(kind: SignalKind, from: (&AgentId, u64), to: (&AgentId, u64)) -> Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::CipherCommand;
 
     fn id(name: &str) -> AgentId {
         AgentId::parse(name).expect("a valid id")

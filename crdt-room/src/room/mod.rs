@@ -342,14 +342,14 @@ impl Room {
         now: Millis,
         act: impl FnOnce(&mut Direct, &mut Context<'_>) -> T,
     ) -> T {
-        let ice_servers = self.signaling.ice_servers();
+        let signaling = &self.signaling;
         let mut context = Context {
             me: &self.options.agent,
             page: self.page,
             now,
             numbers: &mut self.link_numbers,
             random: &mut self.random,
-            ice_servers: &ice_servers,
+            ice_servers: &|| signaling.ice_servers(),
             low_water: self.options.sync.low_water,
         };
         act(&mut self.direct, &mut context)
