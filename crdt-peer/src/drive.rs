@@ -330,8 +330,8 @@ impl Member {
             let words = error.to_string();
             if words != told {
                 tracing::error!(
-                    "{words}; it is tried again every {} s, and until it succeeds nobody is told \
-                     that changes have come here",
+                    "{words}; the write is repeated every {} s, and no change is acknowledged until \
+                     it succeeds",
                     RETRY.as_secs()
                 );
                 told = words;

@@ -1,8 +1,8 @@
 //! A member of a collaboration room, as a state machine without I/O.
 //!
 //! [`Room`] decides everything that happens between a document and the others who edit it: which
-//! signaling servers to join, whom to link to and by which kind of link, when the encrypted relay
-//! carries the edits, when to give up and when to come back, and what the user is told. It touches
+//! signaling servers to join, which members to link to and by which kind of link, when the encrypted relay
+//! carries the edits, when to give up and when to reconnect, and what to report to the user. It touches
 //! no socket and no clock: a driver reports what happened as an [`Input`],
 //! with the time, and carries out every [`Output`]. Randomness, for spreading retries out, is a function that
 //! the driver gives it. A web page is one driver, a native program

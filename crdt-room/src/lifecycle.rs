@@ -1,4 +1,4 @@
-//! Whether a connection to the room is wanted, how far it is, and who waits for it.
+//! The wanted connection to the room: its phase, and the calls that wait for it.
 
 use crate::error::RoomError;
 use crate::ids::CallId;

@@ -1,4 +1,4 @@
-//! Who is in the room, as the signaling servers tell it, and whom the mesh wants us to link to.
+//! The members of the room, as the signaling servers report them, and the links that the mesh wants.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -254,7 +254,7 @@ impl Members {
         all.into_keys().map(Change::Gone).collect()
     }
 
-    /// Says of each member whether the mesh wants a link to it, given who is linked.
+    /// Says of each member whether the mesh wants a link to it, given the linked ones.
     pub(crate) fn plan(&mut self, me: &AgentId, linked: &[String]) -> Vec<Wish> {
         let ids: Vec<String> = self.all.keys().map(ToString::to_string).collect();
         let members = || ids.iter().map(String::as_str);

@@ -1,7 +1,7 @@
 //! Offers, answers and candidates of rooms with a key: sealed on their way through the signaling server.
 //!
 //! A description holds the fingerprint of the connection's certificate. Sealed with the room's key it
-//! vouches for it: the server can neither read who may be reached where, nor put itself between two
+//! vouches for it: the server can neither read the addresses of members, nor put itself between two
 //! members, and a page without the key gets no connection.
 
 use std::collections::{BTreeMap, VecDeque};

@@ -2,19 +2,12 @@
 // file, and otherwise comes as a module, which bundlers load only then.
 import start from "./glue.js";
 import fetched from "./crdt_wasm.js";
+import { once } from "./once.js";
 
 export * from "./glue.js";
 
-let loading;
-
 /** Loads the module, once; given something, it takes that in place of the file. */
-export default function init(input) {
-  loading ??= (input === undefined ? load() : start(input)).catch((error) => {
-    loading = undefined;
-    throw error;
-  });
-  return loading;
-}
+export default once((input) => (input === undefined ? load() : start(input)));
 
 async function load() {
   try {

@@ -36,6 +36,7 @@ async function makeEntry(folder) {
     ["fetching.js", "crdt_wasm.js"],
     ["anywhere.js", "anywhere.js"],
     ["inline.js", "inline.js"],
+    ["once.js", "once.js"],
   ]) {
     copyFileSync(path.join(HERE, template), path.join(folder, file));
   }

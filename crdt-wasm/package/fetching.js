@@ -1,19 +1,12 @@
 // The package where its WebAssembly is a file beside this one: pages without a bundler, and bundlers that
 // know `new URL(…, import.meta.url)`.
 import start from "./glue.js";
+import { once } from "./once.js";
 
 export * from "./glue.js";
 
-let loading;
-
 /** Loads the module, once; given something, it takes that in place of the file. */
-export default function init(input) {
-  loading ??= (input === undefined ? load() : start(input)).catch((error) => {
-    loading = undefined;
-    throw error;
-  });
-  return loading;
-}
+export default once((input) => (input === undefined ? load() : start(input)));
 
 async function load() {
   const url = new URL("crdt_wasm_bg.wasm", import.meta.url);

@@ -1,19 +1,12 @@
 // The package with its WebAssembly inside: nothing is loaded.
 import start, { initSync as startSync } from "./glue.js";
 import { bytes } from "./bytes.js";
+import { once } from "./once.js";
 
 export * from "./glue.js";
 
-let loading;
-
 /** Starts the module, once; given something, it takes that in place of what is inside. */
-export default function init(input) {
-  loading ??= start(input ?? { module_or_path: bytes() }).catch((error) => {
-    loading = undefined;
-    throw error;
-  });
-  return loading;
-}
+export default once((input) => start(input ?? { module_or_path: bytes() }));
 
 /** The same without waiting. */
 export function initSync(input) {

@@ -1,11 +1,11 @@
-//! The rules of the signaling server's rooms, without I/O: who is let in, who is told of what and in
-//! which order, and what is said about a message that is not carried out.
+//! The rules of the signaling server's rooms, without I/O: admission, notifications and their
+//! order, and the answer to a message that is refused.
 //!
 //! The crate opens no socket, reads no clock and draws no random number. Time is a parameter: a
 //! [`Duration`](std::time::Duration) since any moment of the caller's choice. It builds for
 //! `wasm32-unknown-unknown`.
 //!
-//! * [`Rooms`] is who is in which room. Joining and leaving return [`Effect`]s, which the caller carries
+//! * [`Rooms`] holds the rooms and their members. Joining and leaving return [`Effect`]s, which the caller carries
 //!   out in order.
 //! * [`Client`] is the server's side of one socket. It takes frames, and each becomes one [`Decision`].
 //! * [`RoomServer`] is the two together with a log in memory: a whole server for tests that run in virtual

@@ -240,7 +240,7 @@ pub struct Config {
     )]
     pub turn_lifetime_seconds: u64,
 
-    /// File to keep the rooms' logs in, so that who comes first finds the last one's text; without
+    /// File to keep the rooms' logs in, so that the first member of an empty room finds its text; without
     /// it no logs are kept
     #[arg(long, env = "STORE", value_name = "FILE")]
     pub store: Option<PathBuf>,

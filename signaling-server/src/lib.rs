@@ -24,7 +24,7 @@
 //! An upgraded socket becomes a `connection`: one task that reads frames, writes what waits in the
 //! client's `outbox`, and pings. What a frame means, and who is where, is decided by the
 //! crate `signaling-rooms`, which does no I/O; `signaling` carries it out. A client never waits for
-//! another: what one sends lands in the bounded outbox of the other, and who does not empty it is
+//! another: what one sends lands in the bounded outbox of the other, and a client that does not empty it is
 //! disconnected.
 //!
 //! `store` keeps the rooms' logs on a thread of its own, `yjs` speaks to Yjs clients, and `bus` joins

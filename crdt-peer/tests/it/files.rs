@@ -70,7 +70,7 @@ async fn a_full_disk_stops_nothing_for_good_and_loses_nothing() {
     };
     let large: String = (0..800).map(|_| line(&mut random)).collect();
     ann.save(&large);
-    second.says("it is tried again every 5 s").await;
+    second.says("the write is repeated every 5 s").await;
     assert!(second.said().contains("cannot write"), "{}", second.said());
     assert_eq!(ben.text(), "one\n");
     // Told to end, it says that it could not keep what came; the files are as they were.

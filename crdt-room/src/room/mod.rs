@@ -3,7 +3,7 @@
 //! [`Room`] itself decides nothing that one component can decide. It holds the sync engine and the
 //! components, none of which knows another:
 //!
-//! - `signaling` joins the room at every server; `members` keeps who is there;
+//! - `signaling` joins the room at every server; `members` keeps the members;
 //! - `direct`, `broadcast`, `relay` and `transports` bring up links of their kind;
 //! - `room_key` knows whether there is a key, `sealed_signals` uses it for what goes through the servers;
 //! - `lifecycle` knows whether a connection is wanted, and how far it is.
@@ -421,8 +421,8 @@ fn is_answer(input: &Input<'_>) -> bool {
     }
 }
 
-/// Whether an input is one of those that come all the time while somebody types, and that say nothing of
-/// who is linked unless the engine does.
+/// Whether an input is one of those that arrive all the time while somebody types. Links change by them only
+/// if the engine says so.
 fn is_traffic(input: &Input<'_>) -> bool {
     use crate::input::{Call, TransportEvent};
     match input {

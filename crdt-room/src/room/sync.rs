@@ -248,7 +248,7 @@ impl Room {
             EngineOutput::PresenceLeft { session, agent } => {
                 return Some(self.presence_news(session, &agent, Vec::new(), true));
             }
-            // The news of links is told as a whole; the others were taken before they came here.
+            // Links are reported as a whole, in the status; `route` takes the others.
             EngineOutput::PeerUp { .. }
             | EngineOutput::PeerDown { .. }
             | EngineOutput::Changed { .. }

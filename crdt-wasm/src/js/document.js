@@ -312,7 +312,7 @@ function aVersion(name, version) {
 // The clock, which is looked at once a minute: each time makes what is sent next a little longer.
 
 const MINUTE = 60_000;
-/** What it said last, for who edits; 0 when it has to be looked at. */
+/** Its last answer, which edits read; 0 when it has to be asked again. */
 let clock = 0;
 
 function startClock() {

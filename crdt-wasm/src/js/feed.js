@@ -5,7 +5,7 @@ import { aString, answer, answerBytes, coded, done, report, wasm } from "./memor
 /** The feeds of the documents that somebody listens to, by handle. */
 export const observers = new Map();
 
-/** Makes an edit or a merge, and tells who listens. */
+/** Makes an edit or a merge, and calls the listeners. */
 export function observed(handle, act, how) {
   const feed = observers.get(handle);
   return feed === undefined ? act() : feed.run(act, how ?? LOCAL);
@@ -128,7 +128,7 @@ class Feed {
     }
   }
 
-  /** Has no more done than who listens needs. */
+  /** Requests only what the listeners need. */
   #settle() {
     const { change, update } = this.#listeners;
     this.#keepsJournal = change.size + this.#undoManagers.size > 0;
@@ -159,7 +159,7 @@ class Feed {
     for (const manager of this.#undoManagers) manager.after(local);
   }
 
-  /** Calls who listens, in the order in which things happened. */
+  /** Calls the listeners, in the order in which things happened. */
   tell() {
     if (this.#telling) return;
     this.#telling = true;

@@ -1,5 +1,5 @@
 //! Encryption of what goes through signaling servers: AES-GCM by WebCrypto, with keys that all who hold
-//! the room's secret derive from it. A server sees who sends how much to whom, and nothing else.
+//! the room's secret derive from it. A server sees the sender, the receiver and the size of each message, and nothing else.
 
 use std::cell::OnceCell;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! Who is in which room.
+//! The rooms and their members.
 //!
 //! A member is reached through a handle of the caller's choice: the server's is a queue towards the
 //! client, the tests' is a word. What is returned names the handles that have to be told, in the
@@ -74,7 +74,7 @@ struct Room<H> {
     maker: Option<IpAddr>,
     /// The names of clients whose sockets were lost, for as long as they are kept for them.
     kept: BTreeMap<AgentId, KeptName>,
-    /// Since when nobody is in it; such a room is kept for a while, for who comes back.
+    /// Since when nobody is in it; such a room is kept for a while, for members that come back.
     empty_since: Option<Duration>,
 }
 
@@ -147,7 +147,7 @@ pub enum Effect<H> {
     Close(H, CloseCode),
 }
 
-/// What a newcomer is told beside who is there.
+/// What a newcomer receives beside the list of members.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Welcome {
     /// Whether the server keeps a log of the room.

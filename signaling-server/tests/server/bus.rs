@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use tokio_tungstenite::client_async;
 
 use crate::shares::open_room;
-use crate::support::{Folder, Peer, Server, soon};
+use crate::support::{Folder, Peer, Server, an_id_is_kept_for_its_client, soon};
 
 struct Redis {
     folder: Folder,
@@ -188,32 +188,7 @@ async fn an_id_is_taken_on_all_servers_and_taken_over_across_them() {
 async fn the_id_of_a_client_whose_socket_was_lost_is_kept_for_it_on_all_servers() {
     let redis = Redis::start().await;
     let (one, two) = (redis.server(&[]).await, redis.server(&[]).await);
-    let mut bob = one.join("bob").await;
-    let mut alice = one.connect("/").await;
-    let join = |secret| json!({"type":"join","agentId":"alice","session":secret});
-    alice.send(join("s3cret")).await;
-    alice.receive().await;
-    assert_eq!(bob.receive().await["type"], "peer_joined");
-    // Dropped without a close frame, as when a network fails.
-    drop(alice);
-    assert_eq!(bob.receive().await["type"], "peer_left");
-    let mut other = two.connect("/").await;
-    other.send(join("guess")).await;
-    assert_eq!(other.receive_error().await, "agent_id_taken");
-    other.send(json!({"type":"join","agentId":"alice"})).await;
-    assert_eq!(other.receive_error().await, "agent_id_taken");
-    let mut back = two.connect("/").await;
-    back.send(join("s3cret")).await;
-    assert_eq!(back.receive().await["peers"], json!(["bob"]));
-    assert_eq!(
-        bob.receive().await,
-        json!({"type":"peer_joined","peerId":"alice"})
-    );
-    // A client that closes its socket gives its id up.
-    back.close().await;
-    assert_eq!(bob.receive().await["type"], "peer_left");
-    other.send(join("guess")).await;
-    assert_eq!(other.receive().await["type"], "peer_list");
+    an_id_is_kept_for_its_client(&one, &two).await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::Server;
+use crate::support::{Server, an_id_is_kept_for_its_client};
 
 #[tokio::test]
 async fn two_peers_meet_signal_and_part() {
@@ -271,30 +271,5 @@ async fn rooms_and_the_clients_in_them_are_bounded() {
 #[tokio::test]
 async fn the_id_of_a_client_whose_socket_was_lost_is_kept_for_it() {
     let server = Server::start(&[]).await;
-    let mut bob = server.join("bob").await;
-    let mut alice = server.connect("/").await;
-    let join = |secret| json!({"type":"join","agentId":"alice","session":secret});
-    alice.send(join("s3cret")).await;
-    alice.receive().await;
-    assert_eq!(bob.receive().await["type"], "peer_joined");
-    // Dropped without a close frame, as when a network fails.
-    drop(alice);
-    assert_eq!(bob.receive().await["type"], "peer_left");
-    let mut other = server.connect("/").await;
-    other.send(join("guess")).await;
-    assert_eq!(other.receive_error().await, "agent_id_taken");
-    other.send(json!({"type":"join","agentId":"alice"})).await;
-    assert_eq!(other.receive_error().await, "agent_id_taken");
-    let mut back = server.connect("/").await;
-    back.send(join("s3cret")).await;
-    assert_eq!(back.receive().await["peers"], json!(["bob"]));
-    assert_eq!(
-        bob.receive().await,
-        json!({"type":"peer_joined","peerId":"alice"})
-    );
-    // A client that closes its socket gives its id up.
-    back.close().await;
-    assert_eq!(bob.receive().await["type"], "peer_left");
-    other.send(join("guess")).await;
-    assert_eq!(other.receive().await["type"], "peer_list");
+    an_id_is_kept_for_its_client(&server, &server).await;
 }

@@ -256,3 +256,34 @@ impl Peer {
         soon("the close", self.socket.close(None)).await.unwrap();
     }
 }
+
+/// A client joins at `one` and loses its socket: at `two` nobody else gets its agent id for a while, and the
+/// client itself does.
+pub(crate) async fn an_id_is_kept_for_its_client(one: &Server, two: &Server) {
+    let mut bob = one.join("bob").await;
+    let mut alice = one.connect("/").await;
+    let join = |secret| json!({"type":"join","agentId":"alice","session":secret});
+    alice.send(join("s3cret")).await;
+    alice.receive().await;
+    assert_eq!(bob.receive().await["type"], "peer_joined");
+    // Dropped without a close frame, as when a network fails.
+    drop(alice);
+    assert_eq!(bob.receive().await["type"], "peer_left");
+    let mut other = two.connect("/").await;
+    other.send(join("guess")).await;
+    assert_eq!(other.receive_error().await, "agent_id_taken");
+    other.send(json!({"type":"join","agentId":"alice"})).await;
+    assert_eq!(other.receive_error().await, "agent_id_taken");
+    let mut back = two.connect("/").await;
+    back.send(join("s3cret")).await;
+    assert_eq!(back.receive().await["peers"], json!(["bob"]));
+    assert_eq!(
+        bob.receive().await,
+        json!({"type":"peer_joined","peerId":"alice"})
+    );
+    // A client that closes its socket gives its id up.
+    back.close().await;
+    assert_eq!(bob.receive().await["type"], "peer_left");
+    other.send(join("guess")).await;
+    assert_eq!(other.receive().await["type"], "peer_list");
+}
