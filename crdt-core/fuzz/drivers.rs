@@ -3,6 +3,7 @@
 
 use std::sync::OnceLock;
 
+use crdt_core::session::NamedPatches;
 use crdt_core::{
     Bias, Document, EventId, Frontier, HistoryRun, LoadLimits, Preset, SaveOptions, Splice,
     UndoManager, VersionSummary,
@@ -45,10 +46,7 @@ fn shallow_base() -> Document {
     BASE.get_or_init(make).clone()
 }
 
-const FAST: SaveOptions = SaveOptions {
-    preset: Preset::Fast,
-    without_text: false,
-};
+const FAST: SaveOptions = SaveOptions::new(Preset::Fast);
 
 /// A document that took something in must be whole: others read it and get the same text.
 fn check_whole(doc: &Document) {
@@ -58,7 +56,7 @@ fn check_whole(doc: &Document) {
         1 => Preset::Small,
         _ => Preset::Fast,
     };
-    let options = SaveOptions { preset, ..FAST };
+    let options = SaveOptions::new(preset);
     let file = doc.save(&options).expect("a history that was checked");
     let limits = LoadLimits::default();
     let copy = Document::load_verified("reader", &file, &limits).expect("what was written");
@@ -142,11 +140,7 @@ pub(crate) fn decode(data: &[u8]) {
 
 /// A whole file, as one that is trusted and as one that is not.
 fn load(data: &[u8]) {
-    let limits = LoadLimits {
-        text: 1 << 20,
-        history: 1 << 20,
-        ..LoadLimits::default()
-    };
+    let limits = LoadLimits::default().text(1 << 20).history(1 << 20);
     if let Ok(doc) = Document::load_verified("zoe", data, &limits) {
         check_whole(&doc);
     }
@@ -243,10 +237,7 @@ pub(crate) fn edits(data: &[u8]) {
             }
             6 => {
                 let preset = [Preset::Fast, Preset::Balanced, Preset::Small][usize::from(b) % 3];
-                let options = SaveOptions {
-                    preset,
-                    without_text: b > 127,
-                };
+                let options = SaveOptions::new(preset).without_text(b > 127);
                 let file = docs[i].save(&options).expect("a checked history");
                 let agent = docs[i].agent().to_owned();
                 docs[i] = Document::load(&agent, &file).expect("what was written");

@@ -8,14 +8,25 @@ use crate::version::EventId;
 impl Document {
     /// An anchor at the place `pos`.
     ///
-    /// The first use of anchors builds an index of all chars, as dear as replaying the history; each
+    /// The first use of anchors builds an index of all chars, which costs a replay of the history; each
     /// later one takes in the edits since, O(log n) for an edit, and is O(log n) itself.
     /// [`Document::release_caches`] gives the memory back.
     ///
     /// # Errors
     /// [`AnchorError::OutOfBounds`] past the end, [`AnchorError::TooOld`] beside a char of the text that
     /// a shallow document begins with, [`AnchorError::CorruptHistory`].
-    pub fn anchor_at(&mut self, pos: usize, bias: Bias) -> Result<Anchor, AnchorError> {
+    ///
+    /// ```
+    /// use crdt_core::{Bias, Document};
+    ///
+    /// let mut doc = Document::new("alice")?;
+    /// doc.insert(0, "Hello world")?;
+    /// let world = doc.anchor_at(6, Bias::Right)?;
+    /// doc.insert(0, "> ")?;
+    /// assert_eq!(doc.resolve(&world)?, 8);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn anchor_at(&self, pos: usize, bias: Bias) -> Result<Anchor, AnchorError> {
         let len = self.len_chars();
         if pos > len {
             return Err(AnchorError::OutOfBounds { position: pos, len });
@@ -24,8 +35,9 @@ impl Document {
             Bias::Left => pos.checked_sub(1),
             Bias::Right => Some(pos).filter(|&pos| pos < len),
         };
-        let (history, chars) = self.chars()?;
-        let char = neighbour.and_then(|pos| chars.char_at(pos as u32));
+        let history = self.whole_history()?;
+        let char =
+            self.with_chars(|_, chars| neighbour.and_then(|pos| chars.char_at(pos as u32)))?;
         if char.is_some_and(|lv| lv < history.graph.start()) {
             let EventId { agent, seq } = history.graph.begin_id();
             return Err(AnchorError::TooOld { agent, seq });
@@ -39,8 +51,9 @@ impl Document {
     ///
     /// # Errors
     /// [`AnchorError::Unknown`] for an event that has not arrived here (yet), [`AnchorError::TooOld`] for
-    /// one that a shallow document has let go, [`AnchorError::NotAnInsert`] for one that inserted no char, [`AnchorError::CorruptHistory`].
-    pub fn resolve(&mut self, anchor: &Anchor) -> Result<usize, AnchorError> {
+    /// one that a shallow document has let go, [`AnchorError::NotAnInsert`] for one that inserted no char,
+    /// [`AnchorError::CorruptHistory`].
+    pub fn resolve(&self, anchor: &Anchor) -> Result<usize, AnchorError> {
         let Some(id) = &anchor.char else {
             return Ok(match anchor.bias {
                 Bias::Left => 0,
@@ -65,8 +78,8 @@ impl Document {
                 seq: id.seq,
             });
         }
-        let (_, chars) = self.chars()?;
-        let (pos, in_text) = chars.position(lv).ok_or_else(unknown)?;
+        let place = self.with_chars(|_, chars| chars.position(lv))?;
+        let (pos, in_text) = place.ok_or_else(unknown)?;
         let behind = in_text && anchor.bias == Bias::Left;
         Ok(pos as usize + usize::from(behind))
     }

@@ -1,17 +1,18 @@
 //! One replica of a document.
 
 use crate::causal_graph::AgentIdx;
+use crate::char_cache::CharCache;
 use crate::encoding::file::{LoadLimits, SaveOptions};
 use crate::encoding::{json, patch};
 use crate::error::{AgentNameError, EditError, EncodeError, LoadError, MergeError};
 use crate::history::History;
 use crate::history::Savepoint;
 use crate::merge::{
-    Batch, Cover, Limits, MergeLimits, Pending, PendingLimits, Tell, append_keystroke, make_edits,
+    Batch, Limits, MergeLimits, Pending, PendingLimits, Tell, append_keystroke, make_edits,
     take_in, telling,
 };
 use crate::op_log::{Kind, Run};
-use crate::rope::{Rope, Unit};
+use crate::rope::Rope;
 use crate::sorting::sort;
 use crate::splice::Splice;
 use crate::store::Store;
@@ -23,6 +24,7 @@ const MOST_MISSING: usize = 64;
 
 /// What became of merged events. All counts are in events: inserted or deleted chars.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct MergeReport {
     /// Newly part of the document.
     pub applied: usize,
@@ -50,8 +52,8 @@ pub struct Document {
     pending: Pending,
     limits: Limits,
     transformed: Vec<Transformed>,
-    /// The place of every char, for who asks for anchors, older versions, authors or undo.
-    chars: Option<Box<CharIndex>>,
+    /// The place of every char, for anchors, older versions, authors and undo.
+    chars: CharCache,
 }
 
 impl Document {
@@ -59,6 +61,17 @@ impl Document {
     ///
     /// No two replicas may edit under one name at the same time: the name with a sequence number
     /// is the identity of an event.
+    ///
+    /// # Errors
+    /// [`AgentNameError`] for a name that is empty or longer than 128 bytes.
+    ///
+    /// ```
+    /// use crdt_core::Document;
+    ///
+    /// let doc = Document::new("alice")?;
+    /// assert!(doc.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(agent: &str) -> Result<Document, AgentNameError> {
         check_agent_name(agent)?;
         Ok(Document {
@@ -70,7 +83,7 @@ impl Document {
             pending: Pending::default(),
             limits: Limits::default(),
             transformed: Vec::new(),
-            chars: None,
+            chars: CharCache::default(),
         })
     }
 
@@ -82,6 +95,8 @@ impl Document {
     /// is handed out; [`Document::check_history`] tells beforehand. For files from others there is
     /// [`Document::load_verified`].
     ///
+    /// O(text). The history is unpacked when first needed: O(events) then.
+    ///
     /// # Errors
     /// Any [`LoadError`].
     pub fn load(agent: &str, bytes: &[u8]) -> Result<Document, LoadError> {
@@ -89,6 +104,9 @@ impl Document {
     }
 
     /// [`Document::load`] with limits to what the file may claim.
+    ///
+    /// # Errors
+    /// Any [`LoadError`]; [`LoadError::TooLarge`] where a limit is exceeded.
     pub fn load_within(
         agent: &str,
         bytes: &[u8],
@@ -100,7 +118,7 @@ impl Document {
     }
 
     /// Opens a file from somebody who is not trusted: its whole history is replayed, and has to
-    /// make the text that the file has.
+    /// make the text that the file has. O(events), and more where edits were concurrent.
     ///
     /// # Errors
     /// Any [`LoadError`].
@@ -115,10 +133,22 @@ impl Document {
     }
 
     /// The document as a file: its whole history and its text. Held-back events are not part of it.
+    /// O(events); the presets but [`Preset::Fast`](crate::Preset::Fast) replay the history.
     ///
     /// # Errors
     /// What [`Document::check_history`] says, if the document was opened from a file that proves to
     /// be inconsistent: that file is all there is then.
+    ///
+    /// ```
+    /// use crdt_core::{Document, SaveOptions};
+    ///
+    /// let mut doc = Document::new("alice")?;
+    /// doc.insert(0, "Hello")?;
+    /// let file = doc.save(&SaveOptions::default())?;
+    /// let opened = Document::load("bob", &file)?;
+    /// assert_eq!(opened.text(), "Hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn save(&self, options: &SaveOptions) -> Result<Vec<u8>, LoadError> {
         self.history.save(&self.rope, options)
     }
@@ -136,74 +166,21 @@ impl Document {
         &self.agent
     }
 
-    /// The text. O(n).
-    pub fn text(&self) -> String {
-        self.rope.to_text()
-    }
-
-    /// The length of the text, in chars.
-    pub fn len_chars(&self) -> usize {
-        self.rope.size().chars() as usize
-    }
-
-    /// The length of the text, in UTF-16 code units.
-    pub fn len_utf16(&self) -> usize {
-        self.rope.size().utf16() as usize
-    }
-
-    /// The length of the text, in bytes of UTF-8.
-    pub fn len_bytes(&self) -> usize {
-        self.rope.size().bytes as usize
-    }
-
-    /// Whether the text is empty.
-    pub fn is_empty(&self) -> bool {
-        self.len_chars() == 0
-    }
-
-    /// The place in chars of a place in UTF-16 units; one inside a surrogate pair counts as the
-    /// place before the pair. `None` past the end. O(log n).
-    pub fn utf16_to_char(&self, utf16: usize) -> Option<usize> {
-        self.rope.utf16_to_char(utf16)
-    }
-
-    /// The place in UTF-16 units of a place in chars. `None` past the end. O(log n).
-    pub fn char_to_utf16(&self, pos: usize) -> Option<usize> {
-        self.rope.char_to_utf16(pos)
-    }
-
-    /// The line, from 0, that the place `pos` in chars lies in. Lines end with a line feed.
-    /// `None` past the end. O(log n).
-    pub fn char_to_line(&self, pos: usize) -> Option<usize> {
-        self.rope
-            .size_before(pos, Unit::Chars)
-            .map(|size| size.lines as usize)
-    }
-
-    /// Where line `line`, from 0, starts, in chars. `None` past the last line. O(log n).
-    pub fn line_to_char(&self, line: usize) -> Option<usize> {
-        self.rope
-            .size_before(line, Unit::Lines)
-            .map(|size| size.chars() as usize)
-    }
-
-    /// A hash of the text (FNV-1a over its UTF-8 bytes, 64 bits): the same on every replica and
-    /// platform. Not for security. O(n).
-    pub fn text_hash(&self) -> u64 {
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        self.rope.for_each_piece(|piece| {
-            for &byte in piece {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            }
-        });
-        hash
-    }
-
-    /// Inserts `text` at `pos`.
+    /// Inserts `text` at `pos`, in chars. O(1) where the last edit was, else O(log n); and the length of
+    /// `text`.
     ///
     /// # Errors
     /// [`EditError::OutOfBounds`] past the end, [`EditError::TooLarge`] from 2^30 chars of text on
     /// or 2^31 events.
+    ///
+    /// ```
+    /// # use crdt_core::Document;
+    /// let mut doc = Document::new("alice")?;
+    /// doc.insert(0, "world")?;
+    /// doc.insert(0, "Hello ")?;
+    /// assert_eq!(doc.text(), "Hello world");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn insert(&mut self, pos: usize, text: &str) -> Result<(), EditError> {
         if let &[byte] = text.as_bytes()
@@ -263,11 +240,20 @@ impl Document {
         Ok(())
     }
 
-    /// Deletes `len` chars from `pos` on.
+    /// Deletes `len` chars from `pos` on. O(1) where the last edit was, else O(log n); and `len`.
     ///
     /// # Errors
     /// [`EditError::OutOfBounds`] if the range reaches past the end, [`EditError::TooLarge`] beyond
     /// 2^31 events.
+    ///
+    /// ```
+    /// # use crdt_core::Document;
+    /// let mut doc = Document::new("alice")?;
+    /// doc.insert(0, "Hello world")?;
+    /// doc.delete(5, 6)?;
+    /// assert_eq!(doc.text(), "Hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn delete(&mut self, pos: usize, len: usize) -> Result<(), EditError> {
         if len == 1 && self.erase_on(pos) {
@@ -320,7 +306,7 @@ impl Document {
         history.append_local(agent, run, text)
     }
 
-    /// The events that nothing follows yet.
+    /// The version of the document: the events that nothing follows yet. O(events of the version).
     pub fn frontier(&self) -> Frontier {
         self.history.frontier()
     }
@@ -399,7 +385,7 @@ impl Document {
     /// versions, authors and undo.
     pub fn release_caches(&mut self) {
         self.walker.forget();
-        self.chars = None;
+        self.chars = CharCache::default();
         self.transformed = Vec::new();
     }
 
@@ -445,17 +431,28 @@ impl Document {
     /// The events `events`, as far as they are part of the document, in the canonical JSON form.
     ///
     /// # Errors
-    /// See [`Document::encode_part_named`].
+    /// See [`Document::encode_of`].
     pub fn operations_of_json(&self, events: &VersionSummary) -> Result<String, EncodeError> {
         let history = self.history.unpacked()?;
         Ok(json::encode(history, &history.lvs_of(events)?))
     }
 
     /// The events that `have` does not hold, as a binary patch. Held-back events are not part of it.
+    /// O(agents + what is written).
     ///
     /// # Errors
     /// [`EncodeError::TooOld`] if a shallow document has let go of events that `have` does not hold,
     /// [`EncodeError::CorruptHistory`].
+    ///
+    /// ```
+    /// # use crdt_core::Document;
+    /// let mut alice = Document::new("alice")?;
+    /// let mut bob = Document::new("bob")?;
+    /// alice.insert(0, "Hello")?;
+    /// bob.merge_patch(&alice.encode_since(&bob.summary())?)?;
+    /// assert_eq!(bob.text(), "Hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn encode_since(&self, have: &VersionSummary) -> Result<Vec<u8>, EncodeError> {
         let history = self.history.unpacked()?;
         Ok(patch::encode(history, &history.missing_from(have)?))
@@ -466,69 +463,25 @@ impl Document {
     /// agents the document has.
     ///
     /// # Errors
-    /// See [`Document::encode_part_named`].
+    /// [`EncodeError::TooOld`] if a shallow document has let go of any of them,
+    /// [`EncodeError::CorruptHistory`].
     pub fn encode_of(&self, events: &VersionSummary) -> Result<Vec<u8>, EncodeError> {
         let history = self.history.unpacked()?;
         Ok(patch::encode(history, &history.lvs_of(events)?))
     }
 
-    /// Like [`Document::encode_since`], for a reader that has the same list of agent names `known`:
-    /// those are left out, which brings a keystroke to five bytes.
-    ///
-    /// # Errors
-    /// See [`Document::encode_since`].
-    pub fn encode_since_named(
-        &self,
-        have: &VersionSummary,
-        known: &[&str],
-    ) -> Result<Vec<u8>, EncodeError> {
-        let history = self.history.unpacked()?;
-        let mut out = Vec::new();
-        patch::encode_named(history, &history.missing_from(have)?, known, &mut out);
-        Ok(out)
-    }
-
-    /// The events `events`, as far as they are part of the document, for a reader that has the same
-    /// list of agent names `known` and all that these events depend on: no more than `enough` bytes,
-    /// or not many more, of the first of them in an order in which nothing waits for what comes later.
-    /// Returns which these are, too, if they are not all. O(events' ranges and what is written), however
-    /// many agents the document has.
-    ///
-    /// # Errors
-    /// [`EncodeError::TooOld`] if a shallow document has let go of any of them,
-    /// [`EncodeError::CorruptHistory`].
-    pub fn encode_part_named(
-        &self,
-        events: &VersionSummary,
-        known: &[&str],
-        enough: usize,
-    ) -> Result<(Vec<u8>, Option<VersionSummary>), EncodeError> {
-        let history = self.history.unpacked()?;
-        let lvs = history.lvs_of(events)?;
-        let mut out = Vec::new();
-        let end = patch::encode_part(history, &lvs, known, enough, &mut out);
-        let part = end.map(|end| {
-            let written = lvs.iter().map(|range| range.start..range.end.min(end));
-            history.graph.summary_in(written)
-        });
-        Ok((out, part))
-    }
-
-    /// Appends the event that became part of the document last to `out`, as
-    /// [`Document::encode_part_named`] writes it, if it is a keystroke that follows the one before of its
-    /// agent, which `known` names. Otherwise nothing is written. Returns whether it was.
-    pub fn encode_keystroke_named(&self, known: &[&str], out: &mut Vec<u8>) -> bool {
-        let history = self.history.ready();
-        let written = history.and_then(|history| patch::encode_keystroke(history, known, out));
-        written.is_some()
-    }
-
     /// Merges events in the JSON form. See [`Document::merge_patch`].
+    ///
+    /// # Errors
+    /// See [`Document::merge_patch`].
     pub fn merge_json(&mut self, operations: &str) -> Result<MergeReport, MergeError> {
         self.merge_batch(&json::decode(operations)?, &mut Tell::Nobody)
     }
 
     /// Like [`Document::merge_json`], and calls `changed` with every change of the text.
+    ///
+    /// # Errors
+    /// See [`Document::merge_patch`]; `changed` is not called then.
     pub fn merge_json_with(
         &mut self,
         operations: &str,
@@ -540,7 +493,8 @@ impl Document {
     /// Merges the events of a binary patch.
     ///
     /// Known events are skipped, events whose parents are missing are held back. The rest applies
-    /// as a whole or not at all.
+    /// as a whole or not at all. O(log n) for an event that follows all that is here; events that are
+    /// concurrent to others replay those (Eg-walker, section 3).
     ///
     /// # Errors
     /// Any [`MergeError`]; the document is as it was then.
@@ -549,6 +503,24 @@ impl Document {
     }
 
     /// Like [`Document::merge_patch`], and calls `changed` with every change of the text.
+    ///
+    /// # Errors
+    /// See [`Document::merge_patch`]; `changed` is not called then.
+    ///
+    /// ```
+    /// # use crdt_core::Document;
+    /// let mut alice = Document::new("alice")?;
+    /// let mut bob = Document::new("bob")?;
+    /// alice.insert(0, "Hello")?;
+    /// let patch = alice.encode_since(&bob.summary())?;
+    /// let mut editor = String::new();
+    /// bob.merge_patch_with(&patch, &mut |splice| {
+    ///     // `pos` and `deleted` are told in chars and in UTF-16 code units.
+    ///     editor.insert_str(splice.pos.chars, splice.inserted);
+    /// })?;
+    /// assert_eq!(editor, "Hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn merge_patch_with(
         &mut self,
         patch: &[u8],
@@ -557,36 +529,9 @@ impl Document {
         self.merge_batch(&patch::decode(patch)?, &mut Tell::Each(changed))
     }
 
-    /// Merges a patch that [`Document::encode_since_named`] made with the same names. See
-    /// [`Document::merge_patch`].
-    pub fn merge_patch_named(
-        &mut self,
-        patch: &[u8],
-        known: &[&str],
-    ) -> Result<MergeReport, MergeError> {
-        self.merge_batch(&patch::decode_named(patch, known)?, &mut Tell::Nobody)
-    }
-
-    /// Merges a patch that [`Document::encode_since_named`] made with the same names, and calls
-    /// `changed` with every change of the text. See [`Document::merge_patch`].
-    pub fn merge_patch_named_with(
-        &mut self,
-        patch: &[u8],
-        known: &[&str],
-        changed: &mut dyn FnMut(Splice<'_>),
-    ) -> Result<MergeReport, MergeError> {
-        if let Some(report) = self.merge_keystroke(patch, known, changed) {
-            return Ok(report);
-        }
-        self.merge_batch(
-            &patch::decode_named(patch, known)?,
-            &mut Tell::Each(changed),
-        )
-    }
-
     /// Merges a patch of one event that follows all that is here; `None` for any other, with which
     /// nothing is done.
-    fn merge_keystroke(
+    pub(crate) fn merge_keystroke(
         &mut self,
         patch: &[u8],
         known: &[&str],
@@ -612,27 +557,6 @@ impl Document {
             applied: 1,
             ..MergeReport::default()
         })
-    }
-
-    /// Like [`Document::merge_patch_named_with`], but tells of all changes together: calls `changed`
-    /// once, with one replacement that does the same, or not at all. For a text of which nobody has
-    /// much yet. O(length of the text) more than a merge.
-    ///
-    /// # Errors
-    /// See [`Document::merge_patch`]; `changed` is not called then.
-    pub fn merge_patch_named_as_one(
-        &mut self,
-        patch: &[u8],
-        known: &[&str],
-        changed: &mut dyn FnMut(Splice<'_>),
-    ) -> Result<MergeReport, MergeError> {
-        let batch = patch::decode_named(patch, known)?;
-        let mut tell = Tell::Together(Cover::new(&self.rope));
-        let report = self.merge_batch(&batch, &mut tell);
-        if let Tell::Together(cover) = tell {
-            cover.tell(&self.rope, changed);
-        }
-        report
     }
 
     /// The history; unpacks it, if it still is packed.
@@ -667,12 +591,24 @@ impl Document {
     /// as much as a merge of what came since.
     pub(crate) fn chars(&mut self) -> Result<(&History, &mut CharIndex), LoadError> {
         let history = self.history.unpacked()?;
-        let chars = self.chars.get_or_insert_default();
+        let chars = self.chars.get_mut();
         chars.catch_up((&history.graph, &history.ops));
         Ok((history, chars))
     }
 
-    fn merge_batch(
+    /// Calls `read` with what [`Document::chars`] returns.
+    pub(crate) fn with_chars<T>(
+        &self,
+        read: impl FnOnce(&History, &mut CharIndex) -> T,
+    ) -> Result<T, LoadError> {
+        let history = self.history.unpacked()?;
+        Ok(self.chars.lend(|chars| {
+            chars.catch_up((&history.graph, &history.ops));
+            read(history, chars)
+        }))
+    }
+
+    pub(crate) fn merge_batch(
         &mut self,
         batch: &Batch,
         tell: &mut Tell<'_>,

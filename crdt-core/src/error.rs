@@ -20,6 +20,7 @@ impl AgentNameError {
 
 /// A local edit that the document refuses.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum EditError {
     /// The position, or the end of the deleted range, is past the end of the text.
     #[error("position {position} is past the end of the text, which has {len} chars")]
@@ -51,6 +52,7 @@ impl EditError {
 
 /// A place that there is no anchor for, or an anchor that there is no place for.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum AnchorError {
     /// The place is past the end of the text.
     #[error("position {position} is past the end of the text, which has {len} chars")]
@@ -106,6 +108,7 @@ impl AnchorError {
 
 /// History that cannot be looked at, or edits that cannot be taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum HistoryError {
     /// The version contains an event that has not arrived here (yet).
     #[error("event ({agent}, {seq}) is not known here")]
@@ -146,6 +149,7 @@ impl HistoryError {
 
 /// Events that cannot be handed out.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum EncodeError {
     /// The reader lacks an event that a shallow document has let go, so it could make nothing of the
     /// later ones. It has to get them from a replica that has the whole history, or the document as
@@ -184,6 +188,7 @@ impl From<EncodeError> for MergeError {
 
 /// A branch that cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum BranchError {
     /// The name of its agent is empty or too long.
     #[error(transparent)]
@@ -209,6 +214,7 @@ impl BranchError {
 
 /// A text or byte form that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum DecodeError {
     /// The text is not JSON.
     #[error("not valid JSON: {reason} (line {line}, column {column})")]
@@ -267,6 +273,7 @@ impl DecodeError {
 
 /// A file that cannot be opened, or whose history proves to be inconsistent later.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum LoadError {
     /// The name of the agent who opens it.
     #[error(transparent)]
@@ -331,6 +338,7 @@ impl LoadError {
 
 /// Remote events that the document refuses.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum MergeError {
     /// The events could not be read.
     #[error(transparent)]

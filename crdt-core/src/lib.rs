@@ -34,11 +34,17 @@
 //! - Events whose parents are missing, or events before them of the same agent, are held back, within
 //!   [`PendingLimits`]; see [`MergeReport::pending`]. [`MergeLimits`] bounds what a message may bring.
 
+/// The README's examples, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod anchor;
 mod anchors;
 mod blame;
 mod branch;
 mod causal_graph;
+mod char_cache;
 mod document;
 mod edits;
 mod encoding;
@@ -49,11 +55,12 @@ mod merge;
 mod op_log;
 mod pieces;
 mod rope;
+pub mod session;
 mod shallow;
-mod slice;
 mod sorting;
 mod splice;
 mod store;
+mod text;
 mod times;
 mod timing;
 mod undo;
@@ -71,6 +78,7 @@ pub use error::{
 };
 pub use merge::{MergeLimits, PendingLimits};
 pub use splice::{Splice, TextLen};
+pub use text::{Chunks, Lines};
 pub use undo::UndoManager;
 pub use version::{EventId, Frontier, VersionSummary};
 pub use versions::{EditKind, HistoryRun};

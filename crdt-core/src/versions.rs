@@ -5,11 +5,12 @@ use std::ops::Range;
 
 use crate::document::Document;
 use crate::error::{HistoryError, LoadError};
+use crate::history::History;
 use crate::op_log::{Kind, Texts};
 use crate::sorting::sort;
 use crate::splice::{Splice, TextLen};
 use crate::version::{EventId, Frontier, Lv};
-use crate::walker::CharRun;
+use crate::walker::{CharIndex, CharRun};
 
 /// What the events of a [`HistoryRun`] do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,6 +50,17 @@ impl Document {
     ///
     /// # Errors
     /// [`HistoryError::CorruptHistory`].
+    ///
+    /// ```
+    /// use crdt_core::{Document, EditKind};
+    ///
+    /// let mut doc = Document::new("alice")?;
+    /// doc.insert(0, "Hello")?;
+    /// doc.delete(0, 1)?;
+    /// let kinds: Vec<EditKind> = doc.history()?.map(|run| run.kind).collect();
+    /// assert_eq!(kinds, [EditKind::Insert, EditKind::Delete]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn history(&self) -> Result<impl Iterator<Item = HistoryRun<'_>>, HistoryError> {
         let history = self.whole_history()?;
         let (graph, ops) = (&history.graph, &history.ops);
@@ -87,16 +99,27 @@ impl Document {
     /// # Errors
     /// [`HistoryError::Unknown`] for an event that has not arrived here, [`HistoryError::TooOld`] in a
     /// shallow document, [`HistoryError::CorruptHistory`].
-    pub fn text_at(&mut self, version: &Frontier) -> Result<String, HistoryError> {
+    ///
+    /// ```
+    /// # use crdt_core::Document;
+    /// let mut doc = Document::new("alice")?;
+    /// doc.insert(0, "Hello")?;
+    /// let before = doc.frontier();
+    /// doc.insert(5, " world")?;
+    /// assert_eq!(doc.text_at(&before)?, "Hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn text_at(&self, version: &Frontier) -> Result<String, HistoryError> {
         let version = self.version_lvs(version)?;
-        let (history, chars) = self.chars()?;
-        chars.move_to((&history.graph, &history.ops), &version);
-        let mut texts = Texts::new(&history.ops);
-        let mut text = String::new();
-        for run in chars.runs(None).filter(|run| run.in_version) {
-            texts.read(run.lv..run.lv + run.len, |piece| text.push_str(piece));
-        }
-        Ok(text)
+        Ok(self.with_chars(|history, chars| {
+            chars.move_to((&history.graph, &history.ops), &version);
+            let mut texts = Texts::new(&history.ops);
+            let mut text = String::new();
+            for run in chars.runs(None).filter(|run| run.in_version) {
+                texts.read(run.lv..run.lv + run.len, |piece| text.push_str(piece));
+            }
+            text
+        })?)
     }
 
     /// Calls `changed` with the splices that lead from the text at `from` to the text at `to`, from
@@ -107,7 +130,7 @@ impl Document {
     /// [`HistoryError::Unknown`] for an event that has not arrived here, [`HistoryError::TooOld`] in a
     /// shallow document, [`HistoryError::CorruptHistory`].
     pub fn diff(
-        &mut self,
+        &self,
         from: &Frontier,
         to: &Frontier,
         changed: &mut dyn FnMut(Splice<'_>),
@@ -185,45 +208,53 @@ impl Document {
     }
 
     fn diff_lvs(
-        &mut self,
+        &self,
         from: &[Lv],
         to: &[Lv],
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<(), LoadError> {
-        let (history, chars) = self.chars()?;
-        let log = (&history.graph, &history.ops);
-        chars.move_to(log, from);
-        let old: Vec<CharRun> = chars.runs(None).filter(|run| run.in_version).collect();
-        chars.move_to(log, to);
-        // Moving cuts runs and never joins or moves them, so the old ones come in the same order,
-        // each in one or more pieces.
-        let mut old = old.into_iter().peekable();
-        let mut texts = Texts::new(&history.ops);
-        let mut out = Splices {
-            at: TextLen::default(),
-            deleted: TextLen::default(),
-            inserted: String::new(),
-            changed,
-        };
-        for run in chars.runs(None) {
-            let was = old
-                .next_if(|old| old.lv <= run.lv && run.lv + run.len == old.lv + old.len)
-                .is_some()
-                || old
-                    .peek()
-                    .is_some_and(|old| old.lv <= run.lv && run.lv < old.lv + old.len);
-            texts.read(run.lv..run.lv + run.len, |text| {
-                match (was, run.in_version) {
-                    (true, true) => out.keep(text),
-                    (true, false) => out.deleted = out.deleted.plus(TextLen::of(text)),
-                    (false, true) => out.inserted.push_str(text),
-                    (false, false) => {}
-                }
-            });
-        }
-        out.flush();
-        Ok(())
+        self.with_chars(|history, chars| diff(history, chars, (from, to), changed))
     }
+}
+
+/// Calls `changed` with the splices that lead from the text at `from` to the text at `to`.
+fn diff(
+    history: &History,
+    chars: &mut CharIndex,
+    (from, to): (&[Lv], &[Lv]),
+    changed: &mut dyn FnMut(Splice<'_>),
+) {
+    let log = (&history.graph, &history.ops);
+    chars.move_to(log, from);
+    let old: Vec<CharRun> = chars.runs(None).filter(|run| run.in_version).collect();
+    chars.move_to(log, to);
+    // Moving cuts runs and never joins or moves them, so the old ones come in the same order,
+    // each in one or more pieces.
+    let mut old = old.into_iter().peekable();
+    let mut texts = Texts::new(&history.ops);
+    let mut out = Splices {
+        at: TextLen::default(),
+        deleted: TextLen::default(),
+        inserted: String::new(),
+        changed,
+    };
+    for run in chars.runs(None) {
+        let was = old
+            .next_if(|old| old.lv <= run.lv && run.lv + run.len == old.lv + old.len)
+            .is_some()
+            || old
+                .peek()
+                .is_some_and(|old| old.lv <= run.lv && run.lv < old.lv + old.len);
+        texts.read(run.lv..run.lv + run.len, |text| {
+            match (was, run.in_version) {
+                (true, true) => out.keep(text),
+                (true, false) => out.deleted = out.deleted.plus(TextLen::of(text)),
+                (false, true) => out.inserted.push_str(text),
+                (false, false) => {}
+            }
+        });
+    }
+    out.flush();
 }
 
 /// Joins what is deleted and inserted at one place.

@@ -426,7 +426,7 @@ impl Base {
     }
 }
 
-fn text_at(document: &mut Document, version: &Frontier) -> Result<String, HistoryError> {
+fn text_at(document: &Document, version: &Frontier) -> Result<String, HistoryError> {
     if *version == document.frontier() {
         return Ok(document.text());
     }

@@ -3,6 +3,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
+use crdt_core::session::NamedPatches;
 use crdt_core::{Document, PendingLimits, VersionSummary};
 use crdt_sync::{
     CloseReason, Config, Engine, Incoming, LinkId, LinkOptions, OutdatedSide, Outgoing, Output,
@@ -471,10 +472,8 @@ fn what_is_under_way_is_not_sent_again() {
 #[test]
 fn what_had_to_be_let_go_is_asked_for() {
     let mut room = Room::met();
-    room.doc.set_pending_limits(PendingLimits {
-        pieces: 0,
-        bytes: 1_000,
-    });
+    room.doc
+        .set_pending_limits(PendingLimits::default().pieces(0).bytes(1_000));
     let mut doc = Document::new("evil").expect("a valid name");
     doc.insert(0, "a").expect("within the text");
     let names = ["evil", "victim"];

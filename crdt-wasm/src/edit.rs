@@ -71,7 +71,7 @@ pub(crate) fn delete(
 pub(crate) fn slice(document: &Document, from: usize, to: usize) -> Result<String, BindingError> {
     let (to, _) = floor(document, "to", to)?;
     let (from, _) = floor(document, "from", from)?;
-    Ok(document.text_in(from..to)?)
+    Ok(document.slice(from..to)?.into_owned())
 }
 
 /// The character that holds the unit at `position`, and the unit where it starts.

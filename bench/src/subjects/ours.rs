@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crdt_core::session::NamedPatches;
 use crdt_core::{Document, Preset, SaveOptions, VersionSummary};
 use serde_json::{Value, json};
 
@@ -88,10 +89,7 @@ impl Subject for Ours {
 
     /// The file without its text, so that the reader has to replay the history.
     fn history(&mut self) -> Res<Vec<u8>> {
-        Ok(self.doc.save(&SaveOptions {
-            preset: Preset::Fast,
-            without_text: true,
-        })?)
+        Ok(self.doc.save(&SaveOptions::new(Preset::Fast).without_text(true))?)
     }
 
     fn load(history: &[u8], agent: usize) -> Res<Self> {
@@ -103,10 +101,7 @@ impl Subject for Ours {
     }
 
     fn save_small(&mut self) -> Res<Vec<u8>> {
-        Ok(self.doc.save(&SaveOptions {
-            preset: Preset::Small,
-            without_text: true,
-        })?)
+        Ok(self.doc.save(&SaveOptions::new(Preset::Small).without_text(true))?)
     }
 
     fn open(saved: &[u8], agent: usize) -> Res<Self> {

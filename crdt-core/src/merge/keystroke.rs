@@ -73,6 +73,7 @@ pub(crate) fn append_keystroke(
 mod tests {
     use super::*;
     use crate::encoding::patch;
+    use crate::session::NamedPatches;
     use crate::{Document, VersionSummary};
 
     const NAMES: [&str; 2] = ["ann", "bob"];
@@ -105,7 +106,7 @@ mod tests {
         let deleted = edit(&|ann| drop(ann.delete(1, 1)));
         assert_eq!(taken(&bob, &inserted), Some(Run::new(Kind::Insert, 5, 1)));
         assert_eq!(taken(&bob, &deleted), None, "the one before it is missing");
-        bob.merge_patch_named(&inserted, &NAMES)
+        bob.merge_patch_named_with(&inserted, &NAMES, &mut |_| {})
             .expect("the next event");
         assert_eq!(taken(&bob, &inserted), None, "it is known");
         assert_eq!(taken(&bob, &deleted), Some(Run::new(Kind::Delete, 1, 1)));

@@ -4,6 +4,7 @@
 /// [`MergeError::TooLarge`](crate::MergeError::TooLarge). A few bytes can name very many events, such as
 /// the deletes of a long text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MergeLimits {
     /// The most events of one message, known ones included.
     pub message_events: usize,
@@ -21,6 +22,30 @@ impl MergeLimits {
     /// The default of [`MergeLimits::work`]: more than 16 times what any recorded history takes, be it
     /// merged event by event or at once.
     pub const WORK: u64 = 1 << 28;
+
+    /// Sets [`MergeLimits::message_events`].
+    #[must_use]
+    pub const fn message_events(self, message_events: usize) -> MergeLimits {
+        MergeLimits {
+            message_events,
+            ..self
+        }
+    }
+
+    /// Sets [`MergeLimits::document_events`].
+    #[must_use]
+    pub const fn document_events(self, document_events: usize) -> MergeLimits {
+        MergeLimits {
+            document_events,
+            ..self
+        }
+    }
+
+    /// Sets [`MergeLimits::work`].
+    #[must_use]
+    pub const fn work(self, work: u64) -> MergeLimits {
+        MergeLimits { work, ..self }
+    }
 }
 
 impl Default for MergeLimits {

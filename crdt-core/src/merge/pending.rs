@@ -13,11 +13,26 @@ use crate::version::EventId;
 
 /// How much is held back at most: pieces, and bytes of memory. The oldest go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PendingLimits {
     /// The most runs of events.
     pub pieces: usize,
     /// The most memory, in bytes.
     pub bytes: usize,
+}
+
+impl PendingLimits {
+    /// Sets [`PendingLimits::pieces`].
+    #[must_use]
+    pub const fn pieces(self, pieces: usize) -> PendingLimits {
+        PendingLimits { pieces, ..self }
+    }
+
+    /// Sets [`PendingLimits::bytes`].
+    #[must_use]
+    pub const fn bytes(self, bytes: usize) -> PendingLimits {
+        PendingLimits { bytes, ..self }
+    }
 }
 
 impl Default for PendingLimits {

@@ -106,6 +106,7 @@ impl Size {
 /// A unit in which a place in a text can be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
+    Bytes,
     Chars,
     Utf16,
     Lines,
@@ -114,6 +115,7 @@ pub(crate) enum Unit {
 impl Unit {
     pub(crate) fn of(self, size: &Size) -> u32 {
         match self {
+            Unit::Bytes => size.bytes,
             Unit::Chars => size.chars(),
             Unit::Utf16 => size.utf16(),
             Unit::Lines => size.lines,
@@ -212,6 +214,16 @@ impl Leaf {
     /// The text, in two pieces.
     pub(crate) fn text(&self) -> [&[u8]; 2] {
         [&self.buf[..self.left as usize], &self.buf[self.right()..]]
+    }
+
+    /// The text behind its first `read` bytes, as far as it stands in one piece; `None` at the end.
+    pub(crate) fn text_from(&self, read: usize) -> Option<&[u8]> {
+        let [left, right] = self.text();
+        let piece = match left.get(read..) {
+            Some(rest) if !rest.is_empty() => rest,
+            _ => right.get(read - left.len()..)?,
+        };
+        (!piece.is_empty()).then_some(piece)
     }
 
     /// The number of bytes of the last `chars` chars before the gap.
@@ -373,9 +385,8 @@ impl Leaf {
         }
     }
 
-    /// The size of the text before the place `n`, counted in `unit`; a place inside a surrogate
-    /// pair is taken as the place before it. For lines: the text up to and with the `n`th line
-    /// feed.
+    /// The size of the text before the place `n`, counted in `unit`; a place inside a char is taken as
+    /// the place before it. For lines: the text up to and with the `n`th line feed.
     pub(crate) fn size_before(&self, n: u32, unit: Unit) -> Size {
         if unit != Unit::Lines && self.size().is_ascii() {
             // All ASCII: every unit but lines is one byte.
@@ -393,7 +404,7 @@ impl Leaf {
                 one.bytes += 1;
                 one.continued += 1;
             }
-            if unit == Unit::Utf16 && size.utf16() + one.utf16() > n {
+            if unit.of(&size) + unit.of(&one) > n {
                 break;
             }
             size.add(one);

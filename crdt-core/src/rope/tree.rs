@@ -11,7 +11,7 @@ const FANOUT: usize = if cfg!(debug_assertions) { 4 } else { 16 };
 
 #[derive(Debug, Clone)]
 pub(super) struct Node {
-    parent: u32,
+    pub(super) parent: u32,
     pub(super) len: u32,
     pub(super) child: [u32; FANOUT],
     pub(super) size: [Size; FANOUT],
@@ -33,7 +33,7 @@ impl Node {
             .fold(Size::default(), |all, &s| all.plus(s))
     }
 
-    fn slot_of(&self, child: u32) -> usize {
+    pub(super) fn slot_of(&self, child: u32) -> usize {
         self.child.iter().position(|&c| c == child).unwrap_or(0)
     }
 
@@ -104,63 +104,6 @@ impl Rope {
     /// The size of the whole text.
     pub(crate) fn size(&self) -> Size {
         self.size
-    }
-
-    pub(crate) fn to_text(&self) -> String {
-        let mut bytes = Vec::with_capacity(self.size.bytes as usize);
-        self.for_each_piece(|piece| bytes.extend_from_slice(piece));
-        // The leaves hold what came in as `&str`, cut between chars.
-        String::from_utf8(bytes).unwrap_or_default()
-    }
-
-    /// The text of the chars `range`, all of which exist. O(length of the text).
-    pub(crate) fn text_in(&self, range: std::ops::Range<u32>) -> String {
-        let byte = |pos| {
-            let before = self.size_before(pos as usize, Unit::Chars);
-            before.map_or(0, |size| size.bytes as usize)
-        };
-        let (mut skip, mut left) = (byte(range.start), byte(range.end));
-        left = left.saturating_sub(skip);
-        let mut bytes = Vec::with_capacity(left);
-        self.for_each_piece(|piece| {
-            let from = skip.min(piece.len());
-            skip -= from;
-            let taken = &piece[from..][..left.min(piece.len() - from)];
-            left -= taken.len();
-            bytes.extend_from_slice(taken);
-        });
-        // It was cut between chars.
-        String::from_utf8(bytes).unwrap_or_default()
-    }
-
-    /// Whether this is its text.
-    pub(crate) fn is_text(&self, text: &str) -> bool {
-        let mut rest = text.as_bytes();
-        let mut same = true;
-        self.for_each_piece(|piece| match rest.strip_prefix(piece) {
-            Some(behind) => rest = behind,
-            None => same = false,
-        });
-        same && rest.is_empty()
-    }
-
-    /// Calls `f` with the bytes of the text, in order, in pieces that need not end between chars.
-    pub(crate) fn for_each_piece(&self, mut f: impl FnMut(&[u8])) {
-        self.walk(self.root, self.height, &mut f);
-    }
-
-    fn walk(&self, node: u32, height: u32, f: &mut impl FnMut(&[u8])) {
-        let node = &self.nodes[node as usize];
-        for &child in &node.child[..node.len as usize] {
-            if height > 1 {
-                self.walk(child, height - 1, f);
-            } else {
-                self.leaves[child as usize]
-                    .text()
-                    .into_iter()
-                    .for_each(&mut *f);
-            }
-        }
     }
 
     /// Inserts `text` at `pos`, which is at most the length of the text.
@@ -505,8 +448,8 @@ impl Rope {
     }
 
     /// The size of the text before the place `n`, counted in `unit`; `None` past the end. A place
-    /// inside a surrogate pair counts as the one before the pair. For lines: the text up to and
-    /// with the `n`th line feed. O(log n).
+    /// inside a char counts as the one before it. For lines: the text up to and with the `n`th line
+    /// feed. O(log n).
     pub(crate) fn size_before(&self, n: usize, unit: Unit) -> Option<Size> {
         let n = u32::try_from(n).ok()?;
         if n > unit.of(&self.size) {
@@ -524,7 +467,7 @@ impl Rope {
 
     /// Like [`Self::find`], where the sums above the cached leaf may be behind by what it changed:
     /// looks into that leaf first, then corrects for it.
-    fn find_with_dirty(&self, n: u32, unit: Unit) -> (u32, Size) {
+    pub(super) fn find_with_dirty(&self, n: u32, unit: Unit) -> (u32, Size) {
         let left = unit == Unit::Lines;
         let inside = |before: &Size, size: &Size| {
             let (from, to) = (unit.of(before), unit.of(before) + unit.of(size));

@@ -86,7 +86,7 @@ fn a_selection_grows_or_not_by_its_bias() {
     ];
     doc.insert(7, "!").unwrap();
     doc.insert(4, "🦀").unwrap();
-    let mut places = |anchors: &[Anchor; 2]| anchors.clone().map(|a| doc.resolve(&a).unwrap());
+    let places = |anchors: &[Anchor; 2]| anchors.clone().map(|a| doc.resolve(&a).unwrap());
     assert_eq!(places(&outer), [4, 9]);
     assert_eq!(places(&inner), [5, 8]);
     doc.delete(0, 9).unwrap();

@@ -267,10 +267,7 @@ fn what_is_held_back_is_bounded_reported_and_judged_alone() {
     };
     let mut doc = sample();
     let text = doc.text();
-    doc.set_pending_limits(PendingLimits {
-        pieces: 3,
-        bytes: 1 << 20,
-    });
+    doc.set_pending_limits(PendingLimits::default().pieces(3).bytes(1 << 20));
     for number in 0..5 {
         let op = if number == 4 {
             "[\"d\",9,1]"
@@ -325,11 +322,11 @@ fn more_events_than_the_limits_allow_are_refused() {
     let mut alice = Document::new("alice").unwrap();
     alice.insert(0, &"x".repeat(1000)).unwrap();
     let mut bob = Document::new("bob").unwrap();
-    bob.set_merge_limits(MergeLimits {
-        message_events: 5000,
-        document_events: 6000,
-        ..MergeLimits::default()
-    });
+    bob.set_merge_limits(
+        MergeLimits::default()
+            .message_events(5000)
+            .document_events(6000),
+    );
     let text = alice.encode_since(&VersionSummary::new()).unwrap();
     bob.merge_patch(&text).unwrap();
     let delete_all = |who: std::ops::Range<u32>| {
@@ -363,10 +360,7 @@ fn a_cycle_is_held_back_and_goes_first() {
     };
     let mut doc = sample();
     let before = doc.text();
-    doc.set_pending_limits(PendingLimits {
-        pieces: 3,
-        bytes: 1 << 20,
-    });
+    doc.set_pending_limits(PendingLimits::default().pieces(3).bytes(1 << 20));
     for (agent, on) in [("yan", "zoe"), ("zoe", "xin"), ("xin", "yan")] {
         doc.merge_json(&wait(agent, 0, on, 0)).unwrap();
     }

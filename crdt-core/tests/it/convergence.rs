@@ -2,6 +2,7 @@
 
 use crate::histories::*;
 use crate::oracle;
+use crdt_core::session::NamedPatches;
 use crdt_core::{Document, SaveOptions, Splice, VersionSummary};
 use fastrand::Rng;
 
@@ -363,7 +364,7 @@ fn the_short_way_of_a_keystroke_leads_where_the_long_one_does() {
                 for _ in 0..rng.u8(1..3) {
                     let told = &mut |s: Splice<'_>| mirror.change(s);
                     let one = short.merge_patch_named_with(&patch, &NAMES, told);
-                    let other = long.merge_patch_named(&patch, &NAMES);
+                    let other = long.merge_patch_named_as_one(&patch, &NAMES, &mut |_| {});
                     assert_eq!(one, other);
                     mirror.check(&short);
                 }
@@ -381,7 +382,10 @@ fn the_short_way_of_a_keystroke_leads_where_the_long_one_does() {
             let patch = patch.unwrap();
             let told = &mut |s: Splice<'_>| mirror.change(s);
             let one = short.merge_patch_named_with(&patch, &NAMES, told);
-            assert_eq!(one, long.merge_patch_named(&patch, &NAMES));
+            assert_eq!(
+                one,
+                long.merge_patch_named_as_one(&patch, &NAMES, &mut |_| {})
+            );
             mirror.check(&short);
             assert_eq!(short.text(), long.text());
         }

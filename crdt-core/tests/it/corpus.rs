@@ -5,6 +5,7 @@ mod drivers;
 
 use std::path::{Path, PathBuf};
 
+use crdt_core::session::NamedPatches;
 use crdt_core::{Document, EventId, Frontier, VersionSummary};
 use fastrand::Rng;
 

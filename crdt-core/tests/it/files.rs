@@ -14,18 +14,12 @@ const PRESETS: [Preset; 3] = [Preset::Fast, Preset::Balanced, Preset::Small];
 
 pub(crate) fn all_options() -> impl Iterator<Item = SaveOptions> {
     PRESETS.into_iter().flat_map(|preset| {
-        [false, true].map(|without_text| SaveOptions {
-            preset,
-            without_text,
-        })
+        [false, true].map(|without_text| SaveOptions::new(preset).without_text(without_text))
     })
 }
 
 pub(crate) fn random_options(rng: &mut Rng) -> SaveOptions {
-    SaveOptions {
-        preset: PRESETS[rng.usize(0..3)],
-        without_text: rng.u8(0..4) == 0,
-    }
+    SaveOptions::new(PRESETS[rng.usize(0..3)]).without_text(rng.u8(0..4) == 0)
 }
 
 fn assert_same(a: &Document, b: &Document) {
@@ -272,10 +266,7 @@ fn forged_files_never_harm() {
 #[test]
 fn a_history_that_proves_corrupt_is_refused_when_it_is_needed() {
     for preset in PRESETS {
-        let options = SaveOptions {
-            preset,
-            ..SaveOptions::default()
-        };
+        let options = SaveOptions::new(preset);
         let mut parts = Parts::of(&sample().save(&options).unwrap());
         parts.body(4)[0] ^= 0x10;
         let bytes = parts.join();
@@ -329,10 +320,7 @@ fn a_history_that_proves_corrupt_is_refused_when_it_is_needed() {
 #[test]
 fn a_text_that_the_history_does_not_make_is_found_before_it_is_written() {
     for options in all_options().filter(|options| !options.without_text) {
-        let plain = SaveOptions {
-            preset: Preset::Fast,
-            ..options
-        };
+        let plain = SaveOptions::new(Preset::Fast).without_text(options.without_text);
         let whole = sample().save(&plain).unwrap();
         let text = sample().text();
         let len = text.chars().count();
@@ -366,18 +354,9 @@ fn limits_are_kept_and_claims_are_not_believed() {
     for options in all_options() {
         let bytes = doc.save(&options).unwrap();
         for limits in [
-            LoadLimits {
-                text: 1000,
-                ..LoadLimits::default()
-            },
-            LoadLimits {
-                history: 10,
-                ..LoadLimits::default()
-            },
-            LoadLimits {
-                events: 1000,
-                ..LoadLimits::default()
-            },
+            LoadLimits::default().text(1000),
+            LoadLimits::default().history(10),
+            LoadLimits::default().events(1000),
         ] {
             let error = Document::load_within("z", &bytes, &limits).unwrap_err();
             assert_eq!(error.code(), "too_large", "{error}");

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crdt_core::session::NamedPatches;
 use crdt_core::{Document, VersionSummary};
 use fastrand::Rng;
 use serde_json::{Value, json};

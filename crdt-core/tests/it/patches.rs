@@ -1,6 +1,7 @@
 //! Patches as they go over a wire in a running session: what a keystroke takes, and that each
 //! stands for itself.
 
+use crdt_core::session::NamedPatches;
 use crdt_core::{Document, EventId, MergeError, VersionSummary};
 use fastrand::Rng;
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use crdt_core::session::NamedPatches;
 use crdt_core::{
     AnchorError, Bias, Document, EncodeError, EventId, Frontier, HistoryError, LoadLimits,
     MergeError, SaveOptions, UndoManager, VersionSummary,
@@ -62,11 +63,11 @@ fn shallow_files_come_back() {
     for_each_seed(150, |seed| {
         let mut rng = Rng::with_seed(seed);
         let steps = rng.usize(0..40);
-        let mut doc = random_replicas(&mut rng, steps).swap_remove(0);
+        let doc = random_replicas(&mut rng, steps).swap_remove(0);
         let since = random_version(&mut rng, &doc);
         for options in all_options() {
             let bytes = doc.save_shallow(&since, &options).unwrap();
-            let mut loaded = Document::load("z", &bytes).unwrap();
+            let loaded = Document::load("z", &bytes).unwrap();
             assert_same_version(&loaded, &doc);
             assert_eq!(loaded.check_history(), Ok(()));
             let start = loaded.history_start();

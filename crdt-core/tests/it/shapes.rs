@@ -18,10 +18,7 @@ fn base() -> Value {
 /// A document that allows so many steps of work for a message, beyond those that each run allows.
 fn reader(work: u64) -> Document {
     let mut doc = Document::new("reader").unwrap();
-    doc.set_merge_limits(MergeLimits {
-        work,
-        ..MergeLimits::default()
-    });
+    doc.set_merge_limits(MergeLimits::default().work(work));
     doc
 }
 
@@ -104,10 +101,7 @@ fn what_takes_more_work_than_is_allowed_is_refused_and_nothing_changes() {
     roomy.merge_patch(&patch).unwrap();
 
     let file = roomy.save(&SaveOptions::default()).unwrap();
-    let limits = LoadLimits {
-        work: 0,
-        ..LoadLimits::default()
-    };
+    let limits = LoadLimits::default().work(0);
     let refused = Document::load_verified("z", &file, &limits).unwrap_err();
     assert_eq!(refused.code(), "too_expensive");
     let trusted = Document::load_within("z", &file, &limits).unwrap();

@@ -1,5 +1,6 @@
 //! When events were made, as their authors say.
 
+use crdt_core::session::NamedPatches;
 use crdt_core::{Document, EventId, Frontier, LoadLimits, UndoManager, VersionSummary};
 use fastrand::Rng;
 use std::collections::BTreeMap;

@@ -47,10 +47,7 @@ fn own_histories() {
 /// than by default: what is as long as sixteen of the histories here still fits.
 fn reader() -> Document {
     let mut doc = Document::new("reader").unwrap();
-    doc.set_merge_limits(MergeLimits {
-        work: MergeLimits::WORK / 16,
-        ..MergeLimits::default()
-    });
+    doc.set_merge_limits(MergeLimits::default().work(MergeLimits::WORK / 16));
     doc
 }
 

@@ -50,10 +50,8 @@ fn chars_typed_one_at_a_time_are_the_text_of_a_list() {
                     cursor = cursor.min(model.len());
                 }
                 96 => {
-                    let options = SaveOptions {
-                        preset: [Preset::Fast, Preset::Balanced][rng.usize(0..2)],
-                        without_text: rng.bool(),
-                    };
+                    let preset = [Preset::Fast, Preset::Balanced][rng.usize(0..2)];
+                    let options = SaveOptions::new(preset).without_text(rng.bool());
                     let saved = doc.save(&options).unwrap();
                     doc = if rng.bool() {
                         Document::load("a", &saved).unwrap()
@@ -93,9 +91,9 @@ fn a_part_of_the_text() {
     let chars: Vec<char> = text.chars().collect();
     for range in [0..1000, 0..0, 3..4, 499..731, 999..1000, 1000..1000] {
         let expected: String = chars[range.clone()].iter().collect();
-        assert_eq!(doc.text_in(range), Ok(expected));
+        assert_eq!(doc.slice(range).unwrap(), expected);
     }
-    assert_eq!(doc.text_in(Range { start: 7, end: 3 }), Ok(String::new()));
+    assert_eq!(doc.slice(Range { start: 7, end: 3 }).unwrap(), "");
     for range in [
         0..1001,
         1001..1001,
@@ -104,7 +102,7 @@ fn a_part_of_the_text() {
             end: 3,
         },
     ] {
-        let refused = doc.text_in(range).unwrap_err();
+        let refused = doc.slice(range).unwrap_err();
         assert_eq!(refused.code(), "out_of_bounds");
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::histories::*;
 use crate::oracle::{self, Event, Op};
+use crdt_core::session::NamedPatches;
 use crdt_core::{
     Authored, Bias, Document, EditKind, EventId, Frontier, SaveOptions, Splice, UndoManager,
 };
@@ -214,7 +215,7 @@ fn the_history_holds_every_event_with_its_parents() {
 fn blame_names_who_inserted_each_char() {
     for_each_seed(300, |seed| {
         let mut rng = Rng::with_seed(seed);
-        let mut docs = random_replicas(&mut rng, 30);
+        let docs = random_replicas(&mut rng, 30);
         let events = events(&docs[0].operations_json().unwrap());
         let shown: Vec<EventId> = oracle::sequence(&events)
             .iter()
@@ -275,7 +276,7 @@ fn unknown_versions_are_refused() {
 fn a_file_opened_has_its_versions_authors_and_undo() {
     for_each_seed(100, |seed| {
         let mut rng = Rng::with_seed(seed);
-        let mut docs = random_replicas(&mut rng, 20);
+        let docs = random_replicas(&mut rng, 20);
         let bytes = docs[0].save(&SaveOptions::default()).unwrap();
         let mut loaded = Document::load("z", &bytes).unwrap();
         let mut undo = UndoManager::new(&loaded);
@@ -291,7 +292,7 @@ fn a_file_opened_has_its_versions_authors_and_undo() {
         assert_eq!(loaded.text_at(&version), Ok(docs[0].text()));
         let place = rng.usize(0..=len);
         let anchor = docs[0].anchor_at(place, Bias::Left).unwrap();
-        let mut fresh = Document::load("z", &bytes).unwrap();
+        let fresh = Document::load("z", &bytes).unwrap();
         assert_eq!(fresh.resolve(&anchor), Ok(place));
     });
 }

@@ -104,10 +104,7 @@ fn deletes_of_all_of_a_long_text_take_memory_by_the_run() {
     assert!(most < 64 * MIB, "a merge took {most} bytes");
 
     for preset in [Preset::Fast, Preset::Balanced] {
-        let options = SaveOptions {
-            preset,
-            ..SaveOptions::default()
-        };
+        let options = SaveOptions::new(preset);
         let (file, most, _) = measured(|| doc.save(&options).unwrap());
         assert!(most < 64 * MIB, "saving took {most} bytes");
         let (opened, most, _) =

@@ -2,6 +2,7 @@
 
 use std::cell::LazyCell;
 
+use crdt_core::session::NamedPatches;
 use crdt_core::{Document, EncodeError, MergeReport, Splice, VersionSummary};
 
 use super::Engine;

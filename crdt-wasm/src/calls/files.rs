@@ -44,12 +44,10 @@ extern "C" fn crdt_save_shallow(
 }
 
 fn options(preset: u32, without_text: u32) -> SaveOptions {
-    SaveOptions {
-        preset: match preset {
-            0 => Preset::Fast,
-            1 => Preset::Balanced,
-            _ => Preset::Small,
-        },
-        without_text: without_text != 0,
-    }
+    let preset = match preset {
+        0 => Preset::Fast,
+        1 => Preset::Balanced,
+        _ => Preset::Small,
+    };
+    SaveOptions::new(preset).without_text(without_text != 0)
 }

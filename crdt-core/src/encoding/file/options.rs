@@ -3,13 +3,41 @@
 use crate::version::MAX_EVENTS;
 
 /// How a document is written.
+///
+/// ```
+/// use crdt_core::{Preset, SaveOptions};
+///
+/// let options = SaveOptions::new(Preset::Small).without_text(true);
+/// assert!(options.without_text);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct SaveOptions {
     /// What to spare: time or space.
     pub preset: Preset,
     /// Leaves out the text: a reader replays the history to get it. Smaller only by little, except
     /// with [`Preset::Fast`], and slower to open by far.
     pub without_text: bool,
+}
+
+impl SaveOptions {
+    /// Files of a preset, with their text.
+    #[must_use]
+    pub const fn new(preset: Preset) -> SaveOptions {
+        SaveOptions {
+            preset,
+            without_text: false,
+        }
+    }
+
+    /// Sets [`SaveOptions::without_text`].
+    #[must_use]
+    pub const fn without_text(self, without_text: bool) -> SaveOptions {
+        SaveOptions {
+            without_text,
+            ..self
+        }
+    }
 }
 
 /// What a written document spares.
@@ -26,7 +54,15 @@ pub enum Preset {
 }
 
 /// What a file may claim, before it is refused.
+///
+/// ```
+/// use crdt_core::LoadLimits;
+///
+/// let limits = LoadLimits::default().text(1 << 20);
+/// assert_eq!(limits.text, 1 << 20);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LoadLimits {
     /// The most text, in bytes: of the document, and of all that was ever inserted.
     pub text: usize,
@@ -38,6 +74,32 @@ pub struct LoadLimits {
     /// the history, in steps, beyond the 256 that each run of operations allows by itself; see
     /// [`MergeLimits::work`](crate::MergeLimits::work).
     pub work: u64,
+}
+
+impl LoadLimits {
+    /// Sets [`LoadLimits::text`].
+    #[must_use]
+    pub const fn text(self, text: usize) -> LoadLimits {
+        LoadLimits { text, ..self }
+    }
+
+    /// Sets [`LoadLimits::history`].
+    #[must_use]
+    pub const fn history(self, history: usize) -> LoadLimits {
+        LoadLimits { history, ..self }
+    }
+
+    /// Sets [`LoadLimits::events`].
+    #[must_use]
+    pub const fn events(self, events: usize) -> LoadLimits {
+        LoadLimits { events, ..self }
+    }
+
+    /// Sets [`LoadLimits::work`].
+    #[must_use]
+    pub const fn work(self, work: u64) -> LoadLimits {
+        LoadLimits { work, ..self }
+    }
 }
 
 impl Default for LoadLimits {

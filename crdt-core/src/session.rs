@@ -1,0 +1,148 @@
+//! Patches between two replicas that talk to each other all the time, for sync engines.
+//!
+//! Both ends of a link keep the same list of agent names. Patches that leave those names out are
+//! shorter: a keystroke takes five bytes. For everything else there are
+//! [`Document::encode_since`] and [`Document::merge_patch`].
+
+use crate::document::{Document, MergeReport};
+use crate::encoding::patch;
+use crate::error::{EncodeError, MergeError};
+use crate::merge::{Cover, Tell};
+use crate::splice::Splice;
+use crate::version::VersionSummary;
+
+/// Patches in which the agent names that both ends know are left out.
+///
+/// ```
+/// use crdt_core::Document;
+/// use crdt_core::session::NamedPatches;
+///
+/// let mut alice = Document::new("alice")?;
+/// let mut bob = Document::new("bob")?;
+/// let known = ["alice"];
+/// alice.insert(0, "H")?;
+/// let patch = alice.encode_since_named(&bob.summary(), &known)?;
+/// bob.merge_patch_named_with(&patch, &known, &mut |_| {})?;
+/// assert_eq!(bob.text(), "H");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait NamedPatches {
+    /// Like [`Document::encode_since`], for a reader that has the same list of agent names `known`.
+    ///
+    /// # Errors
+    /// See [`Document::encode_since`].
+    fn encode_since_named(
+        &self,
+        have: &VersionSummary,
+        known: &[&str],
+    ) -> Result<Vec<u8>, EncodeError>;
+
+    /// The events `events`, as far as they are part of the document, for a reader that has the same
+    /// list of agent names `known` and all that these events depend on: no more than `enough` bytes,
+    /// or not many more, of the first of them in an order in which nothing waits for what comes later.
+    /// Returns which these are, too, if they are not all. O(events' ranges and what is written), however
+    /// many agents the document has.
+    ///
+    /// # Errors
+    /// See [`Document::encode_of`].
+    fn encode_part_named(
+        &self,
+        events: &VersionSummary,
+        known: &[&str],
+        enough: usize,
+    ) -> Result<(Vec<u8>, Option<VersionSummary>), EncodeError>;
+
+    /// Appends the event that became part of the document last to `out`, as
+    /// [`NamedPatches::encode_part_named`] writes it, if it is a keystroke that follows the one before of
+    /// its agent, which `known` names. Otherwise nothing is written. Returns whether it was.
+    fn encode_keystroke_named(&self, known: &[&str], out: &mut Vec<u8>) -> bool;
+
+    /// Merges a patch that was made with the same names, and calls `changed` with every change of the
+    /// text. See [`Document::merge_patch`].
+    ///
+    /// # Errors
+    /// See [`Document::merge_patch`].
+    fn merge_patch_named_with(
+        &mut self,
+        patch: &[u8],
+        known: &[&str],
+        changed: &mut dyn FnMut(Splice<'_>),
+    ) -> Result<MergeReport, MergeError>;
+
+    /// Like [`NamedPatches::merge_patch_named_with`], but reports all changes together: calls `changed`
+    /// once, with one replacement that does the same, or not at all. For a text of which this replica
+    /// has little yet. O(length of the text) more than a merge.
+    ///
+    /// # Errors
+    /// See [`Document::merge_patch`]; `changed` is not called then.
+    fn merge_patch_named_as_one(
+        &mut self,
+        patch: &[u8],
+        known: &[&str],
+        changed: &mut dyn FnMut(Splice<'_>),
+    ) -> Result<MergeReport, MergeError>;
+}
+
+impl NamedPatches for Document {
+    fn encode_since_named(
+        &self,
+        have: &VersionSummary,
+        known: &[&str],
+    ) -> Result<Vec<u8>, EncodeError> {
+        let history = self.whole_history()?;
+        let mut out = Vec::new();
+        patch::encode_named(history, &history.missing_from(have)?, known, &mut out);
+        Ok(out)
+    }
+
+    fn encode_part_named(
+        &self,
+        events: &VersionSummary,
+        known: &[&str],
+        enough: usize,
+    ) -> Result<(Vec<u8>, Option<VersionSummary>), EncodeError> {
+        let history = self.whole_history()?;
+        let lvs = history.lvs_of(events)?;
+        let mut out = Vec::new();
+        let end = patch::encode_part(history, &lvs, known, enough, &mut out);
+        let part = end.map(|end| {
+            let written = lvs.iter().map(|range| range.start..range.end.min(end));
+            history.graph.summary_in(written)
+        });
+        Ok((out, part))
+    }
+
+    fn encode_keystroke_named(&self, known: &[&str], out: &mut Vec<u8>) -> bool {
+        let history = self.store().ready();
+        let written = history.and_then(|history| patch::encode_keystroke(history, known, out));
+        written.is_some()
+    }
+
+    fn merge_patch_named_with(
+        &mut self,
+        patch: &[u8],
+        known: &[&str],
+        changed: &mut dyn FnMut(Splice<'_>),
+    ) -> Result<MergeReport, MergeError> {
+        if let Some(report) = self.merge_keystroke(patch, known, changed) {
+            return Ok(report);
+        }
+        let batch = patch::decode_named(patch, known)?;
+        self.merge_batch(&batch, &mut Tell::Each(changed))
+    }
+
+    fn merge_patch_named_as_one(
+        &mut self,
+        patch: &[u8],
+        known: &[&str],
+        changed: &mut dyn FnMut(Splice<'_>),
+    ) -> Result<MergeReport, MergeError> {
+        let batch = patch::decode_named(patch, known)?;
+        let mut tell = Tell::Together(Cover::new(self.rope()));
+        let report = self.merge_batch(&batch, &mut tell);
+        if let Tell::Together(cover) = tell {
+            cover.tell(self.rope(), changed);
+        }
+        report
+    }
+}
