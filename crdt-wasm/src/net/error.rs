@@ -20,6 +20,8 @@ pub(crate) enum NetworkError {
         "options.key has {length} characters, and needs {MIN_KEY} at least: take 16 random bytes, as base64url"
     )]
     WeakKey { length: usize },
+    #[error("there is no option {name}: there are {known}")]
+    UnknownOption { name: String, known: String },
 }
 
 impl NetworkError {
@@ -30,6 +32,7 @@ impl NetworkError {
             NetworkError::NoRandom => "random_unavailable",
             NetworkError::BadId(_) => "bad_id",
             NetworkError::WeakKey { .. } => "weak_key",
+            NetworkError::UnknownOption { .. } => "bad_argument",
         }
     }
 }

@@ -76,12 +76,13 @@ impl NetworkSync {
     /// Several may be added; adding one twice is adding it once. It is started at once if this is
     /// connected, otherwise by `connect`, and stopped by `disconnect`.
     ///
-    /// @throws {CrdtError} `bad_argument`
+    /// @throws {CrdtError} `bad_argument`, `destroyed`
     #[wasm_bindgen(js_name = addTransport)]
     pub fn add_transport(
         &self,
         #[wasm_bindgen(unchecked_param_type = "Transport")] transport: &JsValue,
     ) -> Result<(), JsValue> {
+        self.session.check_alive()?;
         let transport = user_transport::read(transport)?;
         self.session.dispatch(Event::AddTransport(transport));
         Ok(())
@@ -89,12 +90,13 @@ impl NetworkSync {
 
     /// Stops a transport and forgets it; does nothing for one that was not added.
     ///
-    /// @throws {CrdtError} `bad_argument`
+    /// @throws {CrdtError} `bad_argument`, `destroyed`
     #[wasm_bindgen(js_name = removeTransport)]
     pub fn remove_transport(
         &self,
         #[wasm_bindgen(unchecked_param_type = "Transport")] transport: &JsValue,
     ) -> Result<(), JsValue> {
+        self.session.check_alive()?;
         let transport = user_transport::read(transport)?;
         self.session.dispatch(Event::RemoveTransport(transport));
         Ok(())
@@ -120,6 +122,7 @@ impl NetworkSync {
         #[wasm_bindgen(unchecked_optional_param_type = "((text: string) => void) | null")]
         callback: &JsValue,
     ) -> Result<(), JsValue> {
+        self.session.check_alive()?;
         self.session
             .listeners()
             .set_text(optional_callback(callback)?);
@@ -134,6 +137,7 @@ impl NetworkSync {
         #[wasm_bindgen(unchecked_optional_param_type = "((changes: TextChange[]) => void) | null")]
         callback: &JsValue,
     ) -> Result<(), JsValue> {
+        self.session.check_alive()?;
         self.session
             .listeners()
             .set_changes(optional_callback(callback)?);
@@ -146,6 +150,7 @@ impl NetworkSync {
     /// anything here.
     #[wasm_bindgen(skip_typescript)]
     pub fn on(&self, event: &JsValue, callback: &JsValue) -> Result<(), JsValue> {
+        self.session.check_alive()?;
         self.session
             .listeners()
             .add(event_name(event)?, required_callback(callback)?);
@@ -169,6 +174,7 @@ impl NetworkSync {
         #[wasm_bindgen(unchecked_param_type = "string")] field: &JsValue,
         #[wasm_bindgen(unchecked_param_type = "unknown")] value: &JsValue,
     ) -> Result<(), JsValue> {
+        self.session.check_alive()?;
         let field = argument::string("field", field)?;
         let value = presence_value(value)?;
         self.session.call(Call::SetPresence { field, value });
@@ -189,6 +195,7 @@ impl NetworkSync {
     }
 
     /// Disconnects for good and lets go of every listener; never throws. A second call does nothing.
+    /// After it, calls that would have an effect are errors (`destroyed`).
     pub fn destroy(&self) {
         self.session.dispatch(Event::Destroy);
     }

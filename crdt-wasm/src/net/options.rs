@@ -1,9 +1,9 @@
 //! The options of `NetworkSync`, checked.
 
 use crdt_room::LinkKind;
-use js_sys::{Array, Reflect};
+use js_sys::{Array, Object, Reflect};
 use signaling_protocol::RoomId;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 
 use super::error::{MIN_KEY, NetworkError};
 use crate::argument;
@@ -25,6 +25,9 @@ pub(super) struct Options {
     pub(super) token: Option<String>,
 }
 
+/// The options there are.
+const NAMES: [&str; 6] = ["room", "signaling", "iceServers", "links", "key", "token"];
+
 impl Options {
     /// Reads the options; left out, each has its default.
     pub(super) fn read(value: &JsValue) -> Result<Options, BindingError> {
@@ -41,6 +44,7 @@ impl Options {
         if !value.is_object() {
             return Err(argument::bad("options", "an object", value));
         }
+        known(value)?;
         let room = argument::optional_string("options.room", &field(value, "room"))?
             .map(|name| RoomId::parse(&name).map_err(NetworkError::from))
             .transpose()?;
@@ -52,6 +56,19 @@ impl Options {
             key: key(&field(value, "key"))?,
             token: argument::optional_string("options.token", &field(value, "token"))?,
         })
+    }
+}
+
+/// Refuses options that have a property of another name: it would be misspelt.
+fn known(options: &JsValue) -> Result<(), NetworkError> {
+    let keys = Object::keys(options.unchecked_ref::<Object>());
+    let mut keys = keys.iter().filter_map(|key| key.as_string());
+    match keys.find(|key| !NAMES.contains(&&**key)) {
+        Some(name) => Err(NetworkError::UnknownOption {
+            name,
+            known: NAMES.join(", "),
+        }),
+        None => Ok(()),
     }
 }
 

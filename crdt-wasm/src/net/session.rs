@@ -17,7 +17,9 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use crdt_core::Document;
-use crdt_room::{Call, ConnectionEvent, Input, News, Output, Room, RoomOptions, SocketEvent};
+use crdt_room::{
+    Call, ConnectionEvent, Input, News, Output, Room, RoomError, RoomOptions, SocketEvent,
+};
 use crdt_sync::{Incoming, LinkId, Millis};
 use js_sys::Object;
 use signaling_protocol::{AgentId, SessionSecret};
@@ -93,6 +95,7 @@ pub(super) struct Session {
     /// A microtask is planned, in which what was edited since goes out.
     flush_planned: Cell<bool>,
     edited_since: Cell<bool>,
+    destroyed: Cell<bool>,
 }
 
 /// What is borrowed while work goes on.
@@ -100,7 +103,6 @@ struct State {
     room: Room,
     drivers: Drivers,
     promises: Promises,
-    destroyed: bool,
 }
 
 thread_local! {
@@ -127,6 +129,7 @@ impl Session {
             sent_at: Cell::new(None),
             flush_planned: Cell::new(false),
             edited_since: Cell::new(false),
+            destroyed: Cell::new(false),
         });
         let watcher: Weak<dyn Watcher> = session.this.clone();
         session.entry.watch(watcher);
@@ -156,6 +159,15 @@ impl Session {
             .entry
             .read(|document| Ok(question(&state.room, document)));
         answer.unwrap_or_default()
+    }
+
+    /// # Errors
+    /// `destroyed`, once it was.
+    pub(super) fn check_alive(&self) -> Result<(), BindingError> {
+        if self.destroyed.get() {
+            return Err(NetworkError::from(RoomError::Destroyed).into());
+        }
+        Ok(())
     }
 }
 
@@ -227,7 +239,7 @@ impl Session {
             }
             Event::Connect { urls, done } => self.begin_connect(state, urls, done, now),
             Event::Destroy => {
-                state.destroyed = true;
+                self.destroyed.set(true);
                 self.feed(state, Input::Call(Call::Destroy), now);
                 state.drivers.transports.forget_all();
                 // The last status is told to nobody.
@@ -253,7 +265,7 @@ impl Session {
     }
 
     fn begin_connect(&self, state: &mut State, urls: Vec<String>, done: Deferred, now: Millis) {
-        if !self.entry.is_live() && !state.destroyed {
+        if !self.entry.is_live() && !self.destroyed.get() {
             done.settle(Err(self.entry.dead()));
             return;
         }
@@ -479,7 +491,6 @@ impl State {
             room: Room::new(room_options, Box::new(host::random_fraction)),
             drivers,
             promises: Promises::default(),
-            destroyed: false,
         }
     }
 }

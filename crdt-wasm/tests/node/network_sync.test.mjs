@@ -79,6 +79,9 @@ test('bad arguments are typed errors', async () => {
   assert.equal(make(doc.handle, 'alice', { key: 5 }), 'bad_argument');
   assert.equal(make(doc.handle, 'alice', { key: 'x'.repeat(21) }), 'weak_key');
   assert.equal(make(doc.handle, 'alice', { token: {} }), 'bad_argument');
+  assert.equal(make(doc.handle, 'alice', { rom: 'garden' }), 'bad_argument');
+  const misspelt = errorOf(() => new NetworkSync(doc.handle, 'alice', { rom: 'garden' }));
+  assert.match(misspelt.message, /no option rom: there are room, signaling, /);
   const sync = new NetworkSync(doc.handle, 'alice', {
     links: ['webrtc'],
     key: 'a secret of 22 letters, or more',
@@ -180,7 +183,7 @@ test('what one listener throws does not keep the others from hearing', () =>
     }
   }));
 
-test('after destroy connect is refused, and everything else is quiet', () =>
+test('after destroy every call that would have an effect is refused', () =>
   withSync(async (sync, doc) => {
     let heard = 0;
     sync.on('change', () => {
@@ -192,6 +195,18 @@ test('after destroy connect is refused, and everything else is quiet', () =>
     doc.mergeOperations(remoteInsert(doc, 'x'));
     assert.equal(heard, 0);
     await assert.rejects(sync.connect('ws://localhost:1'), { code: 'destroyed' });
+    const transport = { start() {}, send() {}, close() {} };
+    for (const call of [
+      () => sync.setPresence('name', 'Ada'),
+      () => sync.addTransport(transport),
+      () => sync.removeTransport(transport),
+      () => sync.on('change', () => {}),
+      () => sync.onChange(() => {}),
+      () => sync.setTextChangeCallback(() => {}),
+    ]) {
+      assert.equal(errorOf(call).code, 'destroyed');
+    }
+    sync.disconnect();
     assert.equal(sync.getStatus().state, 'disconnected');
   }));
 
