@@ -4,12 +4,14 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::builder::{BoolishValueParser, Resettable};
+use clap::{CommandFactory, FromArgMatches, Parser};
 use signaling_rooms::{ClientLimits, LogQuotas, RoomLimits};
 
 use crate::bus::limits::BusLimits;
-use crate::secret::Secret;
+use crate::secret::{BusUrl, Secret};
 use crate::store::write::StoreQuotas;
+use crate::token::{Key, PublicKey, Tokens};
 
 /// How much the logs may hold that are kept in memory, for Yjs rooms without a store.
 const MEMORY_LOG_BYTES: u64 = 256 << 20;
@@ -110,8 +112,13 @@ pub struct Config {
     pub allow_origin: Vec<String>,
 
     /// Take a client's address from X-Forwarded-For, which the proxy in front has to set
-    #[arg(long, env = "TRUST_FORWARDED_FOR")]
+    #[arg(long, env = "TRUST_FORWARDED_FOR", value_parser = BoolishValueParser::new())]
     pub trust_forwarded_for: bool,
+
+    /// How many proxies stand in front one behind the other, each of which adds to X-Forwarded-For
+    #[arg(long, env = "TRUSTED_PROXIES", default_value_t = 1, value_name = "N",
+          value_parser = at_least_one)]
+    pub trusted_proxies: usize,
 
     /// How many sockets may be open at a time, and how many connections for other requests; 0 is no
     /// limit
@@ -206,9 +213,20 @@ pub struct Config {
           value_parser = Secret::parse, conflicts_with = "token_secret_file")]
     pub token_secret: Option<Secret>,
 
-    /// File that holds the secret that join tokens are signed with
-    #[arg(long, env = "TOKEN_SECRET_FILE", value_name = "FILE", value_parser = Secret::read)]
-    pub token_secret_file: Option<Secret>,
+    /// Files that hold the secrets that join tokens are signed with; more than one while the secret is
+    /// being replaced
+    #[arg(long, env = "TOKEN_SECRET_FILE", value_name = "FILE", value_delimiter = ',',
+          value_parser = Secret::read)]
+    pub token_secret_file: Vec<Secret>,
+
+    /// Files that hold the Ed25519 public keys, in PEM form, of who signs join tokens (EdDSA)
+    #[arg(long, env = "TOKEN_PUBLIC_KEY_FILE", value_name = "FILE", value_delimiter = ',',
+          value_parser = PublicKey::read)]
+    pub token_public_key_file: Vec<PublicKey>,
+
+    /// The audience (`aud`) that join tokens may name, and have to where they name one
+    #[arg(long, env = "TOKEN_AUDIENCE", value_name = "NAME")]
+    pub token_audience: Option<String>,
 
     /// STUN servers to tell clients of, like stun:stun.example.org
     #[arg(long, env = "STUN_URL", value_name = "URL", value_delimiter = ',',
@@ -271,8 +289,9 @@ pub struct Config {
 
     /// Redis server that joins several processes into one, like redis://127.0.0.1:6379; they share
     /// rooms and relay. Logs belong to one process, so there are none then
-    #[arg(long, env = "BUS", value_name = "URL", conflicts_with = "store")]
-    pub bus: Option<String>,
+    #[arg(long, env = "BUS", hide_env_values = true, value_name = "URL", conflicts_with = "store",
+          value_parser = BusUrl::parse)]
+    pub bus: Option<BusUrl>,
 
     /// Log more; twice for everything. RUST_LOG, where set, decides instead
     #[arg(short, long, env = "SIGNALING_VERBOSE", action = clap::ArgAction::Count)]
@@ -280,6 +299,21 @@ pub struct Config {
 }
 
 impl Config {
+    /// What the command line and the environment of this process say. A variable that is empty counts
+    /// as not set. Where something makes no sense the process ends with words and status 2.
+    #[must_use]
+    pub fn from_process() -> Config {
+        let mut command = Config::command().mut_args(|arg| {
+            let value = arg.get_env().and_then(std::env::var_os);
+            match value {
+                Some(value) if value.is_empty() => arg.env(Resettable::Reset),
+                _ => arg,
+            }
+        });
+        let matches = command.get_matches_mut();
+        Config::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    }
+
     /// The address to listen on, as `host:port`.
     #[must_use]
     pub fn address(&self) -> String {
@@ -332,10 +366,22 @@ impl Config {
         Duration::from_secs(self.drain_seconds)
     }
 
-    pub(crate) fn token_secret(&self) -> Option<&Secret> {
-        self.token_secret
-            .as_ref()
-            .or(self.token_secret_file.as_ref())
+    /// What checks join tokens; `None` where none are asked for.
+    pub(crate) fn tokens(&self) -> Option<Tokens> {
+        let secrets = self.token_secret.iter().chain(&self.token_secret_file);
+        let secrets = secrets.map(|secret| Key::Secret(secret.clone()));
+        let public = self.token_public_key_file.iter().copied().map(Key::Public);
+        let keys: Vec<Key> = secrets.chain(public).collect();
+        (!keys.is_empty()).then(|| Tokens::new(&keys, self.token_audience.as_deref()))
+    }
+
+    /// How many proxies stand in front that are trusted to say whom they speak for.
+    pub(crate) fn proxies(&self) -> usize {
+        if self.trust_forwarded_for {
+            self.trusted_proxies
+        } else {
+            0
+        }
     }
 
     pub(crate) fn turn_secret(&self) -> Option<&Secret> {
@@ -470,8 +516,13 @@ mod tests {
     fn secrets_are_long_and_not_shown() {
         let secret = "0123456789abcdef0123456789abcdef";
         let config = parse(&["--token-secret", secret]).unwrap();
-        assert_eq!(config.token_secret().unwrap().reveal(), secret);
+        assert_eq!(config.token_secret.as_ref().unwrap().reveal(), secret);
+        assert!(config.tokens().is_some());
         assert!(!format!("{config:?}").contains(secret));
+        let bus = parse(&["--bus", "redis://:hunter2@10.0.0.5/"]).unwrap();
+        assert!(!format!("{bus:?}").contains("hunter2"));
+        let refused = parse(&["--bus", "http://10.0.0.5/"]).unwrap_err();
+        assert_eq!(refused.kind(), clap::error::ErrorKind::ValueValidation);
         assert!(parse(&["--token-secret", &secret[1..]]).is_err());
         let both = ["--token-secret", secret, "--token-secret-file", "/dev/null"];
         assert!(parse(&both).is_err());
@@ -507,6 +558,17 @@ mod tests {
             .map(|flag| flag.get_id().as_str())
             .collect();
         assert_eq!(without, [""; 0]);
+    }
+
+    /// `--help` shows the values of environment variables, but for those that may hold a secret.
+    #[test]
+    fn help_shows_no_secret() {
+        let command = <Config as clap::CommandFactory>::command();
+        let hidden = command
+            .get_arguments()
+            .filter(|flag| flag.is_hide_env_values_set());
+        let hidden: Vec<_> = hidden.map(|flag| flag.get_id().as_str()).collect();
+        assert_eq!(hidden, ["token_secret", "turn_secret", "bus"]);
     }
 
     #[test]

@@ -67,9 +67,7 @@ impl Hub {
             config.max_unfinished_bytes,
             metrics.unfinished_bytes.clone(),
         );
-        let tokens = config
-            .token_secret()
-            .map(|secret| Tokens::new(secret.reveal()));
+        let tokens = config.tokens();
         let ice_servers = IceServers::new(
             config.stun_url.clone(),
             config.turn_url.clone(),

@@ -1,10 +1,9 @@
 //! The signaling server's binary: flags, logging, signals; the rest is the library.
 
 use std::env::VarError;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use clap::Parser;
 use signaling_server::{Config, run};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -21,7 +20,7 @@ const USAGE: u8 = 2;
 const SHARED_QUEUE_INTERVAL: u32 = 2;
 
 fn main() -> ExitCode {
-    let config = Config::parse();
+    let config = Config::from_process();
     let filter = match log_filter(&config) {
         Ok(filter) => filter,
         Err(error) => {
@@ -31,7 +30,8 @@ fn main() -> ExitCode {
     };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr)
         .init();
 
     let served = runtime(config.threads())

@@ -18,24 +18,29 @@ pub(crate) fn allowed(headers: &HeaderMap, allow_list: &[String]) -> bool {
         })
 }
 
-/// The address to hold a client to, or `None` for this machine. Behind a proxy that is trusted it is
-/// the last one in `X-Forwarded-For`: the one that the proxy itself saw and no client can forge.
-pub(crate) fn address(
-    peer: SocketAddr,
-    headers: &HeaderMap,
-    trust_forwarded: bool,
-) -> Option<IpAddr> {
+/// The address to hold a client to, or `None` for this machine. Behind `proxies` proxies that are
+/// trusted, each of which adds whom it speaks for to `X-Forwarded-For`, it is the one that the first of
+/// them saw: that many from the end, where no client can forge it.
+pub(crate) fn address(peer: SocketAddr, headers: &HeaderMap, proxies: usize) -> Option<IpAddr> {
     let forwarded = || {
-        let last = headers
-            .get_all("x-forwarded-for")
-            .iter()
-            .next_back()?
-            .to_str()
-            .ok()?;
-        last.rsplit(',').next()?.trim().parse::<IpAddr>().ok()
+        let lines = headers.get_all("x-forwarded-for").iter();
+        let lines = lines.filter_map(|line| line.to_str().ok());
+        let hops: Vec<&str> = lines.flat_map(|line| line.split(',')).collect();
+        // A client that came past the first proxies is the first of fewer.
+        let first = hops.len().saturating_sub(proxies);
+        hop(hops.get(first)?)
     };
-    let address = if trust_forwarded { forwarded() } else { None }.unwrap_or(peer.ip());
-    (!address.to_canonical().is_loopback()).then_some(address)
+    let address = (proxies > 0).then(forwarded).flatten();
+    let address = address.unwrap_or(peer.ip()).to_canonical();
+    (!address.is_loopback()).then_some(address)
+}
+
+/// The address of a hop as proxies write it: alone, with a port, in brackets, in quotes.
+fn hop(text: &str) -> Option<IpAddr> {
+    let text = text.trim().trim_matches('"');
+    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    text.parse().ok().or_else(with_port).or_else(bracketed)
 }
 
 #[cfg(test)]
@@ -71,12 +76,9 @@ mod tests {
     fn the_address_is_the_one_the_proxy_saw_if_it_is_trusted() {
         let peer: SocketAddr = "192.0.2.9:1".parse().unwrap();
         let told = headers(&[("x-forwarded-for", "1.1.1.1, 198.51.100.7")]);
+        assert_eq!(address(peer, &told, 0), Some("192.0.2.9".parse().unwrap()));
         assert_eq!(
-            address(peer, &told, false),
-            Some("192.0.2.9".parse().unwrap())
-        );
-        assert_eq!(
-            address(peer, &told, true),
+            address(peer, &told, 1),
             Some("198.51.100.7".parse().unwrap())
         );
         let twice = headers(&[
@@ -84,15 +86,45 @@ mod tests {
             ("x-forwarded-for", "198.51.100.8"),
         ]);
         assert_eq!(
-            address(peer, &twice, true),
+            address(peer, &twice, 1),
             Some("198.51.100.8".parse().unwrap())
         );
         let garbled = headers(&[("x-forwarded-for", "unknown")]);
         assert_eq!(
-            address(peer, &garbled, true),
+            address(peer, &garbled, 1),
             Some("192.0.2.9".parse().unwrap())
         );
         let local: SocketAddr = "127.0.0.1:1".parse().unwrap();
-        assert_eq!(address(local, &HeaderMap::new(), true), None);
+        assert_eq!(address(local, &HeaderMap::new(), 1), None);
+    }
+
+    #[test]
+    fn each_trusted_proxy_is_one_from_the_end() {
+        let peer: SocketAddr = "192.0.2.9:1".parse().unwrap();
+        let told = headers(&[
+            ("x-forwarded-for", "1.1.1.1, 198.51.100.7"),
+            ("x-forwarded-for", "203.0.113.5"),
+        ]);
+        for (proxies, expected) in [
+            (1, "203.0.113.5"),
+            (2, "198.51.100.7"),
+            (3, "1.1.1.1"),
+            (9, "1.1.1.1"),
+        ] {
+            assert_eq!(
+                address(peer, &told, proxies),
+                Some(expected.parse().unwrap())
+            );
+        }
+        for (text, expected) in [
+            ("198.51.100.7:4711", "198.51.100.7"),
+            ("[2001:db8::7]:4711", "2001:db8::7"),
+            ("[2001:db8::7]", "2001:db8::7"),
+            ("\"[2001:db8::7]:1\"", "2001:db8::7"),
+            ("::ffff:198.51.100.7", "198.51.100.7"),
+        ] {
+            let told = headers(&[("x-forwarded-for", text)]);
+            assert_eq!(address(peer, &told, 1), Some(expected.parse().unwrap()));
+        }
     }
 }

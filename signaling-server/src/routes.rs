@@ -280,11 +280,8 @@ fn admit(hub: &Hub, headers: &HeaderMap, peer: SocketAddr) -> Result<Admission, 
     if !origin::allowed(headers, &hub.config.allow_origin) {
         return Err(Rejected::Origin);
     }
-    hub.door.enter(origin::address(
-        peer,
-        headers,
-        hub.config.trust_forwarded_for,
-    ))
+    hub.door
+        .enter(origin::address(peer, headers, hub.config.proxies()))
 }
 
 pub(crate) fn turned_away(why: Rejected) -> Response<Bytes> {

@@ -34,6 +34,37 @@ impl Secret {
     }
 }
 
+/// The address of a Redis server, which may hold a password. Its `Debug` form does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BusUrl(String);
+
+impl BusUrl {
+    /// Takes an address as it is.
+    ///
+    /// # Errors
+    /// When it is no address of a Redis server. The error does not repeat it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match redis::parse_redis_url(text) {
+            Some(_) => Ok(Self(text.to_owned())),
+            None => {
+                Err("such an address is like redis://127.0.0.1:6379 or rediss://host:6380".into())
+            }
+        }
+    }
+
+    /// The address itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for BusUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BusUrl(…)")
+    }
+}
+
 /// The output of SHA-256 is as long; RFC 7518 asks for no less.
 const SHORTEST: usize = 32;
 

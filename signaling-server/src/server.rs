@@ -61,7 +61,7 @@ pub async fn run(
     };
     let (bus, commands) = match &config.bus {
         Some(url) => {
-            let (bus, commands) = Bus::new(url, config.bus_limits())?;
+            let (bus, commands) = Bus::new(url.reveal(), config.bus_limits())?;
             bus.check().await?;
             (Some(bus), Some(commands))
         }
@@ -172,7 +172,7 @@ fn sole_client(address: SocketAddr, hub: &Hub) -> Option<IpAddr> {
     if hub.config.trust_forwarded_for {
         None
     } else {
-        origin::address(address, &HeaderMap::new(), false)
+        origin::address(address, &HeaderMap::new(), 0)
     }
 }
 
@@ -222,7 +222,7 @@ where
         let place = if hub.config.trust_forwarded_for {
             let mut forwarded = forwarded.lock().unwrap_or_else(PoisonError::into_inner);
             *forwarded = None;
-            let client = origin::address(address, request.headers(), true);
+            let client = origin::address(address, request.headers(), hub.config.proxies());
             hub.door
                 .forward(client)
                 .map(|place| *forwarded = Some(place))

@@ -1,16 +1,25 @@
 //! Join tokens: signed statements of who may enter which room, and what they may do there.
 //!
-//! A token is a JWT signed with HS256 and a secret that this server shares with whoever hands the
-//! tokens out. Its claims: `room`, `access` (`"read"` or `"write"`), `exp`, and where it is for one
-//! client alone `sub`, the agent id.
+//! A token is a JWT (RFC 7519), signed with HS256 and a secret that this server shares with whoever hands
+//! the tokens out, or with EdDSA (Ed25519), whose public key is all that this server has. Its claims:
+//! `room`, `access` (`"read"` or `"write"`), `exp`, and where it is for one client alone `sub`, the agent
+//! id.
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::signature::{Error as SignatureError, Verifier};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation, decode};
 use ring::hmac;
-use serde::Deserialize;
+use ring::signature::{ED25519, UnparsedPublicKey};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use signaling_protocol::{AgentId, RoomId};
+use tokio_rustls::rustls::pki_types::SubjectPublicKeyInfoDer;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+
+use crate::secret::Secret;
 
 /// What a token lets its bearer do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -28,6 +37,7 @@ pub(crate) struct Grant {
     pub(crate) room: RoomId,
     pub(crate) access: Access,
     /// Until when, in seconds since 1970.
+    #[serde(deserialize_with = "seconds")]
     pub(crate) exp: u64,
     sub: Option<AgentId>,
 }
@@ -47,22 +57,70 @@ pub(crate) enum TokenError {
     OtherAgent { granted: AgentId, asked: AgentId },
 }
 
+/// What the signature of a token is checked with.
+#[derive(Debug, Clone)]
+pub(crate) enum Key {
+    /// Shared with who signs.
+    Secret(Secret),
+    /// That of who signs.
+    Public(PublicKey),
+}
+
+/// An Ed25519 public key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublicKey([u8; 32]);
+
+impl PublicKey {
+    /// Reads a key from a file in PEM form, as `openssl pkey -pubout` writes it.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds no such key.
+    pub fn read(file: &str) -> Result<Self, String> {
+        let key = SubjectPublicKeyInfoDer::from_pem_file(file).map_err(|error| match error {
+            pem::Error::Io(error) => error.to_string(),
+            error => format!("no public key in PEM form: {error}"),
+        })?;
+        // All there is before the key says that it is one of Ed25519 (RFC 8410, section 4).
+        let key = key
+            .strip_prefix(&ED25519_PREFIX)
+            .and_then(|key| key.try_into().ok());
+        key.map(Self)
+            .ok_or_else(|| "a key of another kind than Ed25519".to_owned())
+    }
+}
+
+const ED25519_PREFIX: [u8; 12] = [
+    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+];
+
 /// Checks tokens.
 pub(crate) struct Tokens {
-    key: DecodingKey,
-    validation: Validation,
+    keys: Vec<(DecodingKey, Validation)>,
 }
 
 impl Tokens {
-    pub(crate) fn new(secret: &str) -> Self {
+    /// A token is good if one of `keys` signed it. One for another audience than `audience` is not.
+    pub(crate) fn new(keys: &[Key], audience: Option<&str>) -> Self {
         // Only the first call of the process has an effect, and all install the same.
         let _ = PROVIDER.install_default();
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.leeway = 0;
-        validation.validate_nbf = true;
+        let keys = keys.iter().map(|key| {
+            let (key, algorithm) = match key {
+                Key::Secret(secret) => {
+                    let key = DecodingKey::from_secret(secret.reveal().as_bytes());
+                    (key, Algorithm::HS256)
+                }
+                Key::Public(PublicKey(key)) => (DecodingKey::from_ed_der(key), Algorithm::EdDSA),
+            };
+            let mut validation = Validation::new(algorithm);
+            validation.leeway = 0;
+            validation.validate_nbf = true;
+            if let Some(audience) = audience {
+                validation.set_audience(&[audience]);
+            }
+            (key, validation)
+        });
         Self {
-            key: DecodingKey::from_secret(secret.as_bytes()),
-            validation,
+            keys: keys.collect(),
         }
     }
 
@@ -90,12 +148,12 @@ impl Tokens {
         room: &RoomId,
     ) -> Result<Grant, TokenError> {
         let token = token.ok_or(TokenError::Missing)?;
-        let grant = decode::<Grant>(token, &self.key, &self.validation)
-            .map_err(|error| match error.kind() {
-                ErrorKind::ExpiredSignature => TokenError::Expired,
-                _ => TokenError::Invalid(error.to_string()),
-            })?
-            .claims;
+        let grant = self.decode(token)?;
+        // The library lets a token through in the second in which it ends.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        if grant.exp <= now.unwrap_or_default().as_secs() {
+            return Err(TokenError::Expired);
+        }
         if grant.room != *room {
             return Err(TokenError::OtherRoom {
                 granted: grant.room,
@@ -106,8 +164,34 @@ impl Tokens {
     }
 }
 
-/// The library's own providers bring every algorithm of the standard. This one has HS256 alone, from
-/// ring, which TLS brings anyway.
+impl Tokens {
+    fn decode(&self, token: &str) -> Result<Grant, TokenError> {
+        let mut refusal = TokenError::Missing;
+        for (key, validation) in &self.keys {
+            match decode::<Grant>(token, key, validation) {
+                Ok(data) => return Ok(data.claims),
+                Err(error) => match error.kind() {
+                    // Its signature is good.
+                    ErrorKind::ExpiredSignature => return Err(TokenError::Expired),
+                    _ => refusal = TokenError::Invalid(error.to_string()),
+                },
+            }
+        }
+        Err(refusal)
+    }
+}
+
+/// A time as JWTs have it: a number of seconds, perhaps with a fraction, which is left out.
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let seconds = f64::deserialize(deserializer)?;
+    if !(0.0..9e15).contains(&seconds) {
+        return Err(D::Error::custom("no time in seconds since 1970"));
+    }
+    Ok(seconds as u64)
+}
+
+/// The library's own providers bring every algorithm of the standard. This one has HS256 and EdDSA alone,
+/// from ring, which TLS brings anyway.
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: no_signer,
     verifier_factory: verifier,
@@ -127,6 +211,10 @@ fn verifier(
             let secret = key.try_get_as_bytes()?;
             Ok(Box::new(Hs256(hmac::Key::new(hmac::HMAC_SHA256, secret))))
         }
+        Algorithm::EdDSA => {
+            let key = key.try_get_as_bytes()?.to_vec();
+            Ok(Box::new(Ed25519(UnparsedPublicKey::new(&ED25519, key))))
+        }
         _ => Err(ErrorKind::InvalidAlgorithm.into()),
     }
 }
@@ -145,12 +233,27 @@ impl JwtVerifier for Hs256 {
     }
 }
 
+struct Ed25519(UnparsedPublicKey<Vec<u8>>);
+
+impl Verifier<Vec<u8>> for Ed25519 {
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), SignatureError> {
+        let verified = self.0.verify(message, signature);
+        verified.map_err(|_| SignatureError::new())
+    }
+}
+
+impl JwtVerifier for Ed25519 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::EdDSA
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::{SystemTime, UNIX_EPOCH};
 
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use ring::signature::{Ed25519KeyPair, KeyPair};
     use serde_json::{Value, json};
 
     use super::*;
@@ -176,12 +279,16 @@ mod tests {
         token(json!({"alg":"HS256","typ":"JWT"}), claims, SECRET)
     }
 
+    fn tokens() -> Tokens {
+        Tokens::new(&[Key::Secret(Secret::parse(SECRET).unwrap())], None)
+    }
+
     fn check(token: &str) -> Result<Grant, TokenError> {
         let (room, agent) = (
             RoomId::parse("r").unwrap(),
             AgentId::parse("alice").unwrap(),
         );
-        Tokens::new(SECRET).check(Some(token), &room, &agent)
+        tokens().check(Some(token), &room, &agent)
     }
 
     #[test]
@@ -240,6 +347,98 @@ mod tests {
     }
 
     #[test]
+    fn each_of_several_keys_opens_and_no_other() {
+        let claims = json!({"room":"r","access":"write","exp":now() + 60});
+        let room = RoomId::parse("r").unwrap();
+        let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+        let public = pair.public_key().as_ref().try_into().unwrap();
+        let old = "another secret of thirty-two bytes";
+        let keys = [
+            Key::Secret(Secret::parse(old).unwrap()),
+            Key::Secret(Secret::parse(SECRET).unwrap()),
+            Key::Public(PublicKey(public)),
+        ];
+        let tokens = Tokens::new(&keys, None);
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let signed = format!("{}.{}", part(&json!({"alg":"EdDSA"})), part(&claims));
+        let signature = URL_SAFE_NO_PAD.encode(pair.sign(signed.as_bytes()));
+        let eddsa = format!("{signed}.{signature}");
+        let header = json!({"alg":"HS256"});
+        let good = [
+            eddsa.clone(),
+            token(header.clone(), claims.clone(), old),
+            hs256(claims.clone()),
+        ];
+        for token in good {
+            assert!(tokens.check_room(Some(&token), &room).is_ok(), "{token}");
+        }
+        // The public key is known to all: it must not do as a secret.
+        let with_public_key = {
+            let key = hmac::Key::new(hmac::HMAC_SHA256, pair.public_key().as_ref());
+            let signed = format!("{}.{}", part(&header), part(&claims));
+            let tag = URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes()));
+            format!("{signed}.{tag}")
+        };
+        let bad = [
+            with_public_key,
+            format!("{signed}.{}", URL_SAFE_NO_PAD.encode([0; 64])),
+            token(header, claims, "a third secret of thirty-two bytes"),
+        ];
+        for token in bad {
+            let refused = tokens.check_room(Some(&token), &room);
+            assert!(matches!(refused, Err(TokenError::Invalid(_))), "{token}");
+        }
+    }
+
+    #[test]
+    fn an_audience_is_heeded() {
+        let room = RoomId::parse("r").unwrap();
+        let key = [Key::Secret(Secret::parse(SECRET).unwrap())];
+        let claims = |aud: Value| {
+            let mut claims = json!({"room":"r","access":"write","exp":now() + 60});
+            claims["aud"] = aud;
+            hs256(claims)
+        };
+        let (one, many, other) = (
+            claims(json!("edit")),
+            claims(json!(["mail", "edit"])),
+            claims(json!("mail")),
+        );
+        let ours = Tokens::new(&key, Some("edit"));
+        assert!(ours.check_room(Some(&one), &room).is_ok());
+        assert!(ours.check_room(Some(&many), &room).is_ok());
+        assert!(ours.check_room(Some(&other), &room).is_err());
+        assert!(tokens().check_room(Some(&one), &room).is_err());
+    }
+
+    #[test]
+    fn times_may_have_fractions_and_end_with_their_second() {
+        let later = now() + 60;
+        let claims = json!({"room":"r","access":"write","exp":later as f64 + 0.75});
+        assert_eq!(check(&hs256(claims)).unwrap().exp, later);
+        let at_its_end = json!({"room":"r","access":"write","exp":now()});
+        assert_eq!(check(&hs256(at_its_end)), Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn a_public_key_is_read_from_a_file() {
+        let folder = std::env::temp_dir().join(format!("token-key-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("key.pem");
+        // As `openssl pkey -pubout` writes it.
+        let pem = "-----BEGIN PUBLIC KEY-----\n\
+            MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n\
+            -----END PUBLIC KEY-----\n";
+        std::fs::write(&file, pem).unwrap();
+        let PublicKey(key) = PublicKey::read(file.to_str().unwrap()).unwrap();
+        assert_eq!((key[0], key[31]), (0x19, 0xe1));
+        std::fs::write(&file, "no key").unwrap();
+        assert!(PublicKey::read(file.to_str().unwrap()).is_err());
+        assert!(PublicKey::read("/no/such/file").is_err());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
     fn a_token_holds_for_its_time_room_and_agent_only() {
         let soon = now() + 60;
         let old = hs256(json!({"room":"r","access":"write","exp":now() - 1}));
@@ -270,7 +469,7 @@ mod tests {
             AgentId::parse("alice").unwrap(),
         );
         assert_eq!(
-            Tokens::new(SECRET).check(None, &room, &agent),
+            tokens().check(None, &room, &agent),
             Err(TokenError::Missing)
         );
     }

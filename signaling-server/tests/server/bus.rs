@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::time::sleep;
 use tokio_tungstenite::client_async;
@@ -374,10 +374,69 @@ async fn a_server_does_not_start_without_its_bus() {
         .await;
     let error = error.unwrap_err().to_string();
     assert!(error.contains("cannot use the bus"), "{error}");
-    let error = Server::start(&["--bus", "nonsense"])
-        .await
-        .result()
-        .await
-        .unwrap_err();
-    assert!(error.to_string().contains("cannot use the bus"), "{error}");
+}
+
+/// Redis over TLS, trusted by a certificate that the operator gives to the system.
+#[tokio::test]
+async fn redis_may_be_reached_over_tls_with_a_password() {
+    let folder = Folder::new();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let names = vec!["localhost".to_owned()];
+    let identity = rcgen::generate_simple_self_signed(names).unwrap();
+    std::fs::write(path("cert.pem"), identity.cert.pem()).unwrap();
+    std::fs::write(path("key.pem"), identity.signing_key.serialize_pem()).unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = free.local_addr().unwrap().port().to_string();
+    drop(free);
+    let _redis = Command::new("redis-server")
+        .args(["--port", "0", "--bind", "127.0.0.1", "--tls-port", &port])
+        .args(["--tls-cert-file", &path("cert.pem")])
+        .args(["--tls-key-file", &path("key.pem")])
+        .args(["--tls-auth-clients", "no", "--requirepass", "hunter2"])
+        .args(["--save", "", "--appendonly", "no"])
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let listening = async {
+        while TcpStream::connect(format!("127.0.0.1:{port}"))
+            .await
+            .is_err()
+        {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon("Redis", listening).await;
+    let server = |password: &str, trusted: &str| {
+        Command::new(env!("CARGO_BIN_EXE_signaling-server"))
+            .args(["--host", "127.0.0.1", "--port", "0"])
+            .env("BUS", format!("rediss://:{password}@localhost:{port}/"))
+            .env("SSL_CERT_FILE", trusted)
+            .env_remove("SSL_CERT_DIR")
+            .env("RUST_LOG", "info")
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap()
+    };
+    let mut process = server("hunter2", &path("cert.pem"));
+    let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
+    let on_the_bus = async {
+        while let Some(line) = log.next_line().await.unwrap() {
+            assert!(!line.contains("hunter2"), "{line}");
+            if line.contains("on the bus") {
+                return;
+            }
+        }
+        panic!("it ended");
+    };
+    soon("the bus", on_the_bus).await;
+
+    for (password, trusted) in [("another", path("cert.pem")), ("hunter2", path("none.pem"))] {
+        let refused = server(password, &trusted).wait_with_output();
+        let refused = soon("the end", refused).await.unwrap();
+        let log = String::from_utf8_lossy(&refused.stderr);
+        assert!(!refused.status.success() && log.contains("Redis"), "{log}");
+        assert!(!log.contains(password), "{log}");
+    }
 }

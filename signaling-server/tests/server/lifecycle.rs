@@ -43,11 +43,13 @@ async fn a_client_that_answers_no_ping_is_given_up_and_one_that_does_is_kept() {
     alice.hears_nothing().await;
 }
 
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
 /// Runs the binary, and returns the process and the address it listens on.
-async fn binary(host: &str, secret: Option<&str>) -> (Child, String, Log) {
+async fn binary(host: &str, variables: &[(&str, &str)]) -> (Child, String, Log) {
     let mut process = Command::new(env!("CARGO_BIN_EXE_signaling-server"))
         .args(["--host", host, "--port", "0"])
-        .envs(secret.map(|secret| ("TOKEN_SECRET", secret)))
+        .envs(variables.iter().copied())
         .env("RUST_LOG", "info")
         .stderr(Stdio::piped())
         .kill_on_drop(true)
@@ -66,15 +68,44 @@ async fn binary(host: &str, secret: Option<&str>) -> (Child, String, Log) {
     (process, address, log)
 }
 
+/// Deployments set variables to nothing to say nothing, and write booleans in many ways.
+#[tokio::test]
+async fn an_empty_variable_counts_as_unset() {
+    let variables = [
+        ("MAX_ROOMS", ""),
+        ("STORE", ""),
+        ("BUS", ""),
+        ("TLS_CERT", ""),
+        ("TOKEN_SECRET", ""),
+        ("TRUST_FORWARDED_FOR", "1"),
+    ];
+    let (_process, address, mut log) = binary("127.0.0.1", &variables).await;
+    assert!(address.starts_with("127.0.0.1:"), "{address}");
+    // The log goes to a pipe: there are no colours in it.
+    let line = soon("a line", log.next_line()).await.unwrap().unwrap();
+    assert!(!line.contains('\u{1b}'), "{line:?}");
+
+    let help = Command::new(env!("CARGO_BIN_EXE_signaling-server"))
+        .arg("--help")
+        .env("TOKEN_SECRET", SECRET)
+        .env("BUS", "redis://:hunter2@10.0.0.5/")
+        .output()
+        .await
+        .unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    assert!(help.contains("TOKEN_SECRET") && !help.contains(SECRET));
+    assert!(help.contains("BUS") && !help.contains("hunter2"));
+}
+
 /// It says so where anyone may come in from elsewhere, and only there.
 #[tokio::test]
 async fn the_log_tells_of_an_open_door() {
     for (host, secret, told) in [
         ("0.0.0.0", None, true),
-        ("0.0.0.0", Some("0123456789abcdef0123456789abcdef"), false),
+        ("0.0.0.0", Some(("TOKEN_SECRET", SECRET)), false),
         ("127.0.0.1", None, false),
     ] {
-        let (mut process, _, mut log) = binary(host, secret).await;
+        let (mut process, _, mut log) = binary(host, secret.as_slice()).await;
         let pid = process.id().unwrap().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().await;
         assert!(sent.unwrap().success());
@@ -90,7 +121,7 @@ async fn the_log_tells_of_an_open_door() {
 #[tokio::test]
 async fn the_binary_ends_cleanly_on_sigterm_and_on_sigint() {
     for signal in ["-TERM", "-INT"] {
-        let (mut process, address, mut log) = binary("127.0.0.1", None).await;
+        let (mut process, address, mut log) = binary("127.0.0.1", &[]).await;
         tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
         let stream = tokio::net::TcpStream::connect(&address).await.unwrap();
         let url = format!("ws://{address}/");
