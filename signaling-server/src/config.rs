@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{BoolishValueParser, Resettable};
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::Parser;
+use clap::builder::BoolishValueParser;
 use signaling_rooms::{ClientLimits, LogQuotas, RoomLimits};
 
 use crate::bus::limits::BusLimits;
@@ -299,21 +299,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// What the command line and the environment of this process say. A variable that is empty counts
-    /// as not set. Where something makes no sense the process ends with words and status 2.
-    #[must_use]
-    pub fn from_process() -> Config {
-        let mut command = Config::command().mut_args(|arg| {
-            let value = arg.get_env().and_then(std::env::var_os);
-            match value {
-                Some(value) if value.is_empty() => arg.env(Resettable::Reset),
-                _ => arg,
-            }
-        });
-        let matches = command.get_matches_mut();
-        Config::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
-    }
-
     /// The address to listen on, as `host:port`.
     #[must_use]
     pub fn address(&self) -> String {

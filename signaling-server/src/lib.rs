@@ -27,16 +27,20 @@
 //! another: what one sends lands in the bounded outbox of the other, and a client that does not empty it is
 //! disconnected.
 //!
+//! `command_line` says what the binary can do; `health` and `rooms_command` are what it does beside serving.
+//!
 //! `store` keeps the rooms' logs on a thread of its own, `yjs` speaks to Yjs clients, and `bus` joins
 //! several processes into one, where the rooms of `signaling-rooms` are replaced by what the processes share.
 
 mod assets;
 mod bus;
+mod command_line;
 mod config;
 mod connection;
 mod error;
 mod farewell;
 mod greeter;
+pub mod health;
 mod hub;
 mod limits;
 mod metrics;
@@ -45,6 +49,7 @@ mod origin;
 mod outbox;
 mod patience;
 mod refusal;
+mod rooms_command;
 mod routes;
 mod secret;
 mod server;
@@ -58,8 +63,10 @@ mod unfinished;
 mod yjs;
 
 pub use bus::BusError;
+pub use command_line::{Command, CommandLine, RoomsCommand, StoreFile};
 pub use config::Config;
 pub use error::RunError;
+pub use rooms_command::{RoomsError, carry_out};
 pub use secret::{BusUrl, Secret};
 pub use server::run;
 pub use store::StoreError;

@@ -1,10 +1,10 @@
-//! The signaling server's binary: flags, logging, signals; the rest is the library.
+//! The signaling server's binary: commands, logging, signals; the rest is the library.
 
 use std::env::VarError;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use signaling_server::{Config, run};
+use signaling_server::{Command, CommandLine, Config, carry_out, health, run};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,7 +20,27 @@ const USAGE: u8 = 2;
 const SHARED_QUEUE_INTERVAL: u32 = 2;
 
 fn main() -> ExitCode {
-    let config = Config::from_process();
+    let CommandLine { command, config } = CommandLine::of_process();
+    let done = match command {
+        Some(Command::Rooms(command)) => {
+            carry_out(&command, &mut io::stdout().lock()).map_err(|error| error.to_string())
+        }
+        Some(Command::Health) => match runtime(1) {
+            Ok(runtime) => runtime.block_on(health::check(&config)),
+            Err(error) => Err(error.to_string()),
+        },
+        None => return serve_until_told(config),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve_until_told(config: Config) -> ExitCode {
     let filter = match log_filter(&config) {
         Ok(filter) => filter,
         Err(error) => {

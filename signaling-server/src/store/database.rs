@@ -11,10 +11,10 @@ use redb::{
     TableDefinition,
 };
 use ring::digest;
-use signaling_rooms::{LogError, LogHead, entry_cost};
+use signaling_rooms::{LogError, LogHead, LogQuotas, entry_cost};
 
 use super::error::StoreError;
-use super::write::{LogName, Page, StoreQuotas, Write};
+use super::write::{LogName, Page, StoreQuotas, StoredLog, Write};
 
 /// Entries by log and number.
 const ENTRIES: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("entries");
@@ -58,9 +58,8 @@ impl Database {
             path: path.to_owned(),
             reason: source.to_string(),
         };
-        let mut db = builder()
-            .create(path)
-            .map_err(|error| unusable(error.into()))?;
+        let db = builder().create(path);
+        let mut db = db.map_err(|error| unusable(error.into()))?;
         if !db
             .check_integrity()
             .map_err(|error| unusable(error.into()))?
@@ -71,6 +70,44 @@ impl Database {
             );
         }
         Self::with(db, quotas).map_err(unusable)
+    }
+
+    /// Opens a file that is there, to look after it.
+    pub(super) fn open_existing(path: &Path) -> Result<Self, StoreError> {
+        let there = std::fs::metadata(path);
+        there.map_err(|error| StoreError::Unusable {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })?;
+        let unbounded = StoreQuotas {
+            logs: LogQuotas {
+                room_bytes: u64::MAX,
+                total_bytes: u64::MAX,
+            },
+            address_bytes: u64::MAX,
+        };
+        Self::open(path, unbounded)
+    }
+
+    /// All logs.
+    pub(super) fn list(&self) -> Result<Vec<StoredLog>, redb::Error> {
+        let transaction = self.db.begin_read()?;
+        let uses = transaction.open_table(USES)?;
+        let mut logs = Vec::new();
+        for entry in transaction.open_table(HEADS)?.iter()? {
+            let (name, head) = entry?;
+            let name = name.value();
+            let used = uses.get(name)?.map_or(0, |uses| uses.value().1);
+            let (base, last, bytes) = head.value();
+            logs.push(StoredLog::new(name, LogHead { base, last, bytes }, used));
+        }
+        Ok(logs)
+    }
+
+    /// Gives unused space back to the disk.
+    pub(super) fn compact(mut self) -> Result<(), redb::Error> {
+        self.db.compact()?;
+        Ok(())
     }
 
     /// Logs that are gone with the process.

@@ -19,6 +19,12 @@ pub enum StoreError {
         /// What went wrong.
         reason: String,
     },
+    /// The disk failed.
+    #[error("the store failed: {reason}")]
+    Failed {
+        /// What went wrong.
+        reason: String,
+    },
     /// The thread that writes cannot be started.
     #[error("the store's thread: {0}")]
     Thread(#[source] io::Error),

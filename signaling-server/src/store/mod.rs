@@ -6,6 +6,7 @@
 
 mod database;
 mod error;
+mod stored;
 #[cfg(test)]
 mod tests;
 pub(crate) mod write;
@@ -19,8 +20,9 @@ use signaling_rooms::LogError;
 
 use self::database::Database;
 pub use self::error::StoreError;
+pub(crate) use self::stored::StoredLogs;
 use self::write::StoreQuotas;
-pub(crate) use self::write::{LogName, Page, Write};
+pub(crate) use self::write::{LogName, Page, StoredLog, Write};
 
 /// How many jobs may wait for the thread.
 const QUEUE: usize = 1024;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use signaling_protocol::RoomId;
-use signaling_rooms::{LogPage, LogQuotas};
+use signaling_rooms::{LogHead, LogPage, LogQuotas};
 
 /// The name of a log. Rooms of different protocols do not share one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -19,6 +19,11 @@ impl LogName {
     /// The log of a Yjs document.
     pub(crate) fn yjs(room: &RoomId) -> Self {
         Self(format!("yjs/{room}").into())
+    }
+
+    /// The log that has this name in the store.
+    pub(super) fn stored(name: &str) -> Self {
+        Self(name.into())
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -70,3 +75,34 @@ pub(crate) struct StoreQuotas {
 
 /// A part of a log.
 pub(crate) type Page = LogPage<Bytes>;
+
+/// What is known of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredLog {
+    pub(crate) name: String,
+    /// The number of its snapshot, and of its last entry.
+    pub(crate) base: u64,
+    pub(crate) last: u64,
+    /// What it takes of the quotas.
+    pub(crate) bytes: u64,
+    /// When it was last in use, in seconds since 1970; noted once a day.
+    pub(crate) used: u64,
+}
+
+impl StoredLog {
+    pub(super) fn new(name: &str, head: LogHead, used: u64) -> Self {
+        let LogHead { base, last, bytes } = head;
+        Self {
+            name: name.to_owned(),
+            base,
+            last,
+            bytes,
+            used,
+        }
+    }
+
+    /// How many entries it has, its snapshot included.
+    pub(crate) fn entries(&self) -> u64 {
+        self.last - self.base + u64::from(self.base > 0)
+    }
+}

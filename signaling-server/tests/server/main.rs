@@ -9,6 +9,7 @@ mod http;
 mod lifecycle;
 mod limits;
 mod log;
+mod operator;
 mod presence;
 mod shares;
 mod stalled;
