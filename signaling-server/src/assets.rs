@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use rust_embed::{EmbeddedFile, RustEmbed};
 use warp::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, REFERRER_POLICY, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use warp::http::{Response, StatusCode};
 
@@ -26,12 +27,21 @@ const HASHED_FOLDER: &str = "assets/";
 #[folder = "$WEB_APP_DIR"]
 struct WebApp;
 
-/// The file at a path of the app (`""` is its page), or `None`. `known` is what the browser says
-/// in `If-None-Match`: where it has the file already, the answer has no body.
-pub(crate) fn serve(path: &str, known: Option<&HeaderValue>) -> Option<Response<Bytes>> {
+/// The forms in which the build leaves a file beside the file itself: their names in HTTP (RFC 9110,
+/// section 8.4.1), and what stands behind the name of the file. The smallest comes first.
+const ENCODINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
+
+/// The file at a path of the app (`""` is its page), or `None`. Of `headers`, `If-None-Match` says what
+/// the browser has: where that is the file, the answer has no body. `Accept-Encoding` says in which forms
+/// it takes it.
+pub(crate) fn serve(path: &str, headers: &HeaderMap) -> Option<Response<Bytes>> {
     let path = if path.is_empty() { "index.html" } else { path };
-    let file = WebApp::get(path)?;
+    if is_hidden(path) {
+        return None;
+    }
+    let (encoding, file) = smallest(path, headers)?;
     let tag = entity_tag(&file)?;
+    let known = headers.get(IF_NONE_MATCH);
     let unchanged = known.is_some_and(|known| lists(known, &tag));
 
     let mut response = Response::new(Bytes::new());
@@ -45,6 +55,10 @@ pub(crate) fn serve(path: &str, known: Option<&HeaderValue>) -> Option<Response<
     }
     let mut set = |name: HeaderName, value: HeaderValue| response.headers_mut().insert(name, value);
     set(CONTENT_TYPE, content_type(path));
+    set(VARY, HeaderValue::from_static("accept-encoding"));
+    if let Some(encoding) = encoding {
+        set(CONTENT_ENCODING, HeaderValue::from_static(encoding));
+    }
     set(ETAG, tag);
     set(CACHE_CONTROL, HeaderValue::from_static(caching(path)));
     set(
@@ -54,6 +68,34 @@ pub(crate) fn serve(path: &str, known: Option<&HeaderValue>) -> Option<Response<
     set(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     set(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     Some(response)
+}
+
+/// The smallest form of a file that the browser takes.
+fn smallest(path: &str, headers: &HeaderMap) -> Option<(Option<&'static str>, EmbeddedFile)> {
+    let taken = ENCODINGS.iter().filter(|(name, _)| accepts(headers, name));
+    for (name, suffix) in taken {
+        if let Some(file) = WebApp::get(&format!("{path}{suffix}")) {
+            return Some((Some(name), file));
+        }
+    }
+    Some((None, WebApp::get(path)?))
+}
+
+/// Whether `Accept-Encoding` lists an encoding, and not with the weight 0 (RFC 9110, section 12.5.3).
+fn accepts(headers: &HeaderMap, encoding: &str) -> bool {
+    let lines = headers.get_all(ACCEPT_ENCODING).iter();
+    let listed = lines.filter_map(|line| line.to_str().ok());
+    listed.flat_map(|line| line.split(',')).any(|one| {
+        let (name, parameters) = one.split_once(';').unwrap_or((one, ""));
+        let weight = parameters.trim().strip_prefix("q=");
+        let refused = weight.and_then(|weight| weight.parse().ok()) == Some(0.0);
+        name.trim().eq_ignore_ascii_case(encoding) && !refused
+    })
+}
+
+/// Whether a file is the build's own: notes of its tools, and other forms of files.
+fn is_hidden(path: &str) -> bool {
+    path.starts_with('.') || ENCODINGS.iter().any(|(_, suffix)| path.ends_with(suffix))
 }
 
 fn caching(path: &str) -> &'static str {
@@ -120,18 +162,22 @@ mod tests {
 
     #[test]
     fn a_browser_that_has_the_page_gets_no_body() {
-        let page = serve("", None).unwrap();
+        let page = serve("", &HeaderMap::new()).unwrap();
+        let ask = |known: HeaderValue| {
+            let headers = HeaderMap::from_iter([(IF_NONE_MATCH, known)]);
+            serve("", &headers).unwrap()
+        };
         assert_eq!(page.status(), StatusCode::OK);
         assert!(!page.body().is_empty());
         let tag = page.headers()[ETAG].clone();
         let weak = HeaderValue::try_from(format!("\"x\", W/{}", tag.to_str().unwrap())).unwrap();
         for known in [tag, weak] {
-            let again = serve("", Some(&known)).unwrap();
+            let again = ask(known);
             assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
             assert!(again.body().is_empty());
         }
         let other = HeaderValue::from_static("\"x\"");
-        assert_eq!(serve("", Some(&other)).unwrap().status(), StatusCode::OK);
+        assert_eq!(ask(other).status(), StatusCode::OK);
     }
 
     #[test]
@@ -141,8 +187,29 @@ mod tests {
             "/etc/passwd",
             "assets/../../src/lib.rs",
             "no-such-file",
+            ".built-from",
+            "index.html.br",
+            "index.html.gz",
         ] {
-            assert!(serve(path, None).is_none(), "{path}");
+            assert!(serve(path, &HeaderMap::new()).is_none(), "{path}");
         }
+    }
+
+    #[test]
+    fn only_what_the_browser_takes_is_sent() {
+        for (line, encoding, taken) in [
+            ("gzip, deflate, br, zstd", "br", true),
+            ("gzip;q=1.0, BR ; q=0.5", "br", true),
+            ("br;q=0, gzip", "br", false),
+            ("br;q=0.000", "br", false),
+            ("gzip", "br", false),
+            ("brotli", "br", false),
+            ("", "gzip", false),
+        ] {
+            let value = HeaderValue::from_static(line);
+            let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, value)]);
+            assert_eq!(accepts(&headers, encoding), taken, "{line}");
+        }
+        assert!(!accepts(&HeaderMap::new(), "br"));
     }
 }

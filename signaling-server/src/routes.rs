@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use signaling_protocol::{IdError, RoomId};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use warp::http::header::{
-    CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_NONE_MATCH, RETRY_AFTER,
-    SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use warp::http::{Response, StatusCode};
 use warp::hyper::body::Bytes;
@@ -128,7 +128,7 @@ pub(crate) fn routes(
         .and_then(|path: FullPath, headers: HeaderMap| async move {
             let path = path.as_str().trim_start_matches('/');
             let path = percent_decode_str(path).decode_utf8_lossy();
-            assets::serve(&path, headers.get(IF_NONE_MATCH)).ok_or_else(warp::reject::not_found)
+            assets::serve(&path, &headers).ok_or_else(warp::reject::not_found)
         });
 
     socket
