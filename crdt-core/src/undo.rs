@@ -214,14 +214,20 @@ impl UndoManager {
         before: &[Lv],
         pieces: Vec<Deleted>,
     ) -> Result<Vec<(Deleted, Neighbours)>, LoadError> {
+        if pieces.is_empty() {
+            return Ok(Vec::new());
+        }
         let (history, chars) = doc.chars()?;
         chars.move_to((&history.graph, &history.ops), before);
+        // Where nothing is newer but what stands in for others, that is not looked through.
+        let since = before.last().map_or(0, |last| last + 1);
+        let new = chars.new_chars() > self.stand_ins.count_from(since);
         let mut previous: Option<Range<Lv>> = None;
         let mut out = Vec::with_capacity(pieces.len());
         for piece in pieces {
             let range = piece.range.clone();
             let mut left = Left::Start;
-            let runs = chars.runs_before(range.start);
+            let runs = chars.open_runs_before(range.start, new);
             for ids in runs.flat_map(|run| self.beside(run)) {
                 let mut start = ids.start;
                 let meets = previous
@@ -239,7 +245,7 @@ impl UndoManager {
                     break;
                 }
             }
-            let runs = chars.runs(Some(range.start));
+            let runs = chars.open_runs(range.start, new);
             let right = runs
                 .flat_map(|run| self.beside(run))
                 .find_map(|ids| self.stand_ins.shown(chars, ids).next());
@@ -347,6 +353,9 @@ impl Effect {
     /// What comes back, with its text, in the order of the document: what the group deleted, but
     /// neither what it had inserted itself nor what others deleted too.
     fn restored(&self, doc: &mut Document) -> Result<Vec<Deleted>, LoadError> {
+        if self.deleted.is_empty() {
+            return Ok(Vec::new());
+        }
         let (history, chars) = doc.chars()?;
         let log = (&history.graph, &history.ops);
         chars.move_to(log, history.graph.frontier());
@@ -384,8 +393,9 @@ impl Effect {
 #[derive(Debug, Clone, Default)]
 struct StandIns {
     by_char: BTreeMap<Lv, StandIn>,
-    /// All chars that stand in for others, ascending.
-    all: Vec<Range<Lv>>,
+    /// All chars that stand in for others, ascending, with how many come before each run of them.
+    all: Vec<(Range<Lv>, u32)>,
+    count: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -398,15 +408,26 @@ impl StandIns {
     fn insert(&mut self, chars: Lv, len: u32, by: Lv) {
         self.by_char.insert(chars, StandIn { len, by });
         match self.all.last_mut() {
-            Some(last) if last.end == by => last.end += len,
-            _ => self.all.push(by..by + len),
+            Some((last, _)) if last.end == by => last.end += len,
+            _ => self.all.push((by..by + len, self.count)),
         }
+        self.count += len;
     }
 
     /// Whether this char stands in for another one.
     fn has(&self, char: Lv) -> bool {
-        let at = self.all.partition_point(|range| range.end <= char);
-        self.all.get(at).is_some_and(|range| range.start <= char)
+        let at = self.all.partition_point(|(range, _)| range.end <= char);
+        self.all
+            .get(at)
+            .is_some_and(|(range, _)| range.start <= char)
+    }
+
+    /// How many chars from `from` on stand in for others. O(log n).
+    fn count_from(&self, from: Lv) -> u32 {
+        let at = self.all.partition_point(|(range, _)| range.end <= from);
+        self.all.get(at).map_or(0, |(range, before)| {
+            self.count - before - from.saturating_sub(range.start)
+        })
     }
 
     /// What stands in, in the end, for each of the chars `range`: itself, if nothing else does.

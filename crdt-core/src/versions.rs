@@ -228,8 +228,7 @@ fn diff(
     chars.move_to(log, from);
     let old: Vec<CharRun> = chars.runs(None).filter(|run| run.in_version).collect();
     chars.move_to(log, to);
-    // Moving cuts runs and never joins or moves them, so the old ones come in the same order,
-    // each in one or more pieces.
+    // The chars come in the same order, and may be cut into runs in another way.
     let mut old = old.into_iter().peekable();
     let mut texts = Texts::new(&history.ops);
     let mut out = Splices {
@@ -239,20 +238,23 @@ fn diff(
         changed,
     };
     for run in chars.runs(None) {
-        let was = old
-            .next_if(|old| old.lv <= run.lv && run.lv + run.len == old.lv + old.len)
-            .is_some()
-            || old
-                .peek()
-                .is_some_and(|old| old.lv <= run.lv && run.lv < old.lv + old.len);
-        texts.read(run.lv..run.lv + run.len, |text| {
-            match (was, run.in_version) {
+        let (mut lv, end) = (run.lv, run.lv + run.len);
+        while lv < end {
+            let (was, until) = match old.peek() {
+                Some(old) if old.lv <= lv && lv < old.lv + old.len => (true, old.lv + old.len),
+                Some(old) if lv < old.lv => (false, old.lv),
+                _ => (false, end),
+            };
+            let until = until.min(end);
+            texts.read(lv..until, |text| match (was, run.in_version) {
                 (true, true) => out.keep(text),
                 (true, false) => out.deleted = out.deleted.plus(TextLen::of(text)),
                 (false, true) => out.inserted.push_str(text),
                 (false, false) => {}
-            }
-        });
+            });
+            lv = until;
+            old.next_if(|old| old.lv + old.len == lv);
+        }
     }
     out.flush();
 }

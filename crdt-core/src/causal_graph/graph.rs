@@ -213,11 +213,25 @@ impl Graph {
     /// Walks down from the largest local version, entry by entry, and stops as soon as all that is
     /// left is in both: the cost is bound by the entries touched by the difference.
     pub(crate) fn diff_into(&self, a: &[Lv], b: &[Lv], floor: Lv, out: &mut Diff) {
+        let found = self.diff_within((a, b), floor, u64::MAX, out);
+        debug_assert!(found);
+    }
+
+    /// [`Graph::diff_into`] in at most `most` steps; returns whether these were enough. If not, the
+    /// result is not defined.
+    pub(crate) fn diff_within(
+        &self,
+        (a, b): (&[Lv], &[Lv]),
+        floor: Lv,
+        most: u64,
+        out: &mut Diff,
+    ) -> bool {
         out.only_a.clear();
         out.only_b.clear();
         if a == b {
-            return;
+            return true;
         }
+        let most = out.steps.saturating_add(most);
         let mut queue = std::mem::take(&mut out.queue);
         queue.clear();
         let mut one_sided = 0_usize;
@@ -231,7 +245,7 @@ impl Graph {
                 count(&mut one_sided, enqueue(&mut queue, v, flag), flag);
             }
         }
-        while one_sided > 0 {
+        while one_sided > 0 && out.steps < most {
             let Some((mut v, mut flag)) = queue.pop() else {
                 break;
             };
@@ -267,6 +281,7 @@ impl Graph {
         out.only_a.reverse();
         out.only_b.reverse();
         out.queue = queue;
+        one_sided == 0
     }
 
     /// The parts of entries, as [`Graph::diff_into`] gives them, in a fresh result.

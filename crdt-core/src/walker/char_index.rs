@@ -39,12 +39,9 @@ pub(crate) struct CharIndex {
 
 impl Default for CharIndex {
     fn default() -> Self {
-        let mut live = Live::new(0);
-        // There is nothing before the first event.
-        live.tracker.know_length(0);
         CharIndex {
             walker: Walker::default(),
-            live,
+            live: Live::whole(),
         }
     }
 }
@@ -75,6 +72,12 @@ impl CharIndex {
     /// [`CharIndex::deletions`] speak of. O(d log n) for a difference of d events.
     pub(crate) fn move_to(&mut self, history: (&CausalGraph, &OpLog), frontier: &[Lv]) {
         self.live.prepare(history, frontier, &mut self.walker.diff);
+        self.live.tracker.tree.flush();
+    }
+
+    /// How many chars the version that the index was moved to does not know of.
+    pub(crate) fn new_chars(&mut self) -> u32 {
+        self.live.tracker.tree.total().other
     }
 
     /// The event that inserted the char at `pos` of the text. O(log n).
@@ -163,9 +166,24 @@ impl CharIndex {
         })
     }
 
-    /// The chars before the one that `lv` inserted, from right to left; each run still reads from
+    /// The chars from the one that `lv` inserted on that are part of the version that the index was moved
+    /// to or, with `new`, that it does not know of, in order. O(log n) each, however many others there are.
+    pub(crate) fn open_runs(&self, lv: Lv, new: bool) -> impl Iterator<Item = CharRun> {
+        let tree = &self.live.tracker.tree;
+        let mut at = tree.find_event(lv, true);
+        std::iter::from_fn(move || {
+            let (place, item) = tree.open_from(at?, new)?;
+            at = Some(place.behind());
+            (!is_end(&item)).then(|| CharRun {
+                len: item.len - place.offset,
+                ..run(&item, item.id + place.offset)
+            })
+        })
+    }
+
+    /// Likewise those before the one that `lv` inserted, from right to left; each run still reads from
     /// left to right.
-    pub(crate) fn runs_before(&self, lv: Lv) -> impl Iterator<Item = CharRun> {
+    pub(crate) fn open_runs_before(&self, lv: Lv, new: bool) -> impl Iterator<Item = CharRun> {
         let tree = &self.live.tracker.tree;
         let mut at = tree.find_event(lv, true);
         let inside = at.filter(|place| place.offset > 0).map(|place| CharRun {
@@ -173,7 +191,7 @@ impl CharIndex {
             ..run(&tree.item(place), tree.item(place).id)
         });
         inside.into_iter().chain(std::iter::from_fn(move || {
-            let (place, item) = tree.item_before(at?)?;
+            let (place, item) = tree.open_before(at?, new)?;
             at = Some(place);
             Some(run(&item, item.id))
         }))

@@ -1,9 +1,10 @@
 //! The tracker's sequence of items, as a B-tree over two vectors.
 //!
 //! Every entry of a node knows four sums of its subtree: chars visible in the prepare version, chars
-//! visible in the effect version, chars of the base text, and chars inserted in the prepare version. Sums are lazy: one leaf at a
-//! time may differ from what its ancestors know, and [`ContentTree::flush`] tells them before
-//! another leaf is changed.
+//! visible in the effect version, chars inserted in the prepare version, and chars of the base text or,
+//! in the tree of a whole history, which has none, chars not inserted in the prepare version. Sums are
+//! lazy: one leaf at a time may differ from what its ancestors know, and [`ContentTree::flush`] tells
+//! them before another leaf is changed.
 
 mod effect;
 mod item;
@@ -96,11 +97,15 @@ impl Leaf {
         self.len -= i as u32;
     }
 
-    fn sums(&self) -> Sums {
+    fn sums(&self, is_whole: bool) -> Sums {
         let mut sums = Sums::default();
         for i in 0..LEAF {
             sums.add(Sums::of(self.state[i], self.run[i]));
-            sums.base += if self.id[i] >= BASE { self.run[i] } else { 0 };
+            let counts = match is_whole {
+                true => !is_inserted(self.state[i]),
+                false => self.id[i] >= BASE,
+            };
+            sums.other += if counts { self.run[i] } else { 0 };
         }
         sums
     }
@@ -172,6 +177,17 @@ pub(super) struct Place {
     pub(super) offset: u32,
 }
 
+impl Place {
+    /// The place of the item behind this one, or the end of the leaf.
+    pub(super) fn behind(self) -> Place {
+        Place {
+            index: self.index + 1,
+            offset: 0,
+            ..self
+        }
+    }
+}
+
 /// The sequence. Events of the zone are named by their local version; `first` is the zone's start.
 #[derive(Debug, Clone)]
 pub(super) struct ContentTree {
@@ -180,6 +196,8 @@ pub(super) struct ContentTree {
     root: u32,
     height: u32,
     first: Lv,
+    /// Whether it is of a whole history, and there is no base text: what stands for it is only the end.
+    is_whole: bool,
     /// Per event of the zone: for an insert the leaf that holds its char, for a delete the id of
     /// the char that it deletes.
     slots: Slots,
@@ -206,12 +224,21 @@ impl ContentTree {
             root: 0,
             height: 1,
             first,
+            is_whole: false,
             slots: Slots::default(),
             cached: 0,
             unsaid: Sums::default(),
             around: None,
         };
         tree.reset(first);
+        tree
+    }
+
+    /// A tree of a whole history.
+    pub(super) fn whole() -> Self {
+        let mut tree = ContentTree::new(0);
+        tree.is_whole = true;
+        tree.reset(0);
         tree
     }
 
@@ -232,7 +259,7 @@ impl ContentTree {
                 origin_right: NONE,
             },
         );
-        let within = leaf.sums();
+        let within = leaf.sums(self.is_whole);
         let mut root = Node::new(NONE);
         root.insert(0, 0, within);
         self.leaves.push(leaf);
@@ -253,6 +280,11 @@ impl ContentTree {
         self.leaves.capacity() * size_of::<Leaf>()
             + self.nodes.capacity() * size_of::<Node>()
             + self.slots.memory()
+    }
+
+    /// How many items its leaves have room for.
+    pub(super) fn room(&self) -> usize {
+        self.leaves.len() * LEAF
     }
 
     /// The sums of the whole sequence.
@@ -343,7 +375,11 @@ impl ContentTree {
         let mut at = self.root;
         for _ in 0..self.height {
             let node = &self.nodes[at as usize];
-            at = node.child[descend(&node.sums.base[..node.len as usize], &mut left)];
+            let len = node.len as usize;
+            at = node.child[match self.is_whole {
+                true => len - 1,
+                false => descend(&node.sums.other[..len], &mut left),
+            }];
         }
         at
     }
@@ -395,7 +431,7 @@ impl ContentTree {
     }
 
     /// Tells the ancestors of the cached leaf how it has changed.
-    fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         let delta = std::mem::take(&mut self.unsaid);
         if delta == Sums::default() {
             return;
@@ -407,6 +443,14 @@ impl ContentTree {
             node.sums.add(slot, delta);
             (child, parent) = (parent, node.parent);
         }
+    }
+
+    fn sums_of_new(&self, item: &Item) -> Sums {
+        let mut sums = Sums::of(item.state, item.len);
+        if self.is_whole {
+            sums.other = item.len - sums.inserted;
+        }
+        sums
     }
 
     /// Inserts an item for the zone's next events at a place; returns where it stands.
@@ -423,7 +467,7 @@ impl ContentTree {
         let at = if offset > 0 { index + 1 } else { index };
         if !into && at > 0 && joins(&l.item(at - 1), &item) {
             l.run[at - 1] += item.len;
-            self.note(Sums::of(item.state, item.len));
+            self.note(self.sums_of_new(&item));
             self.set_slots(item.id, item.len, leaf, Step::Same);
             return;
         }
@@ -438,7 +482,7 @@ impl ContentTree {
             l.open(at, 1);
         }
         l.set(at, item);
-        self.note(Sums::of(item.state, item.len));
+        self.note(self.sums_of_new(&item));
         self.set_slots(item.id, item.len, leaf, Step::Same);
     }
 
@@ -490,7 +534,11 @@ impl ContentTree {
         let leaf = &mut self.leaves[place.leaf as usize];
         let len = leaf.run[place.index];
         let old = std::mem::replace(&mut leaf.state[place.index], state);
-        self.note(Sums::change(old, state, len));
+        let mut change = Sums::change(old, state, len);
+        if self.is_whole {
+            change.other = change.inserted.wrapping_neg();
+        }
+        self.note(change);
     }
 
     /// Makes sure that `k` items can be put in at `at` of a leaf; says where that place is then.
@@ -518,7 +566,8 @@ impl ContentTree {
         }
         right.next = left.next;
         left.next = new;
-        let (left_sums, right_sums) = (left.sums(), right.sums());
+        let whole = self.is_whole;
+        let (left_sums, right_sums) = (left.sums(whole), right.sums(whole));
         self.leaves.push(right);
         let node = &mut self.nodes[parent as usize];
         let slot = node.slot_of(leaf);
@@ -615,7 +664,7 @@ impl ContentTree {
             } else {
                 let leaf = &self.leaves[n.child[i] as usize];
                 assert_eq!(leaf.parent, node);
-                assert_eq!(n.sums.get(i), leaf.sums());
+                assert_eq!(n.sums.get(i), leaf.sums(self.is_whole));
             }
         }
     }
@@ -647,7 +696,10 @@ mod tests {
     fn places_sums_and_order_survive_random_changes() {
         for seed in 1..40 {
             let mut shapes = Shapes(seed);
-            let mut tree = ContentTree::new(100);
+            let mut tree = match seed % 2 {
+                0 => ContentTree::new(100),
+                _ => ContentTree::whole(),
+            };
             let mut model: Vec<(u32, u32)> = Vec::new();
             let mut next = 100;
             for _ in 0..120 {
@@ -707,6 +759,28 @@ mod tests {
                 let total = tree.total();
                 assert_eq!(total.prepare - BASE_LEN, count(in_prepare));
                 assert_eq!(total.effect - BASE_LEN, count(|s| s & DELETED == 0));
+                if tree.is_whole {
+                    let is_open =
+                        |&(_, state): &(u32, u32)| in_prepare(state) || !is_inserted(state);
+                    let open: Vec<u32> = model.iter().filter(|m| is_open(m)).map(|m| m.0).collect();
+                    let ids = |item: &Item| item.id..item.id + item.len;
+                    let mut found = Vec::new();
+                    let mut at = tree.open_from(tree.start(), true);
+                    while let Some((place, item)) = at.filter(|(_, item)| item.id < BASE) {
+                        found.extend(ids(&item));
+                        at = tree.open_from(place.behind(), true);
+                    }
+                    assert_eq!(found, open, "seed {seed}");
+                    let mut found = Vec::new();
+                    let mut at = tree.open_before(tree.find_id(BASE), true);
+                    while let Some((place, item)) = at {
+                        found.extend(ids(&item).rev());
+                        at = tree.open_before(place, true);
+                    }
+                    found.reverse();
+                    assert_eq!(found, open, "seed {seed}");
+                    assert_eq!(tree.total().other, count(|s| !is_inserted(s)));
+                }
                 let (a, b) = (
                     shapes.below(model.len() as u32),
                     shapes.below(model.len() as u32),

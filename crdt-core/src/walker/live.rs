@@ -1,58 +1,253 @@
-//! A tracker, with what it has applied.
+//! Trackers that have applied the same events, each with a prepare version of its own.
+//!
+//! One is enough as long as the versions that events ask for are close to each other. Where they are
+//! far apart, time and again, as when two long branches arrive in turns, the way between them would be
+//! gone for each event. There a copy of the tracker stays behind, and follows: what one applies, the
+//! others are given, too, without it being in their prepare versions. The next event is applied by the
+//! tracker that is closest to its parents.
+//!
+//! A copy is made once moving has cost many times as much, and let go when it has followed for long
+//! and was of no use: so neither costs more than a fraction of what is done anyway.
 
-use super::tracker::Tracker;
-use crate::causal_graph::{CausalGraph, Diff};
-use crate::op_log::OpLog;
+use super::tracker::{STEPS_A_MOVE, Tracker};
+use crate::causal_graph::{AgentAssignment, CausalGraph, Diff};
+use crate::op_log::{OpLog, Run};
 use crate::version::Lv;
 
-/// A tracker that has applied exactly the events `base..applied`, in whatever order.
+/// The most trackers that follow.
+const MOST_FOLLOWERS: usize = 3;
+
+/// Versions that differ in no more runs of operations are close. Few where the checks run.
+const CLOSE: u64 = if cfg!(debug_assertions) { 1 } else { 32 };
+
+/// How many times the size of a tracker has to be moved before a copy is made.
+const WORTH_A_COPY: u64 = if cfg!(debug_assertions) { 0 } else { 64 };
+
+/// For how many runs a follower stays for having been at just the version that was asked for.
+const HIT: i64 = 8;
+
+/// How many entries of the graph are looked at in the first attempt to tell which tracker is closest.
+const FIRST_ATTEMPT: u64 = if cfg!(debug_assertions) { 2 } else { 64 };
+
+/// Trackers that have applied exactly the events `base..applied`, in whatever order.
 #[derive(Debug, Clone)]
 pub(super) struct Live {
+    /// The one in use.
     pub(super) tracker: Tracker,
+    /// Its prepare version, without what is before `base`. Sorted.
+    pub(super) prepare: Vec<Lv>,
     pub(super) base: Lv,
     pub(super) applied: Lv,
-    /// The prepare version, without what is before `base`. Sorted.
-    pub(super) prepare: Vec<Lv>,
+    followers: Vec<Follower>,
+    /// How many steps it took to move between versions that are far apart, since the last copy.
+    moved: u64,
+}
+
+/// A tracker that is given what the one in use applies.
+#[derive(Debug, Clone)]
+struct Follower {
+    tracker: Tracker,
+    prepare: Vec<Lv>,
+    /// For how many runs it stays if it is of no use.
+    patience: i64,
 }
 
 impl Live {
     /// A tracker at the critical version before `base`.
     pub(super) fn new(base: Lv) -> Live {
+        Live::with(Tracker::new(base), base)
+    }
+
+    /// A tracker of a whole history.
+    pub(super) fn whole() -> Live {
+        Live::with(Tracker::whole(), 0)
+    }
+
+    fn with(tracker: Tracker, base: Lv) -> Live {
         Live {
-            tracker: Tracker::new(base),
+            tracker,
+            prepare: Vec::new(),
             base,
             applied: base,
-            prepare: Vec::new(),
+            followers: Vec::new(),
+            moved: 0,
         }
     }
 
     pub(super) fn reset(&mut self, base: Lv) {
         self.tracker.reset(base);
+        self.prepare.clear();
         self.base = base;
         self.applied = base;
-        self.prepare.clear();
+        self.followers.clear();
+        self.moved = 0;
     }
 
-    /// Makes `version` (sorted, without what is before the base) the prepare version.
+    /// Bytes of memory in use.
+    pub(super) fn memory(&self) -> usize {
+        let followers = self.followers.iter().map(|f| f.tracker.memory());
+        self.tracker.memory() + followers.sum::<usize>()
+    }
+
+    /// Lets go of all trackers but the one in use.
+    pub(super) fn forget_followers(&mut self) {
+        self.followers = Vec::new();
+    }
+
+    /// Lets go of what would be of no use if `runs` more runs came and asked for none of it.
+    pub(super) fn forget_idle(&mut self, runs: u64) {
+        self.followers.retain(|f| f.patience > runs as i64);
+    }
+
+    /// See [`Tracker::know_length`].
+    pub(super) fn know_length(&mut self, effect_len: u32) {
+        self.tracker.know_length(effect_len);
+        for follower in &mut self.followers {
+            follower.tracker.know_length_of(&self.tracker);
+        }
+    }
+
+    /// Makes `version` (sorted, without what is before the base) the prepare version of the tracker in
+    /// use, which may be another one then.
+    #[inline]
     pub(super) fn prepare(
         &mut self,
-        (graph, ops): (&CausalGraph, &OpLog),
+        history: (&CausalGraph, &OpLog),
         version: &[Lv],
         diff: &mut Diff,
     ) {
-        if self.prepare == version {
-            return;
+        if self.prepare != version {
+            self.move_to(history, version, diff);
+        }
+    }
+
+    fn move_to(&mut self, history: (&CausalGraph, &OpLog), version: &[Lv], diff: &mut Diff) {
+        let (graph, ops) = history;
+        if !self.followers.is_empty() {
+            self.choose(history, version, diff);
+            if self.prepare == version {
+                return;
+            }
         }
         graph
             .graph
             .diff_into(&self.prepare, version, self.base, diff);
+        if self.moved > WORTH_A_COPY * self.tracker.items()
+            && self.followers.len() < MOST_FOLLOWERS
+            && distance(ops, diff) > CLOSE
+        {
+            self.copy();
+        }
+        let before = self.tracker.steps;
         for range in &diff.only_a {
             self.tracker.retreat(ops, range.clone());
         }
         for range in &diff.only_b {
             self.tracker.advance(ops, range.clone());
         }
+        let steps = self.tracker.steps - before;
+        if steps > CLOSE * STEPS_A_MOVE {
+            self.moved += steps;
+        }
         self.prepare.clear();
         self.prepare.extend_from_slice(version);
     }
+
+    /// Leaves a copy of the tracker in use at its version.
+    #[inline(never)]
+    fn copy(&mut self) {
+        let mut tracker = self.tracker.clone();
+        tracker.steps = 0;
+        self.followers.push(Follower {
+            prepare: self.prepare.clone(),
+            patience: tracker.items() as i64 / 2,
+            tracker,
+        });
+        self.moved = 0;
+    }
+
+    /// Puts the tracker to use from which `version` is reached soonest.
+    #[inline(never)]
+    fn choose(&mut self, (graph, ops): (&CausalGraph, &OpLog), version: &[Lv], diff: &mut Diff) {
+        if let Some(i) = self.followers.iter().position(|f| f.prepare == version) {
+            self.followers[i].patience += HIT;
+            self.switch(i);
+            return;
+        }
+        // The graph is walked for all of them by turns, so that it is not for long because one is far.
+        let mut most = FIRST_ATTEMPT;
+        loop {
+            let mut best: Option<(u64, Option<usize>)> = None;
+            let mut of_current = most;
+            let all = std::iter::once(None).chain((0..self.followers.len()).map(Some));
+            for which in all {
+                let prepare = which.map_or(&self.prepare, |i| &self.followers[i].prepare);
+                let versions = (prepare.as_slice(), version);
+                if !graph.graph.diff_within(versions, self.base, most, diff) {
+                    continue;
+                }
+                let far = distance(ops, diff);
+                if which.is_none() {
+                    of_current = far;
+                }
+                if best.is_none_or(|(least, _)| far < least) {
+                    best = Some((far, which));
+                }
+                if far <= CLOSE {
+                    break;
+                }
+            }
+            if let Some((far, which)) = best {
+                if let Some(i) = which {
+                    self.followers[i].patience += of_current.saturating_sub(far) as i64;
+                    self.switch(i);
+                }
+                return;
+            }
+            most = most.saturating_mul(8);
+        }
+    }
+
+    /// Puts a follower to use, and has the one in use follow.
+    fn switch(&mut self, i: usize) {
+        let follower = &mut self.followers[i];
+        follower.tracker.steps += std::mem::take(&mut self.tracker.steps);
+        std::mem::swap(&mut follower.tracker, &mut self.tracker);
+        std::mem::swap(&mut follower.prepare, &mut self.prepare);
+    }
+
+    /// Has the others follow the tracker in use, which has just applied the events of `run` from `lv` on.
+    #[inline]
+    pub(super) fn follow(&mut self, agents: &AgentAssignment, lv: Lv, run: &Run) {
+        if !self.followers.is_empty() {
+            self.follow_all(agents, lv, run);
+        }
+    }
+
+    #[inline(never)]
+    fn follow_all(&mut self, agents: &AgentAssignment, lv: Lv, run: &Run) {
+        let events = (lv, run.len);
+        for Follower {
+            tracker, patience, ..
+        } in &mut self.followers
+        {
+            match run.is_insert() {
+                true => tracker.follow_insert(agents, events, &self.tracker),
+                false => tracker.follow_delete(events, &self.tracker),
+            }
+            self.tracker.steps += std::mem::take(&mut tracker.steps);
+            *patience -= 1;
+        }
+        self.followers.retain(|follower| follower.patience > 0);
+    }
+}
+
+/// About how many runs of operations are in the difference of two versions.
+fn distance(ops: &OpLog, diff: &Diff) -> u64 {
+    let ranges = || diff.only_a.iter().chain(&diff.only_b);
+    let events: u64 = ranges().map(|r| u64::from(r.end - r.start)).sum();
+    if events <= CLOSE {
+        return events;
+    }
+    ranges().map(|r| ops.row_count(r.clone()) as u64).sum()
 }

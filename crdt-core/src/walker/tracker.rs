@@ -15,7 +15,7 @@ use crate::op_log::{Kind, OpLog, Run};
 use crate::version::{Lv, NONE};
 
 /// To move an item from version to version takes about as long as to look at so many.
-const STEPS_A_MOVE: u64 = 4;
+pub(super) const STEPS_A_MOVE: u64 = 4;
 
 /// From how many items on that an insert has to pass, its siblings are kept. Few where the checks run.
 const MANY: usize = if cfg!(debug_assertions) { 2 } else { 64 };
@@ -45,6 +45,7 @@ pub(super) struct Tracker {
 }
 
 impl Tracker {
+    /// A tracker at the critical version before `first`.
     pub(super) fn new(first: Lv) -> Self {
         Tracker {
             tree: ContentTree::new(first),
@@ -52,6 +53,15 @@ impl Tracker {
             row: 0,
             siblings: Siblings::default(),
             steps: 0,
+        }
+    }
+
+    /// A tracker of a whole history: there is nothing before the first event.
+    pub(super) fn whole() -> Self {
+        Tracker {
+            tree: ContentTree::whole(),
+            base_len: 0,
+            ..Tracker::new(0)
         }
     }
 
@@ -370,6 +380,72 @@ impl Tracker {
         }
     }
 
+    /// Applies an insert of `len` chars, which `other` has just applied, without putting it into the
+    /// prepare version. `other` differs from this tracker in its prepare version only.
+    pub(super) fn follow_insert(
+        &mut self,
+        agents: &AgentAssignment,
+        (lv, len): (Lv, u32),
+        other: &Tracker,
+    ) {
+        let there = other.tree.find_id(lv);
+        let item = other.tree.item(there);
+        let (before, origin_left) = match there.offset {
+            0 => {
+                let before = other.tree.item_before(there);
+                (
+                    before.map(|(_, item)| item.id + item.len - 1),
+                    item.origin_left,
+                )
+            }
+            _ => (Some(lv - 1), lv - 1),
+        };
+        let place = before.map_or(self.tree.start(), |before| {
+            let place = self.tree.find_id(before);
+            Place {
+                offset: place.offset + 1,
+                ..place
+            }
+        });
+        let origin_right = item.origin_right;
+        self.siblings.add(agents, (origin_left, origin_right), lv);
+        self.tree.insert(
+            place,
+            Item {
+                id: lv,
+                len,
+                state: 0,
+                origin_left,
+                origin_right,
+            },
+        );
+        self.steps += STEPS_A_MOVE;
+    }
+
+    /// Applies `len` deletes, which `other` has just applied, without putting them into the prepare
+    /// version. `other` differs from this tracker in its prepare version only.
+    pub(super) fn follow_delete(&mut self, (lv, len): (Lv, u32), other: &Tracker) {
+        let end = lv + len;
+        let mut at = lv;
+        while at < end {
+            let (first, step, len) = other.tree.slots_at(at, end - at);
+            self.tree.set_slots(at, len, first, step);
+            let (chars, until) = other.deleted_by(at, end);
+            self.change_chars(chars, |state| state | DELETED);
+            at = until;
+        }
+    }
+
+    /// Takes the length of the base text from another tracker of the same zone.
+    pub(super) fn know_length_of(&mut self, other: &Tracker) {
+        self.base_len = other.base_len;
+    }
+
+    /// How many items there is room for: about what a copy costs.
+    pub(super) fn items(&self) -> u64 {
+        self.tree.room() as u64
+    }
+
     /// Takes the events of `range` out of the prepare version.
     pub(super) fn retreat(&mut self, ops: &OpLog, range: Range<Lv>) {
         self.toggle(ops, range, u32::MAX);
@@ -425,6 +501,14 @@ impl Tracker {
 
     #[inline]
     fn toggle_chars(&mut self, ids: Range<u32>, by: u32) {
+        self.change_chars(ids, |state| {
+            let count = (state & !DELETED).wrapping_add(by);
+            state & DELETED | count & !DELETED
+        });
+    }
+
+    #[inline]
+    fn change_chars(&mut self, ids: Range<u32>, change: impl Fn(u32) -> u32) {
         let mut id = ids.start;
         while id < ids.end {
             self.steps += STEPS_A_MOVE;
@@ -432,9 +516,7 @@ impl Tracker {
             let item = self.tree.item(place);
             let len = (item.len - place.offset).min(ids.end - id);
             let place = self.tree.isolate(place, len);
-            let count = (item.state & !DELETED).wrapping_add(by);
-            self.tree
-                .set_state(place, item.state & DELETED | count & !DELETED);
+            self.tree.set_state(place, change(item.state));
             id += len;
         }
     }

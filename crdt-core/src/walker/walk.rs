@@ -13,9 +13,11 @@ use crate::causal_graph::{CausalGraph, Diff, Segment};
 use crate::op_log::OpLog;
 use crate::version::{Lv, MAX_CHARS};
 
-/// A tracker that is kept between merges holds at most this much memory, in bytes, plus eight times
-/// the length of the text.
+/// Trackers that are kept between merges hold at most this much memory, in bytes, plus so much for each
+/// char of the text, and so much for each run of operations that they have applied.
 const KEPT_MEMORY: usize = 8 << 20;
+const KEPT_BY_CHAR: usize = 8;
+const KEPT_BY_RUN: usize = 128;
 
 /// How many events without concurrent ones are handed on at once, where all are replayed.
 const LINEAR_STEP: usize = 1 << 12;
@@ -23,7 +25,7 @@ const LINEAR_STEP: usize = 1 << 12;
 /// Steps that each run of operations allows beyond the limit to work.
 const STEPS_A_RUN: u64 = 256;
 
-/// Transforms events, and keeps the tracker of the last zone.
+/// Transforms events, and keeps the trackers of the last zone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Walker {
     #[cfg(feature = "fast-merge")]
@@ -48,12 +50,10 @@ impl Walker {
     ) -> Result<u32, WalkError> {
         self.allow(history, from, work);
         let len = self.segments(history, (from, text_len), out, &mut |_| {});
-        // What was applied of refused events is not in the document.
-        let keep = len
-            .as_ref()
-            .is_ok_and(|&len| self.memory() <= KEPT_MEMORY + 8 * len as usize);
-        if !keep {
-            self.live = None;
+        match len {
+            Ok(len) => self.keep_within_limits(history, len),
+            // What was applied of refused events is not in the document.
+            Err(_) => self.live = None,
         }
         #[cfg(feature = "fast-merge")]
         if len.is_err() {
@@ -143,11 +143,21 @@ impl Walker {
         Ok(self.in_flight.transform(history, zone, from, len, out))
     }
 
-    fn memory(&self) -> usize {
-        self.live.as_ref().map_or(0, |live| live.tracker.memory())
+    /// Lets go of trackers that take too much memory, for a text of `len` chars, or are of no use any more.
+    fn keep_within_limits(&mut self, (graph, ops): (&CausalGraph, &OpLog), len: u32) {
+        let Some(live) = &mut self.live else { return };
+        let runs = ops.row_count(live.base..live.applied);
+        let most = KEPT_MEMORY + KEPT_BY_CHAR * len as usize + KEPT_BY_RUN * runs;
+        live.forget_idle(ops.row_count(live.applied..graph.len()) as u64);
+        if live.memory() > most {
+            live.forget_followers();
+        }
+        if live.memory() > most {
+            self.live = None;
+        }
     }
 
-    /// Gives back the memory of the kept tracker. Always safe: the next concurrent event replays
+    /// Gives back the memory of the kept trackers. Always safe: the next concurrent event replays
     /// its zone.
     pub(crate) fn forget(&mut self) {
         *self = Walker::default();
@@ -228,7 +238,7 @@ impl Walker {
                 && run.start >= *from
             {
                 is_new = true;
-                live.tracker.know_length(*len);
+                live.know_length(*len);
             }
             live.prepare(history, &self.parents, &mut self.diff);
             let steps =
@@ -261,6 +271,7 @@ impl Walker {
                         len: live.tracker.prepare_len(),
                     });
                 };
+                live.follow(&graph.agents, lv, &op);
                 if let Some((_, len, out)) = out.as_mut().filter(|_| is_new) {
                     if op.is_insert() {
                         *len += op.len;

@@ -3,15 +3,15 @@
 use crdt_core::{Document, LoadLimits, MergeError, MergeLimits, SaveOptions, VersionSummary};
 use serde_json::{Value, json};
 
-fn operations(txns: &[Value]) -> String {
+pub(crate) fn operations(txns: &[Value]) -> String {
     json!({"v": 1, "frontier": [], "txns": txns}).to_string()
 }
 
-fn insert(agent: &str, seq: usize, parents: Value, pos: usize) -> Value {
+pub(crate) fn insert(agent: &str, seq: usize, parents: Value, pos: usize) -> Value {
     json!({"agent": agent, "seq": seq, "parents": parents, "ops": [["i", pos, "x"]]})
 }
 
-fn base() -> Value {
+pub(crate) fn base() -> Value {
     json!({"agent": "base", "seq": 0, "parents": [], "ops": [["i", 0, "0123456789"]]})
 }
 
@@ -23,7 +23,7 @@ fn reader(work: u64) -> Document {
 }
 
 /// Inserts at one place, by as many who know only the text.
-fn at_one_gap(count: usize) -> Vec<Value> {
+pub(crate) fn at_one_gap(count: usize) -> Vec<Value> {
     // By names in no order.
     (0..count)
         .map(|i| {
@@ -56,7 +56,7 @@ fn inserts_at_one_gap_do_not_pass_each_other() {
 }
 
 /// Two branches, one event of each in turn: each asks for another version of the text.
-fn alternating(count: usize) -> Vec<Value> {
+pub(crate) fn alternating(count: usize) -> Vec<Value> {
     let event = |agent: &str, i: usize| {
         let parents = match i {
             0 => json!([["base", 9]]),
@@ -69,23 +69,66 @@ fn alternating(count: usize) -> Vec<Value> {
         .collect()
 }
 
+/// On top of an early event of one of two branches of `count` events and a late one of the other, in turns.
+pub(crate) fn zigzag(count: usize) -> Vec<Value> {
+    (0..count)
+        .map(|k| {
+            let other = count - 1 - k;
+            let (a, b) = if k % 2 == 0 { (k, other) } else { (other, k) };
+            insert(&format!("x{k}"), 0, json!([["a", a], ["b", b]]), 3)
+        })
+        .collect()
+}
+
+/// Two branches, one event of each in turn; one of the authors sees each event of the other before the
+/// next of its own.
+pub(crate) fn ladder(count: usize) -> Vec<Value> {
+    (0..count)
+        .flat_map(|i| {
+            let (a, b) = match i.checked_sub(1) {
+                None => (json!([["base", 9]]), json!([["base", 9]])),
+                Some(before) => (
+                    json!([["a", before], ["b", before]]),
+                    json!([["b", before]]),
+                ),
+            };
+            [
+                insert("a", i, a, i * 31 % (10 + 2 * i)),
+                insert("b", i, b, i * 17 % (10 + i)),
+            ]
+        })
+        .collect()
+}
+
+/// Merges the events one by one, each within less work than it takes to walk along a branch.
+fn one_by_one(events: &[Value]) -> Document {
+    let mut doc = reader(2_000);
+    doc.merge_json(&operations(&[base()])).unwrap();
+    for event in events {
+        let report = doc.merge_json(&operations(std::slice::from_ref(event)));
+        assert_eq!(report.unwrap().applied, 1);
+    }
+    doc
+}
+
+#[test]
+fn branches_that_come_in_turns_are_not_walked_for_each_event() {
+    for events in [alternating(4000), ladder(4000)] {
+        let single = one_by_one(&events);
+        let mut whole = reader(0);
+        whole.merge_json(&operations(&[base()])).unwrap();
+        whole.merge_json(&operations(&events)).unwrap();
+        assert_eq!(single.text(), whole.text());
+    }
+}
+
 #[test]
 fn what_takes_more_work_than_is_allowed_is_refused_and_nothing_changes() {
     let mut events = vec![base()];
     events.extend(alternating(1000));
     let mut doc = reader(0);
     doc.merge_json(&operations(&events)).unwrap();
-    // In between both ends of each branch, over and over.
-    let far: Vec<Value> = (0..1000)
-        .map(|k| {
-            let (a, b) = if k % 2 == 0 {
-                (k, 999 - k)
-            } else {
-                (999 - k, k)
-            };
-            insert(&format!("x{k}"), 0, json!([["a", a], ["b", b]]), 3)
-        })
-        .collect();
+    let far = zigzag(1000);
     let before = (doc.text(), doc.operations_json().unwrap(), doc.summary());
     let refused = doc.merge_json(&operations(&far)).unwrap_err();
     assert!(matches!(refused, MergeError::TooExpensive { limit: 0 }));

@@ -1,6 +1,9 @@
 //! Looking up by the effect version, and walking from item to item in either direction.
 
-use super::{Around, ContentTree, DELETED, Item, Node, Place, Sums, descend, is_inserted, sum};
+use super::{
+    Around, ContentTree, DELETED, FANOUT, Item, Node, Place, Sums, SumsOf, descend, in_prepare,
+    is_inserted, sum,
+};
 use crate::version::{Lv, NONE};
 
 impl ContentTree {
@@ -97,12 +100,27 @@ impl ContentTree {
     /// O(log n).
     pub(in crate::walker) fn inserted_behind(&mut self, leaf: u32) -> Option<(Place, Item)> {
         self.flush();
+        let leaf = self.leaf_behind(leaf, |sums, i| sums.inserted[i] > 0)?;
+        let here = self.leaf(leaf);
+        let index = (0..here.len()).find(|&i| is_inserted(here.state[i]))?;
+        let place = Place {
+            leaf,
+            index,
+            offset: 0,
+        };
+        Some((place, self.item(place)))
+    }
+
+    /// The first leaf behind `leaf` that is wanted, by its sums and those of the subtrees that it is in.
+    fn leaf_behind(
+        &self,
+        leaf: u32,
+        wanted: impl Fn(&SumsOf<FANOUT>, usize) -> bool,
+    ) -> Option<u32> {
         let (mut child, mut parent) = (leaf, self.leaves[leaf as usize].parent);
         let mut up = 0;
-        let first = |node: &Node, from: usize| {
-            let counts = node.sums.inserted[..node.len as usize].iter();
-            counts.skip(from).position(|&n| n > 0).map(|i| from + i)
-        };
+        let first =
+            |node: &Node, from: usize| (from..node.len as usize).find(|&i| wanted(&node.sums, i));
         while parent != NONE {
             let node = &self.nodes[parent as usize];
             if let Some(slot) = first(node, node.slot_of(child) + 1) {
@@ -111,19 +129,82 @@ impl ContentTree {
                     let node = &self.nodes[at as usize];
                     at = node.child[first(node, 0).unwrap_or(0)];
                 }
-                let leaf = self.leaf(at);
-                let index = (0..leaf.len()).find(|&i| is_inserted(leaf.state[i]))?;
-                let place = Place {
-                    leaf: at,
-                    index,
-                    offset: 0,
-                };
-                return Some((place, self.item(place)));
+                return Some(at);
             }
             (child, parent) = (parent, node.parent);
             up += 1;
         }
         None
+    }
+
+    /// The last leaf before `leaf` that is wanted, by its sums and those of the subtrees that it is in.
+    fn leaf_before(
+        &self,
+        leaf: u32,
+        wanted: impl Fn(&SumsOf<FANOUT>, usize) -> bool,
+    ) -> Option<u32> {
+        let (mut child, mut parent) = (leaf, self.leaves[leaf as usize].parent);
+        let mut up = 0;
+        let last = |node: &Node, until: usize| (0..until).rev().find(|&i| wanted(&node.sums, i));
+        while parent != NONE {
+            let node = &self.nodes[parent as usize];
+            if let Some(slot) = last(node, node.slot_of(child)) {
+                let mut at = node.child[slot];
+                for _ in 0..up {
+                    let node = &self.nodes[at as usize];
+                    at = node.child[last(node, node.len as usize).unwrap_or(0)];
+                }
+                return Some(at);
+            }
+            (child, parent) = (parent, node.parent);
+            up += 1;
+        }
+        None
+    }
+
+    /// In the tree of a whole history, which must be flushed: the first item at or behind a place that
+    /// is visible in the prepare version, or not inserted in it, if such are wanted, too. O(log n).
+    pub(in crate::walker) fn open_from(&self, place: Place, new: bool) -> Option<(Place, Item)> {
+        let mut at = place;
+        loop {
+            let leaf = self.leaf(at.leaf);
+            if let Some(index) = (at.index..leaf.len()).find(|&i| is_open(leaf.state[i], new)) {
+                let offset = if index == at.index { at.offset } else { 0 };
+                let found = Place {
+                    index,
+                    offset,
+                    ..at
+                };
+                return Some((found, self.item(found)));
+            }
+            at = Place {
+                leaf: self.leaf_behind(at.leaf, |sums, i| {
+                    sums.prepare[i] > 0 || new && sums.other[i] > 0
+                })?,
+                index: 0,
+                offset: 0,
+            };
+        }
+    }
+
+    /// The same, for the last item before that of a place.
+    pub(in crate::walker) fn open_before(&self, place: Place, new: bool) -> Option<(Place, Item)> {
+        let (mut leaf, mut end) = (place.leaf, place.index);
+        loop {
+            let here = self.leaf(leaf);
+            if let Some(index) = (0..end).rev().find(|&i| is_open(here.state[i], new)) {
+                let found = Place {
+                    leaf,
+                    index,
+                    offset: 0,
+                };
+                return Some((found, self.item(found)));
+            }
+            leaf = self.leaf_before(leaf, |sums, i| {
+                sums.prepare[i] > 0 || new && sums.other[i] > 0
+            })?;
+            end = self.leaf(leaf).len();
+        }
     }
 
     /// The first place of the sequence.
@@ -156,7 +237,7 @@ impl ContentTree {
         let mut leaf = place.leaf;
         let mut index = place.index;
         while index == 0 {
-            leaf = self.leaf_before(leaf)?;
+            leaf = self.leaf_before(leaf, |_, _| true)?;
             index = self.leaf(leaf).len();
         }
         let at = Place {
@@ -166,23 +247,9 @@ impl ContentTree {
         };
         Some((at, self.item(at)))
     }
+}
 
-    fn leaf_before(&self, leaf: u32) -> Option<u32> {
-        let (mut child, mut parent) = (leaf, self.leaves[leaf as usize].parent);
-        let mut up = 0;
-        while parent != NONE {
-            let node = &self.nodes[parent as usize];
-            if let Some(slot) = node.slot_of(child).checked_sub(1) {
-                let mut at = node.child[slot];
-                for _ in 0..up {
-                    let node = &self.nodes[at as usize];
-                    at = node.child[node.len as usize - 1];
-                }
-                return Some(at);
-            }
-            (child, parent) = (parent, node.parent);
-            up += 1;
-        }
-        None
-    }
+/// Whether an item with this state is visible in the prepare version, or not inserted in it and `new`.
+fn is_open(state: u32, new: bool) -> bool {
+    in_prepare(state) || new && !is_inserted(state)
 }

@@ -7,23 +7,24 @@ use super::item::{DELETED, in_prepare, is_inserted};
 pub(in crate::walker) struct Sums {
     pub(in crate::walker) prepare: u32,
     pub(in crate::walker) effect: u32,
-    pub(in crate::walker) base: u32,
+    /// Chars of the base text or, where there is none, chars that are not inserted in the prepare version.
+    pub(in crate::walker) other: u32,
     /// Chars that are inserted in the prepare version, deleted or not.
     pub(in crate::walker) inserted: u32,
 }
 
 impl Sums {
-    /// What an item counts for, beside the base text.
+    /// What an item counts for, but for [`Sums::other`].
     pub(super) fn of(state: u32, len: u32) -> Sums {
         Sums {
             prepare: if in_prepare(state) { len } else { 0 },
             effect: if state & DELETED == 0 { len } else { 0 },
-            base: 0,
+            other: 0,
             inserted: if is_inserted(state) { len } else { 0 },
         }
     }
 
-    /// How the sums change when an item changes its state, which takes no branch.
+    /// How the sums change when an item changes its state, but for [`Sums::other`], which takes no branch.
     #[inline]
     pub(super) fn change(old: u32, new: u32, len: u32) -> Sums {
         let change = |is: fn(u32) -> bool| {
@@ -33,7 +34,7 @@ impl Sums {
         Sums {
             prepare: change(in_prepare),
             effect: change(|state| state & DELETED == 0),
-            base: 0,
+            other: 0,
             inserted: change(is_inserted),
         }
     }
@@ -41,7 +42,7 @@ impl Sums {
     pub(super) fn add(&mut self, other: Sums) {
         self.prepare = self.prepare.wrapping_add(other.prepare);
         self.effect = self.effect.wrapping_add(other.effect);
-        self.base = self.base.wrapping_add(other.base);
+        self.other = self.other.wrapping_add(other.other);
         self.inserted = self.inserted.wrapping_add(other.inserted);
     }
 }
@@ -51,7 +52,7 @@ impl Sums {
 pub(in crate::walker) struct SumsOf<const N: usize> {
     pub(super) prepare: [u32; N],
     pub(super) effect: [u32; N],
-    pub(super) base: [u32; N],
+    pub(super) other: [u32; N],
     pub(super) inserted: [u32; N],
 }
 
@@ -60,7 +61,7 @@ impl<const N: usize> SumsOf<N> {
         SumsOf {
             prepare: [0; N],
             effect: [0; N],
-            base: [0; N],
+            other: [0; N],
             inserted: [0; N],
         }
     }
@@ -69,7 +70,7 @@ impl<const N: usize> SumsOf<N> {
         Sums {
             prepare: self.prepare[i],
             effect: self.effect[i],
-            base: self.base[i],
+            other: self.other[i],
             inserted: self.inserted[i],
         }
     }
@@ -77,7 +78,7 @@ impl<const N: usize> SumsOf<N> {
     pub(super) fn set(&mut self, i: usize, sums: Sums) {
         self.prepare[i] = sums.prepare;
         self.effect[i] = sums.effect;
-        self.base[i] = sums.base;
+        self.other[i] = sums.other;
         self.inserted[i] = sums.inserted;
     }
 
@@ -91,7 +92,7 @@ impl<const N: usize> SumsOf<N> {
     pub(super) fn open(&mut self, i: usize, len: usize) {
         self.prepare.copy_within(i..len, i + 1);
         self.effect.copy_within(i..len, i + 1);
-        self.base.copy_within(i..len, i + 1);
+        self.other.copy_within(i..len, i + 1);
         self.inserted.copy_within(i..len, i + 1);
     }
 
@@ -99,7 +100,7 @@ impl<const N: usize> SumsOf<N> {
         Sums {
             prepare: sum(&self.prepare[..len]),
             effect: sum(&self.effect[..len]),
-            base: sum(&self.base[..len]),
+            other: sum(&self.other[..len]),
             inserted: sum(&self.inserted[..len]),
         }
     }
