@@ -45,6 +45,7 @@ mod blame;
 mod branch;
 mod causal_graph;
 mod char_cache;
+mod chunks;
 mod document;
 mod edits;
 mod encoding;

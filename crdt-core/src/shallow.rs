@@ -109,7 +109,7 @@ impl History {
         let agents = &mut out.graph.agents;
         for agent in (0..ids.agent_count()).filter(|&agent| !ids.held(agent).is_empty()) {
             let number = agents.agent(ids.name(agent));
-            let runs = ids.seq_runs(agent).iter().filter(|run| run.lv < cut);
+            let runs = ids.seq_runs(agent).filter(|run| run.lv < cut);
             let before = runs.map(|run| run.seq..run.seq + run.len.min(cut - run.lv));
             for range in ids.trimmed(agent).iter().cloned().chain(before) {
                 agents.trim(number, range);

@@ -1,9 +1,10 @@
 //! Which agent made which event: the two-way map between local versions and `(agent, seq)`.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
-use crate::hashing::Map;
-use crate::version::{Lv, join_range};
+use crate::chunks::Chunks;
+use crate::version::{Lv, NONE, join_range};
 
 /// A local number of an agent: its place in the order in which names were first seen here.
 pub(crate) type AgentIdx = u32;
@@ -29,11 +30,28 @@ impl SeqRun {
     pub(crate) fn seq_end(&self) -> u32 {
         self.seq + self.len
     }
+
+    fn seqs(&self) -> Range<u32> {
+        self.seq..self.seq_end()
+    }
 }
 
-#[derive(Debug, Clone, Default)]
+/// An agent. Most have one run of events: a document that many wrote has one for every page that was
+/// ever opened on it.
+#[derive(Debug, Clone)]
 struct Agent {
-    name: String,
+    /// Where its name ends in [`AgentAssignment::names`]. It starts where that of the one before ends.
+    name_end: u32,
+    /// Its place among those with more than a run; [`NONE`] if it is not there.
+    more: u32,
+    /// The only run, if it is not there: its sequence numbers, and its first local version.
+    held: Range<u32>,
+    lv: Lv,
+}
+
+/// What an agent has that has more than one run.
+#[derive(Debug, Clone, Default)]
+struct More {
     /// Sorted by `seq`.
     runs: Vec<SeqRun>,
     /// The sequence numbers of events that are part of the document, but let go: sorted.
@@ -42,18 +60,47 @@ struct Agent {
     held: Vec<Range<u32>>,
 }
 
+/// An agent among all, sorted by name.
+#[derive(Debug, Clone, Copy)]
+struct Named {
+    first_bytes: u64,
+    agent: AgentIdx,
+}
+
 /// The agents of a document and the ids of its events.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AgentAssignment {
     agents: Vec<Agent>,
-    by_name: Map<String, AgentIdx>,
+    more: Vec<More>,
+    /// All names, in the order of the agents.
+    names: String,
+    by_name: Chunks<Named>,
     runs: Vec<LvRun>,
     len: u32,
 }
 
+/// The first bytes of a name. They sort as names do, and nearly always tell two apart.
+pub(crate) fn first_bytes(name: &str) -> u64 {
+    let mut first = [0; 8];
+    for (to, from) in first.iter_mut().zip(name.bytes()) {
+        *to = from;
+    }
+    u64::from_be_bytes(first)
+}
+
 impl AgentAssignment {
+    /// The number of an agent, by its name. O(log agents).
     pub(crate) fn find_agent(&self, name: &str) -> Option<AgentIdx> {
-        self.by_name.get(name).copied()
+        let first = first_bytes(name);
+        let found = self
+            .by_name
+            .first_from(|named| self.compare_names(named, first, name) == Ordering::Less)?;
+        (self.name(found.agent) == name).then_some(found.agent)
+    }
+
+    fn compare_names(&self, named: &Named, first: u64, name: &str) -> Ordering {
+        let all = || self.name(named.agent).as_bytes().cmp(name.as_bytes());
+        named.first_bytes.cmp(&first).then_with(all)
     }
 
     /// The number of the agent `name`, new if it was not seen before.
@@ -61,12 +108,25 @@ impl AgentAssignment {
         if let Some(agent) = self.find_agent(name) {
             return agent;
         }
-        let agent = self.agents.len() as AgentIdx;
-        self.agents.push(Agent {
-            name: name.to_owned(),
-            ..Agent::default()
+        let agent = self.push_agent(name);
+        let first_bytes = first_bytes(name);
+        let mut by_name = std::mem::take(&mut self.by_name);
+        by_name.insert(Named { first_bytes, agent }, |named| {
+            self.compare_names(named, first_bytes, name) == Ordering::Less
         });
-        self.by_name.insert(name.to_owned(), agent);
+        self.by_name = by_name;
+        agent
+    }
+
+    fn push_agent(&mut self, name: &str) -> AgentIdx {
+        let agent = self.agents.len() as AgentIdx;
+        self.names.push_str(name);
+        self.agents.push(Agent {
+            name_end: self.names.len() as u32,
+            more: NONE,
+            held: 0..0,
+            lv: 0,
+        });
         agent
     }
 
@@ -75,24 +135,82 @@ impl AgentAssignment {
     }
 
     pub(crate) fn name(&self, agent: AgentIdx) -> &str {
-        &self.agents[agent as usize].name
+        let before = agent.checked_sub(1);
+        let start = before.map_or(0, |before| self.agents[before as usize].name_end);
+        let end = self.agents[agent as usize].name_end;
+        &self.names[start as usize..end as usize]
+    }
+
+    /// All agents that have a name, in byte order of the names.
+    pub(crate) fn by_name(&self) -> impl Iterator<Item = AgentIdx> {
+        self.by_name.iter().map(|named| named.agent)
+    }
+
+    fn more(&self, agent: AgentIdx) -> Option<&More> {
+        self.more.get(self.agents[agent as usize].more as usize)
+    }
+
+    /// The entry of an agent among those with more than a run, made if need be.
+    fn more_mut(&mut self, agent: AgentIdx) -> &mut More {
+        if self.agents[agent as usize].more == NONE {
+            let runs = Vec::from_iter(self.only_run(agent));
+            let place = self.more.len() as u32;
+            self.more.push(More {
+                held: runs.iter().map(SeqRun::seqs).collect(),
+                runs,
+                trimmed: Vec::new(),
+            });
+            self.agents[agent as usize].more = place;
+        }
+        &mut self.more[self.agents[agent as usize].more as usize]
+    }
+
+    /// The only run of an agent that is not among those with more.
+    fn only_run(&self, agent: AgentIdx) -> Option<SeqRun> {
+        let agent = &self.agents[agent as usize];
+        (agent.more == NONE && !agent.held.is_empty()).then(|| SeqRun {
+            seq: agent.held.start,
+            lv: agent.lv,
+            len: agent.held.end - agent.held.start,
+        })
     }
 
     /// All runs of one agent, sorted by sequence number.
-    pub(crate) fn seq_runs(&self, agent: AgentIdx) -> &[SeqRun] {
-        &self.agents[agent as usize].runs
+    pub(crate) fn seq_runs(&self, agent: AgentIdx) -> impl Iterator<Item = SeqRun> + use<'_> {
+        self.seq_runs_from(agent, 0)
+    }
+
+    /// The runs of one agent that end behind `seq`, sorted by sequence number.
+    fn seq_runs_from(&self, agent: AgentIdx, seq: u32) -> impl Iterator<Item = SeqRun> + use<'_> {
+        let more = self.more(agent).map_or(&[][..], |more| &more.runs[..]);
+        let first = match more.last() {
+            Some(last) if last.seq <= seq && seq < last.seq_end() => more.len() - 1,
+            Some(last) if last.seq_end() <= seq => more.len(),
+            _ => more.partition_point(|run| run.seq_end() <= seq),
+        };
+        let only = self.only_run(agent).filter(|run| seq < run.seq_end());
+        only.into_iter().chain(more[first..].iter().copied())
+    }
+
+    /// The run that has `seq`, or the next one behind it.
+    pub(crate) fn run_from(&self, agent: AgentIdx, seq: u32) -> Option<SeqRun> {
+        self.seq_runs_from(agent, seq).next()
     }
 
     /// All sequence numbers of one agent: sorted, neither empty nor adjacent.
     pub(crate) fn held(&self, agent: AgentIdx) -> &[Range<u32>] {
-        &self.agents[agent as usize].held
+        let only = &self.agents[agent as usize].held;
+        match self.more(agent) {
+            Some(more) => &more.held,
+            None if only.is_empty() => &[],
+            None => std::slice::from_ref(only),
+        }
     }
 
     /// Names the first `len` local versions, which are no events, as nobody's.
     pub(super) fn push_nobodys(&mut self, len: u32) {
         // No agent has an empty name, so nobody is not found by it.
-        let agent = self.agents.len() as AgentIdx;
-        self.agents.push(Agent::default());
+        let agent = self.push_agent("");
         self.runs.push(LvRun {
             lv: 0,
             agent,
@@ -103,14 +221,14 @@ impl AgentAssignment {
 
     /// Takes note that events of `agent` are part of the document, but let go.
     pub(crate) fn trim(&mut self, agent: AgentIdx, range: Range<u32>) {
-        let agent = &mut self.agents[agent as usize];
+        let agent = self.more_mut(agent);
         join_range(&mut agent.trimmed, range.clone());
         join_range(&mut agent.held, range);
     }
 
     /// The sequence numbers of events of `agent` that were let go: sorted.
     pub(crate) fn trimmed(&self, agent: AgentIdx) -> &[Range<u32>] {
-        &self.agents[agent as usize].trimmed
+        self.more(agent).map_or(&[], |more| &more.trimmed)
     }
 
     /// Where the range of events that were let go ends that `seq` lies in, if it does.
@@ -127,7 +245,7 @@ impl AgentAssignment {
 
     /// How many events were let go.
     pub(super) fn trimmed_events(&self) -> u64 {
-        let all = self.agents.iter().flat_map(|agent| &agent.trimmed);
+        let all = self.more.iter().flat_map(|agent| &agent.trimmed);
         all.map(|range| u64::from(range.end - range.start)).sum()
     }
 
@@ -137,8 +255,7 @@ impl AgentAssignment {
         agent: AgentIdx,
         seqs: Range<u32>,
     ) -> impl Iterator<Item = SeqRun> + use<'_> {
-        let from = self.first_run_ending_after(agent, seqs.start);
-        let runs = self.seq_runs(agent)[from..].iter();
+        let runs = self.seq_runs_from(agent, seqs.start);
         runs.take_while(move |run| run.seq < seqs.end)
             .map(move |run| {
                 let (start, end) = (run.seq.max(seqs.start), run.seq_end().min(seqs.end));
@@ -155,21 +272,9 @@ impl AgentAssignment {
         self.held(agent).last().map_or(0, |range| range.end)
     }
 
-    /// The run at or after `seq`, as an index into [`Self::seq_runs`].
-    pub(crate) fn first_run_ending_after(&self, agent: AgentIdx, seq: u32) -> usize {
-        let runs = self.seq_runs(agent);
-        match runs.last() {
-            Some(last) if last.seq <= seq && seq < last.seq_end() => runs.len() - 1,
-            Some(last) if last.seq_end() <= seq => runs.len(),
-            _ => runs.partition_point(|r| r.seq_end() <= seq),
-        }
-    }
-
     /// The local version of an event, if it is known.
     pub(crate) fn lv_of(&self, agent: AgentIdx, seq: u32) -> Option<Lv> {
-        let run = self
-            .seq_runs(agent)
-            .get(self.first_run_ending_after(agent, seq))?;
+        let run = self.run_from(agent, seq)?;
         (run.seq <= seq).then(|| run.lv + (seq - run.seq))
     }
 
@@ -187,12 +292,17 @@ impl AgentAssignment {
     /// all.
     #[inline]
     pub(crate) fn grow(&mut self, agent: AgentIdx) {
-        if let Some(Agent { runs, held, .. }) = self.agents.get_mut(agent as usize)
-            && let (Some(run), Some(held)) = (runs.last_mut(), held.last_mut())
-        {
-            debug_assert!(run.lv + run.len == self.len);
-            run.len += 1;
-            held.end += 1;
+        if let Some(agent) = self.agents.get_mut(agent as usize) {
+            if agent.more == NONE {
+                debug_assert!(agent.lv + (agent.held.end - agent.held.start) == self.len);
+                agent.held.end += 1;
+            } else if let Some(More { runs, held, .. }) = self.more.get_mut(agent.more as usize)
+                && let (Some(run), Some(held)) = (runs.last_mut(), held.last_mut())
+            {
+                debug_assert!(run.lv + run.len == self.len);
+                run.len += 1;
+                held.end += 1;
+            }
             self.len += 1;
         }
     }
@@ -209,7 +319,19 @@ impl AgentAssignment {
         if !continues {
             self.runs.push(LvRun { lv, agent, seq });
         }
-        let Agent { runs, held, .. } = &mut self.agents[agent as usize];
+        let only = &mut self.agents[agent as usize];
+        if only.more == NONE {
+            let Range { start, end } = only.held;
+            if start == end {
+                (only.held, only.lv) = (seq..seq + len, lv);
+                return;
+            }
+            if end == seq && only.lv + (end - start) == lv {
+                only.held.end += len;
+                return;
+            }
+        }
+        let More { runs, held, .. } = self.more_mut(agent);
         match held.last_mut() {
             Some(last) if last.end == seq => last.end += len,
             Some(last) if last.end > seq => join_range(held, seq..seq + len),
@@ -234,24 +356,46 @@ impl AgentAssignment {
             self.runs.pop();
         }
         self.len = lv;
-        for agent in self.agents.drain(agent_count as usize..) {
-            self.by_name.remove(&agent.name);
+        let mut by_name = std::mem::take(&mut self.by_name);
+        for agent in agent_count..self.agent_count() {
+            let name = self.name(agent);
+            let first = first_bytes(name);
+            by_name.remove(
+                |named| self.compare_names(named, first, name) == Ordering::Less,
+                |named| named.agent == agent,
+            );
         }
+        self.by_name = by_name;
+        self.agents.truncate(agent_count as usize);
+        let names = self.agents.last().map_or(0, |last| last.name_end);
+        self.names.truncate(names as usize);
+        let mut more = 0;
         for agent in &mut self.agents {
-            agent.runs.retain_mut(|run| {
+            if agent.more == NONE {
+                let len = agent.held.end - agent.held.start;
+                let left = len.min(lv.saturating_sub(agent.lv));
+                agent.held.end = agent.held.start + left;
+                continue;
+            }
+            more = more.max(agent.more + 1);
+            let More {
+                runs,
+                trimmed,
+                held,
+            } = &mut self.more[agent.more as usize];
+            runs.retain_mut(|run| {
                 run.len = run.len.min(lv.saturating_sub(run.lv));
                 run.len > 0
             });
-            agent.held.clone_from(&agent.trimmed);
-            agent
-                .runs
-                .iter()
-                .for_each(|run| join_range(&mut agent.held, run.seq..run.seq_end()));
+            held.clone_from(trimmed);
+            runs.iter().for_each(|run| join_range(held, run.seqs()));
         }
+        // Of agents that are not kept, those that have places before these are left, and never used.
+        self.more.truncate(more as usize);
     }
 
     /// Compares the ids of two events by agent name (bytes), then sequence number.
-    pub(crate) fn compare(&self, a: Lv, b: Lv) -> std::cmp::Ordering {
+    pub(crate) fn compare(&self, a: Lv, b: Lv) -> Ordering {
         let (agent_a, seq_a, _) = self.id_of(a);
         let (agent_b, seq_b, _) = self.id_of(b);
         if agent_a == agent_b {
@@ -285,26 +429,27 @@ impl AgentAssignment {
     #[cfg(test)]
     pub(crate) fn check(&self) {
         let mut seen = 0;
-        for (agent, a) in self.agents.iter().enumerate() {
-            assert_eq!(self.by_name.get(&a.name), Some(&(agent as u32)));
+        for agent in 0..self.agent_count() {
+            assert_eq!(self.find_agent(self.name(agent)), Some(agent));
             let mut end = 0;
             let mut held = Vec::new();
-            a.runs
-                .iter()
-                .for_each(|run| join_range(&mut held, run.seq..run.seq_end()));
-            assert_eq!(a.held, held);
-            for run in &a.runs {
+            self.seq_runs(agent)
+                .for_each(|run| join_range(&mut held, run.seqs()));
+            assert_eq!(self.held(agent), held);
+            for run in self.seq_runs(agent) {
                 assert!(run.len > 0 && run.seq >= end);
                 end = run.seq_end();
                 for k in 0..run.len {
                     let (found, seq, _) = self.id_of(run.lv + k);
-                    assert_eq!((found, seq), (agent as u32, run.seq + k));
+                    assert_eq!((found, seq), (agent, run.seq + k));
                     seen += 1;
                 }
             }
         }
         assert_eq!(seen, self.len);
         assert_eq!(self.lv_of_all(), self.len);
+        let names: Vec<&str> = self.by_name().map(|agent| self.name(agent)).collect();
+        assert!(names.is_sorted() && names.len() == self.agents.len());
     }
 
     #[cfg(test)]
@@ -353,5 +498,31 @@ mod tests {
         assert_eq!(a.next_seq(x), 6);
         a.push(x, 6, 1);
         a.check();
+    }
+
+    #[test]
+    fn agents_come_and_go_like_those_of_a_plain_list() {
+        for seed in 1..100 {
+            let mut shapes = super::super::Shapes(seed);
+            let mut a = AgentAssignment::default();
+            let mut savepoints = vec![(0, 0)];
+            for _ in 0..80 {
+                let name = format!("some-long-name-{}", shapes.below(20));
+                let agent = a.agent(&name);
+                assert_eq!(a.name(agent), name);
+                let len = 1 + shapes.below(3);
+                // Mostly the next of the agent's events, at times some behind a gap.
+                let seq = a.next_seq(agent) + shapes.below(2) * shapes.below(2);
+                a.push(agent, seq, len);
+                a.check();
+                savepoints.push((a.len, a.agent_count()));
+                if shapes.below(8) == 0 {
+                    savepoints.truncate(1 + shapes.below(savepoints.len() as u32) as usize);
+                    let (lv, agents) = savepoints[savepoints.len() - 1];
+                    a.truncate(lv, agents);
+                    a.check();
+                }
+            }
+        }
     }
 }

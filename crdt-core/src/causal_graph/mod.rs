@@ -7,7 +7,7 @@ mod graph;
 mod search;
 mod shallow;
 
-pub(crate) use agents::{AgentAssignment, AgentIdx};
+pub(crate) use agents::{AgentAssignment, AgentIdx, first_bytes};
 pub(crate) use base::Base;
 pub(crate) use cuts::{CriticalCuts, Segment};
 #[cfg(test)]
@@ -148,14 +148,11 @@ impl CausalGraph {
             .collect()
     }
 
-    /// All events, as ranges per agent.
+    /// All events, as ranges per agent. O(agents and ranges).
     pub(crate) fn summary(&self) -> VersionSummary {
         let mut summary = VersionSummary::new();
-        for agent in 0..self.agents.agent_count() {
-            let name = self.agents.name(agent);
-            for range in self.agents.held(agent) {
-                summary.insert(name, range.clone());
-            }
+        for agent in self.agents.by_name() {
+            summary.push(self.agents.name(agent), self.agents.held(agent));
         }
         summary
     }

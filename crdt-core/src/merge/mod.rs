@@ -147,10 +147,7 @@ fn take_piece(
     let mut at = piece.seq;
     while at < piece.seq_end() {
         let ids = &history.graph.agents;
-        let known = ids
-            .seq_runs(agent)
-            .get(ids.first_run_ending_after(agent, at))
-            .copied();
+        let known = ids.run_from(agent, at);
         let trimmed = ids.next_trimmed(agent, at).cloned();
         let end = match known {
             _ if trimmed.as_ref().is_some_and(|range| range.start <= at) => {
@@ -203,10 +200,7 @@ fn hold_unplaced(
     intake: &mut Intake,
 ) -> Result<(), MergeError> {
     let ids = &history.graph.agents;
-    let known = agent.and_then(|agent| {
-        let run = ids.first_run_ending_after(agent, piece.seq);
-        ids.seq_runs(agent).get(run)
-    });
+    let known = agent.and_then(|agent| ids.run_from(agent, piece.seq));
     if let Some(known) = known.filter(|known| known.seq < piece.seq_end()) {
         // Who knows an event knows its ancestors: these are others.
         return Err(MergeError::Conflict {

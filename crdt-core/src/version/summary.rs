@@ -1,9 +1,9 @@
 //! The version summary: which events of which agents a replica holds.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::event_id::EventId;
+use crate::chunks::Chunks;
 
 /// Adds `range` to sorted ranges that neither overlap nor touch; what touches it melts into it.
 pub(crate) fn join_range(ranges: &mut Vec<Range<u32>>, range: Range<u32>) {
@@ -38,8 +38,62 @@ pub(crate) fn ranges_without(ranges: &[Range<u32>], without: &[Range<u32>]) -> V
 ///
 /// Ranges and not a maximum, because one agent's events may arrive with gaps. Ranges are half-open,
 /// sorted, and neither empty nor adjacent.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct VersionSummary(BTreeMap<String, Vec<Range<u32>>>);
+///
+/// A document has an agent for every page that was ever opened on it, nearly all of them with a single
+/// range: each takes 40 bytes and its name.
+#[derive(Debug, Clone, Default)]
+pub struct VersionSummary(Chunks<Agent>);
+
+/// The events of one agent.
+#[derive(Debug, Clone)]
+struct Agent {
+    name: Box<str>,
+    ranges: Ranges,
+}
+
+/// Sorted ranges that neither overlap nor touch.
+#[derive(Debug, Clone)]
+enum Ranges {
+    One(Range<u32>),
+    Several(Vec<Range<u32>>),
+}
+
+impl Ranges {
+    fn all(&self) -> &[Range<u32>] {
+        match self {
+            Ranges::One(range) => std::slice::from_ref(range),
+            Ranges::Several(ranges) => ranges,
+        }
+    }
+
+    /// Adds a range; what touches it melts into it.
+    fn join(&mut self, range: Range<u32>) {
+        match self {
+            Ranges::One(one) if one.start <= range.end && range.start <= one.end => {
+                *one = one.start.min(range.start)..one.end.max(range.end);
+            }
+            Ranges::One(one) => {
+                let mut both = vec![one.clone()];
+                join_range(&mut both, range);
+                *self = Ranges::Several(both);
+            }
+            Ranges::Several(ranges) => join_range(ranges, range),
+        }
+    }
+}
+
+impl PartialEq for VersionSummary {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for VersionSummary {}
+
+/// Whether an agent comes before the one with this name.
+fn is_before(name: &str) -> impl Fn(&Agent) -> bool {
+    move |agent| agent.name.as_bytes() < name.as_bytes()
+}
 
 impl VersionSummary {
     /// The summary that holds no event.
@@ -52,25 +106,33 @@ impl VersionSummary {
         self.0.is_empty()
     }
 
-    /// Adds the events `range` of `agent`; what was there before stays.
+    /// Adds the events `range` of `agent`; what was there before stays. O(log of the number of agents).
     pub fn insert(&mut self, agent: &str, range: Range<u32>) {
         if range.is_empty() {
             return;
         }
-        if !self.0.contains_key(agent) {
-            self.0.insert(agent.to_owned(), vec![range]);
-            return;
+        match self.0.first_from_mut(is_before(agent)) {
+            Some(known) if *known.name == *agent => known.ranges.join(range),
+            _ => self.insert_new(agent, Ranges::One(range)),
         }
-        let Some(ranges) = self.0.get_mut(agent) else {
-            return;
+    }
+
+    fn insert_new(&mut self, agent: &str, ranges: Ranges) {
+        let new = Agent {
+            name: agent.into(),
+            ranges,
         };
-        // Everything that touches `range` melts into it.
-        let first = ranges.partition_point(|r| r.end < range.start);
-        let last = ranges.partition_point(|r| r.start <= range.end);
-        let merged = ranges[first..last]
-            .iter()
-            .fold(range, |all, r| all.start.min(r.start)..all.end.max(r.end));
-        ranges.splice(first..last, [merged]);
+        self.0.insert(new, is_before(agent));
+    }
+
+    /// Adds the events `ranges` (sorted, neither empty nor adjacent) of an agent that comes behind all
+    /// that are in it.
+    pub(crate) fn push(&mut self, agent: &str, ranges: &[Range<u32>]) {
+        match ranges {
+            [] => {}
+            [one] => self.insert_new(agent, Ranges::One(one.clone())),
+            several => self.insert_new(agent, Ranges::Several(several.to_vec())),
+        }
     }
 
     /// Adds all events of `other`.
@@ -86,11 +148,18 @@ impl VersionSummary {
     /// that are here), however much else there is.
     pub fn subtract(&mut self, other: &VersionSummary) {
         for (agent, ranges) in other.iter() {
-            if let Some(mine) = self.0.get_mut(agent) {
-                *mine = ranges_without(mine, ranges);
-                if mine.is_empty() {
-                    self.0.remove(agent);
-                }
+            let is_it = |known: &Agent| *known.name == *agent;
+            let Some(mine) = self.0.first_from_mut(is_before(agent)) else {
+                return;
+            };
+            if !is_it(mine) {
+                continue;
+            }
+            let rest = ranges_without(mine.ranges.all(), ranges);
+            if rest.is_empty() {
+                self.0.remove(is_before(agent), is_it);
+            } else {
+                mine.ranges = Ranges::Several(rest);
             }
         }
     }
@@ -117,8 +186,9 @@ impl VersionSummary {
     pub fn difference(&self, other: &VersionSummary) -> VersionSummary {
         let mut rest = VersionSummary::new();
         for (agent, ranges) in self.iter() {
-            for range in ranges_without(ranges, other.ranges(agent)) {
-                rest.insert(agent, range);
+            let theirs = other.ranges(agent);
+            if ranges != theirs {
+                rest.push(agent, &ranges_without(ranges, theirs));
             }
         }
         rest
@@ -131,7 +201,10 @@ impl VersionSummary {
 
     /// The ranges of one agent; empty for an agent that has none.
     pub fn ranges(&self, agent: &str) -> &[Range<u32>] {
-        self.0.get(agent).map_or(&[], Vec::as_slice)
+        match self.0.first_from(is_before(agent)) {
+            Some(known) if *known.name == *agent => known.ranges.all(),
+            _ => &[],
+        }
     }
 
     /// How many events of one agent are in it: its first ones, without a gap.
@@ -145,16 +218,13 @@ impl VersionSummary {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[Range<u32>])> {
         self.0
             .iter()
-            .map(|(agent, ranges)| (agent.as_str(), ranges.as_slice()))
+            .map(|agent| (&*agent.name, agent.ranges.all()))
     }
 
     /// How many events are in it.
     pub fn event_count(&self) -> u64 {
-        self.0
-            .values()
-            .flatten()
-            .map(|r| u64::from(r.end - r.start))
-            .sum()
+        let ranges = self.iter().flat_map(|(_, ranges)| ranges);
+        ranges.map(|r| u64::from(r.end - r.start)).sum()
     }
 }
 

@@ -7,15 +7,13 @@
 
 use std::cmp::Ordering;
 
-use crate::causal_graph::AgentAssignment;
+use crate::causal_graph::{AgentAssignment, first_bytes};
+use crate::chunks::Chunks;
 use crate::hashing::Map;
 use crate::version::Lv;
 
 /// Left and right origin.
 pub(super) type Origin = (u32, u32);
-
-/// Siblings a chunk holds before it is split.
-const CHUNK: usize = if cfg!(debug_assertions) { 4 } else { 512 };
 
 /// The siblings of the places where many are.
 #[derive(Debug, Clone, Default)]
@@ -24,13 +22,12 @@ pub(super) struct Siblings {
     count: usize,
 }
 
-/// The siblings of one place, sorted by agent name (bytes), then sequence number. No chunk is empty.
-#[derive(Debug, Clone, Default)]
-struct Group(Vec<Vec<Sibling>>);
+/// The siblings of one place, sorted by agent name (bytes), then sequence number.
+type Group = Chunks<Sibling>;
 
 #[derive(Debug, Clone, Copy)]
 struct Sibling {
-    /// The first bytes of the agent's name: they nearly always tell two names apart.
+    /// The [first bytes](first_bytes) of the agent's name.
     name: u64,
     agent: u32,
     seq: u32,
@@ -40,12 +37,8 @@ struct Sibling {
 impl Sibling {
     fn new(agents: &AgentAssignment, lv: Lv) -> Sibling {
         let (agent, seq, _) = agents.id_of(lv);
-        let mut first = [0; 8];
-        for (to, from) in first.iter_mut().zip(agents.name(agent).bytes()) {
-            *to = from;
-        }
         Sibling {
-            name: u64::from_be_bytes(first),
+            name: first_bytes(agents.name(agent)),
             agent,
             seq,
             lv,
@@ -91,34 +84,19 @@ impl Siblings {
 
     /// Adds a sibling, if those with its origin are kept.
     pub(super) fn add(&mut self, agents: &AgentAssignment, origin: Origin, lv: Lv) {
-        let Some(Group(chunks)) = self.groups.get_mut(&origin) else {
+        let Some(group) = self.groups.get_mut(&origin) else {
             return;
         };
         let new = Sibling::new(agents, lv);
-        let is_before = |other: &Sibling| other.compare(agents, &new) == Ordering::Less;
-        let i = chunks.partition_point(|chunk| chunk.first().is_some_and(is_before));
-        let i = i.saturating_sub(1);
-        match chunks.get_mut(i) {
-            None => chunks.push(vec![new]),
-            Some(chunk) => {
-                chunk.insert(chunk.partition_point(is_before), new);
-                if chunk.len() > CHUNK {
-                    let tail = chunk.split_off(CHUNK / 2);
-                    chunks.insert(i + 1, tail);
-                }
-            }
-        }
+        group.insert(new, |other| other.compare(agents, &new) == Ordering::Less);
         self.count += 1;
     }
 
     /// The last sibling whose id is smaller than that of `lv`.
     pub(super) fn before(&self, agents: &AgentAssignment, origin: Origin, lv: Lv) -> Option<Lv> {
-        let Group(chunks) = self.groups.get(&origin)?;
         let new = Sibling::new(agents, lv);
         let is_before = |other: &Sibling| other.compare(agents, &new) == Ordering::Less;
-        let i = chunks.partition_point(|chunk| chunk.first().is_some_and(is_before));
-        let chunk = chunks.get(i.checked_sub(1)?)?;
-        let at = chunk.partition_point(is_before).checked_sub(1)?;
-        Some(chunk[at].lv)
+        let before = self.groups.get(&origin)?.last_before(is_before)?;
+        Some(before.lv)
     }
 }

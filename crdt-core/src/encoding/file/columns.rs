@@ -221,9 +221,7 @@ fn free_seqs(
     if seq < range.start || end > range.end {
         return None;
     }
-    let run = agents
-        .seq_runs(agent)
-        .get(agents.first_run_ending_after(agent, seq));
+    let run = agents.run_from(agent, seq);
     run.is_none_or(|run| run.seq >= end).then_some(seq)
 }
 
