@@ -4,8 +4,9 @@
 //! since, and `notes.txt.crdt-lock` is locked by the one process that may write them.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crdt_core::{
@@ -123,6 +124,13 @@ impl DocumentFile {
             },
         })?;
         if let Some(found) = found {
+            if bytes.is_none() {
+                return Err(DocumentFileError::JournalForeign {
+                    path: journal_path,
+                    whole,
+                    reason: "the document is missing".to_owned(),
+                });
+            }
             for record in &found.records {
                 mirrored = replay(&mut document, record).map_err(|reason| {
                     DocumentFileError::JournalForeign {
@@ -142,6 +150,9 @@ impl DocumentFile {
                 torn = Some(copy);
             }
             journal = Some(Journal::open(&journal_path, &found).map_err(write)?);
+        }
+        for path in [&whole, &journal_path] {
+            follow_mode(text, path);
         }
         let file = DocumentFile {
             text: text.to_owned(),
@@ -214,6 +225,7 @@ impl DocumentFile {
             source,
         };
         // What is there already decides who may read it, and at first the text file.
+        follow_mode(&self.text, &self.whole);
         let like = fs::metadata(&self.whole).or_else(|_| fs::metadata(&self.text));
         let like = like.ok();
         Draft::write(&self.whole, &bytes, like.as_ref())
@@ -246,6 +258,20 @@ fn load(agent: &str, bytes: Option<&[u8]>) -> Result<Document, LoadError> {
     let document = Document::load(agent, bytes)?;
     document.check_history()?;
     Ok(document)
+}
+
+/// Takes permissions from a file that the text file does not give: whoever may not read the text is not to
+/// read its history either.
+fn follow_mode(text: &Path, path: &Path) {
+    let mode = |path: &Path| fs::metadata(path).map(|file| file.mode() & 0o777);
+    if let (Ok(text), Ok(mode)) = (mode(text), mode(path)) {
+        // This process has to be able to write it, also where it may not write the text.
+        let allowed = mode & (text | 0o700);
+        if allowed != mode {
+            // A file of somebody else keeps what its owner gave it.
+            let _ = fs::set_permissions(path, Permissions::from_mode(allowed));
+        }
+    }
 }
 
 /// `notes.txt` and `crdt` make `notes.txt.crdt`.

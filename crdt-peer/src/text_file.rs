@@ -1,8 +1,8 @@
 //! The text file on the disk: what it holds, whether that has changed, and how it is replaced.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -67,6 +67,43 @@ pub(crate) fn stamp(file: &File) -> io::Result<Stamp> {
     Ok(Stamp::of(&file.metadata()?))
 }
 
+/// How many symbolic links a path may lead through, as Linux has it.
+const MAX_LINKS: u32 = 40;
+
+/// The path that the file at `path` has, or would have: without symbolic links.
+fn resolve(path: &Path, links: u32) -> io::Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        found => return found,
+    }
+    let no_name = || io::Error::new(io::ErrorKind::InvalidFilename, "it has no file name");
+    let name = path.file_name().ok_or_else(no_name)?;
+    if !path
+        .as_os_str()
+        .as_encoded_bytes()
+        .ends_with(name.as_encoded_bytes())
+    {
+        // `name/` and `name/.` are folders.
+        return Err(no_name());
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let folder = fs::canonicalize(folder).map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("the folder {}: {error}", folder.display()),
+        )
+    })?;
+    match fs::read_link(path) {
+        // A link to a file that is not there yet.
+        Ok(target) if links > 0 => resolve(&folder.join(target), links - 1),
+        Ok(_) => Err(io::Error::other("too many symbolic links")),
+        Err(_) => Ok(folder.join(name)),
+    }
+}
+
 /// A text file by its name.
 #[derive(Debug)]
 pub(crate) struct TextFile {
@@ -76,23 +113,17 @@ pub(crate) struct TextFile {
 }
 
 impl TextFile {
-    /// The file at `path`; where that is a symbolic link, the file that it leads to.
+    /// The file at `path`, which need not be there yet; where that is a symbolic link, the file that it
+    /// leads to.
     ///
     /// # Errors
-    /// If the folder is not there.
+    /// If the folder is not there, or what is there is no regular file.
     pub(crate) fn at(path: &Path) -> io::Result<TextFile> {
-        let path = match fs::canonicalize(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
-                let folder = match path.parent() {
-                    Some(folder) if !folder.as_os_str().is_empty() => folder,
-                    _ => Path::new("."),
-                };
-                fs::canonicalize(folder)?.join(name)
-            }
-            found => found?,
-        };
+        let path = resolve(path, MAX_LINKS)?;
         let known = fs::metadata(&path).ok();
+        if known.as_ref().is_some_and(|known| !known.is_file()) {
+            return Err(io::Error::other("it is not a regular file"));
+        }
         Ok(TextFile { path, known })
     }
 
@@ -115,7 +146,17 @@ impl TextFile {
 
     /// Reads the file; `None` if it is not there, or changed meanwhile.
     pub(crate) fn read(&self) -> io::Result<Option<Content>> {
-        match File::open(&self.path) {
+        // Opening a pipe would wait for a program at its other end.
+        let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        let mut options = OpenOptions::new();
+        match options
+            .read(true)
+            .custom_flags(nonblocking)
+            .open(&self.path)
+        {
+            Ok(file) if !file.metadata()?.is_file() => {
+                Err(io::Error::other("it is not a regular file"))
+            }
             Ok(mut file) => read(&mut file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -132,7 +173,7 @@ impl TextFile {
     ) -> io::Result<Option<(Stamp, File)>> {
         let like = fs::metadata(&self.path)?;
         if !like.is_file() {
-            return Err(io::Error::other("it is not a file"));
+            return Err(io::Error::other("it is not a regular file"));
         }
         let draft = Draft::write(&self.path, text.as_bytes(), Some(&like))?;
         if self.stamp()? != Some(expected) {

@@ -1,5 +1,3 @@
-use std::os::unix::fs::PermissionsExt;
-
 use super::*;
 
 struct Folder(tempfile::TempDir);
@@ -229,18 +227,66 @@ fn a_full_disk_is_an_error_and_the_next_save_has_everything() {
 fn who_may_read_the_text_may_read_the_document() {
     let folder = Folder::new();
     fs::write(folder.text(), "").unwrap();
-    fs::set_permissions(folder.text(), fs::Permissions::from_mode(0o600)).unwrap();
+    fs::set_permissions(folder.text(), fs::Permissions::from_mode(0o640)).unwrap();
     let (mut file, kept) = folder.open("a");
     let mut document = kept.document;
     type_and_keep(&mut file, &mut document, "x");
-    for mode in [0o600, 0o640] {
+    for mode in [0o640, 0o600] {
         for extension in ["crdt", "crdt-journal"] {
             let found = fs::metadata(folder.path(extension)).unwrap().permissions();
             assert_eq!(found.mode() & 0o777, mode, "{extension}");
         }
-        // From now on it has a mode of its own.
-        let own = fs::Permissions::from_mode(0o640);
+        // From now on it has a stricter mode of its own.
+        let own = fs::Permissions::from_mode(0o600);
         fs::set_permissions(folder.path("crdt"), own).unwrap();
         file.keep_whole(&document, &[]).unwrap();
     }
+}
+
+#[test]
+fn who_may_no_longer_read_the_text_may_not_read_its_history() {
+    let folder = Folder::new();
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+    let allow = |mode| fs::set_permissions(folder.text(), Permissions::from_mode(mode)).unwrap();
+    fs::write(folder.text(), "text").unwrap();
+    allow(0o644);
+    let (mut file, Kept { mut document, .. }) = folder.open("a");
+    type_and_keep(&mut file, &mut document, "one");
+    let files = [folder.path("crdt"), folder.path("crdt-journal")];
+    assert_eq!(files.each_ref().map(|path| mode(path)), [0o644; 2]);
+    // While it runs, when the document is written anew.
+    allow(0o640);
+    file.keep_whole(&document, &[]).unwrap();
+    assert_eq!(files.each_ref().map(|path| mode(path)), [0o640; 2]);
+    drop(file);
+    // And at the start. What the owner may do stays.
+    allow(0o400);
+    let (file, _) = folder.open("b");
+    assert_eq!(files.each_ref().map(|path| mode(path)), [0o600; 2]);
+    drop(file);
+    // Nothing is given to anybody.
+    allow(0o644);
+    folder.open("c");
+    assert_eq!(files.each_ref().map(|path| mode(path)), [0o600; 2]);
+}
+
+#[test]
+fn a_journal_without_its_document_is_left_alone() {
+    let folder = Folder::new();
+    let (mut file, Kept { mut document, .. }) = folder.open("a");
+    type_and_keep(&mut file, &mut document, "one");
+    file.keep_whole(&document, &[document.frontier()]).unwrap();
+    drop(file);
+    fs::remove_file(folder.path("crdt")).unwrap();
+    let before = folder.content();
+    let error = folder.error();
+    assert!(
+        matches!(error, DocumentFileError::JournalForeign { .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("the document is missing"));
+    let journal = folder.path("crdt-journal");
+    let kept = |all: &[(PathBuf, Vec<u8>)]| all.iter().find(|(path, _)| *path == journal).cloned();
+    assert_eq!(kept(&folder.content()), kept(&before));
+    assert!(!folder.path("crdt").exists());
 }

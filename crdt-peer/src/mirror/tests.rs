@@ -167,7 +167,32 @@ fn permission_bits_stay_and_a_link_stays_a_link() {
     let link = room.folder.path().join("link");
     std::os::unix::fs::symlink(room.path(), &link).unwrap();
     assert_eq!(TextFile::at(&link).unwrap().path(), room.path());
-    assert!(TextFile::at(Path::new("/nowhere/at/all")).is_err());
+    let missing = TextFile::at(Path::new("/nowhere/at/all")).unwrap_err();
+    assert!(missing.to_string().contains("/nowhere/at"), "{missing}");
+}
+
+#[test]
+fn what_is_no_regular_file_is_refused_and_a_link_may_lead_to_a_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir(path("folder")).unwrap();
+    std::os::unix::fs::symlink("folder/new.txt", path("link")).unwrap();
+    std::os::unix::fs::symlink("again", path("again")).unwrap();
+    let pipe = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mkfifoat(rustix::fs::CWD, path("pipe"), pipe).unwrap();
+
+    let linked = TextFile::at(&path("link")).unwrap();
+    assert!(linked.create("text").unwrap().is_some());
+    assert_eq!(fs::read_to_string(path("folder/new.txt")).unwrap(), "text");
+    assert!(path("link").is_symlink());
+    for refused in ["folder", "pipe", "again", "new/", "folder/."] {
+        assert!(TextFile::at(&path(refused)).is_err(), "{refused}");
+    }
+    assert!(TextFile::at(Path::new("/dev/null")).is_err());
+    // It was a file at the start.
+    let replaced = TextFile::at(&path("folder/new.txt")).unwrap();
+    fs::rename(path("pipe"), path("folder/new.txt")).unwrap();
+    assert!(replaced.read().is_err());
 }
 
 #[test]
