@@ -6,11 +6,13 @@ mod drivers;
 use std::path::{Path, PathBuf};
 
 use crdt_core::session::NamedPatches;
-use crdt_core::{Document, EventId, Frontier, VersionSummary};
+use crdt_core::{Document, EventId, Frontier, Preset, SaveOptions, VersionSummary};
 use fastrand::Rng;
+use serde_json::{Value, json};
 
 use crate::files::all_options;
 use crate::histories::{random_edit, random_replicas};
+use crate::shapes::{alternating, at_one_gap, base, insert, ladder, operations, zigzag};
 
 fn seeds(target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -69,6 +71,53 @@ fn write_seeds() {
         let bytes: Vec<u8> = (0..150).map(|_| rng.u8(..)).collect();
         add("edits", &format!("random-{seed}.bin"), &bytes);
     }
+    for (name, txns) in hard_shapes() {
+        let operations = operations(&txns);
+        add("decode", &format!("{name}.json"), operations.as_bytes());
+        let mut doc = Document::new("reader").unwrap();
+        doc.merge_json(&operations).unwrap();
+        // What waits is in no file.
+        if !doc.is_empty() {
+            let file = doc.save(&SaveOptions::new(Preset::Fast)).unwrap();
+            add("decode", &format!("{name}.bin"), &file);
+        }
+    }
+    add("edits", "groups.bin", &groups());
+}
+
+/// Histories of the shapes that cost much where work is not in proportion, small.
+fn hard_shapes() -> Vec<(&'static str, Vec<Value>)> {
+    const MANY: usize = 32;
+    let on_base = json!([["base", 9]]);
+    let begun = |txns: Vec<Value>| [vec![base()], txns].concat();
+    let waiting = |i: usize| {
+        let parents = json!([[format!("never{}", i % 5), 3]]);
+        insert(&format!("m{i}"), 0, parents, i)
+    };
+    let deletes = |i: usize| json!({"agent": format!("m{i}"), "seq": 0, "parents": on_base, "ops": [["d", 0, 10]]});
+    let at_places = |i: usize| insert(&format!("m{i}"), 0, on_base.clone(), i % 10);
+    let both = [alternating(MANY), zigzag(MANY)].concat();
+    let beyond = (1_u32 << 31) - 3;
+    vec![
+        ("branches", begun(alternating(MANY))),
+        ("zigzag", begun(both)),
+        ("ladder", begun(ladder(MANY))),
+        ("gap", begun(at_one_gap(MANY))),
+        ("heads", begun((0..MANY).map(at_places).collect())),
+        ("deletes", begun((0..MANY).map(deletes).collect())),
+        ("waiting", (0..MANY).map(waiting).collect()),
+        ("beyond", vec![insert("m", beyond as usize, json!([]), 0)]),
+    ]
+}
+
+/// Typing in groups, all undone and redone.
+fn groups() -> Vec<u8> {
+    const EDIT: u8 = 0;
+    const UNDO: u8 = 3 * 8;
+    let typed = (0..30).flat_map(|i| [EDIT, i * 7, 0, UNDO, 0, 2]);
+    let undone = [UNDO, 0, 0].repeat(30);
+    let redone = [UNDO, 0, 1].repeat(30);
+    typed.chain(undone).chain(redone).collect()
 }
 
 /// What three replicas send each other, each message with its length before it.

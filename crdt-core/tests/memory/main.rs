@@ -1,73 +1,18 @@
 //! How much memory bad and unlucky input takes. Alone in its process, and one test at a time, because it
 //! counts what is allocated.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[path = "../../fuzz/counting.rs"]
+mod counting;
+#[path = "../../fuzz/drivers.rs"]
+mod drivers;
 
+use std::path::Path;
+use std::sync::Mutex;
+
+use counting::{measured, most_memory};
 use crdt_core::{Document, LoadLimits, PendingLimits, Preset, SaveOptions, VersionSummary};
 
-/// The system's allocator, with the bytes in use and the most that ever were.
-struct Counting {
-    used: AtomicUsize,
-    most: AtomicUsize,
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting {
-    used: AtomicUsize::new(0),
-    most: AtomicUsize::new(0),
-};
-
-impl Counting {
-    fn grown(&self, bytes: usize) {
-        let used = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        self.most.fetch_max(used, Ordering::Relaxed);
-    }
-
-    fn shrunk(&self, bytes: usize) {
-        self.used.fetch_sub(bytes, Ordering::Relaxed);
-    }
-}
-
-#[allow(
-    unsafe_code,
-    reason = "an allocator cannot be written without; it only counts"
-)]
-// SAFETY: everything is left to the system's allocator, with the same arguments.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        self.grown(layout.size());
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        self.shrunk(layout.size());
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(at, layout) }
-    }
-
-    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        self.grown(size);
-        self.shrunk(layout.size());
-        // SAFETY: as the caller promises.
-        unsafe { System.realloc(at, layout, size) }
-    }
-}
-
 static ALONE: Mutex<()> = Mutex::new(());
-
-/// Runs `work`, and gives the most memory that it took beyond what was in use before, and how much of
-/// that is still in use, in bytes.
-fn measured<T>(work: impl FnOnce() -> T) -> (T, usize, usize) {
-    let before = COUNTING.used.load(Ordering::Relaxed);
-    COUNTING.most.store(before, Ordering::Relaxed);
-    let result = work();
-    let after = COUNTING.used.load(Ordering::Relaxed);
-    let most = COUNTING.most.load(Ordering::Relaxed);
-    (result, most - before, after.saturating_sub(before))
-}
 
 const MIB: usize = 1 << 20;
 
@@ -162,6 +107,30 @@ fn what_is_held_back_takes_as_much_as_its_limit_says() {
             let parent = parent.encode_since(&VersionSummary::new()).unwrap();
             let report = doc.merge_patch(&parent).unwrap();
             assert_eq!((report.applied, report.pending), (pending + COUNT, 0));
+        }
+    }
+}
+
+/// Every seed of the fuzz targets takes memory in proportion to its size.
+#[test]
+fn seeds_keep_the_limit_to_memory() {
+    let _alone = ALONE.lock().unwrap();
+    type Driver = fn(&[u8]);
+    let drivers: [(&str, Driver); 3] = [
+        ("decode", drivers::decode),
+        ("merge", drivers::merge),
+        ("edits", drivers::edits),
+    ];
+    for (name, run) in drivers {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("fuzz/seeds")
+            .join(name);
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let seed = std::fs::read(&path).unwrap();
+            let ((), most, _) = measured(|| run(&seed));
+            let limit = most_memory(seed.len());
+            assert!(most <= limit, "{} took {most} bytes", path.display());
         }
     }
 }
