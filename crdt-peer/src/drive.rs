@@ -28,6 +28,7 @@ use crate::host::{Host, HostEvent};
 use crate::link::RoomLink;
 use crate::mirror::{Mirror, MirrorError, POLL_MILLIS};
 use crate::rebase::{RebaseError, rebase};
+use crate::seal::RoomSecret;
 use crate::socket::Sockets;
 use crate::text_file::TextFile;
 use crate::webrtc::Report;
@@ -519,16 +520,18 @@ fn options(settings: &Settings, agent: &str) -> Result<RoomOptions, MemberError>
     options.room = Some(settings.link.room.clone());
     options.servers = vec![settings.link.server.clone()];
     options.links.clone_from(&settings.links);
-    options.has_key = settings.link.key.is_some();
+    options.has_key = settings.link.secret.is_some();
+    // One that may write serves the room's history to others, also when it leaves the text to them.
+    options.is_read_only = settings.link.is_read_only();
     options.token.clone_from(&settings.token);
     let secret = format!("{:016x}{:016x}", random_number()?, random_number()?);
     options.session_secret = SessionSecret::parse(&secret).ok();
     Ok(options)
 }
 
-fn secret_of(link: &RoomLink) -> Option<(String, String)> {
-    let key = link.key.clone()?;
-    Some((key, link.room.to_string()))
+fn secret_of(link: &RoomLink) -> Option<(RoomSecret, String)> {
+    let secret = link.secret.clone()?;
+    Some((secret, link.room.to_string()))
 }
 
 fn random_number() -> Result<u64, MemberError> {

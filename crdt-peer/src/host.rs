@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::seal::RoomKeys;
+use crate::seal::{RoomKeys, RoomSecret};
 use crate::socket::{Socket, Sockets};
 use crate::webrtc::{Connection, Report};
 
@@ -54,13 +54,13 @@ pub(crate) struct Host {
     link_reports: Reports<LinkId, Report>,
     closing: Vec<JoinHandle<()>>,
     /// The secret and the name of the room, from which its keys are derived.
-    secret: Option<(String, String)>,
+    secret: Option<(RoomSecret, String)>,
     keys: Option<RoomKeys>,
 }
 
 impl Host {
     /// A host without any sockets. `secret`: that of the room's members, and the name of the room.
-    pub(crate) fn new(maker: Sockets, secret: Option<(String, String)>) -> Host {
+    pub(crate) fn new(maker: Sockets, secret: Option<(RoomSecret, String)>) -> Host {
         Host {
             maker,
             sockets: BTreeMap::new(),
@@ -212,10 +212,13 @@ impl Host {
                 let (secret, room) = self.secret.as_ref()?;
                 Some(match RoomKeys::derive(secret, room) {
                     Ok(keys) => {
+                        let ready = CipherEvent::Ready {
+                            // There are no broadcast channels to be named.
+                            channel_secret: String::new(),
+                            room: keys.room().clone(),
+                        };
                         self.keys = Some(keys);
-                        // There are no broadcast channels to be named.
-                        let channel_secret = String::new();
-                        CipherEvent::Ready { channel_secret }
+                        ready
                     }
                     Err(error) => CipherEvent::Unavailable {
                         reason: error.to_string(),
@@ -227,8 +230,10 @@ impl Host {
                 job,
                 plain,
                 context,
+                sign,
             } => {
-                let sealed = self.keys.as_ref()?.of(purpose).seal(&plain, &context);
+                let keys = self.keys.as_ref()?;
+                let sealed = keys.seal(purpose, &plain, &context, sign);
                 Some(CipherEvent::Sealed {
                     purpose,
                     job,
@@ -241,11 +246,13 @@ impl Host {
                 sealed,
                 context,
             } => {
-                let opened = self.keys.as_ref()?.of(purpose).open(&sealed, &context);
+                let opened = self.keys.as_ref()?.open(purpose, &sealed, &context).ok();
+                let is_signed = opened.as_ref().is_some_and(|(_, is_signed)| *is_signed);
                 Some(CipherEvent::Opened {
                     purpose,
                     job,
-                    plain: opened.ok(),
+                    plain: opened.map(|(plain, _)| plain),
+                    is_signed,
                 })
             }
             CipherCommand::Forget => {

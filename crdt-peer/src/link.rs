@@ -1,23 +1,29 @@
-//! Links to rooms, as the app makes them: `https://host/?room=garden#key=…`.
+//! Links to rooms, as the app makes them: `https://host/#room=garden&key=…`, with `read=…` in place of the key
+//! in a read-only link. In older links the room stands in the query: `https://host/?room=garden#key=…`.
 
 use signaling_protocol::RoomId;
 use thiserror::Error;
 use tokio_tungstenite::tungstenite::http::Uri;
+
+use crate::seal::{READ_TEXT, RoomSecret, public_in};
 
 /// Where a room is, and what its members share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RoomLink {
     /// The signaling server, as an address with `ws` or `wss`.
     pub(crate) server: String,
+    /// The room's own name, which the server does not learn if there is a secret.
     pub(crate) room: RoomId,
-    /// The secret of the room, for the relay.
-    pub(crate) key: Option<String>,
+    /// The secret of the room.
+    pub(crate) secret: Option<RoomSecret>,
+    /// What the server asks for to let us in.
+    pub(crate) token: Option<String>,
 }
 
 /// Text that is no link to a room.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum LinkError {
-    #[error("{0:?} is no address of the form https://host/?room=name#key=secret")]
+    #[error("{0:?} is no address of the form https://host/#room=name&key=secret")]
     NoAddress(String),
     #[error("the address begins with {0}://, and not with http:// or https://")]
     Scheme(String),
@@ -47,33 +53,50 @@ impl RoomLink {
             Some("https") => "wss",
             other => return Err(LinkError::Scheme(other.unwrap_or_default().to_owned())),
         };
-        let (mut room, mut server) = (None, None);
-        for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
-            let value = Some(value.into_owned()).filter(|value| !value.is_empty());
-            match &*name {
-                "room" => room = room.or(value),
-                "server" => server = server.or(value),
-                _ => {}
-            }
-        }
+        let (query, fragment) = (uri.query().unwrap_or_default(), fragment.trim());
+        let room = value(fragment, "room").or_else(|| value(query, "room"));
         let room = RoomId::parse(&room.ok_or(LinkError::NoRoom)?)
             .map_err(|error| LinkError::Room(error.to_string()))?;
-        let key = fragment.trim().strip_prefix("key=");
-        let is_whole = |key: &str| {
-            key.len() >= MIN_KEY
-                && key
-                    .bytes()
-                    .all(|byte| byte == b'-' || byte == b'_' || byte.is_ascii_alphanumeric())
-        };
-        if key.is_some_and(|key| !is_whole(key)) {
-            return Err(LinkError::Key);
-        }
+        let server = value(query, "server");
         Ok(RoomLink {
             server: server.unwrap_or_else(|| format!("{scheme}://{host}/ws")),
             room,
-            key: key.map(str::to_owned),
+            secret: secret_in(fragment)?,
+            token: value(fragment, "token"),
         })
     }
+
+    /// Whether the link lets nobody write.
+    pub(crate) fn is_read_only(&self) -> bool {
+        matches!(self.secret, Some(RoomSecret::Read(_)))
+    }
+}
+
+/// The first value of a name in a query or a fragment, unless it is empty.
+fn value(parameters: &str, name: &str) -> Option<String> {
+    let mut all = form_urlencoded::parse(parameters.as_bytes());
+    all.find(|(found, value)| found == name && !value.is_empty())
+        .map(|(_, value)| value.into_owned())
+}
+
+fn secret_in(fragment: &str) -> Result<Option<RoomSecret>, LinkError> {
+    let has =
+        |name: &str| form_urlencoded::parse(fragment.as_bytes()).any(|(found, _)| found == name);
+    if has("key") {
+        let key = value(fragment, "key").filter(|key| is_whole(key));
+        return key.map(RoomSecret::Write).map(Some).ok_or(LinkError::Key);
+    }
+    if has("read") {
+        let is_read_key = |text: &String| text.len() == READ_TEXT && public_in(text).is_some();
+        let text = value(fragment, "read").filter(is_read_key);
+        return text.map(RoomSecret::Read).map(Some).ok_or(LinkError::Key);
+    }
+    Ok(None)
+}
+
+fn is_whole(key: &str) -> bool {
+    let is_digit = |byte: u8| byte == b'-' || byte == b'_' || byte.is_ascii_alphanumeric();
+    key.len() >= MIN_KEY && key.bytes().all(is_digit)
 }
 
 #[cfg(test)]
@@ -86,10 +109,22 @@ mod tests {
     fn the_links_of_the_app_are_understood() {
         for (link, server, room, key) in [
             (
+                format!("https://write.example/#room=amber-birch-1234&key={KEY}"),
+                "wss://write.example/ws",
+                "amber-birch-1234",
+                Some(KEY),
+            ),
+            (
                 format!("https://write.example/?room=amber-birch-1234#key={KEY}"),
                 "wss://write.example/ws",
                 "amber-birch-1234",
                 Some(KEY),
+            ),
+            (
+                "http://localhost:8080/?room=other#room=gr%C3%BCn".to_owned(),
+                "ws://localhost:8080/ws",
+                "grün",
+                None,
             ),
             (
                 "http://localhost:8080/?room=room+1".to_owned(),
@@ -113,10 +148,23 @@ mod tests {
             let expected = RoomLink {
                 server: server.to_owned(),
                 room: RoomId::parse(room).unwrap(),
-                key: key.map(str::to_owned),
+                secret: key.map(|key| RoomSecret::Write(key.to_owned())),
+                token: None,
             };
             assert_eq!(RoomLink::parse(&link), Ok(expected), "{link}");
         }
+    }
+
+    #[test]
+    fn a_read_only_link_lets_nobody_write() {
+        let read = "r".repeat(READ_TEXT);
+        let link = format!("https://a.example/#room=r&read={read}&token=a.b.c");
+        let link = RoomLink::parse(&link).unwrap();
+        assert!(link.is_read_only());
+        assert_eq!(link.secret, Some(RoomSecret::Read(read)));
+        assert_eq!(link.token.as_deref(), Some("a.b.c"));
+        let writers = format!("https://a.example/#room=r&key={KEY}");
+        assert!(!RoomLink::parse(&writers).unwrap().is_read_only());
     }
 
     #[test]
@@ -132,7 +180,10 @@ mod tests {
         );
         assert_eq!(error("https://a.example/"), LinkError::NoRoom);
         assert_eq!(error("https://a.example/?room="), LinkError::NoRoom);
-        assert_eq!(error("https://a/?room=x#key=short"), LinkError::Key);
+        for cut in ["key=short", "key=", "read=short", "read="] {
+            assert_eq!(error(&format!("https://a/?room=x#{cut}")), LinkError::Key);
+            assert_eq!(error(&format!("https://a/#room=x&{cut}")), LinkError::Key);
+        }
         assert!(matches!(error(&long), LinkError::Room(_)));
         assert!(matches!(error("https://a/?room=%07"), LinkError::Room(_)));
     }

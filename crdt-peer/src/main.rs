@@ -50,11 +50,11 @@ fn main() -> ExitCode {
     };
     let settings = Settings {
         links: join.link_kinds(),
+        token: join.token.or_else(|| link.token.clone()),
+        is_read_only: join.read_only || link.is_read_only(),
         link,
-        token: join.token,
         file: join.file,
         is_once: join.once,
-        is_read_only: join.read_only,
         name: join.name,
     };
     let ended = Builder::new_multi_thread()

@@ -7,6 +7,7 @@ use crdt_room::LinkKind;
 use signaling_protocol::RoomId;
 
 use crate::link::RoomLink;
+use crate::seal::RoomSecret;
 
 /// A member of a room that is always there: it keeps the document on disk, and its text in a file.
 #[derive(Debug, Parser)]
@@ -92,7 +93,12 @@ impl Join {
             (_, Some(server), Some(room)) => Ok(RoomLink {
                 server: server.clone(),
                 room: room.clone(),
-                key: self.key.clone().filter(|key| !key.is_empty()),
+                secret: self
+                    .key
+                    .clone()
+                    .filter(|key| !key.is_empty())
+                    .map(RoomSecret::Write),
+                token: None,
             }),
             (Some(link), ..) => RoomLink::parse(link).map_err(|error| error.to_string()),
             (None, ..) => Err("give the link of the room, or --server and --room".to_owned()),
@@ -126,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_room_is_named_by_its_link_or_by_its_parts() {
-        let link = "http://localhost:8080/?room=r#key=abcdefghijklmnopqrstuv";
+        let link = "http://localhost:8080/#room=r&key=abcdefghijklmnopqrstuv";
         let by_link = join(&[link]).unwrap().room_link().unwrap();
         assert_eq!(by_link.server, "ws://localhost:8080/ws");
         let parts = [

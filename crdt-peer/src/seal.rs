@@ -1,18 +1,62 @@
-//! Encryption of what goes through signaling servers, as pages do it with WebCrypto: AES-256-GCM with
-//! keys that HKDF-SHA-256 derives from the secret of the room's members.
+//! Encryption of what goes through signaling servers, and proofs for links, as pages do both with WebCrypto:
+//! AES-256-GCM with keys that HKDF-SHA-256 derives from the secret of the room's members, and Ed25519.
+//!
+//! From the secret of those who may write follow, one way, the seed of their signatures and a read key. The
+//! text that stands for both the read key and the public key of the writers is what a read-only link
+//! holds, and all that members share is derived from that text.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use aws_lc_rs::{hkdf, rand};
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64URL};
 use crdt_room::Purpose;
+use crdt_room::writer_proof::{self, SIGNATURE, is_marked, signed_bytes};
+use signaling_protocol::RoomId;
 use thiserror::Error;
+
+/// The label of the key for the room's name at the servers, of the read key, and of the seed of signatures.
+const ROOM: &[u8] = b"crdt-wasm room 1";
+const READ: &[u8] = b"crdt-wasm read 1";
+const WRITE: &[u8] = b"crdt-wasm write 1";
+
+/// Bytes of a read key, of a public key, and of a seed.
+const READ_KEY: usize = 16;
+const PUBLIC_KEY: usize = 32;
+const SEED: usize = 32;
+
+/// The length of what a read-only link holds, in characters.
+pub(crate) const READ_TEXT: usize = 64;
+
+/// What a member holds of its room.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum RoomSecret {
+    /// It may write.
+    Write(String),
+    /// It may read.
+    Read(String),
+}
+
+impl std::fmt::Debug for RoomSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            RoomSecret::Write(_) => "Write",
+            RoomSecret::Read(_) => "Read",
+        })
+    }
+}
 
 /// The keys of a room: one for each purpose.
 #[derive(Debug)]
 pub(crate) struct RoomKeys {
     relay: Key,
     signal: Key,
+    link: Key,
+    /// The public key of those who may write.
+    writers: [u8; PUBLIC_KEY],
+    signer: Option<Ed25519KeyPair>,
+    /// The name of the room at the servers.
+    room: RoomId,
 }
 
 /// One key.
@@ -30,24 +74,126 @@ pub(crate) enum SealError {
     Foreign,
     #[error("the message cannot be encrypted")]
     Cipher,
+    #[error("the read key is cut short")]
+    ReadKey,
+    #[error("a signature is wrong")]
+    Signature,
 }
 
 impl RoomKeys {
-    /// Derives the keys of a room from the secret that its members share.
-    pub(crate) fn derive(secret: &str, room: &str) -> Result<RoomKeys, SealError> {
+    /// Derives the keys of the room that is called `name`.
+    pub(crate) fn derive(secret: &RoomSecret, name: &str) -> Result<RoomKeys, SealError> {
+        let (text, signer) = match secret {
+            RoomSecret::Write(secret) => {
+                let (text, signer) = read_text(secret, name)?;
+                (text, Some(signer))
+            }
+            RoomSecret::Read(text) => (text.clone(), None),
+        };
+        let writers = public_in(&text).ok_or(SealError::ReadKey)?;
+        let room: [u8; 16] = expand(ROOM, &text, name)?;
+        let room: String = room.iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(RoomKeys {
-            relay: Key::derive(Purpose::Relay, secret, room)?,
-            signal: Key::derive(Purpose::Signal, secret, room)?,
+            relay: Key::derive(Purpose::Relay, &text, name)?,
+            signal: Key::derive(Purpose::Signal, &text, name)?,
+            link: Key::derive(Purpose::Link, &text, name)?,
+            writers,
+            signer,
+            room: RoomId::parse(&room).map_err(|_| SealError::Cipher)?,
         })
     }
 
+    /// The name of the room at the servers.
+    pub(crate) fn room(&self) -> &RoomId {
+        &self.room
+    }
+
+    /// Encrypts, bound to `context`, into base64; signs before that where it is to, and may.
+    pub(crate) fn seal(
+        &self,
+        purpose: Purpose,
+        plain: &[u8],
+        context: &str,
+        sign: bool,
+    ) -> Result<String, SealError> {
+        if !is_marked(purpose) {
+            return self.of(purpose).seal(plain, context);
+        }
+        let signature = self.signer.as_ref().filter(|_| sign).map(|signer| {
+            let bytes = signed_bytes(purpose, &self.room, context, plain);
+            signer.sign(&bytes)
+        });
+        let signature = signature.map(|made| <[u8; SIGNATURE]>::try_from(made.as_ref()));
+        let signature = signature.transpose().map_err(|_| SealError::Signature)?;
+        let marked = writer_proof::wrap(signature.as_ref(), plain);
+        self.of(purpose).seal(&marked, context)
+    }
+
+    /// Decrypts what [`seal`](Self::seal) made for the same purpose and context, and says whether it is
+    /// signed.
+    pub(crate) fn open(
+        &self,
+        purpose: Purpose,
+        sealed: &str,
+        context: &str,
+    ) -> Result<(Vec<u8>, bool), SealError> {
+        let opened = self.of(purpose).open(sealed, context)?;
+        if !is_marked(purpose) {
+            return Ok((opened, false));
+        }
+        let (signature, plain) = writer_proof::unwrap(&opened).ok_or(SealError::NotSealed)?;
+        if let Some(signature) = signature {
+            let bytes = signed_bytes(purpose, &self.room, context, plain);
+            let public = UnparsedPublicKey::new(&ED25519, &self.writers);
+            let checked = public.verify(&bytes, signature);
+            checked.map_err(|_| SealError::Signature)?;
+        }
+        Ok((plain.to_vec(), signature.is_some()))
+    }
+
     /// The key for a purpose.
-    pub(crate) fn of(&self, purpose: Purpose) -> &Key {
+    fn of(&self, purpose: Purpose) -> &Key {
         match purpose {
             Purpose::Relay => &self.relay,
             Purpose::Signal => &self.signal,
+            Purpose::Link => &self.link,
         }
     }
+}
+
+/// What a read-only link to a room holds, and the signatures of those who may write.
+fn read_text(secret: &str, name: &str) -> Result<(String, Ed25519KeyPair), SealError> {
+    let seed: [u8; SEED] = expand(WRITE, secret, name)?;
+    let signer = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| SealError::Signature)?;
+    let key: [u8; READ_KEY] = expand(READ, secret, name)?;
+    let text = BASE64URL.encode([&key[..], signer.public_key().as_ref()].concat());
+    Ok((text, signer))
+}
+
+/// The public key in what a read-only link holds; `None` for a text of another form.
+pub(crate) fn public_in(text: &str) -> Option<[u8; PUBLIC_KEY]> {
+    let bytes = BASE64URL.decode(text).ok()?;
+    let (_, public) = bytes.split_first_chunk::<READ_KEY>()?;
+    public.try_into().ok()
+}
+
+/// Bytes for the purpose that a label names.
+fn expand<const N: usize>(label: &[u8], secret: &str, name: &str) -> Result<[u8; N], SealError> {
+    struct Length(usize);
+    impl hkdf::KeyType for Length {
+        fn len(&self) -> usize {
+            self.0
+        }
+    }
+    let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, label);
+    let pseudo_random = salt.extract(secret.as_bytes());
+    let info = [name.as_bytes()];
+    let mut bytes = [0; N];
+    pseudo_random
+        .expand(&info, Length(N))
+        .and_then(|made| made.fill(&mut bytes))
+        .map_err(|_| SealError::Cipher)?;
+    Ok(bytes)
 }
 
 impl Key {
@@ -55,6 +201,7 @@ impl Key {
         let label: &[u8] = match purpose {
             Purpose::Relay => b"crdt-wasm relay 1",
             Purpose::Signal => b"crdt-wasm signal 1",
+            Purpose::Link => b"crdt-wasm link 1",
         };
         let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, label);
         let pseudo_random = salt.extract(secret.as_bytes());
@@ -66,14 +213,14 @@ impl Key {
     }
 
     /// Encrypts, bound to `context`, into base64.
-    pub(crate) fn seal(&self, plain: &[u8], context: &str) -> Result<String, SealError> {
+    fn seal(&self, plain: &[u8], context: &str) -> Result<String, SealError> {
         let mut nonce = [0; NONCE_LEN];
         rand::fill(&mut nonce).map_err(|_| SealError::NoRandom)?;
         self.seal_with(nonce, plain, context)
     }
 
     /// Decrypts what [`seal`](Self::seal) made with the same key and context.
-    pub(crate) fn open(&self, sealed: &str, context: &str) -> Result<Vec<u8>, SealError> {
+    fn open(&self, sealed: &str, context: &str) -> Result<Vec<u8>, SealError> {
         let bytes = BASE64.decode(sealed).map_err(|_| SealError::NotSealed)?;
         let (nonce, cipher) = bytes
             .split_first_chunk::<NONCE_LEN>()
@@ -164,6 +311,83 @@ mod tests {
         ),
     ];
 
+    /// Secret, room, what a read-only link holds, the room's name at the servers, and a signed message for
+    /// a link in the context `a\nb`, as pages make them: with Node,
+    ///
+    /// ```js
+    /// const bits = async (secret, label, n) => new Uint8Array(await crypto.subtle.deriveBits(
+    ///   { name: "HKDF", hash: "SHA-256", salt: text(label), info: text(room) },
+    ///   await crypto.subtle.importKey("raw", text(secret), "HKDF", false, ["deriveBits"]), n));
+    /// const prefix = Buffer.from("302e020100300506032b657004220420", "hex");
+    /// const pkcs8 = Buffer.concat([prefix, await bits(secret, "crdt-wasm write 1", 256)]);
+    /// const signer = await crypto.subtle.importKey("pkcs8", pkcs8, "Ed25519", true, ["sign"]);
+    /// const { x } = await crypto.subtle.exportKey("jwk", signer);
+    /// const readKey = await bits(secret, "crdt-wasm read 1", 128);
+    /// const read = Buffer.concat([readKey, Buffer.from(x, "base64url")]).toString("base64url");
+    /// const atServer = Buffer.from(await bits(read, "crdt-wasm room 1", 128)).toString("hex");
+    /// const signed = text(`crdt-wasm writer 1\nlink\n${atServer}\na\nb\nHello, 🦊`);
+    /// const signature = await crypto.subtle.sign("Ed25519", signer, signed);
+    /// // Sealed like the messages above, with 1 and the signature in front of the text.
+    /// ```
+    const WRITERS: [[&str; 5]; 2] = [
+        [
+            "kkkkkkkkkkkkkkkkkkkkkk",
+            "room 1",
+            "rqFi_pBYtD8X1tgI2FaFxzyliOxe5pihLid8EEWauO91lqrtitVenfXY35BxGNGK",
+            "59f1a46678bd3113f3f8c9f84a453bc3",
+            "ABEiM0RVZneImaq7ShUH5qNNblcH69XFY/Wkfm9U2D/6UCCJl43AlBLPb+vSoy3Np+aI0Rp36MOGcQi/8VnQub/8\
+             DpHU3VERMUYlX/7dztSf0Pr544oBGJpxmpDTsKO4xnA9X4Hoxso=",
+        ],
+        [
+            "s\u{e9}cret \u{1f98a}",
+            "gr\u{fc}ner Garten",
+            "4jupYKMiOnWQil1HIhHFqx7ooh0PezxIfUMd96vVG3UVxeFPN9jz9FckUQtxMOYO",
+            "f8f7f39bdedf91ea0fd627c089e2eb65",
+            "ABEiM0RVZneImaq7c+4wKG6nTHAPCTQ6hCcg7IczWOS//JiwBTljhhz7Q2VPQWycAV/uJwRqnrOdV1i79IqFkly7\
+             4p+TOhnTDUDk4LcNUXowMEor4KXTpLBXDCPgVOlZLb+Pwoi8c80=",
+        ],
+    ];
+
+    fn writer() -> RoomSecret {
+        RoomSecret::Write("secret".to_owned())
+    }
+
+    #[test]
+    fn what_writers_of_pages_sign_is_known_as_signed() {
+        for [secret, name, read, room, sealed] in WRITERS {
+            let writers = RoomKeys::derive(&RoomSecret::Write(secret.to_owned()), name).unwrap();
+            let (text, _) = read_text(secret, name).unwrap();
+            assert_eq!((text.as_str(), writers.room().as_str()), (read, room));
+            let readers = RoomKeys::derive(&RoomSecret::Read(text), name).unwrap();
+            assert_eq!(readers.room(), writers.room());
+            let expected = Ok(("Hello, \u{1f98a}".as_bytes().to_vec(), true));
+            for keys in [&writers, &readers] {
+                assert_eq!(keys.open(Purpose::Link, sealed, "a\nb"), expected);
+            }
+            // Whoever may read seals as well, and cannot sign.
+            for (keys, is_signed) in [(&writers, true), (&readers, false)] {
+                let sealed = keys.seal(Purpose::Signal, b"plain", "c", true).unwrap();
+                let opened = writers.open(Purpose::Signal, &sealed, "c");
+                assert_eq!(opened, Ok((b"plain".to_vec(), is_signed)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_signature_that_is_wrong_opens_nothing() {
+        let keys = RoomKeys::derive(&writer(), "room").unwrap();
+        let forged = writer_proof::wrap(Some(&[7; SIGNATURE]), b"plain");
+        let sealed = keys.of(Purpose::Link).seal(&forged, "a").unwrap();
+        let opened = keys.open(Purpose::Link, &sealed, "a");
+        assert_eq!(opened, Err(SealError::Signature));
+        let unmarked = keys.of(Purpose::Link).seal(b"", "a").unwrap();
+        let opened = keys.open(Purpose::Link, &unmarked, "a");
+        assert_eq!(opened, Err(SealError::NotSealed));
+        let cut = RoomSecret::Read("r".repeat(READ_TEXT - 24));
+        let derived = RoomKeys::derive(&cut, "room").map(|_| ());
+        assert_eq!(derived, Err(SealError::ReadKey));
+    }
+
     #[test]
     fn what_pages_seal_is_opened_and_sealed_alike() {
         let mut nonce = [0; NONCE_LEN];
@@ -171,8 +395,7 @@ mod tests {
             *byte = 17 * index as u8;
         }
         for (purpose, [secret, room, context, plain, sealed]) in VECTORS {
-            let keys = RoomKeys::derive(secret, room).unwrap();
-            let key = keys.of(purpose);
+            let key = Key::derive(purpose, secret, room).unwrap();
             assert_eq!(key.open(sealed, context).unwrap(), plain.as_bytes());
             let again = key.seal_with(nonce, plain.as_bytes(), context).unwrap();
             assert_eq!(again, sealed);
@@ -181,13 +404,13 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        let keys = RoomKeys::derive("secret", "room").unwrap();
+        let keys = RoomKeys::derive(&writer(), "room").unwrap();
         let key = keys.of(Purpose::Relay);
         let sealed = key.seal(b"plain", "context").unwrap();
         assert_eq!(key.open(&sealed, "context").unwrap(), b"plain");
         assert_ne!(sealed, key.seal(b"plain", "context").unwrap());
         assert_eq!(key.open(&sealed, "other"), Err(SealError::Foreign));
-        let others = RoomKeys::derive("secret", "other room").unwrap();
+        let others = RoomKeys::derive(&writer(), "other room").unwrap();
         for other in [others.of(Purpose::Relay), keys.of(Purpose::Signal)] {
             assert_eq!(other.open(&sealed, "context"), Err(SealError::Foreign));
         }

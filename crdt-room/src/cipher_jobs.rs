@@ -39,13 +39,14 @@ impl<S, O> CipherJobs<S, O> {
         self.opening.is_none()
     }
 
-    /// Has a message sealed.
+    /// Has a message sealed, and signed first where `sign` says so and this member may write.
     pub(crate) fn seal(
         &mut self,
         purpose: Purpose,
         message: S,
         plain: Vec<u8>,
         context: String,
+        sign: bool,
     ) -> Output {
         let job = self.next();
         self.sealing = Some((job, message));
@@ -54,6 +55,7 @@ impl<S, O> CipherJobs<S, O> {
             job,
             plain,
             context,
+            sign,
         })
     }
 

@@ -1,9 +1,9 @@
 //! Direct connections: one negotiation for each peer, and the peer connection that it brings up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crdt_sync::negotiation::{
-    Action, ConnectionState, Input, Negotiation, Signal, Stage, Timing, offers,
+    Action, ConnectionState, Description, Input, Negotiation, Signal, Stage, Timing, offers,
 };
 use crdt_sync::{CloseReason, LinkId, Millis};
 use signaling_protocol::{AgentId, IceServer};
@@ -17,6 +17,9 @@ use crate::stage::DoctorStage;
 /// How long a closed channel waits for the news that the peer left, before a new connection is made:
 /// a member that leaves the room closes its channels too.
 const RENEW_MILLIS: Millis = 500;
+
+/// How many of a peer's signed descriptions are remembered: those that may wait to be set.
+const MAX_SIGNED: usize = 8;
 
 /// All direct connections.
 #[derive(Debug, Default)]
@@ -43,6 +46,8 @@ struct Peer {
     newest: Option<(u64, u32)>,
     /// The connection is interrupted, and something else should carry the edits.
     wants_fallback: bool,
+    /// The latest descriptions that the peer signed.
+    signed: VecDeque<String>,
     /// What went wrong last, until the connection stands.
     problem: Option<(DoctorStage, String)>,
 }
@@ -54,6 +59,8 @@ struct Connection {
     /// The engine knows of it.
     is_up: bool,
     has_channels: bool,
+    /// Whether every description of the peer that was set is signed; `None`: none was set.
+    is_signed: Option<bool>,
 }
 
 /// What is to be done about direct connections.
@@ -63,7 +70,12 @@ pub(crate) enum DirectAction {
     /// Send this to the peer through a signaling server.
     Signal(AgentId, Signal),
     /// The engine may use the link.
-    Up(AgentId, LinkId),
+    Up {
+        peer: AgentId,
+        link: LinkId,
+        /// The peer has proved that it may write.
+        is_writer: bool,
+    },
     /// The engine may not use the link any more.
     Down(LinkId),
     /// There is no connection to the peer, and why.
@@ -107,6 +119,7 @@ impl Direct {
             renew_at: None,
             newest: None,
             wants_fallback: false,
+            signed: VecDeque::new(),
             problem: None,
         };
         self.peers.insert(id.clone(), peer);
@@ -121,11 +134,12 @@ impl Direct {
     }
 
     /// A signal of a peer came. One of an earlier negotiation is late: it came by another server than those
-    /// of the newest one.
+    /// of the newest one. `is_signed`: its sender may write.
     pub(crate) fn signal(
         &mut self,
         id: &AgentId,
         signal: Signal,
+        is_signed: bool,
         context: &mut Context<'_>,
     ) -> Vec<DirectAction> {
         let mut actions = Vec::new();
@@ -137,6 +151,14 @@ impl Direct {
                 return actions;
             }
             peer.newest = Some((page, number));
+        }
+        if let Signal::Description { description, .. } = &signal
+            && let Some(peer) = self.peers.get_mut(id).filter(|_| is_signed)
+        {
+            if peer.signed.len() >= MAX_SIGNED {
+                peer.signed.pop_front();
+            }
+            peer.signed.push_back(sdp_of(description).to_owned());
         }
         self.negotiate(id, Input::Signal(signal), context, &mut actions);
         actions
@@ -212,8 +234,13 @@ impl Direct {
     pub(crate) fn raise(&mut self, link: LinkId) -> Option<DirectAction> {
         let id = self.peer_of(link)?;
         let connection = self.connection_mut(&id)?;
-        let is_up = std::mem::replace(&mut connection.is_up, true);
-        (!is_up).then_some(DirectAction::Up(id, link))
+        let was_up = std::mem::replace(&mut connection.is_up, true);
+        let is_writer = connection.is_signed == Some(true);
+        (!was_up).then_some(DirectAction::Up {
+            peer: id,
+            link,
+            is_writer,
+        })
     }
 
     /// The engine closed a link, and has forgotten it already.
@@ -413,6 +440,7 @@ impl Direct {
             }
             Action::Rollback { op } => self.step(id, ConnectionCommand::Rollback { op }, actions),
             Action::SetRemote { op, description } => {
+                self.note_signature(id, &description);
                 self.step(
                     id,
                     ConnectionCommand::SetRemote { op, description },
@@ -422,6 +450,18 @@ impl Direct {
             Action::AddCandidate { candidate } => {
                 self.step(id, ConnectionCommand::AddCandidate { candidate }, actions);
             }
+        }
+    }
+
+    /// A description of the peer is being set: it names the certificate that the connection is bound to.
+    fn note_signature(&mut self, id: &AgentId, description: &Description) {
+        let Some(peer) = self.peers.get_mut(id) else {
+            return;
+        };
+        let sdp = sdp_of(description);
+        let is_signed = peer.signed.iter().any(|signed| signed == sdp);
+        if let Some(connection) = &mut peer.connection {
+            connection.is_signed = Some(is_signed && connection.is_signed != Some(false));
         }
     }
 
@@ -442,6 +482,7 @@ impl Direct {
             link,
             is_up: false,
             has_channels: false,
+            is_signed: None,
         });
         peer.state = ConnectionState::New;
         peer.renew_at = None;
@@ -558,6 +599,12 @@ pub(crate) fn origin_of(signal: &Signal) -> Option<(u64, u32)> {
     let (Signal::Description { from, .. } | Signal::Candidate { from, .. }) = signal;
     let (page, number) = from.session.split_once('-')?;
     Some((u64::from_str_radix(page, 16).ok()?, number.parse().ok()?))
+}
+
+fn sdp_of(description: &Description) -> &str {
+    match description {
+        Description::Offer(sdp) | Description::Answer(sdp) => sdp,
+    }
 }
 
 fn stage_of(stage: Stage) -> DoctorStage {

@@ -111,6 +111,9 @@ fn environment(status: &Status, ways: Ways) -> (Option<bool>, String) {
         let detail = "nothing but your own transports is used";
         return (Some(true), detail.to_owned());
     }
+    if status.error.as_ref().map(|error| error.code) == Some("cipher_unavailable") {
+        return (Some(false), problem_of(status));
+    }
     if !ways.websocket {
         let detail = "this environment has no WebSocket";
         return (Some(false), detail.to_owned());
@@ -315,6 +318,7 @@ mod tests {
             link: LinkKind::WebRtc,
             state,
             synced,
+            read_only: false,
             rtt: None,
             bytes_in: 0,
             bytes_out: 0,

@@ -17,6 +17,14 @@ pub enum RoomError {
     /// The host has no WebSockets.
     #[error("this environment has no WebSocket: connect from a page in a current browser")]
     NoWebSocket,
+    /// The room has a key, and nothing can be encrypted here.
+    #[error(
+        "this room has a key, and it cannot be used here: {reason}. The text stays on this device"
+    )]
+    NoCipher {
+        /// In words.
+        reason: String,
+    },
     /// Neither a server nor a transport is there to be used.
     #[error(
         "urls has to be the address of a signaling server, or several, unless a transport was added"
@@ -167,6 +175,7 @@ impl RoomError {
         match self {
             RoomError::NoWebRtc => "webrtc_unavailable",
             RoomError::NoWebSocket => "websocket_unavailable",
+            RoomError::NoCipher { .. } => "cipher_unavailable",
             RoomError::NoServer => "bad_argument",
             RoomError::BadUrl { .. } => "bad_url",
             RoomError::Unreachable { .. } => "signaling_unreachable",
@@ -222,6 +231,7 @@ impl RoomError {
             | RoomError::TooManyConnections { .. } => false,
             RoomError::NoWebRtc
             | RoomError::NoWebSocket
+            | RoomError::NoCipher { .. }
             | RoomError::NoServer
             | RoomError::BadUrl { .. }
             | RoomError::Interrupted
@@ -247,6 +257,7 @@ impl RoomError {
         let mut all = vec![
             RoomError::NoWebRtc,
             RoomError::NoWebSocket,
+            RoomError::NoCipher { reason: text() },
             RoomError::NoServer,
             RoomError::BadUrl {
                 url: text(),

@@ -24,4 +24,6 @@ pub enum Purpose {
     Relay,
     /// Offers, answers and candidates.
     Signal,
+    /// What the ends of a link prove to each other before anything else is said on it.
+    Link,
 }

@@ -2,7 +2,7 @@
 
 use crdt_sync::negotiation::{ConnectionState, Op};
 use crdt_sync::{Incoming, LinkId};
-use signaling_protocol::AgentId;
+use signaling_protocol::{AgentId, RoomId};
 
 use crate::ids::{CallId, Purpose, RunId, SocketId, TransportId};
 
@@ -211,6 +211,8 @@ pub enum CipherEvent {
     Ready {
         /// A secret that follows from the room's, in the names of broadcast channels: 32 hexadecimal digits.
         channel_secret: String,
+        /// The name of the room at the signaling servers, which follows from the room's secret as well.
+        room: RoomId,
     },
     /// The room's keys cannot be derived here.
     Unavailable {
@@ -232,8 +234,10 @@ pub enum CipherEvent {
         purpose: Purpose,
         /// The number of the [`CipherCommand::Open`](crate::CipherCommand::Open).
         job: u32,
-        /// The message; `None` where it does not open.
+        /// The message; `None` where it does not open, or holds a signature that is wrong.
         plain: Option<Vec<u8>>,
+        /// It was signed with the secret that lets members write.
+        is_signed: bool,
     },
 }
 

@@ -41,6 +41,7 @@ mod doctor;
 mod error;
 mod ids;
 mod input;
+mod introductions;
 mod lifecycle;
 mod links;
 mod members;
@@ -60,6 +61,7 @@ mod signaling;
 mod stage;
 mod status;
 mod transports;
+pub mod writer_proof;
 
 pub use doctor::{Check, Diagnosis};
 pub use error::RoomError;

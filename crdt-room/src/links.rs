@@ -62,26 +62,49 @@ impl LinkNumbers {
 
 /// The open links. They are few, and every message looks one up: a list is faster than a map.
 #[derive(Debug, Default)]
-pub(crate) struct Links(Vec<(LinkId, Route)>);
+pub(crate) struct Links(Vec<Link>);
+
+/// An open link.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) id: LinkId,
+    pub(crate) route: Route,
+    /// The other end has proved that it may write, or the room has no key to prove it with.
+    pub(crate) is_writer: bool,
+}
 
 impl Links {
-    pub(crate) fn add(&mut self, link: LinkId, route: Route) {
-        self.0.push((link, route));
+    pub(crate) fn add(&mut self, id: LinkId, route: Route, is_writer: bool) {
+        self.0.push(Link {
+            id,
+            route,
+            is_writer,
+        });
+    }
+
+    /// The other end of a link has proved whether it may write.
+    pub(crate) fn set_writer(&mut self, id: LinkId, is_writer: bool) {
+        if let Some(link) = self.0.iter_mut().find(|link| link.id == id) {
+            link.is_writer = is_writer;
+        }
     }
 
     /// Removes a link. Returns whether there was one.
     pub(crate) fn remove(&mut self, link: LinkId) -> bool {
-        let place = self.0.iter().position(|(id, _)| *id == link);
+        let place = self.0.iter().position(|known| known.id == link);
         place.map(|place| self.0.swap_remove(place)).is_some()
     }
 
-    pub(crate) fn route(&self, link: LinkId) -> Option<&Route> {
-        let mut all = self.0.iter();
-        all.find(|(id, _)| *id == link).map(|(_, route)| route)
+    pub(crate) fn get(&self, id: LinkId) -> Option<&Link> {
+        self.0.iter().find(|link| link.id == id)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (LinkId, &Route)> {
-        self.0.iter().map(|(link, route)| (*link, route))
+    pub(crate) fn route(&self, id: LinkId) -> Option<&Route> {
+        self.get(id).map(|link| &link.route)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Link> {
+        self.0.iter()
     }
 
     pub(crate) fn clear(&mut self) {

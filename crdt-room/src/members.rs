@@ -36,6 +36,10 @@ pub(crate) struct Member {
     pub(crate) has_relay: bool,
     /// It seals its signals, so it has a key for the room.
     pub(crate) seals: bool,
+    /// It changes nothing, as it says itself, or as a server says that let it in for reading only.
+    pub(crate) is_read_only: bool,
+    /// A server let it in for reading only.
+    pub(crate) is_kept_read_only: bool,
     /// The mesh wants a link to it.
     pub(crate) is_planned: bool,
     /// When it came, until a page of this browser would have answered.
@@ -49,7 +53,14 @@ pub(crate) struct Newcomer {
     page: Option<u64>,
     has_relay: bool,
     seals: bool,
+    /// It says that it changes nothing.
+    is_read_only: bool,
+    /// The server let it in for reading only.
+    is_kept_read_only: bool,
 }
+
+/// The capability of a page that changes nothing.
+pub(crate) const READ_ONLY: &str = "read-only";
 
 /// A change of the membership.
 #[derive(Debug, PartialEq, Eq)]
@@ -72,24 +83,29 @@ pub(crate) struct Wish {
 }
 
 impl Newcomer {
-    pub(crate) fn new(id: AgentId, capabilities: &[String]) -> Newcomer {
+    /// Someone with these capabilities, whom a server let in, maybe for reading only.
+    pub(crate) fn new(id: AgentId, capabilities: &[String], is_kept_read_only: bool) -> Newcomer {
         let has = |capability: &str| capabilities.iter().any(|name| name == capability);
         Newcomer {
             id,
             page: page_id::of(capabilities),
             has_relay: has(relay::CAPABILITY),
             seals: has(sealed_signals::CAPABILITY),
+            is_read_only: is_kept_read_only || has(READ_ONLY),
+            is_kept_read_only,
         }
     }
 
     pub(crate) fn joined(joined: PeerJoined) -> Newcomer {
-        Newcomer::new(joined.peer_id, &joined.capabilities)
+        Newcomer::new(joined.peer_id, &joined.capabilities, joined.read_only)
     }
 
     pub(crate) fn listed(list: &PeerList) -> Vec<Newcomer> {
         let nothing = Vec::new();
-        let of =
-            |id: &AgentId| Newcomer::new(id.clone(), list.capabilities.get(id).unwrap_or(&nothing));
+        let of = |id: &AgentId| {
+            let capabilities = list.capabilities.get(id).unwrap_or(&nothing);
+            Newcomer::new(id.clone(), capabilities, list.read_only.contains(id))
+        };
         list.peers.iter().map(of).collect()
     }
 }
@@ -170,6 +186,8 @@ impl Members {
             page,
             has_relay,
             seals,
+            is_read_only,
+            is_kept_read_only,
         } = newcomer;
         let mut changes = Vec::new();
         let mut places = BTreeMap::new();
@@ -177,6 +195,8 @@ impl Members {
             let stands = page.is_some() && is_linked(&id);
             let is_known_here = member.places.insert(server, page).is_some();
             if member.page == page && (stands || !is_known_here) {
+                member.is_read_only |= is_read_only;
+                member.is_kept_read_only |= is_kept_read_only;
                 return changes;
             }
             places = std::mem::take(&mut member.places);
@@ -188,6 +208,8 @@ impl Members {
             places,
             has_relay,
             seals,
+            is_read_only,
+            is_kept_read_only,
             is_planned: false,
             greeted_until: Some(now.saturating_add(GREETING_MILLIS)),
         };
@@ -223,6 +245,8 @@ impl Members {
                     page,
                     has_relay: member.has_relay,
                     seals: member.seals,
+                    is_read_only: member.is_read_only,
+                    is_kept_read_only: member.is_kept_read_only,
                 };
                 self.came(server, newcomer, is_linked, now)
             }
@@ -254,12 +278,22 @@ impl Members {
         all.into_keys().map(Change::Gone).collect()
     }
 
-    /// Says of each member whether the mesh wants a link to it, given the linked ones.
-    pub(crate) fn plan(&mut self, me: &AgentId, linked: &[String]) -> Vec<Wish> {
-        let ids: Vec<String> = self.all.keys().map(ToString::to_string).collect();
-        let members = || ids.iter().map(String::as_str);
-        let wanted = mesh::peers(me.as_str(), members());
-        let plan = mesh::plan(me.as_str(), members(), linked.iter().map(String::as_str));
+    /// Says of each member whether the mesh wants a link to it, given the linked ones, and whether this
+    /// member is read-only.
+    pub(crate) fn plan(
+        &mut self,
+        me: &AgentId,
+        is_read_only: bool,
+        linked: &[String],
+    ) -> Vec<Wish> {
+        let of = |(id, member): (&AgentId, &Member)| (id.to_string(), member.is_read_only);
+        let all: Vec<(String, bool)> = self.all.iter().map(of).collect();
+        let member = |name, is_read_only| mesh::Member { name, is_read_only };
+        let others = all
+            .iter()
+            .map(|(name, reads)| member(name.as_str(), *reads));
+        let wanted = mesh::peers_of(member(me.as_str(), is_read_only), others);
+        let plan = mesh::plan(&wanted, linked.iter().map(String::as_str));
         let wish = |(id, member): (&AgentId, &mut Member)| {
             member.is_planned = wanted.contains(id.as_str());
             Wish {

@@ -15,8 +15,10 @@ pub struct RoomOptions {
     pub servers: Vec<String>,
     /// The kinds of link that may be used.
     pub links: Vec<LinkKind>,
-    /// Whether the driver has a secret that the members share, from which it derives the room's key.
+    /// Whether the driver has a secret that the members share, from which it derives the room's keys.
     pub has_key: bool,
+    /// This member follows the room, and changes nothing: no change of its document is sent.
+    pub is_read_only: bool,
     /// What the server asks for to let this member in.
     pub token: Option<String>,
     /// Proves to a server that this member is the one that held the name before.
@@ -36,6 +38,7 @@ impl RoomOptions {
             servers: Vec::new(),
             links: LinkKind::CHOICES.to_vec(),
             has_key: false,
+            is_read_only: false,
             token: None,
             session_secret: None,
             host,

@@ -187,6 +187,8 @@ pub enum CipherCommand {
         plain: Vec<u8>,
         /// Authenticated beside the message: opening it takes the same context.
         context: String,
+        /// Whether to sign it, where the driver has the secret that lets this member write.
+        sign: bool,
     },
     /// Open a message. Ends in [`CipherEvent::Opened`](crate::CipherEvent::Opened).
     Open {

@@ -226,10 +226,7 @@ impl Relay {
                 self.is_ready = self.is_open;
                 Vec::new()
             }
-            CipherEvent::Unavailable { reason } => {
-                self.off = Some(reason);
-                Vec::new()
-            }
+            CipherEvent::Unavailable { .. } => Vec::new(),
             CipherEvent::Sealed { job, result, .. } => {
                 let Some(to) = self.jobs.sealed(job) else {
                     return Vec::new();
@@ -485,7 +482,7 @@ impl Relay {
             }
             let (to, plain) = self.take_from_outbox()?;
             let context = context(parties.me, parties.page, &to, page);
-            return Some(self.jobs.seal(Purpose::Relay, to, plain, context));
+            return Some(self.jobs.seal(Purpose::Relay, to, plain, context, false));
         }
         None
     }

@@ -7,7 +7,9 @@ use signaling_protocol::AgentId;
 
 use crate::broadcast::Broadcast;
 use crate::direct::Direct;
+use crate::introductions::Introductions;
 use crate::lifecycle::Lifecycle;
+use crate::links::Links;
 use crate::members::{Member, Members};
 use crate::options::{LinkKind, RoomOptions};
 use crate::relay::Relay;
@@ -29,7 +31,12 @@ pub(crate) struct View<'a> {
     pub(crate) relay: &'a Relay,
     pub(crate) key: &'a RoomKey,
     pub(crate) sealed_signals: &'a SealedSignals,
+    pub(crate) introductions: &'a Introductions,
     pub(crate) transports: &'a Transports,
+    /// The open links.
+    pub(crate) open: &'a Links,
+    /// This member only follows.
+    pub(crate) is_read_only: bool,
     /// What the engine knows of its links.
     pub(crate) figures: &'a [PeerStatus],
 }
@@ -57,6 +64,7 @@ impl View<'_> {
             signaling: self.signaling.status(),
             error: self.lifecycle.problem(),
             relay_off: self.relay.off().map(str::to_owned),
+            read_only: self.is_read_only,
             links,
             transports,
             open_connections: self.direct.count(),
@@ -70,8 +78,13 @@ impl View<'_> {
     fn transports(&self) -> Vec<TransportStatus> {
         let of = |(state, link, problem): (TransportState, Option<LinkId>, Option<&str>)| {
             let figures = link.and_then(|link| self.figures(link));
+            let unproven = link.filter(|link| self.introductions.is_pending(*link));
+            let problem = problem.or_else(|| self.introductions.problem(unproven?));
             TransportStatus {
-                state,
+                state: match unproven {
+                    Some(_) => TransportState::Connecting,
+                    None => state,
+                },
                 peer: figures.and_then(|figures| figures.agent.clone()),
                 problem: problem.map(str::to_owned),
             }
@@ -113,9 +126,10 @@ impl View<'_> {
                 Some(figures),
             );
         }
-        let local = self.broadcast.link_to(id);
+        let is_proven = |link: &LinkId| !self.introductions.is_pending(*link);
+        let local = self.broadcast.link_to(id).filter(is_proven);
         let direct = self.direct.link_to(id);
-        let relayed = self.relay.link_to(id);
+        let relayed = self.relay.link_to(id).filter(is_proven);
         let steady = direct.filter(|_| self.direct.carries(id));
         let (kind, link) = match (local, steady, relayed, direct) {
             (Some(link), ..) => (LinkKind::Broadcast, Some(link)),
@@ -134,6 +148,8 @@ impl View<'_> {
         };
         let figures = link.and_then(|link| self.figures(link));
         let mut shown = entry(id.to_string(), kind, state, figures);
+        let open = link.and_then(|link| self.open.get(link));
+        shown.read_only = member.is_read_only || open.is_some_and(|open| !open.is_writer);
         let direct_problem = self.direct.problem_with(id);
         if state == LinkState::Open {
             shown.detour = match kind {
@@ -231,6 +247,7 @@ fn entry(peer: String, link: LinkKind, state: LinkState, figures: Option<&PeerSt
         bytes_out: figures.map_or(0, |of| of.bytes_out),
         ahead: figures.map(|of| of.ahead),
         behind: figures.map(|of| of.behind),
+        read_only: false,
         problem: None,
         problem_stage: None,
         detour: None,

@@ -1,5 +1,7 @@
 //! The room's key: whether there is one, and whether it can be used.
 
+use signaling_protocol::RoomId;
+
 /// How far the key of a room is.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) enum RoomKey {
@@ -8,8 +10,8 @@ pub(crate) enum RoomKey {
     None,
     /// The driver derives it.
     Deriving,
-    /// It can be used.
-    Ready,
+    /// It can be used. The servers know the room by a name that follows from the key.
+    Ready { room: RoomId },
     /// It cannot be used here: nothing can be sealed.
     Unavailable { reason: String },
 }
@@ -27,14 +29,22 @@ impl RoomKey {
 
     /// Whether messages can be sealed with it.
     pub(crate) fn is_usable(&self) -> bool {
-        *self == RoomKey::Ready
+        matches!(self, RoomKey::Ready { .. })
+    }
+
+    /// The name of the room at the servers, where it follows from the key.
+    pub(crate) fn room(&self) -> Option<&RoomId> {
+        match self {
+            RoomKey::Ready { room } => Some(room),
+            RoomKey::None | RoomKey::Deriving | RoomKey::Unavailable { .. } => None,
+        }
     }
 
     /// Why the key cannot be used.
     pub(crate) fn problem(&self) -> Option<&str> {
         match self {
             RoomKey::Unavailable { reason } => Some(reason),
-            RoomKey::None | RoomKey::Deriving | RoomKey::Ready => None,
+            RoomKey::None | RoomKey::Deriving | RoomKey::Ready { .. } => None,
         }
     }
 
@@ -42,7 +52,7 @@ impl RoomKey {
     pub(crate) fn fits(&self, member_seals: bool) -> bool {
         match self {
             RoomKey::None => !member_seals,
-            RoomKey::Ready => member_seals,
+            RoomKey::Ready { .. } => member_seals,
             RoomKey::Deriving | RoomKey::Unavailable { .. } => false,
         }
     }

@@ -2,9 +2,10 @@
 //!
 //! A description holds the fingerprint of the connection's certificate. Sealed with the room's key it
 //! vouches for it: the server can neither read the addresses of members, nor put itself between two
-//! members, and a page without the key gets no connection.
+//! members, and a page without the key gets no connection. Whoever may write signs the descriptions too: so
+//! the connection itself is proved to lead to a writer.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crdt_sync::Millis;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,8 @@ pub(crate) struct SealedSignals {
     inbox_bytes: usize,
     /// The signal that is sealed, and the one that is opened with its sender.
     jobs: CipherJobs<Signal, (AgentId, Signal)>,
+    /// Members whose page has signed a description. From then on one that is not signed is not theirs.
+    writers: BTreeSet<AgentId>,
     /// Members whose signals do not open.
     failures: BTreeMap<AgentId, Failure>,
 }
@@ -57,7 +60,12 @@ pub(crate) enum SignalAction {
     /// Send it: it is sealed.
     Send(Signal),
     /// Take it: it was opened.
-    Take(AgentId, Signal),
+    Take {
+        from: AgentId,
+        signal: Signal,
+        /// Its sender may write: it is signed.
+        is_signed: bool,
+    },
     /// It does not open, for the first time: its sender has another key.
     Stranger(AgentId),
 }
@@ -80,6 +88,7 @@ impl SealedSignals {
     /// Forgets what is known of a member.
     pub(crate) fn forget(&mut self, id: &AgentId) {
         self.failures.remove(id);
+        self.writers.remove(id);
     }
 
     /// Whether a member has another key: what it sends does not open.
@@ -119,20 +128,34 @@ impl SealedSignals {
                     ..signal
                 }))
             }
-            CipherEvent::Opened { job, plain, .. } => {
+            CipherEvent::Opened {
+                job,
+                plain,
+                is_signed,
+                ..
+            } => {
                 let (from, signal) = self.jobs.opened(job)?;
                 let opened = plain.as_deref().and_then(read);
                 let Some((session, body)) = opened else {
                     return self.failed(from, now);
                 };
                 self.failures.remove(&from);
+                if is_signed {
+                    self.writers.insert(from.clone());
+                } else if is_description(signal.kind) && self.writers.contains(&from) {
+                    return None;
+                }
                 let session = Some(session.to_owned());
-                let opened = Signal {
+                let signal = Signal {
                     body,
                     session,
                     ..signal
                 };
-                Some(SignalAction::Take(from, opened))
+                Some(SignalAction::Take {
+                    from,
+                    signal,
+                    is_signed,
+                })
             }
             CipherEvent::Ready { .. } | CipherEvent::Unavailable { .. } => None,
         }
@@ -174,7 +197,11 @@ impl SealedSignals {
             let context = context(signal.kind, (parties.me, parties.page), (&signal.to, page));
             let session = signal.session.as_deref().unwrap_or_default();
             let plain = format!("{session}\n{}", signal.body.as_str()).into_bytes();
-            return Some(self.jobs.seal(Purpose::Signal, signal, plain, context));
+            let sign = is_description(signal.kind);
+            let seal = self
+                .jobs
+                .seal(Purpose::Signal, signal, plain, context, sign);
+            return Some(seal);
         }
         None
     }
@@ -195,6 +222,11 @@ impl SealedSignals {
         }
         None
     }
+}
+
+/// Whether a signal names the certificate of a connection, and is signed by whoever may write.
+fn is_description(kind: SignalKind) -> bool {
+    matches!(kind, SignalKind::Offer | SignalKind::Answer)
 }
 
 /// A signal that says nothing. A member that cannot open it finds out that the keys differ.
@@ -311,10 +343,17 @@ mod tests {
                 purpose,
                 job,
                 plain,
+                is_signed: true,
             },
             0,
         );
-        assert_eq!(taken, Some(SignalAction::Take(id("ann"), offer())));
+        let (from, signal, is_signed) = (id("ann"), offer(), true);
+        let expected = SignalAction::Take {
+            from,
+            signal,
+            is_signed,
+        };
+        assert_eq!(taken, Some(expected));
     }
 
     #[test]
@@ -339,6 +378,7 @@ mod tests {
                 purpose,
                 job,
                 plain,
+                is_signed: false,
             };
             let news = bob.handle(opened, now);
             let answers = !bob.outbox.is_empty();
@@ -357,6 +397,40 @@ mod tests {
         assert!(bob.is_stranger(&id("ann")));
         bob.forget(&id("ann"));
         assert!(!bob.is_stranger(&id("ann")));
+    }
+
+    #[test]
+    fn a_writer_is_not_spoken_for_without_its_signature() {
+        let mut bob = SealedSignals::default();
+        let (me, page_of) = (id("bob"), |_: &AgentId| Some(1));
+        let parties = Parties {
+            me: &me,
+            page: 2,
+            page_of: &page_of,
+        };
+        let (sealed, plain, _) = seal(&mut SealedSignals::default());
+        let candidate = Signal {
+            kind: SignalKind::IceCandidate,
+            ..sealed.clone()
+        };
+        let mut takes = |signal: &Signal, is_signed| {
+            bob.receive(id("ann"), signal.clone());
+            let (job, ..) = asked(bob.advance(&parties));
+            let (purpose, plain) = (Purpose::Signal, Some(plain.clone().into_bytes()));
+            let opened = CipherEvent::Opened {
+                purpose,
+                job,
+                plain,
+                is_signed,
+            };
+            bob.handle(opened, 0).is_some()
+        };
+        assert!(takes(&sealed, false), "a read-only member");
+        assert!(takes(&sealed, true));
+        assert!(!takes(&sealed, false), "somebody else");
+        assert!(takes(&candidate, false));
+        bob.forget(&id("ann"));
+        assert!(!bob.writers.contains(&id("ann")));
     }
 
     #[test]

@@ -73,6 +73,8 @@ struct Server {
     error: Option<RoomError>,
     /// What it offers for finding ways through the networks.
     ice_servers: Vec<IceServer>,
+    /// It let us in for reading only.
+    is_read_only: bool,
     /// The bytes that wait in its socket, as last reported.
     buffered: usize,
 }
@@ -107,6 +109,7 @@ impl Server {
             was_joined: false,
             error: None,
             ice_servers: Vec::new(),
+            is_read_only: false,
             buffered: 0,
         }
     }
@@ -210,6 +213,7 @@ impl Signaling {
         &mut self,
         socket: SocketId,
         event: SocketEvent,
+        me: &AgentId,
         join: impl FnOnce() -> Option<Join>,
         now: Millis,
         random: f64,
@@ -234,7 +238,7 @@ impl Signaling {
             SocketEvent::Text(text) => {
                 server.answered();
                 match ServerMessage::parse(&text) {
-                    Ok(message) => self.message(id, message, now, random),
+                    Ok(message) => self.message(id, message, me, now, random),
                     // A newer server says things that an older client need not know.
                     Err(ParseError::UnknownType { .. }) => Vec::new(),
                     Err(error) => vec![SignalingAction::Refused(RoomError::Unreadable(error))],
@@ -376,6 +380,11 @@ impl Signaling {
         self.servers.iter().map(Server::status).collect()
     }
 
+    /// Whether a server let us in for reading only.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.servers.iter().any(|server| server.is_read_only)
+    }
+
     /// What all servers offer for finding ways through the networks.
     pub(crate) fn ice_servers(&self) -> Vec<IceServer> {
         let all = self.servers.iter();
@@ -462,11 +471,12 @@ impl Signaling {
         &mut self,
         id: ServerId,
         message: ServerMessage,
+        me: &AgentId,
         now: Millis,
         random: f64,
     ) -> Vec<SignalingAction> {
         match message {
-            ServerMessage::PeerList(list) => self.entered(id, list).into_iter().collect(),
+            ServerMessage::PeerList(list) => self.entered(id, list, me).into_iter().collect(),
             ServerMessage::PeerJoined(joined) => vec![SignalingAction::PeerJoined(id, joined)],
             ServerMessage::PeerLeft(left) => vec![SignalingAction::PeerLeft(id, left.peer_id)],
             ServerMessage::Signal(signal) => vec![SignalingAction::Signal(id, signal)],
@@ -480,9 +490,15 @@ impl Signaling {
         }
     }
 
-    fn entered(&mut self, id: ServerId, mut list: PeerList) -> Option<SignalingAction> {
+    fn entered(
+        &mut self,
+        id: ServerId,
+        mut list: PeerList,
+        me: &AgentId,
+    ) -> Option<SignalingAction> {
         let server = self.servers.get_mut(id.0)?;
         let socket = server.socket()?;
+        server.is_read_only = list.read_only.contains(me);
         server.stage = Stage::Joined {
             socket,
             answer_until: None,

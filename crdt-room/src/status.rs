@@ -44,6 +44,9 @@ pub struct Status {
     pub signaling: Vec<ServerStatus>,
     /// Why the last attempt failed, until one succeeds.
     pub error: Option<Problem>,
+    /// This member follows the room, and no change of its document is sent: by its link, its options, or
+    /// what a server allows it.
+    pub read_only: bool,
     /// Why the relay is not used although it may be.
     pub relay_off: Option<String>,
     /// Every peer in the room, and those that only a transport of the user's own leads to.
@@ -66,12 +69,14 @@ impl Status {
             || self.signaling != before.signaling
             || self.transports != before.transports
             || self.relay_off != before.relay_off
+            || self.read_only != before.read_only
             || self.links.len() != before.links.len()
             || self.links.iter().zip(&before.links).any(|(now, then)| {
                 now.peer != then.peer
                     || now.link != then.link
                     || now.state != then.state
                     || now.synced != then.synced
+                    || now.read_only != then.read_only
                     || now.problem != then.problem
             })
     }
@@ -143,6 +148,8 @@ pub struct PeerLink {
     pub state: LinkState,
     /// Both sides hold the same events, as far as is known here.
     pub synced: bool,
+    /// It follows the room, and changes nothing: no change of it is taken.
+    pub read_only: bool,
     /// The last round trip, in milliseconds.
     pub rtt: Option<Millis>,
     /// Bytes that came by the link.
@@ -192,6 +199,7 @@ mod tests {
                 link: LinkKind::WebRtc,
                 state: LinkState::Open,
                 synced: true,
+                read_only: false,
                 rtt: Some(1),
                 bytes_in: 1,
                 bytes_out: 1,

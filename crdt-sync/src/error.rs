@@ -131,6 +131,13 @@ pub enum CloseReason {
         /// The peer's.
         theirs: u32,
     },
+    /// The other end did not prove in time what whoever made the link asks of it. The engine itself asks
+    /// for nothing.
+    #[error("the other end has not proved that it has this room's key")]
+    Unproven,
+    /// The peer changed the document, and may not write.
+    #[error("it changed the document, and has not proved that it may write")]
+    ReadOnly,
     /// The link leads back to this very session.
     #[error("the link leads back to this session")]
     OwnSession,
@@ -151,11 +158,13 @@ impl CloseReason {
             | CloseReason::Operations(_)
             | CloseReason::Version(_)
             | CloseReason::PresenceFlood { .. }
-            | CloseReason::Outdated { .. } => true,
+            | CloseReason::Outdated { .. }
+            | CloseReason::ReadOnly => true,
             CloseReason::History(_)
             | CloseReason::Dead { .. }
             | CloseReason::Stalled { .. }
             | CloseReason::FragmentTimeout { .. }
+            | CloseReason::Unproven
             | CloseReason::OwnSession
             | CloseReason::Goodbye
             | CloseReason::Leaving => false,
@@ -169,6 +178,7 @@ impl CloseReason {
             CloseReason::Dead { .. }
                 | CloseReason::Stalled { .. }
                 | CloseReason::FragmentTimeout { .. }
+                | CloseReason::Unproven
         )
     }
 
@@ -192,6 +202,8 @@ impl CloseReason {
             CloseReason::FragmentTimeout { .. } => "fragment_timeout",
             CloseReason::PresenceFlood { .. } => "presence_flood",
             CloseReason::Outdated { .. } => "protocol_outdated",
+            CloseReason::Unproven => "link_unproven",
+            CloseReason::ReadOnly => "peer_read_only",
             CloseReason::OwnSession => "own_session",
             CloseReason::Goodbye => "goodbye",
             CloseReason::Leaving => "leaving",

@@ -6,6 +6,9 @@
 //! exchange; no member has more than `2 * RINGS` peers; each ring alone connects everybody; the
 //! union of random rings has short ways; and a member that comes or goes touches its neighbours
 //! only.
+//!
+//! Read-only members pass nothing on, so the graph of the others does not count on them: each is
+//! connected to one writer of each ring, and to no other read-only member.
 
 use std::collections::BTreeSet;
 
@@ -46,6 +49,58 @@ pub fn peers<'a>(me: &str, members: impl IntoIterator<Item = &'a str>) -> BTreeS
     chosen
 }
 
+/// A member of a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// It changes nothing, and passes no changes on.
+    pub is_read_only: bool,
+}
+
+/// The peers that `me` should be connected to in a room of `members` (with or without `me`), some of whom
+/// are read-only. If `b` is among the peers of `a`, then `a` is among those of `b`. A writer in a large room
+/// has one more peer for each read-only member that it serves.
+pub fn peers_of<'a>(
+    me: Member<'_>,
+    members: impl IntoIterator<Item = Member<'a>>,
+) -> BTreeSet<&'a str> {
+    let others = members.into_iter().filter(|member| member.name != me.name);
+    let (readers, writers): (Vec<_>, Vec<_>) = others.partition(|member| member.is_read_only);
+    let names = |of: &[Member<'a>]| of.iter().map(|member| member.name).collect::<Vec<_>>();
+    let (readers, writers) = (names(&readers), names(&writers));
+    let is_small = readers.len() + writers.len() <= FULL_UP_TO;
+    if me.is_read_only && is_small {
+        return writers.into_iter().collect();
+    }
+    if me.is_read_only {
+        return serving(me.name, &writers).into_iter().collect();
+    }
+    if is_small {
+        return writers.into_iter().chain(readers).collect();
+    }
+    let mut all = writers.clone();
+    all.push(me.name);
+    let mut chosen = peers(me.name, writers.iter().copied());
+    let is_served = |reader: &&str| serving(reader, &all).contains(&me.name);
+    chosen.extend(readers.into_iter().filter(is_served));
+    chosen
+}
+
+/// The writers that a read-only member of a large room is connected to: in each ring, the one that
+/// follows it.
+fn serving<'a>(reader: &str, writers: &[&'a str]) -> Vec<&'a str> {
+    let of_ring = |ring| {
+        let place = |member: &str| (position(ring, member), member.to_owned());
+        let start = place(reader);
+        let after = writers.iter().filter(|writer| place(writer) > start);
+        let next = after.min_by_key(|writer| place(writer));
+        let first = || writers.iter().min_by_key(|writer| place(writer));
+        next.or_else(first).copied()
+    };
+    (0..RINGS).filter_map(of_ring).collect()
+}
+
 /// What to do about the links of a member.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan<'a> {
@@ -56,17 +111,15 @@ pub struct Plan<'a> {
     pub drop: BTreeSet<&'a str>,
 }
 
-/// Compares the wanted peers with those that a link is up to.
+/// Compares the `wanted` peers with those that a link is up to.
 pub fn plan<'a>(
-    me: &str,
-    members: impl IntoIterator<Item = &'a str>,
+    wanted: &BTreeSet<&'a str>,
     connected: impl IntoIterator<Item = &'a str>,
 ) -> Plan<'a> {
-    let wanted = peers(me, members);
     let connected: BTreeSet<&str> = connected.into_iter().collect();
     let connect: BTreeSet<&str> = wanted.difference(&connected).copied().collect();
     let drop = if connect.is_empty() {
-        connected.difference(&wanted).copied().collect()
+        connected.difference(wanted).copied().collect()
     } else {
         BTreeSet::new()
     };
@@ -181,6 +234,36 @@ mod tests {
     }
 
     #[test]
+    fn read_only_members_hang_on_writers_and_nobody_counts_on_them() {
+        for (writers, readers) in [(1, 3), (3, 6), (2, 30), (12, 1), (40, 60)] {
+            let (all, others) = (room(writers), room(writers + readers));
+            let is_read_only = |name: &str| !all.iter().any(|writer| writer == name);
+            let members = || {
+                others.iter().map(|name| Member {
+                    name,
+                    is_read_only: is_read_only(name),
+                })
+            };
+            let small = others.len() <= FULL_UP_TO + 1;
+            for me in members() {
+                let mine = super::peers_of(me, members());
+                let (read, write): (Vec<&str>, Vec<&str>) =
+                    mine.iter().copied().partition(|name| is_read_only(name));
+                if me.is_read_only {
+                    assert!(read.is_empty() && !write.is_empty(), "{me:?}: {mine:?}");
+                    assert!(small || write.len() <= RINGS as usize);
+                } else {
+                    let alone = peers(me.name, all.iter().map(String::as_str));
+                    assert!(write.into_iter().eq(alone), "{me:?}: {mine:?}");
+                }
+                for peer in members().filter(|peer| mine.contains(peer.name)) {
+                    assert!(super::peers_of(peer, members()).contains(me.name));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn links_are_dropped_once_their_replacements_stand() {
         let names = room(30);
         let members = || names.iter().map(String::as_str);
@@ -188,13 +271,9 @@ mod tests {
         let odd = members()
             .find(|m| *m != "user-0" && !wanted.contains(m))
             .into_iter();
-        let plan_now = plan("user-0", members(), odd.clone());
+        let plan_now = plan(&wanted, odd.clone());
         assert_eq!((plan_now.connect, plan_now.drop.len()), (wanted.clone(), 0));
-        let later = plan(
-            "user-0",
-            members(),
-            wanted.iter().copied().chain(odd.clone()),
-        );
+        let later = plan(&wanted, wanted.iter().copied().chain(odd.clone()));
         assert_eq!((later.connect.len(), later.drop), (0, odd.collect()));
     }
 }

@@ -21,6 +21,27 @@ pub struct LinkOptions {
     pub text_only: bool,
     /// Whether the transport carries binary messages only, so that the JSON form is never tried.
     pub binary_only: bool,
+    /// Which changes the link carries.
+    pub access: Access,
+}
+
+/// Which changes of the document a link carries. The rest of the traffic goes both ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// Changes are sent to the peer. A read-only replica sends none.
+    pub sends: bool,
+    /// Changes of the peer are taken. Those of a read-only peer are refused, and close the link.
+    pub takes: bool,
+}
+
+impl Default for Access {
+    /// Changes go both ways.
+    fn default() -> Self {
+        Access {
+            sends: true,
+            takes: true,
+        }
+    }
 }
 
 /// Which of two ordered streams a message belongs to. A transport with one stream sends both there.

@@ -62,6 +62,7 @@ export type CrdtErrorCode =
   | "webrtc_unavailable"
   | "websocket_unavailable"
   | "random_unavailable"
+  | "cipher_unavailable"
   // The network: the signaling server.
   | "bad_url"
   | "bad_id"
@@ -133,11 +134,20 @@ export interface NetworkSyncOptions {
   links?: Exclude<LinkKind, "custom">[];
   /**
    * A secret that the members of the room share and the server does not know, such as the fragment of
-   * the room's link: at least 16 random bytes as base64url, which has 22 characters. What goes through
-   * signaling servers (offers, answers, candidates and the relay) is encrypted with it. Without it, the
-   * relay is off. Members with different keys, or with and without one, do not connect to each other.
+   * the room's link: at least 16 random bytes as base64url, which has 22 characters
+   * (`NetworkSync.newKey()` makes one). What goes through signaling servers (offers, answers, candidates
+   * and the relay) is encrypted with keys derived from it, and the servers know the room by a name that
+   * follows from it and from `room`. Without it, the relay is off. Members with different keys, or with and
+   * without one, do not connect to each other.
    */
   key?: string;
+  /**
+   * In place of `key`: what `NetworkSync.readKey(key, room)` gave. This page then follows the room of that
+   * key and name; the others take no changes from it.
+   */
+  readKey?: string;
+  /** Sends no changes of the document, though the key allows it. */
+  readOnly?: boolean;
   /** What lets this page into the room, where the server asks for a token. */
   token?: string;
 }
@@ -223,6 +233,8 @@ export interface PeerLink {
   state: "connecting" | "open" | "interrupted" | "indirect";
   /** Both sides have been seen to hold the same operations. */
   synced: boolean;
+  /** It follows the room, and changes nothing: no change of it is taken. */
+  readOnly: boolean;
   /** Round trip in milliseconds, where it has been measured. */
   rtt: number | null;
   bytesIn: number;
@@ -253,6 +265,8 @@ export interface NetworkStatus {
   signaling: ServerStatus[];
   /** Why the last attempt failed, until one succeeds. */
   error: { code: CrdtErrorCode; message: string } | null;
+  /** This page follows the room, and no change of its document is sent: by its key, its options, or what a server allows it. */
+  readOnly: boolean;
   /** Why the relay is not used although it may be, or `null`. */
   relayOff: string | null;
   /** Every peer in the room, linked already or not, and those that transports of your own lead to; each once. */

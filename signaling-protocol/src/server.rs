@@ -62,7 +62,7 @@ pub struct PeerJoined {
 pub struct PeerList {
     /// The others, without the newcomer, in the order of their ids.
     pub peers: Vec<AgentId>,
-    /// Those of them who may see but not change: take no edits from them.
+    /// Those who may see but not change, the newcomer among them if it is one: take no edits from them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub read_only: Vec<AgentId>,
     /// What those of them that said so can do.

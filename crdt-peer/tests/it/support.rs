@@ -71,7 +71,7 @@ impl Server {
 
     /// The link of a room.
     pub(crate) fn link(&self, room: &str) -> String {
-        format!("http://{}/?room={room}#key={KEY}", self.address)
+        format!("http://{}/#room={room}&key={KEY}", self.address)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::doctor::Ways;
 use crate::error::RoomError;
 use crate::ids::{CallId, TransportId};
 use crate::input::{Call, PageEvent};
+use crate::members::READ_ONLY;
 use crate::options::{LinkKind, RoomOptions};
 use crate::output::{CipherCommand, News, Output};
 use crate::page_id;
@@ -199,9 +200,15 @@ impl Room {
         self.on_transports(actions, now, document);
         self.leave_room(now, document);
         self.links.clear();
+        self.introductions.clear();
+        if std::mem::take(&mut self.key).is_there() {
+            self.outputs
+                .push_back(Output::Cipher(CipherCommand::Forget));
+        }
     }
 
-    /// Forgets everyone that the signaling servers named, and leaves the servers.
+    /// Forgets everyone that the signaling servers named, and leaves the servers. The key stays: the other
+    /// ends of transports prove that they have it, too.
     fn leave_room(&mut self, now: Millis, document: &mut Document) {
         for id in self.broadcast.peers() {
             let actions = self.broadcast.take_leave(&id);
@@ -213,10 +220,6 @@ impl Room {
         self.outputs.extend(left);
         self.relay.close();
         self.sealed_signals.clear();
-        if std::mem::take(&mut self.key).is_there() {
-            self.outputs
-                .push_back(Output::Cipher(CipherCommand::Forget));
-        }
         let closed = self.broadcast.close();
         self.outputs.extend(closed);
     }
@@ -246,7 +249,13 @@ impl Room {
         join.room.clone_from(&options.room);
         join.token.clone_from(&options.token);
         join.session.clone_from(&options.session_secret);
+        if let Some(room) = key.room() {
+            join.room = Some(room.clone());
+        }
         join.capabilities = vec![page_id::capability(page)];
+        if options.is_read_only {
+            join.capabilities.push(READ_ONLY.to_owned());
+        }
         if key.is_usable() {
             let sealed = sealed_signals::CAPABILITY.to_owned();
             join.capabilities.push(sealed);

@@ -1,7 +1,7 @@
 //! What follows when members come and go, and when links come up and go down.
 
 use crdt_core::Document;
-use crdt_sync::{CloseReason, Incoming, LinkId, Millis};
+use crdt_sync::{CloseReason, LinkId, Millis, Outgoing};
 use signaling_protocol::{AgentId, ClientMessage, Relay as RelayMessage, Signal};
 
 use super::Room;
@@ -149,14 +149,21 @@ impl Room {
             return;
         }
         if self.members.get(&id).is_none() {
-            let unknown = Newcomer::new(id.clone(), &[]);
+            let unknown = Newcomer::new(id.clone(), &[], false);
             self.came(server, unknown, now, document);
         }
-        self.take_signal(id, &message, now, document);
+        self.take_signal(id, &message, true, now, document);
     }
 
-    /// Takes a signal that needs not be opened any more.
-    fn take_signal(&mut self, id: AgentId, message: &Signal, now: Millis, document: &mut Document) {
+    /// Takes a signal that needs not be opened any more. `is_signed`: its sender may write.
+    fn take_signal(
+        &mut self,
+        id: AgentId,
+        message: &Signal,
+        is_signed: bool,
+        now: Millis,
+        document: &mut Document,
+    ) {
         let Some(signal) = signal_codec::read(message) else {
             return;
         };
@@ -173,14 +180,20 @@ impl Room {
         }
         // It may want a connection that we did not plan, and gets it.
         self.begin(&id, now, document);
-        let actions = self.with_direct(now, |direct, context| direct.signal(&id, signal, context));
+        let actions = self.with_direct(now, |direct, context| {
+            direct.signal(&id, signal, is_signed, context)
+        });
         self.on_direct(actions, now, document);
     }
 
     /// Links to those of the room that the mesh wants, and unlinks those that it does not.
     pub(super) fn plan(&mut self, now: Millis, document: &mut Document) {
         let linked = self.linked();
-        for wish in self.members.plan(&self.options.agent, &linked) {
+        let is_read_only = self.is_read_only();
+        let wishes = self
+            .members
+            .plan(&self.options.agent, is_read_only, &linked);
+        for wish in wishes {
             if wish.link {
                 let greeting = self.broadcast.greet(&wish.id, wish.page);
                 self.outputs.extend(greeting);
@@ -255,9 +268,14 @@ impl Room {
                         }
                     }
                 }
-                DirectAction::Up(peer, link) => {
+                DirectAction::Up {
+                    peer,
+                    link,
+                    is_writer,
+                } => {
                     is_up = true;
-                    self.link_up(link, Route::Direct(peer), now, document);
+                    let is_writer = is_writer || !self.options.has_key;
+                    self.link_up(link, Route::Direct(peer), is_writer, now, document);
                 }
                 DirectAction::Down(link) => self.link_down(link, now, document),
                 DirectAction::Failed(peer, error) => {
@@ -302,14 +320,14 @@ impl Room {
                 } => {
                     is_changed = true;
                     let route = Route::Broadcast { peer, channel };
-                    self.link_up(link, route, now, document);
+                    self.introduce(link, route, now, document);
                 }
                 BroadcastAction::Down(link) => {
                     is_changed = true;
                     self.link_down(link, now, document);
                 }
                 BroadcastAction::Received(link, message) => {
-                    self.receive_owned(link, &message, now, document);
+                    self.receive_owned(link, message, now, document);
                 }
             }
         }
@@ -322,15 +340,22 @@ impl Room {
                 match purpose {
                     Purpose::Relay => self.on_relay_cipher(event, now, document),
                     Purpose::Signal => self.on_signal_cipher(event, now, document),
+                    Purpose::Link => {
+                        let actions = self.introductions.handle_cipher(event, now);
+                        self.on_introductions(actions, now, document);
+                    }
                 }
             }
             // Late news of a connection that is over.
             CipherEvent::Ready { .. } | CipherEvent::Unavailable { .. }
                 if !self.key.is_deriving() => {}
-            CipherEvent::Ready { ref channel_secret } => {
+            CipherEvent::Ready {
+                ref channel_secret,
+                ref room,
+            } => {
                 let channel_secret = channel_secret.clone();
                 self.open_broadcast(&channel_secret);
-                self.key = RoomKey::Ready;
+                self.key = RoomKey::Ready { room: room.clone() };
                 self.on_relay_cipher(event, now, document);
                 self.join_waiting();
             }
@@ -342,8 +367,8 @@ impl Room {
                 self.key = RoomKey::Unavailable {
                     reason: reason.clone(),
                 };
-                self.on_relay_cipher(CipherEvent::Unavailable { reason }, now, document);
-                self.join_waiting();
+                // Not even the name of the room at the servers is known without the key.
+                self.give_up(&RoomError::NoCipher { reason }, now, document);
             }
         }
         self.advance_cipher(now);
@@ -372,9 +397,11 @@ impl Room {
                 let to = signal.to.clone();
                 self.send_to(&to, &ClientMessage::Signal(signal));
             }
-            Some(SignalAction::Take(from, signal)) => {
-                self.take_signal(from, &signal, now, document);
-            }
+            Some(SignalAction::Take {
+                from,
+                signal,
+                is_signed,
+            }) => self.take_signal(from, &signal, is_signed, now, document),
             Some(SignalAction::Stranger(from)) => {
                 self.is_dirty = true;
                 let actions = self.direct.stop(&from);
@@ -407,11 +434,11 @@ impl Room {
         for action in actions {
             match action {
                 RelayAction::Up(peer, link) => {
-                    self.link_up(link, Route::Relay(peer), now, document);
+                    self.introduce(link, Route::Relay(peer), now, document);
                 }
                 RelayAction::Down(link) => self.link_down(link, now, document),
                 RelayAction::Received(link, message) => {
-                    self.receive_owned(link, &message, now, document);
+                    self.receive_owned(link, message, now, document);
                 }
                 RelayAction::Send(to, payload) => {
                     let message = RelayMessage {
@@ -444,11 +471,11 @@ impl Room {
                     link,
                 } => {
                     let route = Route::Transport { transport, run };
-                    self.link_up(link, route, now, document);
+                    self.introduce(link, route, now, document);
                 }
                 TransportAction::Down(link) => self.link_down(link, now, document),
                 TransportAction::Received(link, bytes) => {
-                    self.receive(link, Incoming::Binary(&bytes), now, document);
+                    self.receive_owned(link, Outgoing::Binary(bytes), now, document);
                 }
                 TransportAction::Buffered(link, bytes) => {
                     self.buffered(link, bytes, now, document);
@@ -473,6 +500,7 @@ impl Room {
             return;
         };
         self.links.remove(link);
+        self.introductions.forget(link);
         match route {
             Route::Direct(_) => {
                 let actions =

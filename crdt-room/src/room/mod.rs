@@ -5,12 +5,14 @@
 //!
 //! - `signaling` joins the room at every server; `members` keeps the members;
 //! - `direct`, `broadcast`, `relay` and `transports` bring up links of their kind;
-//! - `room_key` knows whether there is a key, `sealed_signals` uses it for what goes through the servers;
+//! - `room_key` knows whether there is a key, `sealed_signals` uses it for what goes through the servers,
+//!   `introductions` for links that nothing else vouches for;
 //! - `lifecycle` knows whether a connection is wanted, and how far it is.
 //!
-//! `calls` has the calls of the user and the life of the page, `links` what follows from a change of
+//! `access` has who may write, `calls` has the calls of the user and the life of the page, `links` what follows from a change of
 //! links or membership, `sync` the traffic of the engine.
 
+mod access;
 mod calls;
 mod links;
 mod sync;
@@ -25,8 +27,9 @@ use crate::direct::{Context, Direct};
 use crate::doctor::{Diagnosis, Ways, diagnose};
 use crate::error::RoomError;
 use crate::input::{ConnectionEvent, Input, SocketEvent};
+use crate::introductions::Introductions;
 use crate::lifecycle::Lifecycle;
-use crate::links::{LinkNumbers, Links, Route};
+use crate::links::{Link, LinkNumbers, Links, Route};
 use crate::members::Members;
 use crate::options::{LinkKind, RoomOptions};
 use crate::output::{ConnectionCommand, News, Output};
@@ -63,6 +66,7 @@ pub struct Room {
     relay: Relay,
     key: RoomKey,
     sealed_signals: SealedSignals,
+    introductions: Introductions,
     transports: Transports,
     /// The fields of the own presence, as JSON text. They outlive connections.
     presence: BTreeMap<String, String>,
@@ -87,6 +91,7 @@ impl Room {
         let shown = Status {
             agent_id: options.agent.to_string(),
             room: options.room.as_ref().map(ToString::to_string),
+            read_only: options.is_read_only,
             ..Status::default()
         };
         Room {
@@ -101,6 +106,7 @@ impl Room {
             relay: Relay::default(),
             key: RoomKey::default(),
             sealed_signals: SealedSignals::default(),
+            introductions: Introductions::default(),
             transports: Transports::default(),
             presence: BTreeMap::new(),
             engine: None,
@@ -158,7 +164,8 @@ impl Room {
                 let random = (self.random)();
                 let (options, key, page) = (&self.options, &self.key, self.page);
                 let join = || Room::join_message(options, key, page);
-                let actions = self.signaling.handle(socket, event, join, now, random);
+                let me = &options.agent;
+                let actions = self.signaling.handle(socket, event, me, join, now, random);
                 self.on_signaling(actions, now, document);
             }
             Input::Connection {
@@ -208,6 +215,7 @@ impl Room {
         let was_dirty = std::mem::take(&mut self.is_dirty);
         if was_dirty {
             self.forget_gone(now, document);
+            self.review_access(now, document);
             self.plan_relay(now, document);
         }
         self.advance_cipher(now);
@@ -252,6 +260,7 @@ impl Room {
             self.members.deadline(),
             self.direct.deadline(),
             self.relay.deadline(),
+            self.introductions.deadline(),
             self.transports.deadline(),
             self.room_deadline(now),
         ];
@@ -271,6 +280,9 @@ impl Room {
             relay: &self.relay,
             key: &self.key,
             sealed_signals: &self.sealed_signals,
+            introductions: &self.introductions,
+            open: &self.links,
+            is_read_only: self.is_read_only(),
             transports: &self.transports,
             figures: &figures,
         };
@@ -295,6 +307,8 @@ impl Room {
         let actions = self.signaling.tick(now, random);
         self.on_signaling(actions, now, document);
         self.members.tick(now);
+        let actions = self.introductions.tick(now);
+        self.on_introductions(actions, now, document);
         let actions = self.with_direct(now, Direct::tick);
         self.on_direct(actions, now, document);
         let started = self.transports.tick(now);
@@ -368,24 +382,25 @@ impl Room {
         };
         let relayed = self.relay.advance(&parties, now);
         let signals = self.sealed_signals.advance(&parties);
-        self.outputs.extend(relayed.into_iter().chain(signals));
+        let introductions = self.introductions.advance(&self.options.agent, self.page);
+        self.outputs
+            .extend(relayed.into_iter().chain(signals).chain(introductions));
     }
 
     /// When to look again whether there is room in the links that do not report it.
     fn room_deadline(&self, now: Millis) -> Option<Millis> {
         let engine = self.engine.as_ref()?;
-        let mut polled = self
-            .links
-            .iter()
-            .filter(|(_, route)| route.kind() != LinkKind::WebRtc);
-        let waits = polled.any(|(link, _)| engine.waits_for_room(link));
+        let links = self.links.iter();
+        let mut polled = links.filter(|link| link.route.kind() != LinkKind::WebRtc);
+        let waits = polled.any(|link| engine.waits_for_room(link.id));
         waits.then(|| now.saturating_add(ROOM_MILLIS))
     }
 
     /// Finds out how much waits in each link: the engine sends no more than there is room for.
     fn ask_buffered(&mut self, now: Millis, document: &Document) {
         let mut known = Vec::new();
-        for (link, route) in self.links.iter() {
+        for Link { id, route, .. } in self.links.iter() {
+            let link = *id;
             match route {
                 Route::Direct(_) => self.outputs.push_back(Output::Connection {
                     link,

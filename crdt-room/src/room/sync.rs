@@ -47,21 +47,6 @@ impl Room {
         }
     }
 
-    /// Hands a message that outlived its input to the engine.
-    pub(super) fn receive_owned(
-        &mut self,
-        link: LinkId,
-        message: &Outgoing,
-        now: Millis,
-        document: &mut Document,
-    ) {
-        let message = match message {
-            Outgoing::Text(text) => Incoming::Text(text),
-            Outgoing::Binary(bytes) => Incoming::Binary(bytes),
-        };
-        self.receive(link, message, now, document);
-    }
-
     /// So many bytes wait in a link.
     pub(super) fn buffered(
         &mut self,
@@ -94,14 +79,30 @@ impl Room {
         }
     }
 
-    /// A link works: the engine may use it.
-    pub(super) fn link_up(&mut self, link: LinkId, route: Route, now: Millis, document: &Document) {
+    /// A link works, and what has to be proved on it is proved. `is_writer`: the other end may write.
+    pub(super) fn link_up(
+        &mut self,
+        link: LinkId,
+        route: Route,
+        is_writer: bool,
+        now: Millis,
+        document: &Document,
+    ) {
+        self.links.add(link, route, is_writer);
+        self.use_link(link, now, document);
+    }
+
+    /// Has the engine use a link.
+    pub(super) fn use_link(&mut self, link: LinkId, now: Millis, document: &Document) {
         self.is_dirty = true;
-        let kind = route.kind();
-        self.links.add(link, route);
+        let Some(state) = self.links.get(link) else {
+            return;
+        };
+        let kind = state.route.kind();
         let options = LinkOptions {
             rank: kind.rank(),
             binary_only: kind == LinkKind::Custom,
+            access: self.access(state.route.peer(), state.is_writer),
             ..LinkOptions::default()
         };
         if let Some(engine) = &mut self.engine {
@@ -113,6 +114,7 @@ impl Room {
     pub(super) fn link_down(&mut self, link: LinkId, now: Millis, document: &Document) {
         self.is_dirty = true;
         self.links.remove(link);
+        self.introductions.forget(link);
         if let Some(engine) = &mut self.engine {
             engine.link_down(link, now, document);
         }
@@ -176,7 +178,7 @@ impl Room {
 
     /// Sends a message by something other than a data channel.
     #[inline(never)]
-    fn send_otherwise(&mut self, link: LinkId, message: Outgoing) -> Option<Output> {
+    pub(super) fn send_otherwise(&mut self, link: LinkId, message: Outgoing) -> Option<Output> {
         self.has_to_ask = true;
         match self.links.route(link)? {
             Route::Direct(_) => None,

@@ -9,6 +9,8 @@ use crdt_room::{
     Purpose, SocketCommand, SocketEvent, TransportEvent,
 };
 
+use signaling_protocol::RoomId;
+
 use crate::arrival::Arrival;
 use crate::page::{Activity, Held, KeyState, Page, agent};
 use crate::world::{Load, World};
@@ -245,8 +247,9 @@ impl World {
         let late = self.rng.u64(0..20);
         let state = &mut self.pages[page];
         let (load, held) = (state.load, &mut state.held);
-        // The key is derived from the secret and the room; all are in one room here.
+        // The key is derived from the secret and the name of the room, which is the same for all here.
         let key = state.profile.secret.unwrap_or_default();
+        let may_write = !state.profile.reads;
         let jobs = held.key.map_or(0, |key| key.number);
         let (event, of) = match command {
             CipherCommand::DeriveKey => {
@@ -257,7 +260,11 @@ impl World {
                 });
                 let event = if state.profile.has_cipher {
                     let channel_secret = format!("{key:032}");
-                    CipherEvent::Ready { channel_secret }
+                    let room = RoomId::parse(&format!("room of {key}")).expect("a valid room");
+                    CipherEvent::Ready {
+                        channel_secret,
+                        room,
+                    }
                 } else {
                     let reason = "no secure context".to_owned();
                     CipherEvent::Unavailable { reason }
@@ -269,13 +276,14 @@ impl World {
                 job,
                 plain,
                 context,
+                sign,
             } => {
                 begin_job(held, purpose, job);
                 match purpose {
                     Purpose::Relay => self.traffic.count_relayed(&plain),
-                    Purpose::Signal => {}
+                    Purpose::Signal | Purpose::Link => {}
                 }
-                let mut sealed = format!("{key} {purpose:?}\n{context}\n").into_bytes();
+                let mut sealed = header(key, purpose, sign && may_write, &context);
                 sealed.extend(plain);
                 let result = Ok(STANDARD.encode(sealed));
                 let event = CipherEvent::Sealed {
@@ -293,12 +301,16 @@ impl World {
             } => {
                 begin_job(held, purpose, job);
                 let sealed = STANDARD.decode(sealed).unwrap_or_default();
-                let header = format!("{key} {purpose:?}\n{context}\n");
-                let plain = sealed.strip_prefix(header.as_bytes()).map(<[u8]>::to_vec);
+                let opened = |is_signed| {
+                    let header = header(key, purpose, is_signed, &context);
+                    sealed.strip_prefix(&header[..]).map(<[u8]>::to_vec)
+                };
+                let signed = opened(true);
                 let event = CipherEvent::Opened {
                     purpose,
                     job,
-                    plain,
+                    is_signed: signed.is_some(),
+                    plain: signed.or_else(|| opened(false)),
                 };
                 (event, jobs)
             }
@@ -310,6 +322,11 @@ impl World {
         };
         self.arrive(late, load, Arrival::Cipher(of, event));
     }
+}
+
+/// What stands before a sealed message: what it takes to open it, and whether it is signed.
+pub(crate) fn header(key: &str, purpose: Purpose, is_signed: bool, context: &str) -> Vec<u8> {
+    format!("{key} {purpose:?} {is_signed}\n{context}\n").into_bytes()
 }
 
 fn begin_job(held: &mut Held, purpose: Purpose, job: u32) {

@@ -1,5 +1,5 @@
 //! A signaling server that is not honest: it puts descriptions of its own in the place of those that it
-//! passes on, and repeats what it passed on before.
+//! passes on, repeats what it passed on before, and lets people into rooms that they do not name.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +13,8 @@ pub(crate) struct Malice {
     swaps: bool,
     /// Whoever joins gets all signals again that were ever meant for that name.
     replays: bool,
+    /// Everybody is let into one room, whatever room they name.
+    mixes: bool,
     /// The signals by the name of the receiver.
     seen: BTreeMap<String, Vec<String>>,
     /// The last sealed body of each kind.
@@ -29,6 +31,17 @@ impl World {
             None => vec![text],
         }
     }
+
+    /// What a server takes in place of a message of one of its clients.
+    pub(crate) fn misread(&self, text: String) -> String {
+        let mut message: Value = serde_json::from_str(&text).expect("pages send JSON");
+        let mixes = self.malice.as_ref().is_some_and(|malice| malice.mixes);
+        if !mixes || message["type"] != "join" {
+            return text;
+        }
+        message["room"] = json!("one for all");
+        message.to_string()
+    }
 }
 
 impl Malice {
@@ -42,6 +55,13 @@ impl Malice {
     pub(crate) fn replaying() -> Malice {
         Malice {
             replays: true,
+            ..Malice::default()
+        }
+    }
+
+    pub(crate) fn mixing() -> Malice {
+        Malice {
+            mixes: true,
             ..Malice::default()
         }
     }

@@ -26,6 +26,12 @@ pub(crate) struct Profile {
     pub(crate) secret: Option<&'static str>,
     /// Whether the host can encrypt.
     pub(crate) has_cipher: bool,
+    /// It has the read-only link of its room.
+    pub(crate) reads: bool,
+    /// Its program sends what is edited all the same.
+    pub(crate) lies: bool,
+    /// What the server lets it in by.
+    pub(crate) token: Option<&'static str>,
     /// By which the page gets its name back on another socket.
     pub(crate) session: String,
 }
@@ -45,6 +51,9 @@ impl Profile {
             },
             secret: None,
             has_cipher: true,
+            reads: false,
+            lies: false,
+            token: None,
             session: format!("session of {agent}"),
         }
     }
@@ -164,6 +173,8 @@ impl Page {
         options.room = Some(RoomId::parse("garden").expect("a valid room"));
         options.links.clone_from(&profile.links);
         options.has_key = profile.secret.is_some();
+        options.is_read_only = profile.reads && !profile.lies;
+        options.token = profile.token.map(str::to_owned);
         let session = SessionSecret::parse(&profile.session);
         options.session_secret = Some(session.expect("a valid secret"));
         let mut rng = Rng::with_seed(seed);
@@ -202,11 +213,10 @@ impl Page {
     /// Whether connecting makes sense: something here may lead to a peer.
     pub(crate) fn is_admitted(&self) -> bool {
         let profile = &self.profile;
-        let has_way = LinkKind::CHOICES.iter().any(|kind| match kind {
-            // Whether the host can encrypt shows later.
-            LinkKind::Relay => profile.secret.is_some() && profile.links.contains(kind),
-            _ => profile.can(*kind),
-        });
+        if profile.secret.is_some() && !profile.has_cipher {
+            return false;
+        }
+        let has_way = LinkKind::CHOICES.iter().any(|kind| profile.can(*kind));
         !self.transports.is_empty() || has_way && !profile.servers.is_empty()
     }
 

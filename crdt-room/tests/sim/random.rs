@@ -92,7 +92,7 @@ fn random_event(world: &mut World, names: &mut u32) -> bool {
     let state = &world.pages[page];
     let runs = state.alive && state.activity == Activity::Running;
     match world.rng.u8(0..100) {
-        0..60 if runs => {
+        0..60 if runs && !state.profile.reads => {
             random_edit(world, page);
             return true;
         }
@@ -163,7 +163,7 @@ fn random_event(world: &mut World, names: &mut u32) -> bool {
             let is_cut = !world.cables[cable].is_cut;
             world.cut(cable, is_cut);
         }
-        93..95 if n > 1 && runs && world.cables.len() < 3 => {
+        93..95 if n > 1 && runs && world.cables.len() < 3 && !world.has_readers() => {
             let other = (page + 1 + world.rng.usize(0..n - 1)) % n;
             let state = &world.pages[other];
             if state.alive && state.activity == Activity::Running {
@@ -182,6 +182,12 @@ fn random_event(world: &mut World, names: &mut u32) -> bool {
         _ => {}
     }
     false
+}
+
+impl World {
+    fn has_readers(&self) -> bool {
+        self.pages.iter().any(|page| page.profile.reads)
+    }
 }
 
 /// Everybody is back, and everything works but what is to stay blocked.
@@ -224,6 +230,38 @@ fn heal(world: &mut World, names: &mut u32) {
         world.pages[page].wanted = true;
     }
     world.connect_the_lost();
+}
+
+/// A room with a key in which some may only read: the first page writes, the last one reads. They reach each
+/// other by whatever is left to them.
+fn scenario_of_readers(seed: u64) -> Figures {
+    let mut figures = Figures::default();
+    let mut world = World::new(seed);
+    world.add_server(Settings::default());
+    world.latency.1 = world.latency.0 + *world.rng.choice(&[0, 5, 150]).expect("not empty");
+    let n = world.rng.usize(2..=6);
+    for number in 0..n {
+        let browser = if world.chance(40) { 0 } else { number };
+        let mut profile = Profile::new(&format!("p{number}"), browser);
+        profile.host.webrtc = world.chance(80);
+        profile.secret = Some("rose");
+        profile.reads = number + 1 == n || number > 0 && world.chance(40);
+        let page = world.open(profile);
+        world.pages[page].eager = number % 2 == 0;
+        world.connect(page);
+    }
+    let mut names = 0;
+    let pace = *world.rng.choice(&[5, 80, 1_500]).expect("not empty");
+    for _ in 0..world.rng.usize(10..70) {
+        figures.edits += u64::from(random_event(&mut world, &mut names));
+        let pause = world.rng.u64(0..=pace);
+        world.run(pause);
+    }
+    heal(&mut world, &mut names);
+    figures.healing.push(world.converge(HEALING));
+    world.assert_at_rest();
+    world.assert_closes();
+    figures
 }
 
 fn scenario(seed: u64) -> Figures {
@@ -304,6 +342,18 @@ fn scenarios_that_found_defects_pass() {
     for seed in FOUND {
         println!("SIM_SEED={seed} SIM_RUNS=1");
         scenario(seed);
+    }
+}
+
+#[test]
+fn whoever_reads_has_what_the_writers_have_once_the_network_is_well() {
+    let first = given("SIM_SEED").unwrap_or_else(|| fastrand::u64(0..1_000_000_000));
+    let runs = given("SIM_RUNS").unwrap_or(500);
+    for seed in first..first + runs {
+        if let Err(panic) = catch_unwind(|| scenario_of_readers(seed)) {
+            eprintln!("failed with SIM_SEED={seed} SIM_RUNS=1");
+            resume_unwind(panic);
+        }
     }
 }
 

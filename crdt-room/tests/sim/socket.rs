@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crdt_room::{SocketCommand, SocketEvent, SocketId};
 use signaling_protocol::CloseCode;
-use signaling_rooms::{ConnectionId, Input, Output, RoomServer, Settings};
+use signaling_rooms::{ConnectionId, Input, Output, Permit, RoomServer, Settings};
 
 use crate::arrival::Arrival;
 use crate::world::{Load, World};
@@ -32,6 +32,16 @@ impl Server {
     pub(crate) fn url(&self) -> String {
         format!("ws://server-{}.example", self.number)
     }
+}
+
+/// A server that lets those in for reading only who have the token for that.
+fn room_server(settings: Settings) -> RoomServer {
+    RoomServer::new(settings).with_authority(|_, join| {
+        Ok(Permit {
+            read_only: join.token.as_deref() == Some("read"),
+            ..Permit::default()
+        })
+    })
 }
 
 #[derive(Debug)]
@@ -69,7 +79,7 @@ impl World {
         self.servers.push(Server {
             number,
             is_up: true,
-            rooms: RoomServer::new(settings),
+            rooms: room_server(settings),
             frames: 0,
             relayed: 0,
         });
@@ -205,6 +215,7 @@ impl World {
                 let state = &mut self.servers[server];
                 state.frames += 1;
                 state.relayed += u64::from(is_relay(&text));
+                let text = self.misread(text);
                 self.at_server(server, number, Input::Text(&text));
             }
             (UP, Frame::Close(..)) => self.lose_at_server(number),
@@ -419,7 +430,7 @@ impl World {
             let soon = self.rng.u64(0..2_000);
             self.after(soon, move |world| world.lose_at_page(number));
         }
-        self.servers[server].rooms = RoomServer::new(Settings::default());
+        self.servers[server].rooms = room_server(Settings::default());
     }
 
     pub(crate) fn start_server(&mut self, server: usize) {

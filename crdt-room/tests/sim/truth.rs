@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crdt_room::{LinkKind, LinkState, PeerLink, Phase, TransportState};
 
+use crate::cable::Cable;
 use crate::page::Page;
 use crate::world::{World, pair};
 
@@ -33,7 +34,8 @@ impl World {
     pub(crate) fn share_server(&self, a: usize, b: usize) -> bool {
         let of = |page: usize| &self.pages[page].profile.servers;
         let both = of(a).iter().filter(|server| of(b).contains(server));
-        both.into_iter().any(|server| self.servers[*server].is_up)
+        let is_same_room = self.pages[a].profile.secret == self.pages[b].profile.secret;
+        is_same_room && both.into_iter().any(|server| self.servers[*server].is_up)
     }
 
     /// Whether two pages have the same key and can use it, or have none.
@@ -41,6 +43,25 @@ impl World {
         let [one, other] = [&self.pages[a], &self.pages[b]].map(|page| &page.profile);
         let can_use = one.secret.is_none() || one.has_cipher && other.has_cipher;
         one.secret == other.secret && can_use
+    }
+
+    /// Whether two pages are no use to each other, since neither may write: no link is made between them.
+    fn both_read(&self, a: usize, b: usize) -> bool {
+        self.pages[a].profile.reads && self.pages[b].profile.reads
+    }
+
+    /// Whether a page that changes nothing has what is nobody else's: whoever made it is gone, and from such a
+    /// page it is never taken.
+    pub(crate) fn has_keepsakes(&self) -> bool {
+        let members = self.members();
+        let all = |reads: bool| {
+            let of = members.iter().map(|page| &self.pages[*page]);
+            of.filter(move |page| page.profile.reads == reads)
+        };
+        let Some(writer) = all(false).next() else {
+            return false;
+        };
+        all(true).any(|reader| reader.document.summary() != writer.document.summary())
     }
 
     fn share_cable(&self, a: usize, b: usize) -> bool {
@@ -57,13 +78,16 @@ impl World {
     /// The kind of link that is to carry the edits between two pages.
     pub(crate) fn best_way(&self, a: usize, b: usize) -> Option<LinkKind> {
         let [one, other] = [&self.pages[a], &self.pages[b]].map(|page| &page.profile);
+        if self.both_read(a, b) {
+            return None;
+        }
         let met = self.share_server(a, b) && self.share_key(a, b);
         PREFERRED.into_iter().find(|kind| {
             let is_possible = one.can(*kind) && other.can(*kind);
             is_possible
                 && match kind {
                     LinkKind::Broadcast => met && one.browser == other.browser,
-                    LinkKind::Custom => self.share_cable(a, b),
+                    LinkKind::Custom => self.share_cable(a, b) && self.share_key(a, b),
                     LinkKind::WebRtc => met && self.is_reachable(a, b),
                     LinkKind::Relay => met,
                 }
@@ -95,9 +119,10 @@ impl World {
     pub(crate) fn has_unreachable(&self) -> bool {
         let members = self.members();
         let apart = |a: &usize| {
-            members
-                .iter()
-                .any(|b| a != b && self.share_server(*a, *b) && self.best_way(*a, *b).is_none())
+            let is_apart = |b: usize| {
+                self.share_server(*a, b) && self.best_way(*a, b).is_none() && !self.both_read(*a, b)
+            };
+            members.iter().any(|b| a != b && is_apart(*b))
         };
         members.iter().any(apart)
     }
@@ -109,7 +134,8 @@ impl World {
             let best = self.best_way(a, b);
             let is_tried = self.pages[a].profile.can(LinkKind::Relay);
             let has_better = matches!(best, Some(LinkKind::Broadcast | LinkKind::WebRtc));
-            a != b && self.share_server(a, b) && is_tried && !has_better
+            let is_met = self.share_server(a, b) && !self.both_read(a, b);
+            a != b && is_met && is_tried && !has_better
         };
         members
             .iter()
@@ -131,11 +157,16 @@ impl World {
             let is_tried = can(LinkKind::WebRtc) || can(LinkKind::Relay);
             let is_local = self.best_way(a, b) == Some(LinkKind::Broadcast);
             let is_possible = self.is_direct_possible(a, b);
-            a != b && is_tried && self.share_server(a, b) && !is_local && !is_possible
+            let is_met = self.share_server(a, b) && !self.both_read(a, b);
+            a != b && is_tried && is_met && !is_local && !is_possible
         };
-        members
-            .iter()
-            .any(|a| members.iter().any(|b| in_vain(*a, *b)))
+        let is_asked = |a: &usize| members.iter().any(|b| in_vain(*a, *b));
+        // The ends of a cable are asked for proofs that they cannot give.
+        let is_unproven = |cable: &Cable| {
+            let [a, b] = [0, 1].map(|end: usize| cable.ends[end].page);
+            !self.share_key(a, b)
+        };
+        members.iter().any(is_asked) || self.cables.iter().any(is_unproven)
     }
 
     /// Everything that is not as it has to be; empty once the rooms are at rest.
@@ -155,11 +186,14 @@ impl World {
     }
 
     fn compare_documents(&self, group: &[usize], all: &mut Vec<String>) {
-        let first = &self.pages[group[0]];
+        let writes = |page: &&usize| !self.pages[**page].profile.reads;
+        let first = &self.pages[*group.iter().find(writes).unwrap_or(&group[0])];
         let (text, summary) = (first.document.text(), first.document.summary());
         for page in group.iter().map(|page| &self.pages[*page]) {
             let name = &page.profile.agent;
-            if page.document.summary() != summary || page.document.text() != text {
+            let has_all = summary.difference(&page.document.summary()).is_empty();
+            let is_same = page.document.summary() == summary && page.document.text() == text;
+            if !(is_same || page.profile.reads && has_all) {
                 all.push(format!("{name} and {} differ", first.profile.agent));
             }
             // A page that lost events at its end, and had sent on what builds on them, leaves others
@@ -271,6 +305,9 @@ impl World {
                         && link.problem.is_none()
                         && link.problem_stage.is_none()
                 }
+                None if self.both_read(number, other) => {
+                    link.state == LinkState::Indirect && link.problem.is_none()
+                }
                 None => link.state != LinkState::Open && is_named && !link.synced,
             };
             let is_direct_wanted =
@@ -283,7 +320,8 @@ impl World {
             }
             let equal =
                 self.pages[number].document.summary() == self.pages[other].document.summary();
-            if link.synced && !equal {
+            let reads = |page: usize| self.pages[page].profile.reads;
+            if link.synced && !equal && !reads(number) && !reads(other) {
                 all.push(format!("{name} is synced, and has not the same"));
             }
         }
@@ -303,6 +341,7 @@ impl World {
             *other != number
                 && self.share_server(number, *other)
                 && self.best_way(number, *other).is_none()
+                && !self.both_read(number, *other)
         });
         if diagnosis["stage"].is_null() != diagnosis["advice"].is_null() {
             all.push(format!("advice without a problem, or none: {diagnosis}"));

@@ -135,6 +135,9 @@ impl Engine {
         let Some(state) = self.links.get_mut(link) else {
             return Ok(());
         };
+        if !state.options.access.takes {
+            return Err(CloseReason::ReadOnly);
+        }
         state.filling = doc.is_empty() || state.filling && !state.claimed.is_empty();
         let filling = state.filling;
         let Some(peer) = state
@@ -363,9 +366,8 @@ impl Engine {
             return;
         };
         let ours = doc.summary();
-        state.claimed = summary.difference(&ours);
         state.received = state.received.max(summary.first_of(&self.agent).into());
-        let mut known = summary;
+        let mut known = state.hear(summary, &ours);
         // What is still under way was not there yet when the peer wrote this.
         if state.buffered > 0 || !state.queue.is_empty() {
             known.union(&state.in_flight.events(doc));

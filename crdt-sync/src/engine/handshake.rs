@@ -145,8 +145,8 @@ impl Engine {
             gives_receipts: hello.capabilities & GIVES_RECEIPTS != 0,
         });
         let ours = doc.summary();
-        state.claimed = hello.summary.difference(&ours);
-        state.known = Known::exactly(hello.summary.clone(), &ours, doc);
+        let theirs = state.hear(hello.summary.clone(), &ours);
+        state.known = Known::exactly(theirs, &ours, doc);
         state.in_flight.clear();
         state.receipt_at = None;
         state.receipt = 0;

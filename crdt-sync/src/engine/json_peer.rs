@@ -4,7 +4,7 @@ use crdt_core::{Document, EncodeError, Frontier, VersionSummary};
 
 use super::Engine;
 use super::known::Known;
-use super::link::Peer;
+use super::link::{Link, Peer};
 use crate::error::CloseReason;
 use crate::time::Millis;
 use crate::types::{LinkId, Output, Speech};
@@ -44,6 +44,10 @@ impl Engine {
                 frontier,
             } => {
                 self.meet_json(link, sender);
+                let takes = |link: &Link| link.options.access.takes;
+                if !self.links.get(link).is_some_and(takes) {
+                    return Err(CloseReason::ReadOnly);
+                }
                 let before = doc.event_count();
                 let mut splices = Vec::new();
                 match doc.merge_json_with(&ops, &mut |splice| splices.push(splice.into())) {
@@ -117,7 +121,7 @@ impl Engine {
             state.known.join(&theirs, doc);
         }
         state.mark(now, config);
-        if unknown && state.repair_at.is_none() {
+        if unknown && state.repair_at.is_none() && state.options.access.takes {
             self.request_json(link, doc);
         } else if *frontier == doc.frontier() {
             state.said_synced = true;

@@ -193,7 +193,27 @@ impl Link {
             Speech::Json => true,
             Speech::Unknown => false,
         };
-        knows && self.active && !self.held
+        knows && self.active && !self.held && self.options.access.sends
+    }
+
+    /// The peer said what it has, beside what is here. Returns what of that counts: events that only a
+    /// read-only peer has are never taken from it.
+    pub(super) fn hear(
+        &mut self,
+        summary: VersionSummary,
+        ours: &VersionSummary,
+    ) -> VersionSummary {
+        let beyond = summary.difference(ours);
+        if self.options.access.takes {
+            self.claimed = beyond;
+            return summary;
+        }
+        self.claimed = VersionSummary::new();
+        if beyond.is_empty() {
+            summary
+        } else {
+            summary.difference(&beyond)
+        }
     }
 
     /// Whether there is room to begin something new.
@@ -210,6 +230,9 @@ impl Link {
     /// other too fast are coalesced. Two may go close upon each other, as a replacement does that is a
     /// deletion and an insertion.
     pub(super) fn mark(&mut self, at: Millis, config: &Config) {
+        if !self.options.access.sends {
+            return;
+        }
         let at = self.due.map_or(at, |due| due.min(at));
         let [_, before_last] = self.flushed_at;
         let earliest = before_last.map_or(at, |time| time.saturating_add(config.coalesce));
@@ -316,7 +339,9 @@ impl Link {
             messages_in: self.messages_in,
             bytes_held: self.queue.iter().map(Outgoing::len).sum::<usize>()
                 + self.reassembly.bytes(),
-            ahead: if gives_receipts {
+            ahead: if !self.options.access.sends {
+                0
+            } else if gives_receipts {
                 unsent.max(unconfirmed)
             } else {
                 unsent

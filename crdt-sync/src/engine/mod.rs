@@ -22,14 +22,14 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crdt_core::{Document, Frontier};
+use crdt_core::{Document, Frontier, VersionSummary};
 
 use crate::config::Config;
 use crate::digest;
 use crate::error::{CloseReason, PresenceError};
 use crate::presence::Presence;
 use crate::time::Millis;
-use crate::types::{Incoming, LinkId, LinkOptions, Output, PeerStatus, Speech};
+use crate::types::{Access, Incoming, LinkId, LinkOptions, Output, PeerStatus, Speech};
 use link::Link;
 use links::Links;
 
@@ -139,6 +139,32 @@ impl Engine {
     pub fn link_down(&mut self, link: LinkId, now: Millis, doc: &Document) {
         self.wake(now);
         self.remove(link, false, now, doc);
+    }
+
+    /// Says which changes a link carries from now on. Nothing happens where that is as before.
+    pub fn set_access(&mut self, link: LinkId, access: Access, now: Millis, doc: &Document) {
+        let Some(state) = self.links.get_mut(link) else {
+            return;
+        };
+        let before = std::mem::replace(&mut state.options.access, access);
+        if before == access {
+            return;
+        }
+        self.wake(now);
+        let Some(state) = self.links.get_mut(link) else {
+            return;
+        };
+        if !access.sends {
+            state.due = None;
+        }
+        if !access.takes {
+            state.claimed = VersionSummary::new();
+        }
+        // What was not sent, or not asked for, may be missing at either end.
+        state.owes_summary = Some(true);
+        state.mark(now, &self.config);
+        self.check_synced(link, doc);
+        self.flush(link, now, doc);
     }
 
     /// A message came. Whatever is wrong with it concerns this link alone.

@@ -359,6 +359,7 @@ impl World {
                 rank,
                 text_only,
                 binary_only: false,
+                ..LinkOptions::default()
             };
             self.with_engine(end, |engine, doc, now| {
                 engine.link_up(LinkId(id), options, now, doc);

@@ -45,7 +45,7 @@ impl Drivers {
             timer: Timer::new(tell()),
             sockets: WebSockets::new(tell()),
             broadcast: BroadcastChannels::new(agent, tell()),
-            cipher: Cipher::new(options.key.clone(), room, tell()),
+            cipher: Cipher::new(options.secret.clone(), room, tell()),
             page: PageLifecycle::new(tell()),
         }
     }

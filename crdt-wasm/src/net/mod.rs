@@ -20,9 +20,11 @@ mod options;
 mod page_lifecycle;
 mod peer_connection;
 mod promises;
+mod room_keys;
 mod session;
 mod user_transport;
 mod warm_up;
+mod web_crypto;
 mod websocket;
 
 pub use network_sync::NetworkSync;

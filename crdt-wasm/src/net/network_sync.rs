@@ -2,17 +2,21 @@
 
 use std::rc::Rc;
 
-use crdt_room::{Call, Room};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+use crdt_room::{Call, Room, RoomError};
 use js_sys::{Function, JSON, Promise};
-use signaling_protocol::AgentId;
+use signaling_protocol::{AgentId, RoomId};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 
 use super::error::NetworkError;
+use super::host;
 use super::listeners::EventName;
 use super::news;
-use super::options::{Options, addresses};
+use super::options::{self, Options, addresses};
 use super::promises::Deferred;
+use super::room_keys;
 use super::session::{Event, Session};
 use super::user_transport;
 use crate::error::BindingError;
@@ -45,6 +49,55 @@ impl NetworkSync {
         options: &JsValue,
     ) -> Result<NetworkSync, JsValue> {
         Ok(Self::create(handle, agent_id, options)?)
+    }
+
+    /// A key for a new room: 16 random bytes, as base64url.
+    ///
+    /// @throws {CrdtError} `random_unavailable`
+    #[wasm_bindgen(js_name = newKey)]
+    pub fn new_key() -> Result<String, JsValue> {
+        let bytes = host::random_bytes::<16>();
+        let bytes = bytes.ok_or(BindingError::from(NetworkError::NoRandom))?;
+        Ok(BASE64URL.encode(bytes))
+    }
+
+    /// What a read-only link to a room holds: the option `readKey` of those who may follow the room and
+    /// not change it. It follows from the room's `key` and name, and nothing leads back from it to the key.
+    ///
+    /// The promise is rejected with a `CrdtError`: `weak_key`, `bad_argument`, `bad_id`, or
+    /// `cipher_unavailable` where the page has no WebCrypto.
+    #[wasm_bindgen(js_name = readKey, unchecked_return_type = "Promise<string>")]
+    pub fn read_key(
+        #[wasm_bindgen(unchecked_param_type = "string")] key: &JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "string | null")] room: &JsValue,
+    ) -> Promise {
+        let checked = argument::string("key", key)
+            .and_then(options::write_key)
+            .and_then(|key| Ok((key, options::room("room", room)?)));
+        keys_promise(checked, async |(key, room)| {
+            room_keys::read_key(&key, &name_of(room)).await
+        })
+    }
+
+    /// The name by which the signaling servers know a room with a key: for tokens, and for finding a room in
+    /// a server's figures. The servers cannot tell the room's own name from it.
+    ///
+    /// The promise is rejected like that of `readKey`.
+    #[wasm_bindgen(js_name = roomAtServer, unchecked_return_type = "Promise<string>")]
+    pub fn room_at_server(
+        #[wasm_bindgen(
+            unchecked_param_type = "{ room?: string; key: string } | { room?: string; readKey: string }"
+        )]
+        of: &JsValue,
+    ) -> Promise {
+        let missing = || argument::bad("of", "an object with key or readKey", of);
+        let checked = options::secret("of", of)
+            .and_then(|secret| secret.ok_or_else(missing))
+            .and_then(|secret| Ok((secret, options::room("room", &options::field(of, "room"))?)));
+        keys_promise(checked, async |(secret, room)| {
+            let room = room_keys::room_at_server(&secret, &name_of(room)).await?;
+            Ok(room.to_string())
+        })
     }
 
     /// Joins the room through the signaling server at `urls` (`ws:` or `wss:`), or through several at
@@ -220,6 +273,28 @@ impl NetworkSync {
             session: Session::new(entry, agent, options)?,
         })
     }
+}
+
+/// A promise of what is derived from keys, once the arguments are `checked`.
+fn keys_promise<T: 'static>(
+    checked: Result<T, BindingError>,
+    derive: impl AsyncFnOnce(T) -> Result<String, JsValue> + 'static,
+) -> Promise {
+    let checked = match checked {
+        Ok(checked) => checked,
+        Err(error) => return Promise::reject(&error.into()),
+    };
+    wasm_bindgen_futures::future_to_promise(async move {
+        let derived = derive(checked).await.map_err(|thrown| {
+            let reason = host::message_of(&thrown);
+            BindingError::from(NetworkError::from(RoomError::NoCipher { reason }))
+        });
+        Ok(derived?.into())
+    })
+}
+
+fn name_of(room: Option<RoomId>) -> String {
+    room.map(|room| room.to_string()).unwrap_or_default()
 }
 
 #[wasm_bindgen(typescript_custom_section)]

@@ -6,6 +6,7 @@ use signaling_protocol::RoomId;
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::error::{MIN_KEY, NetworkError};
+use super::room_keys::{READ_TEXT, RoomSecret, public_in};
 use crate::argument;
 use crate::error::BindingError;
 
@@ -19,14 +20,25 @@ pub(super) struct Options {
     pub(super) ice_servers: Array,
     /// The kinds of link that may be used.
     pub(super) links: Vec<LinkKind>,
-    /// The secret that the members of the room share, which all that goes through servers is encrypted with.
-    pub(super) key: Option<String>,
+    /// The secret of the room, which all that goes through servers is encrypted with.
+    pub(super) secret: Option<RoomSecret>,
+    /// This page follows the room, and changes nothing.
+    pub(super) is_read_only: bool,
     /// What the server asks for to let this page in.
     pub(super) token: Option<String>,
 }
 
 /// The options there are.
-const NAMES: [&str; 6] = ["room", "signaling", "iceServers", "links", "key", "token"];
+const NAMES: [&str; 8] = [
+    "room",
+    "signaling",
+    "iceServers",
+    "links",
+    "key",
+    "readKey",
+    "readOnly",
+    "token",
+];
 
 impl Options {
     /// Reads the options; left out, each has its default.
@@ -37,7 +49,8 @@ impl Options {
                 signaling: Vec::new(),
                 ice_servers: Array::new(),
                 links: LinkKind::CHOICES.to_vec(),
-                key: None,
+                secret: None,
+                is_read_only: false,
                 token: None,
             });
         }
@@ -45,15 +58,19 @@ impl Options {
             return Err(argument::bad("options", "an object", value));
         }
         known(value)?;
-        let room = argument::optional_string("options.room", &field(value, "room"))?
-            .map(|name| RoomId::parse(&name).map_err(NetworkError::from))
-            .transpose()?;
+        let room = room("options.room", &field(value, "room"))?;
+        let secret = secret("options", value)?;
+        let is_read_only = match &secret {
+            Some(RoomSecret::Read(_)) => true,
+            _ => optional_flag("options.readOnly", &field(value, "readOnly"))?,
+        };
         Ok(Options {
             room,
             signaling: addresses("options.signaling", &field(value, "signaling"))?,
             ice_servers: ice_servers(&field(value, "iceServers"))?,
             links: links(&field(value, "links"))?,
-            key: key(&field(value, "key"))?,
+            secret,
+            is_read_only,
             token: argument::optional_string("options.token", &field(value, "token"))?,
         })
     }
@@ -98,13 +115,52 @@ pub(super) fn addresses(name: &'static str, value: &JsValue) -> Result<Vec<Strin
     Ok(all)
 }
 
-fn key(value: &JsValue) -> Result<Option<String>, BindingError> {
-    let key = argument::optional_string("options.key", value)?;
-    let length = key.as_deref().map_or(MIN_KEY, |key| key.chars().count());
+/// The secret of a room in an object with `key` or `readKey`.
+pub(super) fn secret(
+    name: &'static str,
+    value: &JsValue,
+) -> Result<Option<RoomSecret>, BindingError> {
+    let key = argument::optional_string("key", &field(value, "key"))?;
+    let read_key = argument::optional_string("readKey", &field(value, "readKey"))?;
+    match (key, read_key) {
+        (Some(_), Some(_)) => Err(argument::bad(name, "one of key and readKey", value)),
+        (Some(key), None) => write_key(key).map(RoomSecret::Write).map(Some),
+        (None, Some(text)) => {
+            let is_whole = public_in(&text).is_some() && text.len() == READ_TEXT;
+            let read_key = is_whole.then(|| RoomSecret::Read(text.clone()));
+            read_key.map(Some).ok_or_else(|| BindingError::BadArgument {
+                name: "readKey",
+                expected: "what NetworkSync.readKey gave, as a whole",
+                got: format!("{} characters", text.chars().count()),
+            })
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+/// The secret of a room that lets its holder write, unless it is too short to be one.
+pub(super) fn write_key(key: String) -> Result<String, BindingError> {
+    let length = key.chars().count();
     if length < MIN_KEY {
         return Err(NetworkError::WeakKey { length }.into());
     }
     Ok(key)
+}
+
+/// The name of a room; `None` where there is none.
+pub(super) fn room(name: &'static str, value: &JsValue) -> Result<Option<RoomId>, BindingError> {
+    let room = argument::optional_string(name, value)?;
+    let room = room.map(|name| RoomId::parse(&name)).transpose();
+    Ok(room.map_err(NetworkError::from)?)
+}
+
+fn optional_flag(name: &'static str, value: &JsValue) -> Result<bool, BindingError> {
+    if value.is_undefined() || value.is_null() {
+        return Ok(false);
+    }
+    value
+        .as_bool()
+        .ok_or_else(|| argument::bad(name, "true or false", value))
 }
 
 fn links(value: &JsValue) -> Result<Vec<LinkKind>, BindingError> {
@@ -152,6 +208,6 @@ fn ice_servers(value: &JsValue) -> Result<Array, BindingError> {
 }
 
 /// A property, or `undefined` where the value has none.
-fn field(value: &JsValue, name: &str) -> JsValue {
+pub(super) fn field(value: &JsValue, name: &str) -> JsValue {
     Reflect::get(value, &name.into()).unwrap_or(JsValue::UNDEFINED)
 }

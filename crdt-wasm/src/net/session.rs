@@ -482,7 +482,8 @@ impl State {
             room: options.room,
             servers: options.signaling,
             links: options.links,
-            has_key: options.key.is_some(),
+            has_key: options.secret.is_some(),
+            is_read_only: options.is_read_only,
             token: options.token,
             session_secret: SessionSecret::parse(secret).ok(),
             ..RoomOptions::new(agent, drivers::host())

@@ -51,6 +51,7 @@ test('the status of a sync that was never connected', () =>
         url: null,
         signaling: [],
         error: null,
+        readOnly: false,
         relayOff: null,
         links: [],
         transports: [],
@@ -78,6 +79,11 @@ test('bad arguments are typed errors', async () => {
   assert.equal(make(doc.handle, 'alice', { links: ['pigeon'] }), 'bad_argument');
   assert.equal(make(doc.handle, 'alice', { key: 5 }), 'bad_argument');
   assert.equal(make(doc.handle, 'alice', { key: 'x'.repeat(21) }), 'weak_key');
+  assert.equal(make(doc.handle, 'alice', { readKey: 'r'.repeat(63) }), 'bad_argument');
+  assert.equal(make(doc.handle, 'alice', { readKey: 5 }), 'bad_argument');
+  const both = { key: 'x'.repeat(22), readKey: 'r'.repeat(64) };
+  assert.equal(make(doc.handle, 'alice', both), 'bad_argument');
+  assert.equal(make(doc.handle, 'alice', { readOnly: 1 }), 'bad_argument');
   assert.equal(make(doc.handle, 'alice', { token: {} }), 'bad_argument');
   assert.equal(make(doc.handle, 'alice', { rom: 'garden' }), 'bad_argument');
   const misspelt = errorOf(() => new NetworkSync(doc.handle, 'alice', { rom: 'garden' }));

@@ -354,10 +354,11 @@ impl<H: Clone> Rooms<H> {
         room.empty_since = None;
 
         let others = || room.members.iter().filter(|(id, _)| **id != agent);
+        let all = room.members.iter();
         Ok(Joined {
             others: others().map(|(_, member)| member.handle.clone()).collect(),
             peers: others().map(|(id, _)| id.clone()).collect(),
-            read_only: others()
+            read_only: all
                 .filter(|(_, member)| member.read_only)
                 .map(|(id, _)| id.clone())
                 .collect(),

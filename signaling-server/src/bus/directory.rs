@@ -219,9 +219,10 @@ impl<H: Clone> Directory<H> {
             let members = self.rooms.get(room).into_iter().flatten();
             members.filter(|(agent, _)| *agent != but)
         };
+        let all = self.rooms.get(room).into_iter().flatten();
         PeerList {
             peers: others().map(|(agent, _)| agent.clone()).collect(),
-            read_only: others()
+            read_only: all
                 .filter(|(_, member)| member.read_only)
                 .map(|(agent, _)| agent.clone())
                 .collect(),

@@ -1,19 +1,19 @@
 import { EditorView, placeholder } from "@codemirror/view";
 import { CollabEditor } from "@crdt/codemirror";
-import type { NetworkStatus } from "crdt-wasm";
+import { NetworkSync, type NetworkStatus } from "crdt-wasm";
 import { findings, showFindings } from "./doctor.js";
 import { agentIdFor, colorOf, tidyName } from "./name.js";
 import { page } from "./page.js";
 import { peopleIn, showPeople } from "./people.js";
 import { coded, type Problem, problemOf } from "./problem.js";
 import {
-  fragmentOf,
-  keyIn,
+  addressOf,
+  linkProblem,
   linkTo,
   newKey,
   newRoom,
+  type RoomAddress,
   roomIn,
-  roomProblem,
   serverFor,
 } from "./room.js";
 import { hintText, countText, statusLine } from "./status.js";
@@ -23,16 +23,18 @@ const COUNT_DELAY_MS = 150;
 const COPIED_MS = 2000;
 const CHECK_EVERY_MS = 1000;
 
+/** A room, with what this page holds of it. */
+type RoomHere = RoomAddress & { room: string };
+
 const address = new URL(location.href);
-const room = enterRoom();
-const key = keyIn(address);
+/** The room that this page is in; "New link" moves it to another one, with its text. */
+let here = enterRoom();
 let agentId = agentIdFor(rememberedName(), random);
 let editor: CollabEditor | null = null;
 /** The status that was told last. One that is asked for in the middle of an edit is told to nobody else. */
 let shown: NetworkStatus | null = null;
 
-page.room.textContent = room;
-document.title = `${room} · Write together`;
+showRoom();
 page.name.value = rememberedName();
 page.server.value = serverFor(address);
 showStatus(null);
@@ -41,8 +43,9 @@ try {
   start(
     await CollabEditor.create(page.editor, {
       agentId: () => agentId,
-      room,
-      ...(key === null ? {} : { key }),
+      room: () => here.room,
+      secret: () => here.secret,
+      token: () => here.token,
       onStatus: showStatus,
       onError: (error, status) => {
         // What keeps this page from connecting is told when it gives up, and in the status till then.
@@ -87,7 +90,11 @@ function start(created: CollabEditor): void {
     remember(page.name.value);
     showName(created);
   });
-  page.copyLink.addEventListener("click", () => void copyLink());
+  page.copyLink.addEventListener("click", () => {
+    void copy(page.copyLink, linkTo(here.room, here.secret, address));
+  });
+  page.copyReadLink.addEventListener("click", () => void copyReadLink());
+  page.newLink.addEventListener("click", () => void moveToNewRoom(created));
   page.problemClose.addEventListener("click", () => showProblem(null));
   window.addEventListener("beforeunload", (event) => {
     const kept = created.getNetworkStatus()?.links.some((link) => link.synced) ?? false;
@@ -152,7 +159,7 @@ function showStatus(status: NetworkStatus | null): void {
 
   showWhoIsHere();
   showDoctor();
-  const hint = hintText(status);
+  const hint = hintText(status, here.secret);
   if (page.hint.textContent !== hint) page.hint.textContent = hint;
   page.hint.hidden = hint === "";
 
@@ -174,26 +181,60 @@ function showProblem(problem: Problem | null): void {
 }
 
 /** The room of the address, which gets one where it has none that will do. */
-function enterRoom(): string {
-  const asked = roomIn(address);
-  const problem = asked === null ? null : roomProblem(asked);
-  if (asked !== null && problem === null) return asked;
-  const fresh = newRoom(random);
-  address.searchParams.set("room", fresh);
-  address.hash = fragmentOf(newKey(crypto.getRandomValues(new Uint8Array(16))));
-  history.replaceState(null, "", address);
+function enterRoom(): RoomHere {
+  const { room, secret, token } = roomIn(address);
+  const problem = linkProblem(address);
+  const entered = room !== null && problem === null ? { room, secret, token } : freshRoom();
+  history.replaceState(null, "", addressOf(entered, address));
   if (problem !== null) {
     showProblem({
       title: "That link cannot be followed",
-      advice: "Ask for it again. You are in a new room for now.",
-      detail: `The room's name in it cannot be used: ${problem}.`,
+      advice: "Ask for it again, and copy it as a whole. You are in a new room for now.",
+      detail: `${problem}.`,
     });
   }
-  return fresh;
+  return entered;
 }
 
-async function copyLink(): Promise<void> {
-  const link = linkTo(room, key, address);
+/** A room that nobody has been in, with a key. */
+function freshRoom(): RoomHere {
+  const key = newKey(crypto.getRandomValues(new Uint8Array(16)));
+  return { room: newRoom(random), secret: { key }, token: null };
+}
+
+/** Takes the text to a new room, which no earlier link leads to. */
+async function moveToNewRoom(created: CollabEditor): Promise<void> {
+  const isConnected = created.getNetworkStatus() !== null;
+  here = freshRoom();
+  history.pushState(null, "", addressOf(here, address));
+  showRoom();
+  page.moreLinks.open = false;
+  if (isConnected) await connect(created);
+  await copy(page.copyLink, linkTo(here.room, here.secret, address));
+}
+
+/** Shows the name of the room, and the links that can be made to it. */
+function showRoom(): void {
+  page.room.textContent = here.room;
+  document.title = `${here.room} · Write together`;
+  // Only whoever may write can make links that may not.
+  page.moreLinks.hidden = here.secret === null || !("key" in here.secret);
+}
+
+async function copyReadLink(): Promise<void> {
+  if (here.secret === null || !("key" in here.secret)) return;
+  try {
+    const readKey = await NetworkSync.readKey(here.secret.key, here.room);
+    await copy(page.copyReadLink, linkTo(here.room, { readKey }, address));
+  } catch (error) {
+    showError(error);
+  }
+}
+
+/** Puts a link into the clipboard, and says so on the button. */
+async function copy(button: HTMLButtonElement, link: string): Promise<void> {
+  const name = button.dataset["name"] ?? button.textContent;
+  button.dataset["name"] = name;
   try {
     await navigator.clipboard.writeText(link);
   } catch {
@@ -201,8 +242,8 @@ async function copyLink(): Promise<void> {
     window.prompt("Copy this link:", link);
     return;
   }
-  page.copyLink.textContent = "Copied";
-  setTimeout(() => (page.copyLink.textContent = "Copy link"), COPIED_MS);
+  button.textContent = "Copied";
+  setTimeout(() => (button.textContent = name), COPIED_MS);
 }
 
 let countPlanned = false;

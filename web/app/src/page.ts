@@ -9,6 +9,9 @@ function element<T extends HTMLElement>(id: string, kind: new () => T): T {
 export const page = {
   room: element("room", HTMLElement),
   copyLink: element("copy-link", HTMLButtonElement),
+  moreLinks: element("more-links", HTMLDetailsElement),
+  copyReadLink: element("copy-read-link", HTMLButtonElement),
+  newLink: element("new-link", HTMLButtonElement),
   newRoom: element("new-room", HTMLAnchorElement),
   status: element("status", HTMLElement),
   editor: element("editor", HTMLElement),

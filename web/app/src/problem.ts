@@ -25,6 +25,18 @@ const KNOWN: Partial<Record<CrdtErrorCode | NoticeCode, Words>> = {
     "This browser cannot reach a server",
     "WebSocket is missing or switched off. Use a current Firefox, Chrome, Edge or Safari.",
   ],
+  cipher_unavailable: [
+    "This page cannot open a room with a key",
+    "Open it by https, or from localhost, in a current Firefox, Chrome, Edge or Safari. Until then your text stays on this device.",
+  ],
+  forbidden: [
+    "The server does not let you in",
+    "Your link's permission is for another room, or has ended. Ask for the link again.",
+  ],
+  unauthorized: [
+    "The server does not let you in",
+    "It asks for a link with a permission. Ask for the link again.",
+  ],
   random_unavailable: ["This browser has no random numbers", "Use a current browser."],
   bad_url: [
     "That is no address of a server",

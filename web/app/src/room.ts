@@ -1,7 +1,11 @@
 // Rooms as the page's address names them.
 
 const MAX_BYTES = 128;
-const KEY = "key=";
+const ROOM = "room";
+const SERVER = "server";
+const KEY = "key";
+const READ = "read";
+const TOKEN = "token";
 
 const FIRST = "amber brave calm clear early fresh gentle golden green happy light little lucky merry mild quick quiet silver sunny warm";
 const SECOND = "birch brook cedar cloud coral field finch heron lake lark maple meadow otter pebble pine reed river sparrow stone willow";
@@ -16,49 +20,89 @@ export function newRoom(random: (limit: number) => number): string {
 }
 
 /** Why this cannot be the name of a room; `null` when it can. */
-export function roomProblem(room: string): string | null {
+function roomProblem(room: string): string | null {
   if (/[\u0000-\u001f\u007f-\u009f]/.test(room)) return "it holds control characters";
   if (new TextEncoder().encode(room).length > MAX_BYTES) return "it is too long";
   return null;
 }
 
-/** The room that the address names; `null` where it names none. */
-export function roomIn(address: URL): string | null {
-  return address.searchParams.get("room") || null;
+/** What a page holds of its room. */
+export type RoomKey = { key: string } | { readKey: string } | null;
+
+/** A room as the page's address names it. */
+export interface RoomAddress {
+  /** The readable name, which no server learns where there is a key; `null` where the address names none. */
+  room: string | null;
+  /** The secret of the room, which lets its holder write, or what lets its holder read; `null` where there is none that would do. */
+  secret: RoomKey;
+  /** What the server asks for to let the page in. */
+  token: string | null;
 }
 
-/** The link that brings others to the room, and leaves out everything else of this address. */
-export function linkTo(room: string, key: string | null, address: URL): string {
-  const link = new URL(address.pathname, address);
-  link.searchParams.set("room", room);
-  if (key !== null) link.hash = fragmentOf(key);
-  return link.href;
-}
-
-/** The fragment of an address that holds the room's secret. */
-export function fragmentOf(key: string): string {
-  return `#${KEY}${key}`;
+/** Why a link to a room cannot be followed; `null` where it can. */
+export function linkProblem(address: URL): string | null {
+  const { room, secret } = roomIn(address);
+  const fragment = new URLSearchParams(address.hash.slice(1));
+  // A room with a key is never opened as one without.
+  if (secret === null && (fragment.has(KEY) || fragment.has(READ))) {
+    return "The key in it was cut short or changed";
+  }
+  const problem = room === null ? null : roomProblem(room);
+  return problem === null ? null : `The room's name in it cannot be used: ${problem}`;
 }
 
 /**
- * The room's secret, which stands in the fragment of its link, since browsers send no fragments to
- * servers; `null` where there is none that would do.
+ * The room that the address names: in its fragment, which browsers send to no server, or, as in older
+ * links and in those of rooms without a key, in its query.
  */
-export function keyIn(address: URL): string | null {
-  const fragment = address.hash.slice(1);
-  const key = fragment.startsWith(KEY) ? fragment.slice(KEY.length) : "";
-  return /^[\w-]{22,}$/.test(key) ? key : null;
+export function roomIn(address: URL): RoomAddress {
+  const fragment = new URLSearchParams(address.hash.slice(1));
+  return {
+    room: fragment.get(ROOM) || address.searchParams.get(ROOM) || null,
+    secret: secretIn(fragment),
+    token: fragment.get(TOKEN) || null,
+  };
 }
 
-/** A secret for a new room, from 16 random bytes. */
-export function newKey(bytes: Uint8Array): string {
-  const base64 = btoa(String.fromCharCode(...bytes));
-  return base64.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+function secretIn(fragment: URLSearchParams): RoomKey {
+  const key = fragment.get(KEY) ?? "";
+  if (/^[\w-]{22,}$/.test(key)) return { key };
+  const readKey = fragment.get(READ) ?? "";
+  return /^[\w-]{64}$/.test(readKey) ? { readKey } : null;
+}
+
+/** The link that brings others to the room, and leaves out everything else of this address. */
+export function linkTo(room: string, secret: RoomKey, address: URL): string {
+  const link = new URL(address.pathname, address);
+  if (secret === null) link.searchParams.set(ROOM, room);
+  else link.hash = fragmentOf(room, secret);
+  return link.href;
+}
+
+/** The fragment of an address that holds the room's name and its secret. */
+function fragmentOf(room: string, secret: NonNullable<RoomKey>): string {
+  const parts = new URLSearchParams({ [ROOM]: room });
+  if ("key" in secret) parts.set(KEY, secret.key);
+  else parts.set(READ, secret.readKey);
+  return `#${parts.toString()}`;
+}
+
+/**
+ * The address that the page shows for its room: the name of a room with a key stands in the fragment alone,
+ * also where an older link had it in the query.
+ */
+export function addressOf({ room, secret, token }: RoomAddress, address: URL): URL {
+  const shown = new URL(address);
+  if (secret === null || room === null) return shown;
+  shown.searchParams.delete(ROOM);
+  const tokenPart = token === null ? "" : `&${new URLSearchParams({ [TOKEN]: token }).toString()}`;
+  shown.hash = fragmentOf(room, secret) + tokenPart;
+  return shown;
 }
 
 /** The signaling server that the address names, or else the one that served the page. */
 export function serverFor(address: URL): string {
-  const named = address.searchParams.get("server");
+  const named = address.searchParams.get(SERVER);
   if (named) return named;
   const secure = address.protocol === "https:";
   return `${secure ? "wss" : "ws"}://${address.host}/ws`;

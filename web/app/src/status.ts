@@ -1,4 +1,5 @@
 import type { NetworkStatus, PeerLink } from "crdt-wasm";
+import type { RoomKey } from "./room.js";
 
 /** How the status line looks. */
 export type StatusLook = "off" | "busy" | "on" | "failed";
@@ -27,7 +28,11 @@ export function statusLine(status: NetworkStatus | null): StatusLine {
 }
 
 /** How the link to one peer stands, in words. */
-export function linkText({ link, state, synced, problem }: PeerLink): string {
+export function linkText(link: PeerLink): string {
+  return wayText(link) + (link.readOnly ? ", reads only" : "");
+}
+
+function wayText({ link, state, synced, problem }: PeerLink): string {
   switch (state) {
     case "connecting":
       return problem === null ? "connecting…" : "not reached yet, trying again…";
@@ -40,15 +45,24 @@ export function linkText({ link, state, synced, problem }: PeerLink): string {
   }
 }
 
-/** What to do, or to know, as things stand; nothing where all is well. */
-export function hintText(status: NetworkStatus | null): string {
+/**
+ * What to do, or to know, as things stand; nothing where all is well. `secret` is what the page holds of its
+ * room.
+ */
+export function hintText(status: NetworkStatus | null, secret: RoomKey): string {
   if (status === null || status.state === "error" || status.state === "disconnected") {
     return "Connect, and send others the link to this room.";
   }
   if (status.state === "reconnecting") {
     return "The server is away, and this page keeps trying. Who is linked stays linked; others cannot come in.";
   }
-  return status.links.length === 0 ? "Nobody else is here yet. Send someone the link." : "";
+  if (secret === null) {
+    return "This room has no key: anyone who knows its name can read and change the text.";
+  }
+  if (status.links.length === 0) {
+    return "Nobody else is here yet. Send someone the link, as a whole: one with another key, or a part of it, leads elsewhere.";
+  }
+  return status.readOnly ? "You have a read-only link: you see the text, and cannot change it." : "";
 }
 
 /** The size of the text, as people count. */

@@ -5,16 +5,7 @@ import { findings } from "../src/doctor.js";
 import { agentIdFor, colorOf, initialOf, nameIn, tidyName } from "../src/name.js";
 import { peopleIn } from "../src/people.js";
 import { problemOf } from "../src/problem.js";
-import {
-  fragmentOf,
-  keyIn,
-  linkTo,
-  newKey,
-  newRoom,
-  roomIn,
-  roomProblem,
-  serverFor,
-} from "../src/room.js";
+import { addressOf, linkProblem, linkTo, newKey, newRoom, roomIn, serverFor } from "../src/room.js";
 import { hintText, countText, linkText, statusLine } from "../src/status.js";
 
 const bytes = (text: string) => new TextEncoder().encode(text).length;
@@ -29,6 +20,7 @@ function status(state: NetworkStatus["state"], peers: string[] = []): NetworkSta
     url: "ws://localhost:8080",
     signaling: [{ url: "ws://localhost:8080", state, error: null }],
     error: null,
+    readOnly: false,
     relayOff: null,
     links: peers.map((peer) => link({ peer })),
     transports: [],
@@ -42,6 +34,7 @@ function link(part: Partial<PeerLink>): PeerLink {
     link: "webrtc",
     state: "open",
     synced: true,
+    readOnly: false,
     rtt: null,
     bytesIn: 0,
     bytesOut: 0,
@@ -77,13 +70,17 @@ describe("the status", () => {
     expect(linkText(link({}))).toBe("up to date");
     expect(linkText(link({ link: "relay" }))).toBe("up to date, through the server");
     expect(linkText(link({ state: "interrupted" }))).toMatch(/interrupted/);
+    expect(linkText(link({ readOnly: true }))).toBe("up to date, reads only");
   });
 
   test("who is alone is told what to do, who is not is left in peace", () => {
-    expect(hintText(null)).toMatch(/Connect/);
-    expect(hintText(status("connected"))).toMatch(/link/);
-    expect(hintText(status("connected", ["a"]))).toBe("");
-    expect(hintText(status("reconnecting", ["a"]))).toMatch(/keeps trying/);
+    const secret = { key: "k".repeat(22) };
+    expect(hintText(null, secret)).toMatch(/Connect/);
+    expect(hintText(status("connected"), secret)).toMatch(/another key/);
+    expect(hintText(status("connected", ["a"]), secret)).toBe("");
+    expect(hintText(status("reconnecting", ["a"]), secret)).toMatch(/keeps trying/);
+    expect(hintText({ ...status("connected", ["a"]), readOnly: true }, secret)).toMatch(/cannot change/);
+    expect(hintText(status("connected", ["a"]), null)).toMatch(/anyone who knows its name/);
   });
 });
 
@@ -229,30 +226,57 @@ describe("the doctor's findings", () => {
 });
 
 describe("rooms", () => {
-  test("the address names the room and the server, and the link names just the room", () => {
+  const key = newKey(new Uint8Array([...Array(15).keys(), 255]));
+  const readKey = "r".repeat(64);
+
+  test("without a key the address names the room and the server, and the link just the room", () => {
     const address = new URL("http://localhost:8080/?room=a%20b%26c&server=wss%3A%2F%2Fx.example#y");
-    expect(roomIn(address)).toBe("a b&c");
+    expect(roomIn(address)).toEqual({ room: "a b&c", secret: null, token: null });
     expect(serverFor(address)).toBe("wss://x.example");
     const sent = new URL(linkTo("a b&c", null, address));
-    expect(roomIn(sent)).toBe("a b&c");
+    expect(roomIn(sent).room).toBe("a b&c");
     expect(sent.hash).toBe("");
     expect(serverFor(sent)).toBe("ws://localhost:8080/ws");
   });
 
-  test("the key of a room goes with its link, in the part that no server sees", () => {
-    const address = new URL("http://localhost:8080/");
-    const key = newKey(new Uint8Array([...Array(15).keys(), 255]));
+  test.each([{ key }, { readKey }])("with %j all of it goes in the part that no server sees", (secret) => {
     expect(key).toBe("AAECAwQFBgcICQoLDA0O_w");
-    const sent = new URL(linkTo("room", key, address));
-    expect(sent.hash).toBe(fragmentOf(key));
-    expect(keyIn(sent)).toBe(key);
-    expect(sent.href.split("#")[0]).not.toContain(key);
+    const sent = new URL(linkTo("a b&c", secret, new URL("http://localhost:8080/?room=old")));
+    expect(roomIn(sent)).toEqual({ room: "a b&c", secret, token: null });
+    expect(linkProblem(sent)).toBeNull();
+    expect(sent.href.split("#")[0]).toBe("http://localhost:8080/");
   });
 
-  test.each(["", "#", "#editor", "#key=", "#key=short", `#key=${"x".repeat(30)}%20`])(
-    "an address that ends with %j has no key",
-    (fragment) => {
-      expect(keyIn(new URL(`http://localhost/?room=x${fragment}`))).toBeNull();
+  test("an older link opens the same room, whose name leaves the query", () => {
+    const old = new URL(`http://localhost/?room=garden&server=ws%3A%2F%2Fx#key=${key}`);
+    const entered = roomIn(old);
+    expect(entered).toEqual({ room: "garden", secret: { key }, token: null });
+    const shown = addressOf(entered, old);
+    expect(shown.href).toBe(`http://localhost/?server=ws%3A%2F%2Fx#room=garden&key=${key}`);
+    expect(roomIn(shown)).toEqual(entered);
+  });
+
+  test("a token goes with the address, and with no link that is made there", () => {
+    const address = new URL(`http://localhost/#room=garden&key=${key}&token=a.b.c`);
+    const entered = roomIn(address);
+    expect(entered.token).toBe("a.b.c");
+    expect(addressOf(entered, address).href).toBe(address.href);
+    expect(linkTo("garden", entered.secret, address)).not.toContain("token");
+  });
+
+  test.each(["", "#", "#editor"])("an address that ends with %j has no key", (fragment) => {
+    const address = new URL(`http://localhost/?room=x${fragment}`);
+    expect(roomIn(address).secret).toBeNull();
+    expect(linkProblem(address)).toBeNull();
+  });
+
+  test.each(["key=", "key=short", `key=${"x".repeat(30)}%20`, "read=short", `read=${key}`])(
+    "a room whose key is %j is not opened as one without",
+    (cut) => {
+      for (const address of [`http://localhost/?room=x#${cut}`, `http://localhost/#room=x&${cut}`]) {
+        expect(roomIn(new URL(address)).secret).toBeNull();
+        expect(linkProblem(new URL(address))).toMatch(/cut short/);
+      }
     },
   );
 
@@ -261,21 +285,23 @@ describe("rooms", () => {
   });
 
   test("an address without a room names none", () => {
-    expect(roomIn(new URL("http://localhost/"))).toBeNull();
-    expect(roomIn(new URL("http://localhost/?room="))).toBeNull();
+    expect(roomIn(new URL("http://localhost/")).room).toBeNull();
+    expect(roomIn(new URL("http://localhost/?room=")).room).toBeNull();
   });
+
+  const named = (room: string) => linkProblem(new URL(`http://localhost/?${new URLSearchParams({ room })}`));
 
   test("new names can be used, and differ", () => {
     let drawn = 0;
     const names = Array.from({ length: 50 }, () => newRoom((limit) => (drawn += 7919) % limit));
     expect(new Set(names).size).toBe(names.length);
-    for (const name of names) expect(roomProblem(name)).toBeNull();
+    for (const name of names) expect(named(name)).toBeNull();
   });
 
   test("names that the server would refuse are seen beforehand", () => {
-    expect(roomProblem("ö".repeat(64))).toBeNull();
-    expect(roomProblem("ö".repeat(65))).toMatch(/long/);
-    expect(roomProblem("a\u0007b")).toMatch(/control/);
+    expect(named("ö".repeat(64))).toBeNull();
+    expect(named("ö".repeat(65))).toMatch(/long/);
+    expect(named("a\u0007b")).toMatch(/control/);
   });
 });
 

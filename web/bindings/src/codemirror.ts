@@ -1,4 +1,12 @@
-import { Annotation, ChangeSet, EditorState, type Extension, Transaction } from "@codemirror/state";
+import {
+  Annotation,
+  ChangeSet,
+  EditorState,
+  type Extension,
+  StateEffect,
+  StateField,
+  Transaction,
+} from "@codemirror/state";
 import { EditorView, ViewPlugin, type ViewUpdate } from "@codemirror/view";
 import type { TextChange } from "crdt-wasm";
 import { replacementBetween } from "./replacement.js";
@@ -6,6 +14,16 @@ import type { SharedText, TextView } from "./shared_text.js";
 
 /** On every transaction that shows what came from the document rather than from the user. */
 export const fromDocument = Annotation.define<boolean>();
+
+/** People may edit in the editor, or may not. */
+const setReadOnly = StateEffect.define<boolean>();
+
+const readOnly = StateField.define<boolean>({
+  create: () => false,
+  update: (before, { effects }) =>
+    effects.reduce((now, effect) => (effect.is(setReadOnly) ? effect.value : now), before),
+  provide: (field) => EditorState.readOnly.from(field),
+});
 
 /**
  * A CodeMirror extension that keeps the editor and a shared text equal.
@@ -16,11 +34,12 @@ export const fromDocument = Annotation.define<boolean>();
  *
  * The line separator of the state is set to `\n`, since positions on both sides have to count the
  * same: a `\r` that someone else's program put into the text is a character like any other. Pasted
- * and dropped text gets `\n`.
+ * and dropped text gets `\n`. While `shared.readOnly` is set, the editor is read-only.
  */
 export function collaboration(shared: SharedText): Extension {
   return [
     EditorState.lineSeparator.of("\n"),
+    readOnly.init(() => shared.readOnly),
     EditorView.clipboardInputFilter.of((text) => text.replace(/\r\n?/g, "\n")),
     ViewPlugin.define((view) => new EditorBinding(view, shared)),
   ];
@@ -68,6 +87,10 @@ class EditorBinding implements TextView {
         reportError(error);
       }
     });
+  }
+
+  setReadOnly(on: boolean): void {
+    this.#view.dispatch({ effects: setReadOnly.of(on) });
   }
 
   destroy(): void {

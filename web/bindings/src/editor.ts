@@ -28,10 +28,14 @@ export interface CollabEditorOptions {
   iceServers?: IceServer[];
   /** The ways to a peer that may be used; all by default. */
   links?: NonNullable<NetworkSyncOptions["links"]>;
-  /** The secret that the members of the room share, for the encrypted relay; off without it. */
+  /** The secret that the members of the room share: without it, anyone who knows the room's name can read and write. */
   key?: string;
+  /** What `NetworkSync.readKey` gave, in place of `key`: the editor follows the room, and is read-only. */
+  readKey?: string;
+  /** The one of the two, where another one may be used each time that the network is enabled. */
+  secret?: () => { key: string } | { readKey: string } | null;
   /** What lets this page into the room, where the server asks for a token. */
-  token?: string;
+  token?: string | (() => string | null);
   /** How the others see whoever writes here. Left out, nobody sees where that is. */
   user?: User;
   /** The document to edit, which stays the caller's to free. Left out, the editor makes one. */
@@ -77,6 +81,7 @@ export class CollabEditor {
     this.#options = options;
     this.document = options.document ?? new Document(crypto.randomUUID());
     this.shared = new SharedText(this.document);
+    this.shared.readOnly = "readKey" in this.#secret();
     if (options.user !== undefined) this.presence.setUser(options.user);
     this.view = new EditorView({
       parent,
@@ -107,6 +112,7 @@ export class CollabEditor {
     const { agentId = crypto.randomUUID() } = this.#options;
     const network = new NetworkSync(this.document.handle, valueOf(agentId), this.#networkOptions());
     this.#network = network;
+    this.shared.readOnly = network.getStatus().readOnly;
     this.#lastDiagnosis = null;
     this.shared.follow(network);
     this.presence.follow(network);
@@ -153,18 +159,29 @@ export class CollabEditor {
   }
 
   #networkOptions(): NetworkSyncOptions {
-    const { room, iceServers = [], links, key, token } = this.#options;
+    const { room, iceServers = [], links } = this.#options;
+    const token = this.#options.token === undefined ? null : valueOf(this.#options.token);
     return {
       iceServers,
+      ...this.#secret(),
       ...(room === undefined ? {} : { room: valueOf(room) }),
       ...(links === undefined ? {} : { links }),
-      ...(key === undefined ? {} : { key }),
-      ...(token === undefined ? {} : { token }),
+      ...(token === null ? {} : { token }),
     };
+  }
+
+  #secret(): { key: string } | { readKey: string } | Record<string, never> {
+    const { key, readKey, secret } = this.#options;
+    if (secret !== undefined) return secret() ?? {};
+    if (readKey !== undefined) return { readKey };
+    return key === undefined ? {} : { key };
   }
 
   #listen(network: NetworkSync): void {
     const { onStatus, onError, onOutdated, onDiverged } = this.#options;
+    network.on("status", (status) => {
+      this.shared.readOnly = status.readOnly;
+    });
     if (onStatus) network.on("status", onStatus);
     if (onError) network.on("error", (error) => onError(error, this.getNetworkStatus()));
     if (onOutdated) network.on("outdated", onOutdated);
@@ -172,6 +189,6 @@ export class CollabEditor {
   }
 }
 
-function valueOf(option: string | (() => string)): string {
+function valueOf<T>(option: string | (() => T)): string | T {
   return typeof option === "function" ? option() : option;
 }

@@ -23,6 +23,8 @@ export interface TextView {
   receive(changes: readonly TextChange[]): void;
   /** What the view shows and the document are no longer the same: it has to show `SharedText.text`. */
   reset(): void;
+  /** People may edit in the view, or may not; told after a change of `SharedText.readOnly`. */
+  setReadOnly?(readOnly: boolean): void;
 }
 
 /**
@@ -35,6 +37,7 @@ export class SharedText {
   readonly #document: TextDocument;
   readonly #views = new Set<TextView>();
   #source: ChangeSource | null = null;
+  #readOnly = false;
 
   constructor(document: TextDocument) {
     this.#document = document;
@@ -43,6 +46,20 @@ export class SharedText {
   /** The whole text, as the document has it. */
   get text(): string {
     return this.#document.getText();
+  }
+
+  /**
+   * Whether people may not edit here: nothing that a view hands in is made, and views that can do so
+   * are read-only. Set it from `status.readOnly` of a `NetworkSync`; `CollabEditor` does that by itself.
+   */
+  get readOnly(): boolean {
+    return this.#readOnly;
+  }
+
+  set readOnly(readOnly: boolean) {
+    if (readOnly === this.#readOnly) return;
+    this.#readOnly = readOnly;
+    for (const view of this.#views) view.setReadOnly?.(readOnly);
   }
 
   /** Adds a view, which has to show `text` now; returns what takes it away again. */
@@ -60,6 +77,10 @@ export class SharedText {
    * told to show the document's text again.
    */
   edit(edits: readonly TextChange[], view: TextView | null = null): void {
+    if (this.#readOnly) {
+      view?.reset();
+      return;
+    }
     const done: TextChange[] = [];
     let exact = true;
     try {

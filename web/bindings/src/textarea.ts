@@ -8,7 +8,8 @@ import type { SharedText, TextView } from "./shared_text.js";
  *
  * The area's text gives way to the shared one. Selection and scroll position stay where they were
  * in the text when others change it. While an input method composes, what others change waits, as
- * writing to the area would break the composition off.
+ * writing to the area would break the composition off. While `shared.readOnly` is set, the area is
+ * read-only.
  */
 export function bindTextarea(area: HTMLTextAreaElement, shared: SharedText): () => void {
   const binding = new TextareaBinding(area, shared);
@@ -44,6 +45,7 @@ class TextareaBinding implements TextView {
     this.#text = this.#base;
     this.#waiting = ChangeSet.empty(this.#base.length);
     area.value = shownForm(this.#base);
+    if (shared.readOnly) area.readOnly = true;
 
     const { signal } = this.#listening;
     area.addEventListener("input", () => this.#typed(), { signal });
@@ -67,6 +69,10 @@ class TextareaBinding implements TextView {
       this.#catchUp();
       if (!this.#composing) this.#show();
     });
+  }
+
+  setReadOnly(readOnly: boolean): void {
+    this.#area.readOnly = readOnly;
   }
 
   destroy(): void {

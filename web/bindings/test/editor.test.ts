@@ -52,3 +52,29 @@ test("a name that nobody may have is refused", async () => {
   expect(editor.getNetworkStatus()).toBeNull();
   editor.destroy();
 });
+
+test("with a read-only link people cannot edit, and what others change is shown", () => {
+  const shared = new Document("owner");
+  shared.insert(0, "kept");
+  const parent = document.createElement("div");
+  const editor = new CollabEditor(parent, { document: shared, readKey: "r".repeat(64) });
+  expect(editor.shared.readOnly).toBe(true);
+  expect(editor.view.state.readOnly).toBe(true);
+  shared.insert(4, "!");
+  editor.shared.receive([{ position: 4, deleted: 0, inserted: "!" }]);
+  expect(editor.view.state.doc.toString()).toBe("kept!");
+  editor.shared.readOnly = false;
+  expect(editor.view.state.readOnly).toBe(false);
+  editor.destroy();
+});
+
+test("what a program changes in a read-only editor is taken back", async () => {
+  const editor = new CollabEditor(document.createElement("div"));
+  editor.view.dispatch({ changes: { from: 0, insert: "kept" } });
+  editor.shared.readOnly = true;
+  editor.view.dispatch({ changes: { from: 0, insert: "not " } });
+  await Promise.resolve();
+  expect(editor.shared.text).toBe("kept");
+  expect(editor.view.state.doc.toString()).toBe("kept");
+  editor.destroy();
+});

@@ -189,3 +189,17 @@ test("an area that is let go hears nothing more and says nothing more", () => {
   typeInto(area, "d");
   expect(a!.document.getText()).toBe("abc");
 });
+
+test("on a read-only text the area is read-only, and what gets in all the same is taken back", async () => {
+  const [a] = replicasWith("ab", 1);
+  const area = areaOf(a!);
+  expect(area.readOnly).toBe(false);
+  a!.shared.readOnly = true;
+  expect(area.readOnly).toBe(true);
+  expect(areaOf(a!).readOnly).toBe(true);
+  area.setSelectionRange(1, 1);
+  typeInto(area, "X");
+  await Promise.resolve();
+  expect(area.value).toBe("ab");
+  expect(a!.document.getText()).toBe("ab");
+});

@@ -54,9 +54,11 @@ export class Stage {
     return `${this.server.url}/?room=${encodeURIComponent(`room ${this.#rooms}`)}`;
   }
 
-  /** A link to a room that nobody has been in, with a key for the relay, as new visitors get it. */
+  /** A link to a room that nobody has been in, with a key, as new visitors get it. */
   newSecretRoom(): string {
-    return `${this.newRoom()}#key=${"k".repeat(22)}`;
+    this.#rooms += 1;
+    const parts = new URLSearchParams({ room: `room ${this.#rooms}`, key: "k".repeat(22) });
+    return `${this.server.url}/#${parts.toString()}`;
   }
 
   /** A tab in the room, not connected. Tall, so that the editor draws all of a text. */

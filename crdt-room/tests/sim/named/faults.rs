@@ -7,6 +7,7 @@ use super::{PATIENCE, connect_all, connected, doctor, link, opened, until_peers,
 use crate::arrival::Arrival;
 use crate::cable::Manners;
 use crate::hand::Habit;
+use crate::hostile::Malice;
 use crate::world::World;
 
 const HELLO: u8 = 0x01;
@@ -179,6 +180,7 @@ fn a_peer_with_another_key_is_told_and_costs_nothing_else() {
         let other = profile.agent == "carol";
         profile.secret = Some(if other { "tulip" } else { "rose" });
     });
+    world.malice = Some(Malice::mixing());
     world.connect(0);
     world.connect(1);
     world.type_in(0, "for two");
@@ -195,28 +197,7 @@ fn a_peer_with_another_key_is_told_and_costs_nothing_else() {
     assert_eq!(doctor(&world, 0)["stage"], "channel");
     world.type_in(1, ", still");
     until_text(&mut world, 0, "for two, still");
-    world.converge(PATIENCE);
-    world.assert_at_rest();
     world.assert_closes();
-}
-
-#[test]
-fn a_page_that_cannot_encrypt_has_no_relay_and_says_so() {
-    let mut world = connected(&["alice", "bob"], |profile| {
-        profile.secret = Some("rose");
-        profile.has_cipher = profile.agent != "bob";
-    });
-    assert!(world.pages[1].status().relay_off.is_some());
-    assert!(world.pages[0].status().relay_off.is_none());
-    world.block(0, 1);
-    world.run(PATIENCE);
-    for (page, peer) in [(0, "bob"), (1, "alice")] {
-        assert!(link(&world, page, peer).problem.is_some(), "{peer}");
-        assert!(doctor(&world, page)["stage"].is_string());
-    }
-    world.unblock(0, 1);
-    world.converge(PATIENCE);
-    super::ends_well(world);
 }
 
 #[test]

@@ -1,0 +1,624 @@
+//! What both ends of a link prove to each other, in a room with a key, before anything else is said on it.
+//!
+//! Direct connections need none of this: the sealed and signed descriptions vouch for them. On any other
+//! link each end names a number that it has not used before, and sends a proof that is bound to the numbers
+//! of both ends: sealed with the room's key, so that the sender has it, and signed by whoever may write.
+//! Where the members at the ends are known, the proof is bound to them and their page loads as well, so that
+//! one that was made for one member does not serve another one. Until the proof of the other end is there, what comes by
+//! the link waits, and the engine knows nothing of the link.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+
+use crdt_sync::{LinkId, Millis, Outgoing};
+use signaling_protocol::AgentId;
+
+use crate::cipher_jobs::CipherJobs;
+use crate::ids::Purpose;
+use crate::input::CipherEvent;
+use crate::output::Output;
+
+/// The first byte of an introduction. A sync engine passes messages of this kind over.
+const KIND: u8 = 0x42;
+
+/// Flags: the message holds a proof; the proof of the other end has come.
+const HAS_PROOF: u8 = 1;
+const HAS_YOURS: u8 = 2;
+
+/// The length of a number, in bytes.
+const NONCE: usize = 12;
+
+/// How long to wait for a proof before asking again, which doubles, and how often to ask. Then the link is
+/// given up.
+const REPEAT_MILLIS: Millis = 1_000;
+const MAX_REPEATS: u32 = 4;
+
+/// A proof that was said a shorter time ago may still be under way.
+const UNDER_WAY_MILLIS: Millis = 500;
+
+/// After so many repeats in vain the other end is said not to have proved anything.
+const PATIENCE: u32 = 2;
+
+/// Messages of the engine, and their bytes, that wait for the proof of a link, at most. What exceeds that
+/// is lost, and the engine asks for it again.
+const MAX_HELD: usize = 64;
+const MAX_HELD_BYTES: usize = 256 << 10;
+
+/// The links on which proofs are exchanged, or were.
+#[derive(Debug, Default)]
+pub(crate) struct Introductions {
+    all: BTreeMap<LinkId, Introduction>,
+    /// Links whose proof is to be made.
+    to_prove: VecDeque<LinkId>,
+    /// Links with a proof that came.
+    to_check: VecDeque<(LinkId, Nonce, String)>,
+    /// The link and the number of the other end that the proof at work is for.
+    jobs: CipherJobs<(LinkId, Nonce), (LinkId, Nonce)>,
+}
+
+/// One link.
+#[derive(Debug)]
+struct Introduction {
+    /// The member at the other end and its page, where they are known.
+    peer: Option<(AgentId, u64)>,
+    mine: Nonce,
+    theirs: Option<Nonce>,
+    /// The other end has proved that it has the key; whether it may write as well.
+    proven: Option<bool>,
+    /// A proof for the present number of the other end waits to be made.
+    is_queued: bool,
+    /// When our proof for the present number of the other end was said last.
+    said_at: Option<Millis>,
+    /// The engine knows of the link.
+    is_up: bool,
+    /// What the other end sent as a proof does not open.
+    has_failed: bool,
+    repeat_at: Option<Millis>,
+    repeats: u32,
+    held: Vec<Outgoing>,
+    held_bytes: usize,
+}
+
+/// A number that an end of a link uses once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Nonce {
+    page: u64,
+    link: u32,
+}
+
+/// What is to be done about a link.
+#[derive(Debug, PartialEq)]
+pub(crate) enum IntroductionAction {
+    /// Send this by the link.
+    Say(LinkId, Vec<u8>),
+    /// Everything is proved.
+    Up {
+        link: LinkId,
+        /// The other end may write.
+        is_writer: bool,
+        /// What came before, for the engine.
+        held: Vec<Outgoing>,
+    },
+    /// No proof came: the link is of no use.
+    GiveUp(LinkId),
+    /// The other end began anew: the engine is to forget the link, until that is proved as well.
+    Down(LinkId),
+}
+
+/// What is to become of a message that came by a link.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Received {
+    /// It is one of the engine.
+    Pass(Outgoing),
+    /// It was taken.
+    Taken(Vec<IntroductionAction>),
+}
+
+impl Introductions {
+    /// Forgets everything but the numbers of jobs.
+    pub(crate) fn clear(&mut self) {
+        *self = Introductions {
+            jobs: self.jobs.afresh(),
+            ..Introductions::default()
+        };
+    }
+
+    /// A link is there, of a page load of ours: each of its ends is to prove what it has. `peer`: the
+    /// member at the other end with its page load, where they are known.
+    pub(crate) fn begin(
+        &mut self,
+        link: LinkId,
+        page: u64,
+        peer: Option<(AgentId, u64)>,
+        now: Millis,
+    ) -> IntroductionAction {
+        let introduction = Introduction {
+            peer,
+            mine: Nonce { page, link: link.0 },
+            theirs: None,
+            proven: None,
+            is_queued: false,
+            said_at: None,
+            is_up: false,
+            has_failed: false,
+            repeat_at: Some(now.saturating_add(REPEAT_MILLIS)),
+            repeats: 0,
+            held: Vec::new(),
+            held_bytes: 0,
+        };
+        let question = introduction.message(None);
+        self.all.insert(link, introduction);
+        IntroductionAction::Say(link, question)
+    }
+
+    /// A link is gone.
+    pub(crate) fn forget(&mut self, link: LinkId) {
+        self.all.remove(&link);
+    }
+
+    /// Whether what has to be proved on a link is not proved yet.
+    pub(crate) fn is_pending(&self, link: LinkId) -> bool {
+        self.all.get(&link).is_some_and(|of| !of.is_up)
+    }
+
+    /// What keeps a link from being used.
+    pub(crate) fn problem(&self, link: LinkId) -> Option<&'static str> {
+        let introduction = self.all.get(&link).filter(|of| !of.is_up)?;
+        if introduction.has_failed {
+            Some("the other end has another key")
+        } else if introduction.repeats >= PATIENCE {
+            Some("the other end has not proved that it has this room's key")
+        } else {
+            None
+        }
+    }
+
+    /// Takes a message that came by a link.
+    pub(crate) fn receive(&mut self, link: LinkId, message: Outgoing, now: Millis) -> Received {
+        let Some(introduction) = self.all.get_mut(&link) else {
+            return Received::Pass(message);
+        };
+        match &message {
+            Outgoing::Binary(bytes) if bytes.first() == Some(&KIND) => {
+                let read = Message::read(bytes);
+                let taken = read.map(|read| self.take(link, read, now));
+                Received::Taken(taken.into_iter().flatten().collect())
+            }
+            _ if introduction.is_up => Received::Pass(message),
+            _ => {
+                introduction.hold(message);
+                Received::Taken(Vec::new())
+            }
+        }
+    }
+
+    /// Takes what the cipher reports.
+    pub(crate) fn handle_cipher(
+        &mut self,
+        event: CipherEvent,
+        now: Millis,
+    ) -> Vec<IntroductionAction> {
+        match event {
+            CipherEvent::Sealed { job, result, .. } => {
+                let ended = self.jobs.sealed(job);
+                // One that cannot be made is tried again when the other end asks.
+                let proof = ended.zip(result.ok());
+                proof.map_or_else(Vec::new, |((link, theirs), sealed)| {
+                    self.say_proof(link, theirs, &sealed, now)
+                })
+            }
+            CipherEvent::Opened {
+                job,
+                plain,
+                is_signed,
+                ..
+            } => {
+                let Some((link, theirs)) = self.jobs.opened(job) else {
+                    return Vec::new();
+                };
+                self.checked(link, theirs, plain.map(|_| is_signed))
+            }
+            CipherEvent::Ready { .. } | CipherEvent::Unavailable { .. } => Vec::new(),
+        }
+    }
+
+    /// Has the next proofs made and checked. `me`, `page`: this member with its page load.
+    pub(crate) fn advance(&mut self, me: &AgentId, page: u64) -> Vec<Output> {
+        let proving = self.prove_next(me, page);
+        let checking = self.check_next(me, page);
+        proving.into_iter().chain(checking).collect()
+    }
+
+    /// Asks again where no proof has come, and gives up after a while.
+    pub(crate) fn tick(&mut self, now: Millis) -> Vec<IntroductionAction> {
+        let mut actions = Vec::new();
+        for (link, introduction) in &mut self.all {
+            if introduction.repeat_at.is_none_or(|at| at > now) {
+                continue;
+            }
+            if introduction.repeats == MAX_REPEATS {
+                introduction.repeat_at = None;
+                actions.push(IntroductionAction::GiveUp(*link));
+                continue;
+            }
+            introduction.repeats += 1;
+            let wait = REPEAT_MILLIS << introduction.repeats;
+            introduction.repeat_at = Some(now.saturating_add(wait));
+            if introduction.theirs.is_none() {
+                let question = introduction.message(None);
+                actions.push(IntroductionAction::Say(*link, question));
+            } else if !introduction.is_queued {
+                introduction.is_queued = true;
+                self.to_prove.push_back(*link);
+            }
+        }
+        actions
+    }
+
+    /// When [`tick`](Self::tick) is due.
+    pub(crate) fn deadline(&self) -> Option<Millis> {
+        self.all.values().filter_map(|of| of.repeat_at).min()
+    }
+
+    fn take(&mut self, link: LinkId, message: Message<'_>, now: Millis) -> Vec<IntroductionAction> {
+        let mut actions = Vec::new();
+        let Some(introduction) = self.all.get_mut(&link) else {
+            return actions;
+        };
+        let page = introduction.peer.as_ref().map(|(_, page)| *page);
+        let is_other = page.is_some_and(|page| page != message.nonce.page);
+        // One that says our own number is an echo.
+        if is_other || message.nonce == introduction.mine {
+            return actions;
+        }
+        if introduction.theirs != Some(message.nonce) {
+            if std::mem::take(&mut introduction.is_up) {
+                actions.push(IntroductionAction::Down(link));
+            }
+            introduction.begin_anew(message.nonce, now);
+            introduction.queue(&mut self.to_prove, link);
+        } else if !message.has_ours {
+            let is_lost = |at: Millis| now >= at.saturating_add(UNDER_WAY_MILLIS);
+            if introduction.said_at.is_some_and(is_lost) {
+                introduction.queue(&mut self.to_prove, link);
+            }
+        }
+        if let Some((answered, proof)) = message.proof
+            && answered == introduction.mine
+            && introduction.proven.is_none()
+        {
+            self.to_check.retain(|(of, ..)| *of != link);
+            let check = (link, message.nonce, proof.to_owned());
+            self.to_check.push_back(check);
+        }
+        actions
+    }
+
+    /// Our proof for a number of the other end is made.
+    fn say_proof(
+        &mut self,
+        link: LinkId,
+        theirs: Nonce,
+        sealed: &str,
+        now: Millis,
+    ) -> Vec<IntroductionAction> {
+        let present = self.all.get_mut(&link);
+        let Some(introduction) = present.filter(|of| of.theirs == Some(theirs)) else {
+            return Vec::new();
+        };
+        introduction.said_at = Some(now);
+        let proof = introduction.message(Some((theirs, sealed)));
+        let mut actions = vec![IntroductionAction::Say(link, proof)];
+        actions.extend(introduction.raise(link));
+        actions
+    }
+
+    /// The proof of the other end was checked. `outcome`: whether it may write; `None`: it has another key.
+    fn checked(
+        &mut self,
+        link: LinkId,
+        theirs: Nonce,
+        outcome: Option<bool>,
+    ) -> Vec<IntroductionAction> {
+        let present = self.all.get_mut(&link);
+        let Some(introduction) =
+            present.filter(|of| of.theirs == Some(theirs) && of.proven.is_none())
+        else {
+            return Vec::new();
+        };
+        introduction.proven = outcome;
+        introduction.has_failed = outcome.is_none();
+        if outcome.is_some() {
+            introduction.repeat_at = None;
+        }
+        introduction.raise(link).into_iter().collect()
+    }
+
+    fn prove_next(&mut self, me: &AgentId, page: u64) -> Option<Output> {
+        while self.jobs.can_seal() {
+            let link = self.to_prove.pop_front()?;
+            let Some(introduction) = self.all.get_mut(&link) else {
+                continue;
+            };
+            introduction.is_queued = false;
+            let Some(theirs) = introduction.theirs else {
+                continue;
+            };
+            let peer = introduction.peer.as_ref().map(|(id, page)| (id, *page));
+            let ends = peer.map(|peer| ((me, page), peer));
+            let context = context(ends, introduction.mine, theirs);
+            let message = (link, theirs);
+            let sealing = self
+                .jobs
+                .seal(Purpose::Link, message, Vec::new(), context, true);
+            return Some(sealing);
+        }
+        None
+    }
+
+    fn check_next(&mut self, me: &AgentId, page: u64) -> Option<Output> {
+        while self.jobs.can_open() {
+            let (link, theirs, sealed) = self.to_check.pop_front()?;
+            let Some(introduction) = self.all.get(&link) else {
+                continue;
+            };
+            let peer = introduction.peer.as_ref().map(|(id, page)| (id, *page));
+            let ends = peer.map(|peer| (peer, (me, page)));
+            let context = context(ends, theirs, introduction.mine);
+            let message = (link, theirs);
+            return Some(self.jobs.open(Purpose::Link, message, sealed, context));
+        }
+        None
+    }
+}
+
+impl Introduction {
+    /// A message: a question, or the proof that answers the number of the other end.
+    fn message(&self, proof: Option<(Nonce, &str)>) -> Vec<u8> {
+        let mut out = vec![KIND];
+        self.mine.push(&mut out);
+        let has_yours = if self.proven.is_some() { HAS_YOURS } else { 0 };
+        match proof {
+            None => out.push(has_yours),
+            Some((theirs, sealed)) => {
+                out.push(has_yours | HAS_PROOF);
+                theirs.push(&mut out);
+                out.extend(sealed.as_bytes());
+            }
+        }
+        out
+    }
+
+    /// The other end named a number: what was proved was proved to an earlier one.
+    fn begin_anew(&mut self, theirs: Nonce, now: Millis) {
+        if self.theirs.replace(theirs).is_some() {
+            self.held.clear();
+            self.held_bytes = 0;
+        }
+        self.proven = None;
+        self.has_failed = false;
+        self.said_at = None;
+        self.repeats = 0;
+        self.repeat_at = Some(now.saturating_add(REPEAT_MILLIS));
+    }
+
+    fn queue(&mut self, to_prove: &mut VecDeque<LinkId>, link: LinkId) {
+        if !std::mem::replace(&mut self.is_queued, true) {
+            to_prove.push_back(link);
+        }
+    }
+
+    /// The link may be used once both proofs are said.
+    fn raise(&mut self, link: LinkId) -> Option<IntroductionAction> {
+        let is_writer = self.proven.filter(|_| self.said_at.is_some())?;
+        if std::mem::replace(&mut self.is_up, true) {
+            return None;
+        }
+        self.held_bytes = 0;
+        Some(IntroductionAction::Up {
+            link,
+            is_writer,
+            held: std::mem::take(&mut self.held),
+        })
+    }
+
+    fn hold(&mut self, message: Outgoing) {
+        let bytes = self.held_bytes.saturating_add(message.len());
+        if self.held.len() < MAX_HELD && bytes <= MAX_HELD_BYTES {
+            self.held_bytes = bytes;
+            self.held.push(message);
+        }
+    }
+}
+
+/// A message as it came.
+struct Message<'a> {
+    nonce: Nonce,
+    has_ours: bool,
+    /// The number that is answered, and the proof.
+    proof: Option<(Nonce, &'a str)>,
+}
+
+impl Message<'_> {
+    fn read(bytes: &[u8]) -> Option<Message<'_>> {
+        let (_, rest) = bytes.split_first()?;
+        let (nonce, rest) = Nonce::read(rest)?;
+        let (flags, rest) = rest.split_first()?;
+        let proof = match (flags & HAS_PROOF != 0, rest) {
+            (false, _) => None,
+            (true, rest) => {
+                let (answered, sealed) = Nonce::read(rest)?;
+                Some((answered, std::str::from_utf8(sealed).ok()?))
+            }
+        };
+        Some(Message {
+            nonce,
+            has_ours: flags & HAS_YOURS != 0,
+            proof,
+        })
+    }
+}
+
+impl Nonce {
+    fn push(self, out: &mut Vec<u8>) {
+        out.extend(self.page.to_le_bytes());
+        out.extend(self.link.to_le_bytes());
+    }
+
+    fn read(bytes: &[u8]) -> Option<(Nonce, &[u8])> {
+        let (nonce, rest) = bytes.split_first_chunk::<NONCE>()?;
+        let (page, link) = nonce.split_first_chunk()?;
+        let nonce = Nonce {
+            page: u64::from_le_bytes(*page),
+            link: u32::from_le_bytes(link.try_into().ok()?),
+        };
+        Some((nonce, rest))
+    }
+}
+
+impl fmt::Display for Nonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}-{:08x}", self.page, self.link)
+    }
+}
+
+/// What a proof is bound to: the members at both ends where they are known, the sender first, and the
+/// numbers of both.
+fn context(
+    ends: Option<((&AgentId, u64), (&AgentId, u64))>,
+    sender: Nonce,
+    receiver: Nonce,
+) -> String {
+    match ends {
+        Some(((from, from_page), (to, to_page))) => {
+            format!("{from}\n{from_page:016x}\n{to}\n{to_page:016x}\n{sender}\n{receiver}")
+        }
+        None => format!("\n\n\n\n{sender}\n{receiver}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::CipherCommand;
+
+    const LINK: LinkId = LinkId(3);
+
+    fn begun() -> (Introductions, Vec<u8>) {
+        let mut all = Introductions::default();
+        let IntroductionAction::Say(LINK, question) = all.begin(LINK, 7, None, 0) else {
+            panic!("a question comes first");
+        };
+        (all, question)
+    }
+
+    fn me() -> AgentId {
+        AgentId::parse("ann").expect("a valid id")
+    }
+
+    /// What the cipher was asked to do: the number of each job, and its context.
+    fn asked(outputs: &[Output]) -> Vec<(u32, &str)> {
+        let of = |output| match output {
+            &Output::Cipher(
+                CipherCommand::Seal {
+                    job, ref context, ..
+                }
+                | CipherCommand::Open {
+                    job, ref context, ..
+                },
+            ) => (job, &context[..]),
+            other => panic!("{other:?}"),
+        };
+        outputs.iter().map(of).collect()
+    }
+
+    #[test]
+    fn both_ends_prove_and_what_came_before_follows() {
+        let (mut all, question) = begun();
+        let early = Outgoing::Binary(vec![1, 2]);
+        let held = all.receive(LINK, early.clone(), 0);
+        assert_eq!(held, Received::Taken(Vec::new()));
+        let theirs = [9; NONCE];
+        let mine: [u8; NONCE] = question[1..=NONCE].try_into().expect("a number");
+        let proof = [&[KIND][..], &theirs, &[HAS_PROOF], &mine, b"sealed"].concat();
+        all.receive(LINK, Outgoing::Binary(proof), 0);
+        let outputs = all.advance(&me(), 7);
+        let jobs = asked(&outputs);
+        let [(sealing, said), (opening, heard)] = jobs[..] else {
+            panic!("{jobs:?}");
+        };
+        // A proof is bound to both numbers, in the order of its ends.
+        let (sender, receiver) = said.trim().split_once('\n').expect("two numbers");
+        assert_eq!(heard.trim(), format!("{receiver}\n{sender}"));
+
+        let purpose = Purpose::Link;
+        let result = Ok("c2VhbGVk".to_owned());
+        let sealed = CipherEvent::Sealed {
+            purpose,
+            job: sealing,
+            result,
+        };
+        let said = all.handle_cipher(sealed, 0);
+        assert!(matches!(said[..], [IntroductionAction::Say(LINK, _)]));
+        assert!(all.is_pending(LINK));
+        let opened = CipherEvent::Opened {
+            purpose,
+            job: opening,
+            plain: Some(Vec::new()),
+            is_signed: true,
+        };
+        let up = IntroductionAction::Up {
+            link: LINK,
+            is_writer: true,
+            held: vec![early.clone()],
+        };
+        assert_eq!(all.handle_cipher(opened, 0), [up]);
+        assert_eq!(all.receive(LINK, early.clone(), 0), Received::Pass(early));
+        assert_eq!(all.deadline(), None);
+        // A new number says that the other end began anew: nothing is proved any more.
+        let anew = [&[KIND][..], &[8; NONCE], &[0]].concat();
+        let down = Received::Taken(vec![IntroductionAction::Down(LINK)]);
+        assert_eq!(all.receive(LINK, Outgoing::Binary(anew), 0), down);
+        assert!(all.is_pending(LINK));
+    }
+
+    #[test]
+    fn bytes_of_any_kind_change_nothing() {
+        let (mut all, question) = begun();
+        for len in 0..question.len() {
+            let cut = Outgoing::Binary(question[..len].to_vec());
+            assert_eq!(all.receive(LINK, cut, 0), Received::Taken(Vec::new()));
+        }
+        // An echo of our own question, and a proof that is no text.
+        let not_text = [&[KIND][..], &[9; NONCE], &[HAS_PROOF], &[9; NONCE], &[0xff]].concat();
+        for other in [question, not_text] {
+            let other = Outgoing::Binary(other);
+            assert_eq!(all.receive(LINK, other, 0), Received::Taken(Vec::new()));
+        }
+        assert_eq!(all.advance(&me(), 7), []);
+    }
+
+    #[test]
+    fn only_so_much_waits_and_only_so_long() {
+        let (mut all, _) = begun();
+        for len in [MAX_HELD_BYTES, 1].into_iter().chain([0; 2 * MAX_HELD]) {
+            all.receive(LINK, Outgoing::Binary(vec![1; len]), 0);
+        }
+        let held = &all.all[&LINK].held;
+        assert_eq!(held.len(), MAX_HELD);
+        assert!(held.iter().map(Outgoing::len).sum::<usize>() <= MAX_HELD_BYTES);
+        let mut questions = 0;
+        let last = loop {
+            let at = all.deadline().expect("it asks again, or gives up");
+            match &all.tick(at)[..] {
+                [IntroductionAction::Say(LINK, _)] => questions += 1,
+                [IntroductionAction::GiveUp(LINK)] => break at,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!((questions, last), (MAX_REPEATS, 31_000));
+        assert!(all.problem(LINK).is_some());
+        all.forget(LINK);
+        assert_eq!((all.deadline(), all.problem(LINK)), (None, None));
+    }
+}

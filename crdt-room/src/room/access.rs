@@ -1,0 +1,120 @@
+//! Who may write: what the ends of links prove, and which changes each link carries for it.
+
+use crdt_core::Document;
+use crdt_sync::{Access, CloseReason, Incoming, LinkId, Millis, Outgoing};
+use signaling_protocol::AgentId;
+
+use super::Room;
+use crate::introductions::{IntroductionAction, Received};
+use crate::links::Route;
+
+impl Room {
+    /// Whether this member only follows: by its own settings, or by what a server allows it.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.options.is_read_only || self.signaling.is_read_only()
+    }
+
+    /// Which changes the link to a peer carries. `is_writer`: the other end has proved that it may write, or
+    /// there is nothing to prove.
+    pub(super) fn access(&self, peer: Option<&AgentId>, is_writer: bool) -> Access {
+        let member = peer.and_then(|id| self.members.get(id));
+        let is_kept_read_only = member.is_some_and(|member| member.is_kept_read_only);
+        Access {
+            sends: !self.is_read_only(),
+            takes: is_writer && !is_kept_read_only,
+        }
+    }
+
+    /// Tells the engine which changes each link carries, where that is another answer than before.
+    pub(super) fn review_access(&mut self, now: Millis, document: &Document) {
+        let links = self.links.iter();
+        let all = links.map(|link| (link.id, self.access(link.route.peer(), link.is_writer)));
+        let all: Vec<(LinkId, Access)> = all.collect();
+        if let Some(engine) = &mut self.engine {
+            for (link, access) in all {
+                engine.set_access(link, access, now, document);
+            }
+        }
+    }
+
+    /// A link works that nothing vouches for yet. In a room with a key the engine hears of it when both ends
+    /// have proved what they have.
+    pub(super) fn introduce(
+        &mut self,
+        link: LinkId,
+        route: Route,
+        now: Millis,
+        document: &mut Document,
+    ) {
+        if !self.options.has_key {
+            self.link_up(link, route, true, now, document);
+            return;
+        }
+        self.is_dirty = true;
+        let peer = route.peer().and_then(|id| {
+            let page = self.members.get(id)?.page?;
+            Some((id.clone(), page))
+        });
+        self.links.add(link, route, false);
+        let begun = self.introductions.begin(link, self.page, peer, now);
+        self.on_introductions(vec![begun], now, document);
+    }
+
+    pub(super) fn on_introductions(
+        &mut self,
+        actions: Vec<IntroductionAction>,
+        now: Millis,
+        document: &mut Document,
+    ) {
+        for action in actions {
+            match action {
+                IntroductionAction::Say(link, bytes) => {
+                    let output = self.send_otherwise(link, Outgoing::Binary(bytes));
+                    self.outputs.extend(output);
+                }
+                IntroductionAction::Up {
+                    link,
+                    is_writer,
+                    held,
+                } => {
+                    self.links.set_writer(link, is_writer);
+                    self.use_link(link, now, document);
+                    for message in held {
+                        self.receive(link, incoming(&message), now, document);
+                    }
+                }
+                IntroductionAction::GiveUp(link) => {
+                    self.on_close(link, &CloseReason::Unproven, now, document);
+                }
+                IntroductionAction::Down(link) => {
+                    self.is_dirty = true;
+                    if let Some(engine) = &mut self.engine {
+                        engine.link_down(link, now, document);
+                    }
+                }
+            }
+        }
+        self.advance_cipher(now);
+    }
+
+    /// Takes a message that came by something other than a data channel.
+    pub(super) fn receive_owned(
+        &mut self,
+        link: LinkId,
+        message: Outgoing,
+        now: Millis,
+        document: &mut Document,
+    ) {
+        match self.introductions.receive(link, message, now) {
+            Received::Pass(message) => self.receive(link, incoming(&message), now, document),
+            Received::Taken(actions) => self.on_introductions(actions, now, document),
+        }
+    }
+}
+
+fn incoming(message: &Outgoing) -> Incoming<'_> {
+    match message {
+        Outgoing::Text(text) => Incoming::Text(text),
+        Outgoing::Binary(bytes) => Incoming::Binary(bytes),
+    }
+}

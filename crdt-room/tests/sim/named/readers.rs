@@ -1,0 +1,251 @@
+//! Read-only members: they follow the room, and nothing that they write reaches anybody, whatever their
+//! program does.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use crdt_room::{LinkKind, Purpose, TransportState};
+
+use super::{PATIENCE, connect_all, ends_well, link, opened, until_text};
+use crate::cable::Manners;
+use crate::driver::header;
+use crate::hand::Habit;
+use crate::page::Profile;
+use crate::world::World;
+
+/// Long enough for whatever may be tried to be tried.
+const LATER: u64 = 60_000;
+
+/// Alice and bob may write, rita has the read-only link; all by one kind of link.
+fn with_rita(kind: LinkKind, adjust: impl Fn(&mut Profile)) -> World {
+    opened(&["alice", "bob", "rita"], |profile| {
+        profile.secret = Some("rose");
+        profile.links = vec![kind];
+        if kind == LinkKind::Broadcast {
+            profile.browser = 0;
+        }
+        if profile.agent == "rita" {
+            profile.reads = true;
+            adjust(profile);
+        }
+    })
+}
+
+fn reads(profile: &mut Profile) {
+    profile.secret = Some("rose");
+    profile.reads = profile.agent.starts_with('r');
+}
+
+#[test]
+fn a_reader_follows_and_is_seen() {
+    for kind in LinkKind::CHOICES {
+        let mut world = with_rita(kind, |_| {});
+        connect_all(&mut world);
+        world.type_in(0, "for all");
+        until_text(&mut world, 2, "for all");
+        world.show(0, "cursor", Some("1"));
+        world.show(2, "cursor", Some("2"));
+        world.converge(PATIENCE);
+        assert!(world.pages[2].status().read_only);
+        assert!(!world.pages[0].status().read_only);
+        assert!(link(&world, 0, "rita").read_only);
+        assert!(!link(&world, 0, "bob").read_only);
+        assert!(!link(&world, 2, "alice").read_only);
+        // The one that was away gets what it missed from whoever may write.
+        world.disconnect(2);
+        world.type_in(1, ", later");
+        world.connect(2);
+        until_text(&mut world, 2, "for all, later");
+        world.converge(PATIENCE);
+        ends_well(world);
+    }
+}
+
+#[test]
+fn what_a_reader_edits_stays_with_it() {
+    for kind in LinkKind::CHOICES {
+        let mut world = with_rita(kind, |_| {});
+        world.type_in(2, "mine ");
+        connect_all(&mut world);
+        world.type_in(0, "for all");
+        world.until("the text at rita's", PATIENCE, |world| {
+            world.pages[2].text().contains("for all")
+        });
+        world.type_in(2, "!");
+        world.run(LATER);
+        for page in 0..2 {
+            assert_eq!(world.pages[page].text(), "for all");
+            assert!(link(&world, page, "rita").synced);
+            assert_eq!(world.pages[page].codes(), [""; 0]);
+        }
+        assert_eq!(link(&world, 2, "bob").ahead, Some(0));
+    }
+}
+
+/// Rita's program sends what she writes, as a changed one may.
+#[test]
+fn what_a_reader_sends_is_refused_and_it_is_named() {
+    for kind in LinkKind::CHOICES {
+        let mut world = with_rita(kind, |profile| profile.lies = true);
+        connect_all(&mut world);
+        world.type_in(0, "for all");
+        until_text(&mut world, 2, "for all");
+        world.run(1_000);
+        assert!(link(&world, 0, "rita").read_only, "she has proved nothing");
+        world.type_in(2, " forged");
+        world.run(LATER);
+        for page in 0..2 {
+            assert_eq!(world.pages[page].text(), "for all", "{kind:?}");
+            assert_eq!(world.pages[page].status().peers.len(), 1);
+            let problem = link(&world, page, "rita").problem.unwrap_or_default();
+            assert!(problem.contains("proved that it may write"), "{problem}");
+        }
+        world.type_in(1, ", still");
+        until_text(&mut world, 0, "for all, still");
+    }
+}
+
+/// What one reader forges does not reach another one either, and nobody passes it on.
+#[test]
+fn a_reader_takes_nothing_from_a_reader() {
+    let mut world = opened(&["alice", "rita", "rob"], |profile| {
+        reads(profile);
+        profile.lies = profile.agent == "rita";
+    });
+    connect_all(&mut world);
+    world.type_in(1, "forged ");
+    world.type_in(0, "for all");
+    until_text(&mut world, 2, "for all");
+    world.run(LATER);
+    assert_eq!(world.pages[0].text(), "for all");
+    assert_eq!(world.pages[2].text(), "for all");
+}
+
+/// In a room that is no full mesh, nothing depends on readers to pass it on.
+#[test]
+fn a_large_room_of_readers_and_writers_holds_the_same() {
+    let names: Vec<String> = (0..14)
+        .map(|number| format!("{}{number}", if number % 3 == 0 { "a" } else { "r" }))
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut world = opened(&names, reads);
+    connect_all(&mut world);
+    for page in (0..14).step_by(3) {
+        world.type_in(page, "word ");
+    }
+    let all = "word ".repeat(5);
+    for page in 0..14 {
+        until_text(&mut world, page, &all);
+    }
+    world.run(LATER);
+    for page in &world.pages {
+        assert_eq!(page.codes(), [""; 0], "{}", page.picture());
+    }
+}
+
+#[test]
+fn a_transport_of_ones_own_carries_nothing_before_both_ends_have_proved_the_key() {
+    let mut world = opened(&["alice", "bob"], |profile| {
+        profile.servers.clear();
+        profile.secret = Some("rose");
+    });
+    let hand = world.hold(0, Habit::Connects);
+    world.plug(0, 1, Manners::default());
+    connect_all(&mut world);
+    world.type_in(0, "a secret");
+    until_text(&mut world, 1, "a secret");
+    // The other end of this one speaks like a page without a key: a hello that asks for everything.
+    world.say(hand, &[1, 1, 1, 0, 0, 9, 9, 9, 9, 9, 9, 9, 9, 1, b'x', 0]);
+    world.run(LATER);
+    let got = &world.hands[&hand].got;
+    assert!(got.iter().all(|message| message[0] == 0x42), "{got:?}");
+    let transports = world.pages[0].status().transports;
+    assert_eq!(transports[0].state, TransportState::Connecting);
+    let problem = transports[0].problem.clone().unwrap_or_default();
+    assert!(problem.contains("has not proved"), "{problem}");
+    assert_eq!(transports[1].state, TransportState::Open);
+    assert_eq!(world.pages[1].text(), "a secret");
+}
+
+/// A proof that was made for one link is of no use on another one.
+#[test]
+fn a_proof_that_is_repeated_proves_nothing() {
+    let mut world = opened(&["alice"], |profile| {
+        profile.servers.clear();
+        profile.secret = Some("rose");
+    });
+    let hand = world.hold(0, Habit::Connects);
+    connect_all(&mut world);
+    world.run(100);
+    let theirs = [7; 12];
+    let question = |from: [u8; 12]| [&[0x42][..], &from, &[0]].concat();
+    world.say(hand, &question(theirs));
+    world.run(100);
+    // What alice proved, said back to her under another number, and under her own.
+    let proof = world.hands[&hand].got.last().expect("a proof").clone();
+    assert_eq!(proof[13], 1);
+    let alices: [u8; 12] = proof[1..13].try_into().expect("a number");
+    for from in [alices, [8; 12], theirs] {
+        let sealed = &proof[26..];
+        let echo = [&[0x42][..], &from, &[1], &alices, sealed].concat();
+        world.say(hand, &echo);
+        world.run(100);
+    }
+    assert_eq!(
+        world.pages[0].status().transports[0].state,
+        TransportState::Connecting
+    );
+    // And one by somebody who has the key of readers, and puts a changing message behind it.
+    let number = |nonce: &[u8; 12]| {
+        let (page, link) = nonce.split_at(8);
+        let page = u64::from_le_bytes(page.try_into().expect("8 bytes"));
+        let link = u32::from_le_bytes(link.try_into().expect("4 bytes"));
+        format!("{page:016x}-{link:08x}")
+    };
+    let context = format!("\n\n\n\n{}\n{}", number(&theirs), number(&alices));
+    let sealed = header("rose", Purpose::Link, false, &context);
+    let sealed = STANDARD.encode(sealed);
+    let proof = [&[0x42][..], &theirs, &[1], &alices, sealed.as_bytes()].concat();
+    world.say(hand, &question(theirs));
+    world.run(1_000);
+    world.say(hand, &proof);
+    world.run(1_000);
+    assert_eq!(
+        world.pages[0].status().transports[0].state,
+        TransportState::Open
+    );
+    // A hello like alice's own, of another session and name.
+    let mut hello = world.hands[&hand].first(1).expect("a hello").clone();
+    hello[5..13].copy_from_slice(&[9; 8]);
+    hello[14..19].copy_from_slice(b"mallo");
+    world.say(hand, &hello);
+    assert_eq!(world.pages[0].status().peers, ["mallo"]);
+    world.say(hand, &[0x10, 0]);
+    assert_eq!(world.pages[0].codes(), ["transport_failed"]);
+    let run = world.hands[&hand].run;
+    assert_eq!(run, None, "it is stopped");
+    world.run(PATIENCE);
+    let problem = world.pages[0].status().transports[0].problem.clone();
+    let problem = problem.unwrap_or_default();
+    assert!(problem.contains("proved that it may write"), "{problem}");
+}
+
+/// A server that let somebody in for reading only is heeded by all honest clients.
+#[test]
+fn one_whom_the_server_lets_read_only_is_a_reader() {
+    for secret in [None, Some("rose")] {
+        let mut world = opened(&["alice", "rita"], |profile| {
+            profile.secret = secret;
+            profile.token = (profile.agent == "rita").then_some("read");
+        });
+        connect_all(&mut world);
+        world.type_in(0, "for all");
+        until_text(&mut world, 1, "for all");
+        world.converge(PATIENCE);
+        assert!(world.pages[1].status().read_only);
+        assert!(link(&world, 0, "rita").read_only);
+        world.type_in(1, " mine");
+        world.run(LATER);
+        assert_eq!(world.pages[0].text(), "for all");
+        assert_eq!(world.pages[0].codes(), [""; 0]);
+    }
+}

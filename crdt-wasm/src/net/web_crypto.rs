@@ -1,0 +1,201 @@
+//! WebCrypto: keys that are derived, AES-GCM, and Ed25519.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64URL};
+use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+
+use super::host::{self, object};
+
+#[wasm_bindgen]
+extern "C" {
+    // Bound by hand: `web_sys` reaches WebCrypto through a window only.
+    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = importKey, catch)]
+    fn import_key(
+        format: &str,
+        key: &Uint8Array,
+        algorithm: &str,
+        extractable: bool,
+        usages: &Array,
+    ) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = exportKey, catch)]
+    fn export_key(format: &str, key: &JsValue) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = deriveKey, catch)]
+    fn derive_key(
+        algorithm: &Object,
+        base: &JsValue,
+        derived: &Object,
+        extractable: bool,
+        usages: &Array,
+    ) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = deriveBits, catch)]
+    fn derive_bits(algorithm: &Object, base: &JsValue, bits: u32) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], catch)]
+    fn encrypt(algorithm: &Object, key: &JsValue, data: &Uint8Array) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], catch)]
+    fn decrypt(algorithm: &Object, key: &JsValue, data: &Uint8Array) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], catch)]
+    fn sign(algorithm: &str, key: &JsValue, data: &Uint8Array) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], catch)]
+    fn verify(
+        algorithm: &str,
+        key: &JsValue,
+        signature: &Uint8Array,
+        data: &Uint8Array,
+    ) -> Result<Promise, JsValue>;
+}
+
+/// Bytes of the nonce, which goes in front of the ciphertext.
+const NONCE: usize = 12;
+
+const ED25519: &str = "Ed25519";
+
+/// The length of an Ed25519 seed, and of a public key, in bytes.
+pub(super) const SEED: usize = 32;
+
+/// What stands before the seed in a private key of the form PKCS #8 (RFC 8410).
+const PKCS8: [u8; 16] = [
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
+
+/// A secret that keys are derived from, by HKDF-SHA-256.
+pub(super) struct Base {
+    key: JsValue,
+    /// What all derived keys are bound to.
+    info: Vec<u8>,
+}
+
+impl Base {
+    /// Fails where the page is not in a secure context, since WebCrypto is missing there.
+    pub(super) async fn new(secret: &str, info: &str) -> Result<Base, JsValue> {
+        let bytes = Uint8Array::from(secret.as_bytes());
+        let usages = Array::of2(&"deriveKey".into(), &"deriveBits".into());
+        let key = JsFuture::from(import_key("raw", &bytes, "HKDF", false, &usages)?).await?;
+        let info = info.as_bytes().to_vec();
+        Ok(Base { key, info })
+    }
+
+    /// The key for the purpose that a label names.
+    pub(super) async fn key(&self, label: &[u8]) -> Result<Key, JsValue> {
+        let derived = object([("name", "AES-GCM".into()), ("length", 256.into())]);
+        let usages = Array::of2(&"encrypt".into(), &"decrypt".into());
+        let key = derive_key(&self.hkdf(label), &self.key, &derived, false, &usages)?;
+        Ok(Key(JsFuture::from(key).await?))
+    }
+
+    /// Bytes for the purpose that a label names.
+    pub(super) async fn bytes<const N: usize>(&self, label: &[u8]) -> Result<[u8; N], JsValue> {
+        let bits = derive_bits(&self.hkdf(label), &self.key, 8 * N as u32)?;
+        let mut bytes = [0; N];
+        Uint8Array::new(&JsFuture::from(bits).await?).copy_to(&mut bytes);
+        Ok(bytes)
+    }
+
+    fn hkdf(&self, label: &[u8]) -> Object {
+        object([
+            ("name", "HKDF".into()),
+            ("hash", "SHA-256".into()),
+            ("salt", Uint8Array::from(label).into()),
+            ("info", Uint8Array::from(&self.info[..]).into()),
+        ])
+    }
+}
+
+/// A key for one purpose.
+#[derive(Clone, Debug)]
+pub(super) struct Key(JsValue);
+
+impl Key {
+    /// Encrypts, bound to `context`, into base64.
+    pub(super) async fn seal(&self, plain: &[u8], context: &str) -> Result<String, JsValue> {
+        let nonce: [u8; NONCE] =
+            host::random_bytes().ok_or_else(|| js_sys::Error::new("no source of random bytes"))?;
+        let algorithm = gcm(&nonce, context);
+        let sealed = encrypt(&algorithm, &self.0, &Uint8Array::from(plain))?;
+        let sealed = Uint8Array::new(&JsFuture::from(sealed).await?).to_vec();
+        Ok(BASE64.encode([&nonce[..], &sealed].concat()))
+    }
+
+    /// Decrypts what [`seal`](Self::seal) made with the same key and context.
+    pub(super) async fn open(&self, sealed: &str, context: &str) -> Result<Vec<u8>, JsValue> {
+        let malformed = || JsValue::from(js_sys::Error::new("the payload is not sealed"));
+        let bytes = BASE64.decode(sealed).map_err(|_| malformed())?;
+        let (nonce, cipher) = bytes.split_first_chunk::<NONCE>().ok_or_else(malformed)?;
+        let plain = decrypt(&gcm(nonce, context), &self.0, &Uint8Array::from(cipher))?;
+        Ok(Uint8Array::new(&JsFuture::from(plain).await?).to_vec())
+    }
+}
+
+fn gcm(nonce: &[u8; NONCE], context: &str) -> Object {
+    object([
+        ("name", "AES-GCM".into()),
+        ("iv", Uint8Array::from(&nonce[..]).into()),
+        (
+            "additionalData",
+            Uint8Array::from(context.as_bytes()).into(),
+        ),
+    ])
+}
+
+/// A secret that signs.
+#[derive(Clone, Debug)]
+pub(super) struct Signer(JsValue);
+
+impl Signer {
+    pub(super) async fn new(seed: &[u8; SEED]) -> Result<Signer, JsValue> {
+        let pkcs8 = Uint8Array::from(&[&PKCS8[..], seed].concat()[..]);
+        // The public key can be had of an extractable one only.
+        let usages = Array::of1(&"sign".into());
+        let key = import_key("pkcs8", &pkcs8, ED25519, true, &usages).map_err(no_ed25519)?;
+        Ok(Signer(JsFuture::from(key).await.map_err(no_ed25519)?))
+    }
+
+    /// The public key that goes with it.
+    pub(super) async fn public(&self) -> Result<[u8; SEED], JsValue> {
+        let jwk = JsFuture::from(export_key("jwk", &self.0)?).await?;
+        let text = Reflect::get(&jwk, &"x".into())?.as_string();
+        let bytes = text.and_then(|text| BASE64URL.decode(text).ok());
+        let public = bytes.and_then(|bytes| bytes.try_into().ok());
+        public.ok_or_else(|| js_sys::Error::new("Ed25519 has no public key here").into())
+    }
+
+    pub(super) async fn sign<const N: usize>(&self, bytes: &[u8]) -> Result<[u8; N], JsValue> {
+        let signature = sign(ED25519, &self.0, &Uint8Array::from(bytes))?;
+        let signature = Uint8Array::new(&JsFuture::from(signature).await?).to_vec();
+        let whole = signature.try_into();
+        whole.map_err(|_| js_sys::Error::new("a signature of another length").into())
+    }
+}
+
+/// A public key, which tells what its secret signed.
+#[derive(Clone, Debug)]
+pub(super) struct Verifier(JsValue);
+
+impl Verifier {
+    pub(super) async fn new(public: &[u8; SEED]) -> Result<Verifier, JsValue> {
+        let usages = Array::of1(&"verify".into());
+        let bytes = Uint8Array::from(&public[..]);
+        let key = import_key("raw", &bytes, ED25519, false, &usages).map_err(no_ed25519)?;
+        Ok(Verifier(JsFuture::from(key).await.map_err(no_ed25519)?))
+    }
+
+    pub(super) async fn is_signed(&self, signature: &[u8], bytes: &[u8]) -> Result<bool, JsValue> {
+        let (signature, bytes) = (Uint8Array::from(signature), Uint8Array::from(bytes));
+        let outcome = verify(ED25519, &self.0, &signature, &bytes)?;
+        Ok(JsFuture::from(outcome).await?.is_truthy())
+    }
+}
+
+fn no_ed25519(thrown: JsValue) -> JsValue {
+    let reason = host::message_of(&thrown);
+    let message = format!("this browser has no Ed25519, so use a current one: {reason}");
+    js_sys::Error::new(&message).into()
+}
