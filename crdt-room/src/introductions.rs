@@ -482,13 +482,12 @@ impl fmt::Display for Nonce {
     }
 }
 
+/// A member, and its page load.
+type End<'a> = (&'a AgentId, u64);
+
 /// What a proof is bound to: the members at both ends where they are known, the sender first, and the
 /// numbers of both.
-fn context(
-    ends: Option<((&AgentId, u64), (&AgentId, u64))>,
-    sender: Nonce,
-    receiver: Nonce,
-) -> String {
+fn context(ends: Option<(End<'_>, End<'_>)>, sender: Nonce, receiver: Nonce) -> String {
     match ends {
         Some(((from, from_page), (to, to_page))) => {
             format!("{from}\n{from_page:016x}\n{to}\n{to_page:016x}\n{sender}\n{receiver}")
