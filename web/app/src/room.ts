@@ -100,6 +100,12 @@ export function addressOf({ room, secret, token }: RoomAddress, address: URL): U
   return shown;
 }
 
+/** A secret for a new room, from 16 random bytes. */
+export function newKey(bytes: Uint8Array): string {
+  const base64 = btoa(String.fromCharCode(...bytes));
+  return base64.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}
+
 /** The signaling server that the address names, or else the one that served the page. */
 export function serverFor(address: URL): string {
   const named = address.searchParams.get(SERVER);

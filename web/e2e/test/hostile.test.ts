@@ -123,6 +123,7 @@ test("a server that repeats and reorders what passes changes nothing", async ({ 
   await bob.shows("once");
   await bob.disconnect();
   await bob.connect();
+  await bob.select(4);
   await bob.type(" and again");
   await ada.shows("once and again");
   expect(await bob.text()).toBe("once and again");
