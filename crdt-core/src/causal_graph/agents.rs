@@ -60,6 +60,19 @@ struct More {
     held: Vec<Range<u32>>,
 }
 
+impl More {
+    /// The runs that end behind `seq`.
+    #[inline]
+    fn runs_from(&self, seq: u32) -> &[SeqRun] {
+        let first = match self.runs.last() {
+            Some(last) if last.seq <= seq && seq < last.seq_end() => self.runs.len() - 1,
+            Some(last) if last.seq_end() <= seq => self.runs.len(),
+            _ => self.runs.partition_point(|run| run.seq_end() <= seq),
+        };
+        &self.runs[first..]
+    }
+}
+
 /// An agent among all, sorted by name.
 #[derive(Debug, Clone, Copy)]
 struct Named {
@@ -95,11 +108,11 @@ impl AgentAssignment {
         let found = self
             .by_name
             .first_from(|named| self.compare_names(named, first, name) == Ordering::Less)?;
-        (self.name(found.agent) == name).then_some(found.agent)
+        (self.name_bytes(found.agent) == name.as_bytes()).then_some(found.agent)
     }
 
     fn compare_names(&self, named: &Named, first: u64, name: &str) -> Ordering {
-        let all = || self.name(named.agent).as_bytes().cmp(name.as_bytes());
+        let all = || self.name_bytes(named.agent).cmp(name.as_bytes());
         named.first_bytes.cmp(&first).then_with(all)
     }
 
@@ -134,11 +147,21 @@ impl AgentAssignment {
         self.agents.len() as u32
     }
 
-    pub(crate) fn name(&self, agent: AgentIdx) -> &str {
+    /// Where the name of an agent is among all.
+    #[inline]
+    fn name_range(&self, agent: AgentIdx) -> Range<usize> {
         let before = agent.checked_sub(1);
         let start = before.map_or(0, |before| self.agents[before as usize].name_end);
         let end = self.agents[agent as usize].name_end;
-        &self.names[start as usize..end as usize]
+        start as usize..end as usize
+    }
+
+    pub(crate) fn name(&self, agent: AgentIdx) -> &str {
+        &self.names[self.name_range(agent)]
+    }
+
+    pub(crate) fn name_bytes(&self, agent: AgentIdx) -> &[u8] {
+        &self.names.as_bytes()[self.name_range(agent)]
     }
 
     /// All agents that have a name, in byte order of the names.
@@ -151,18 +174,23 @@ impl AgentAssignment {
     }
 
     /// The entry of an agent among those with more than a run, made if need be.
+    #[inline]
     fn more_mut(&mut self, agent: AgentIdx) -> &mut More {
         if self.agents[agent as usize].more == NONE {
-            let runs = Vec::from_iter(self.only_run(agent));
-            let place = self.more.len() as u32;
-            self.more.push(More {
-                held: runs.iter().map(SeqRun::seqs).collect(),
-                runs,
-                trimmed: Vec::new(),
-            });
-            self.agents[agent as usize].more = place;
+            self.push_more(agent);
         }
         &mut self.more[self.agents[agent as usize].more as usize]
+    }
+
+    #[inline(never)]
+    fn push_more(&mut self, agent: AgentIdx) {
+        let runs = Vec::from_iter(self.only_run(agent));
+        self.agents[agent as usize].more = self.more.len() as u32;
+        self.more.push(More {
+            held: runs.iter().map(SeqRun::seqs).collect(),
+            runs,
+            trimmed: Vec::new(),
+        });
     }
 
     /// The only run of an agent that is not among those with more.
@@ -182,19 +210,18 @@ impl AgentAssignment {
 
     /// The runs of one agent that end behind `seq`, sorted by sequence number.
     fn seq_runs_from(&self, agent: AgentIdx, seq: u32) -> impl Iterator<Item = SeqRun> + use<'_> {
-        let more = self.more(agent).map_or(&[][..], |more| &more.runs[..]);
-        let first = match more.last() {
-            Some(last) if last.seq <= seq && seq < last.seq_end() => more.len() - 1,
-            Some(last) if last.seq_end() <= seq => more.len(),
-            _ => more.partition_point(|run| run.seq_end() <= seq),
-        };
+        let more = self.more(agent).map_or(&[][..], |more| more.runs_from(seq));
         let only = self.only_run(agent).filter(|run| seq < run.seq_end());
-        only.into_iter().chain(more[first..].iter().copied())
+        only.into_iter().chain(more.iter().copied())
     }
 
     /// The run that has `seq`, or the next one behind it.
+    #[inline]
     pub(crate) fn run_from(&self, agent: AgentIdx, seq: u32) -> Option<SeqRun> {
-        self.seq_runs_from(agent, seq).next()
+        match self.more(agent) {
+            Some(more) => more.runs_from(seq).first().copied(),
+            None => self.only_run(agent).filter(|run| seq < run.seq_end()),
+        }
     }
 
     /// All sequence numbers of one agent: sorted, neither empty nor adjacent.
@@ -401,9 +428,7 @@ impl AgentAssignment {
         if agent_a == agent_b {
             seq_a.cmp(&seq_b)
         } else {
-            self.name(agent_a)
-                .as_bytes()
-                .cmp(self.name(agent_b).as_bytes())
+            self.name_bytes(agent_a).cmp(self.name_bytes(agent_b))
         }
     }
 

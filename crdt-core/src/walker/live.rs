@@ -89,6 +89,10 @@ impl Live {
         self.tracker.memory() + followers.sum::<usize>()
     }
 
+    pub(super) fn has_followers(&self) -> bool {
+        !self.followers.is_empty()
+    }
+
     /// Lets go of all trackers but the one in use.
     pub(super) fn forget_followers(&mut self) {
         self.followers = Vec::new();

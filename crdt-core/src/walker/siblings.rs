@@ -50,7 +50,7 @@ impl Sibling {
             return self.seq.cmp(&other.seq);
         }
         self.name.cmp(&other.name).then_with(|| {
-            let name = |sibling: &Sibling| agents.name(sibling.agent).as_bytes();
+            let name = |sibling: &Sibling| agents.name_bytes(sibling.agent);
             name(self).cmp(name(other))
         })
     }

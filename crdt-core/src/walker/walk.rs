@@ -146,8 +146,12 @@ impl Walker {
     /// Lets go of trackers that take too much memory, for a text of `len` chars, or are of no use any more.
     fn keep_within_limits(&mut self, (graph, ops): (&CausalGraph, &OpLog), len: u32) {
         let Some(live) = &mut self.live else { return };
+        let most = KEPT_MEMORY + KEPT_BY_CHAR * len as usize;
+        if !live.has_followers() && live.memory() <= most {
+            return;
+        }
         let runs = ops.row_count(live.base..live.applied);
-        let most = KEPT_MEMORY + KEPT_BY_CHAR * len as usize + KEPT_BY_RUN * runs;
+        let most = most + KEPT_BY_RUN * runs;
         live.forget_idle(ops.row_count(live.applied..graph.len()) as u64);
         if live.memory() > most {
             live.forget_followers();
