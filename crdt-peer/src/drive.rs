@@ -368,6 +368,10 @@ impl Member {
                 self.turn().await?;
             }
             Ok(None) => {}
+            // Waiting does not help.
+            Err(error @ MirrorError::ReadOnly { .. }) if self.settings.is_once => {
+                return Err(error.into());
+            }
             Err(error) => tracing::warn!("{error}"),
         }
         self.write().await?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use crdt_room::LinkKind;
 use signaling_protocol::RoomId;
+use tokio_tungstenite::tungstenite::http::Uri;
 
 use crate::link::RoomLink;
 use crate::seal::RoomSecret;
@@ -33,11 +34,11 @@ pub(crate) struct Join {
     link: Option<String>,
 
     /// The signaling server, such as wss://write.example/ws, in place of a link.
-    #[arg(long, requires = "room", conflicts_with = "link")]
+    #[arg(long, value_parser = server, requires = "room", conflicts_with = "link")]
     server: Option<String>,
 
     /// The name of the room.
-    #[arg(long, value_parser = room, requires = "server")]
+    #[arg(long, value_parser = room, requires = "server", conflicts_with = "link")]
     room: Option<RoomId>,
 
     /// The secret that the room's members share. Without it there are direct connections alone.
@@ -66,7 +67,7 @@ pub(crate) struct Join {
     pub(crate) read_only: bool,
 
     /// The name that the others see.
-    #[arg(long, default_value = "crdt-peer")]
+    #[arg(long, value_parser = name, default_value = "crdt-peer")]
     pub(crate) name: String,
 
     /// What may carry the edits.
@@ -89,6 +90,16 @@ impl Join {
     /// # Errors
     /// What is wrong with the link, or missing, in words.
     pub(crate) fn room_link(&self) -> Result<RoomLink, String> {
+        let link = self.place()?;
+        if link.secret.is_none() && self.links == [Way::Relay] {
+            return Err(
+                "--links relay needs a room with a key: its edits are encrypted".to_owned(),
+            );
+        }
+        Ok(link)
+    }
+
+    fn place(&self) -> Result<RoomLink, String> {
         match (&self.link, &self.server, &self.room) {
             (_, Some(server), Some(room)) => Ok(RoomLink {
                 server: server.clone(),
@@ -117,6 +128,32 @@ impl Join {
 
 fn room(name: &str) -> Result<RoomId, String> {
     RoomId::parse(name).map_err(|error| error.to_string())
+}
+
+fn server(address: &str) -> Result<String, String> {
+    let uri: Option<Uri> = address.parse().ok();
+    let is_socket =
+        |uri: &Uri| matches!(uri.scheme_str(), Some("ws" | "wss")) && uri.authority().is_some();
+    if uri.as_ref().is_some_and(is_socket) {
+        return Ok(address.to_owned());
+    }
+    Err("such an address is like wss://write.example/ws".to_owned())
+}
+
+/// The most chars of a name.
+const LONGEST_NAME: usize = 64;
+
+/// A name that can be shown in a line beside others.
+fn name(name: &str) -> Result<String, String> {
+    // Line and paragraph separators, and what turns the direction of the text around it.
+    let is_layout = |c| matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if name.trim().is_empty() || name.chars().count() > LONGEST_NAME {
+        return Err(format!("a name has 1 to {LONGEST_NAME} characters"));
+    }
+    if name.chars().any(|c| c.is_control() || is_layout(c)) {
+        return Err("a name has no control characters".to_owned());
+    }
+    Ok(name.to_owned())
 }
 
 #[cfg(test)]
@@ -150,6 +187,35 @@ mod tests {
             assert!(join(refused).is_err(), "{refused:?}");
         }
         assert!(join(&[&[link], &parts[..]].concat()).is_err());
+        assert!(join(&[link, "--room", "r"]).is_err());
+        for server in [
+            "localhost:8080",
+            "http://localhost:8080",
+            "ws://",
+            "no address",
+        ] {
+            assert!(
+                join(&["--server", server, "--room", "r"]).is_err(),
+                "{server}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_is_one_line_of_text() {
+        assert_eq!(join(&["--name", "Grüße 🦊"]).unwrap().name, "Grüße 🦊");
+        let long = "x".repeat(65);
+        for refused in [
+            "",
+            " ",
+            "a\nb",
+            "a\u{1b}[31m",
+            "a\u{202e}b",
+            "a\u{2028}b",
+            &long,
+        ] {
+            assert!(join(&["--name", refused]).is_err(), "{refused:?}");
+        }
     }
 
     #[test]
@@ -158,5 +224,15 @@ mod tests {
         assert_eq!(kinds(&[]), [LinkKind::WebRtc, LinkKind::Relay]);
         assert_eq!(kinds(&["--links", "relay"]), [LinkKind::Relay]);
         assert!(join(&["--links", "telepathy"]).is_err());
+        let room = [
+            "--server",
+            "ws://localhost/ws",
+            "--room",
+            "r",
+            "--links",
+            "relay",
+        ];
+        let refused = join(&room).unwrap().room_link().unwrap_err();
+        assert!(refused.contains("needs a room with a key"), "{refused}");
     }
 }

@@ -9,9 +9,8 @@ use thiserror::Error;
 pub enum RoomError {
     /// No kind of link that the options allow can be made here.
     #[error(
-        "this environment has no WebRTC (RTCPeerConnection), and nothing else that may be used \
-         leads to a peer: use a current browser that allows WebRTC, or set the option key, so that \
-         the encrypted relay can be used"
+        "there is no WebRTC here (RTCPeerConnection), and nothing else that may be used leads to a peer: \
+         allow WebRTC, or use a room with a key, whose edits can take the encrypted relay"
     )]
     NoWebRtc,
     /// The host has no WebSockets.
@@ -94,8 +93,8 @@ pub enum RoomError {
     /// No direct connection to a peer, and no other link carries the edits.
     #[error(
         "no direct connection to {peer}, failed at the {stage} stage: {reason}. It is tried again; \
-         networks that block it need a TURN server in the option iceServers, or the option key for \
-         the encrypted relay"
+         networks that block it need a TURN server, or a room with a key, whose edits can take the \
+         encrypted relay"
     )]
     PeerUnreachable {
         /// The agent id of the peer.

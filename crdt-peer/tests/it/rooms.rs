@@ -78,6 +78,16 @@ async fn once_brings_both_up_to_date_and_ends() {
         ben.save("one\ntwo\n");
     }
     ann.has("one\ntwo\n").await;
+    // What cannot succeed is not waited for.
+    ben.save("mine\n");
+    let read_only = ["--once", "--read-only"];
+    let (code, said) = Peer::join(&link, &ben, &read_only).end().await;
+    assert_eq!(code, Some(1));
+    assert!(
+        said.contains("ERROR") && said.contains("keeps edits out"),
+        "{said}"
+    );
+    ben.save("one\ntwo\n");
     assert_eq!(stays.stop().await.0, Some(0));
 
     server.stop().await;
