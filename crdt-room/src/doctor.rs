@@ -62,8 +62,13 @@ pub(crate) fn diagnose(status: &Status, ways: Ways) -> Diagnosis {
     let mut checks: Vec<Check> = Vec::new();
     for stage in DoctorStage::ALL {
         let failed_before = checks.iter().any(|check| check.ok == Some(false));
-        // A link that stands shows that the stages before it worked, whatever the server does now.
-        let reached = !failed_before || stage > DoctorStage::Room && !status.peers.is_empty();
+        // A link that stands shows that the stages before it worked, whatever the server does now; and a
+        // room that was joined, that its server is reached.
+        let reached = match stage {
+            _ if !failed_before => true,
+            DoctorStage::Signaling | DoctorStage::Room => status.state == Phase::Connected,
+            stage => stage > DoctorStage::Room && !status.peers.is_empty(),
+        };
         let (ok, detail) = if reached {
             examine(stage, status, ways)
         } else {
@@ -415,6 +420,13 @@ mod tests {
             let diagnosis = diagnose(&status, ways);
             assert_eq!(diagnosis.stage, Some(DoctorStage::Environment));
             assert_eq!(diagnosis.message, format!("bob: {reason}"));
+            let outcome = |at: DoctorStage| {
+                let check = diagnosis.checks.iter().find(|check| check.stage == at);
+                check.unwrap().ok
+            };
+            assert_eq!(outcome(DoctorStage::Signaling), Some(true));
+            assert_eq!(outcome(DoctorStage::Room), Some(true));
+            assert_eq!(outcome(DoctorStage::Ice), None);
             let advice = diagnosis.advice.unwrap();
             assert!(!advice.contains("TURN"), "{advice}");
         }

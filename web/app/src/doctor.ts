@@ -29,12 +29,19 @@ interface Words {
   advice: string;
 }
 
+/** For the stage of the room where the server has let this page in: somebody in it has another key. */
+const OTHER_LINK: Words = {
+  title: "The room",
+  failure: "Someone has another link",
+  advice: "Open the room by the same link on both sides: copy the whole of it, with the key.",
+};
+
 const STAGES: Record<DoctorStage, Words> = {
   environment: {
     title: "This browser",
     failure: "This browser lacks something",
     advice:
-      "Use a current Firefox, Chrome, Edge or Safari, allow WebRTC in its settings, and open the page by https.",
+      "Use a current Firefox, Chrome, Edge or Safari, allow WebRTC in its settings, and open the page by https. A room whose link has a key needs no WebRTC: there the text can go, encrypted, through the server.",
   },
   signaling: {
     title: "The server",
@@ -88,7 +95,8 @@ export function findings(diagnosis: Diagnosis | null, status: NetworkStatus | nu
     detail: withNames(detail, status),
   }));
   if (diagnosis.stage !== null) {
-    const { failure, advice } = STAGES[diagnosis.stage];
+    const isInside = diagnosis.stage === "room" && status?.state === "connected";
+    const { failure, advice } = isInside ? OTHER_LINK : STAGES[diagnosis.stage];
     return { verdict: failure, look: "bad", advice, stages };
   }
   if (stages.some(({ outcome }) => outcome === "under way")) {

@@ -218,6 +218,13 @@ describe("the doctor's findings", () => {
     expect(new Set(verdicts).size).toBe(STAGES.length);
   });
 
+  test("whoever is in the room is not told that the server keeps it out", () => {
+    const inside = findings(diagnosis("room"), status("connected", ["Ada~123456"]));
+    expect(inside.verdict).toBe("Someone has another link");
+    const outside = findings(diagnosis("room"), status("error"));
+    expect(outside.verdict).toBe("The server does not let you in");
+  });
+
   test("what is under way is no failure", () => {
     const waiting = diagnosis(null);
     waiting.checks[1] = { stage: "signaling", ok: null, detail: "waiting for the server" };
