@@ -1,8 +1,9 @@
 //! Branches: documents that begin at some version of another one, and merge like any replicas.
 
-use crate::document::{Document, MergeReport};
+use crate::document::Document;
 use crate::encoding::patch;
 use crate::error::{BranchError, HistoryError, MergeError};
+use crate::merge::MergeReport;
 use crate::splice::Splice;
 use crate::version::Frontier;
 
@@ -41,7 +42,7 @@ impl Document {
             range.start = range.start.max(history.graph.start());
         }
         events.retain(|range| !range.is_empty());
-        branch.merge_patch(&patch::encode(history, &events))?;
+        branch.merge_patch(&patch::encode(history, &events, &[]))?;
         Ok(branch)
     }
 

@@ -2,16 +2,18 @@
 
 use crate::causal_graph::AgentIdx;
 use crate::char_cache::CharCache;
+use crate::digests::Digests;
 use crate::encoding::file::{LoadLimits, SaveOptions};
 use crate::encoding::{json, patch};
 use crate::error::{AgentNameError, EditError, EncodeError, LoadError, MergeError};
 use crate::history::History;
 use crate::history::Savepoint;
 use crate::merge::{
-    Batch, Limits, MergeLimits, Pending, PendingLimits, Tell, append_keystroke, make_edits,
-    take_in, telling,
+    Batch, Limits, MergeLimits, MergeReport, MergeRules, Pending, PendingLimits, Tell,
+    append_keystroke, make_edits, take_in, telling,
 };
 use crate::op_log::{Kind, Run};
+use crate::own_names::OwnNames;
 use crate::rope::Rope;
 use crate::sorting::sort;
 use crate::splice::Splice;
@@ -22,21 +24,11 @@ use crate::walker::{CharIndex, Transformed, WalkError, Walker};
 /// The most events that a report names as missing: it is made at every keystroke.
 const MOST_MISSING: usize = 64;
 
-/// What became of merged events. All counts are in events: inserted or deleted chars.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct MergeReport {
-    /// Newly part of the document.
-    pub applied: usize,
-    /// Known already, with the same content.
-    pub duplicate: usize,
-    /// Held back in all, because events they depend on have not arrived.
-    pub pending: usize,
-    /// The events that those wait for, sorted; the first 64 of them. [`Document::missing`] has all.
-    pub missing: Vec<EventId>,
-    /// Let go: held back too long, or found to be invalid when their turn came.
-    pub dropped: usize,
-}
+pub(crate) const NO_RULES: MergeRules<'_> = MergeRules {
+    withheld: &[],
+    unshared: None,
+    keeps_conflicts: false,
+};
 
 /// One replica of a text document: its history, and the text that the history makes.
 ///
@@ -46,6 +38,7 @@ pub struct Document {
     agent: String,
     /// The number of the own agent, once it has edited.
     agent_idx: Option<AgentIdx>,
+    own: OwnNames,
     history: Store,
     rope: Rope,
     walker: Walker,
@@ -54,13 +47,15 @@ pub struct Document {
     transformed: Vec<Transformed>,
     /// The place of every char, for anchors, older versions, authors and undo.
     chars: CharCache,
+    digests: Digests,
 }
 
 impl Document {
-    /// An empty document, to be edited in the name of `agent`.
+    /// An empty document, to be edited under exactly the name `agent`.
     ///
-    /// No two replicas may edit under one name at the same time: the name with a sequence number
-    /// is the identity of an event.
+    /// No two replicas may edit under one name: the name with a sequence number is the identity of an
+    /// event. [`Document::new_replica`] makes a name that nobody else has; [`Document::rename`] helps where
+    /// a name is in use all the same.
     ///
     /// # Errors
     /// [`AgentNameError`] for a name that is empty or longer than 128 bytes.
@@ -77,6 +72,7 @@ impl Document {
         Ok(Document {
             agent: agent.to_owned(),
             agent_idx: None,
+            own: OwnNames::new(agent),
             history: Store::default(),
             rope: Rope::default(),
             walker: Walker::default(),
@@ -84,6 +80,7 @@ impl Document {
             limits: Limits::default(),
             transformed: Vec::new(),
             chars: CharCache::default(),
+            digests: Digests::default(),
         })
     }
 
@@ -114,6 +111,7 @@ impl Document {
     ) -> Result<Document, LoadError> {
         let mut document = Document::new(agent)?;
         (document.history, document.rope) = Store::open(agent, bytes, limits)?;
+        document.mark_shared();
         Ok(document)
     }
 
@@ -129,6 +127,7 @@ impl Document {
     ) -> Result<Document, LoadError> {
         let mut document = Document::new(agent)?;
         (document.history, document.rope) = Store::open_verified(bytes, limits)?;
+        document.mark_shared();
         Ok(document)
     }
 
@@ -389,93 +388,12 @@ impl Document {
         self.transformed = Vec::new();
     }
 
-    /// All events, in the canonical JSON form: byte for byte the same on every replica that holds
-    /// the same events. A shallow document has only those after its
-    /// [start](Document::history_start).
-    ///
-    /// # Errors
-    /// [`EncodeError::CorruptHistory`].
-    pub fn operations_json(&self) -> Result<String, EncodeError> {
-        let history = self.history.unpacked()?;
-        Ok(json::encode(history, &history.after(&[])))
-    }
-
-    /// The events that are not at or before those of `frontier`, in the canonical JSON form; ids that
-    /// are not known here count for nothing.
-    ///
-    /// # Errors
-    /// See [`Document::encode_since`].
-    pub fn operations_after_json(&self, frontier: &Frontier) -> Result<String, EncodeError> {
-        let history = self.history.unpacked()?;
-        let graph = &history.graph;
-        let ids = frontier.ids().iter();
-        let mut lvs: Vec<Lv> = ids.filter_map(|id| graph.find(id)).collect();
-        sort(&mut lvs);
-        // Every event that is here follows all that a shallow document has let go of.
-        if lvs.is_empty() && graph.base().is_some() && !graph.base_is_within(frontier) {
-            let EventId { agent, seq } = graph.begin_id();
-            return Err(EncodeError::TooOld { agent, seq });
-        }
-        Ok(json::encode(history, &history.after(&lvs)))
-    }
-
-    /// The events that `have` does not hold, in the canonical JSON form.
-    ///
-    /// # Errors
-    /// See [`Document::encode_since`].
-    pub fn operations_since_json(&self, have: &VersionSummary) -> Result<String, EncodeError> {
-        let history = self.history.unpacked()?;
-        Ok(json::encode(history, &history.missing_from(have)?))
-    }
-
-    /// The events `events`, as far as they are part of the document, in the canonical JSON form.
-    ///
-    /// # Errors
-    /// See [`Document::encode_of`].
-    pub fn operations_of_json(&self, events: &VersionSummary) -> Result<String, EncodeError> {
-        let history = self.history.unpacked()?;
-        Ok(json::encode(history, &history.lvs_of(events)?))
-    }
-
-    /// The events that `have` does not hold, as a binary patch. Held-back events are not part of it.
-    /// O(agents + what is written).
-    ///
-    /// # Errors
-    /// [`EncodeError::TooOld`] if a shallow document has let go of events that `have` does not hold,
-    /// [`EncodeError::CorruptHistory`].
-    ///
-    /// ```
-    /// # use crdt_core::Document;
-    /// let mut alice = Document::new("alice")?;
-    /// let mut bob = Document::new("bob")?;
-    /// alice.insert(0, "Hello")?;
-    /// bob.merge_patch(&alice.encode_since(&bob.summary())?)?;
-    /// assert_eq!(bob.text(), "Hello");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn encode_since(&self, have: &VersionSummary) -> Result<Vec<u8>, EncodeError> {
-        let history = self.history.unpacked()?;
-        Ok(patch::encode(history, &history.missing_from(have)?))
-    }
-
-    /// The events `events`, as far as they are part of the document, as a binary patch: with
-    /// [`Document::summary_since`], what is new. O(events' ranges and what is written), however many
-    /// agents the document has.
-    ///
-    /// # Errors
-    /// [`EncodeError::TooOld`] if a shallow document has let go of any of them,
-    /// [`EncodeError::CorruptHistory`].
-    pub fn encode_of(&self, events: &VersionSummary) -> Result<Vec<u8>, EncodeError> {
-        let history = self.history.unpacked()?;
-        Ok(patch::encode(history, &history.lvs_of(events)?))
-    }
-
     /// Merges events in the JSON form. See [`Document::merge_patch`].
     ///
     /// # Errors
     /// See [`Document::merge_patch`].
     pub fn merge_json(&mut self, operations: &str) -> Result<MergeReport, MergeError> {
-        self.merge_batch(&json::decode(operations)?, &mut Tell::Nobody)
+        self.merge_batch(&json::decode(operations)?, &mut Tell::Nobody, &NO_RULES)
     }
 
     /// Like [`Document::merge_json`], and calls `changed` with every change of the text.
@@ -487,7 +405,11 @@ impl Document {
         operations: &str,
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError> {
-        self.merge_batch(&json::decode(operations)?, &mut Tell::Each(changed))
+        self.merge_batch(
+            &json::decode(operations)?,
+            &mut Tell::Each(changed),
+            &NO_RULES,
+        )
     }
 
     /// Merges the events of a binary patch.
@@ -499,7 +421,7 @@ impl Document {
     /// # Errors
     /// Any [`MergeError`]; the document is as it was then.
     pub fn merge_patch(&mut self, patch: &[u8]) -> Result<MergeReport, MergeError> {
-        self.merge_batch(&patch::decode(patch)?, &mut Tell::Nobody)
+        self.merge_batch(&patch::decode(patch)?, &mut Tell::Nobody, &NO_RULES)
     }
 
     /// Like [`Document::merge_patch`], and calls `changed` with every change of the text.
@@ -526,7 +448,7 @@ impl Document {
         patch: &[u8],
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError> {
-        self.merge_batch(&patch::decode(patch)?, &mut Tell::Each(changed))
+        self.merge_batch(&patch::decode(patch)?, &mut Tell::Each(changed), &NO_RULES)
     }
 
     /// Merges a patch of one event that follows all that is here; `None` for any other, with which
@@ -535,10 +457,13 @@ impl Document {
         &mut self,
         patch: &[u8],
         known: &[&str],
+        rules: &MergeRules<'_>,
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Option<MergeReport> {
         let keystroke = patch::decode_keystroke(patch)?;
-        let name = known.get(keystroke.agent)?;
+        let is_taken =
+            |name: &&str| *name != self.agent && keystroke.seq < rules.first_withheld(name);
+        let name = known.get(keystroke.agent).copied().filter(is_taken)?;
         // Others may wait for this event.
         let history = self
             .history
@@ -559,6 +484,10 @@ impl Document {
         })
     }
 
+    pub(crate) fn digests(&self) -> &Digests {
+        &self.digests
+    }
+
     /// The history; unpacks it, if it still is packed.
     pub(crate) fn whole_history(&self) -> Result<&History, LoadError> {
         self.history.unpacked()
@@ -576,6 +505,24 @@ impl Document {
     /// Sets the history of a document without any, and the text that it makes.
     pub(crate) fn set_history(&mut self, history: Store, rope: Rope) {
         (self.history, self.rope) = (history, rope);
+    }
+
+    /// The history, unpacked, and the text, to change both.
+    pub(crate) fn history_and_rope(&mut self) -> Result<(&mut History, &mut Rope), LoadError> {
+        Ok((self.history.history_mut()?, &mut self.rope))
+    }
+
+    /// The own events from the seq `from` on are those of `agent` now.
+    pub(crate) fn renamed(&mut self, agent: &str, from: u32) {
+        self.own.rename(from, agent);
+        agent.clone_into(&mut self.agent);
+        self.agent_idx = None;
+        self.digests = Digests::default();
+        self.release_caches();
+    }
+
+    pub(crate) fn own(&self) -> &OwnNames {
+        &self.own
     }
 
     pub(crate) fn set_next_time(&mut self, time: u64) {
@@ -612,20 +559,32 @@ impl Document {
         &mut self,
         batch: &Batch,
         tell: &mut Tell<'_>,
+        rules: &MergeRules<'_>,
     ) -> Result<MergeReport, MergeError> {
         let mut report = MergeReport::default();
+        if !batch.base.is_empty() && !rules.keeps_conflicts {
+            let history = self
+                .history
+                .unpacked()
+                .map_err(MergeError::CorruptHistory)?;
+            self.digests.check_base(history, batch)?;
+        }
+        let own = self.next_seq();
         // One limit for all of them.
         let mut work = self.limits.merge.work;
-        let mut appended = self.merge_unit(batch, tell, &mut work, &mut report)?;
+        let mut appended = self.merge_unit(batch, (tell, rules), &mut work, &mut report)?;
         // What was held back for these events is each a unit of its own: who sent it is long gone,
         // and must not spoil the merge of others.
         while let Some((agent, seq, len)) = appended.pop() {
             for held in self.pending.wake(&agent, seq..seq + len) {
-                match self.merge_unit(&held.piece, tell, &mut work, &mut report) {
+                match self.merge_unit(&held.piece, (tell, rules), &mut work, &mut report) {
                     Ok(more) => appended.extend(more),
                     Err(_) => report.dropped += held.len as usize,
                 }
             }
+        }
+        if self.next_seq() != own {
+            self.mark_shared();
         }
         report.pending = self.pending.events();
         report.missing = self.pending.missing(MOST_MISSING);
@@ -637,7 +596,7 @@ impl Document {
     fn merge_unit(
         &mut self,
         batch: &Batch,
-        tell: &mut Tell<'_>,
+        (tell, rules): (&mut Tell<'_>, &MergeRules<'_>),
         work: &mut u64,
         report: &mut MergeReport,
     ) -> Result<Vec<(std::sync::Arc<str>, u32, u32)>, MergeError> {
@@ -647,7 +606,7 @@ impl Document {
         let chars = self.rope.size().chars();
         self.transformed.clear();
         let awaited = !self.pending.is_empty();
-        let taken = take_in(history, batch, awaited, &self.limits);
+        let taken = take_in(history, batch, awaited, &self.limits, rules);
         let unit = taken.and_then(|intake| {
             transform(
                 &mut self.walker,
@@ -677,6 +636,11 @@ impl Document {
         make_edits(&mut self.rope, &history.ops, edits, tell);
         report.applied += intake.applied;
         report.duplicate += intake.duplicate;
+        let exceptions = &mut report.exceptions;
+        exceptions.withheld.append(&mut intake.exceptions.withheld);
+        exceptions
+            .conflicts
+            .append(&mut intake.exceptions.conflicts);
         Ok(intake.appended)
     }
 }

@@ -212,6 +212,42 @@ impl BranchError {
     }
 }
 
+/// A name that a replica cannot go on under.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RenameError {
+    /// The name is empty or too long.
+    #[error(transparent)]
+    AgentName(#[from] AgentNameError),
+    /// Events of that name are known here.
+    #[error("the name {agent:?} is known here already")]
+    Taken {
+        /// The name.
+        agent: String,
+    },
+    /// The document has as many agents as fit.
+    #[error("the document has {limit} agents, and takes no more")]
+    TooMany {
+        /// The limit.
+        limit: usize,
+    },
+    /// The history of the document cannot be used.
+    #[error("the history of this document cannot be used: {0}")]
+    CorruptHistory(#[from] LoadError),
+}
+
+impl RenameError {
+    /// A stable identifier of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            RenameError::AgentName(error) => error.code(),
+            RenameError::Taken { .. } => "agent_in_use",
+            RenameError::TooMany { .. } => "too_large",
+            RenameError::CorruptHistory(_) => "corrupt_history",
+        }
+    }
+}
+
 /// A text or byte form that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]

@@ -28,7 +28,8 @@
 //! changed the text.
 //!
 //! Traps:
-//! - No two replicas may edit under one agent name at the same time.
+//! - No two replicas may edit under one agent name. [`Document::new_replica`] makes one that nobody else
+//!   has; [`Document::rename`] helps where one is in use all the same.
 //! - Positions and lengths are in Unicode scalars. [`Document::utf16_to_char`] and
 //!   [`Document::char_to_utf16`] convert to what JavaScript counts in.
 //! - Events whose parents are missing, or events before them of the same agent, are held back, within
@@ -46,15 +47,19 @@ mod branch;
 mod causal_graph;
 mod char_cache;
 mod chunks;
+mod digests;
 mod document;
 mod edits;
 mod encoding;
 mod error;
+mod exports;
 mod hashing;
 mod history;
 mod merge;
 mod op_log;
+mod own_names;
 mod pieces;
+mod rename;
 mod rope;
 pub mod session;
 mod shallow;
@@ -71,15 +76,15 @@ mod walker;
 
 pub use anchor::{Anchor, Bias};
 pub use blame::Authored;
-pub use document::{Document, MergeReport};
+pub use document::Document;
 pub use encoding::file::{LoadLimits, Preset, SaveOptions};
 pub use error::{
     AgentNameError, AnchorError, BranchError, DecodeError, EditError, EncodeError, HistoryError,
-    LoadError, MergeError,
+    LoadError, MergeError, RenameError,
 };
-pub use merge::{MergeLimits, PendingLimits};
+pub use merge::{MergeLimits, MergeReport, PendingLimits};
 pub use splice::{Splice, TextLen};
 pub use text::{Chunks, Lines};
 pub use undo::UndoManager;
-pub use version::{EventId, Frontier, VersionSummary};
+pub use version::{EventId, Frontier, VersionSummary, person_of, replica_name};
 pub use versions::{EditKind, HistoryRun};

@@ -4,10 +4,11 @@
 //! shorter: a keystroke takes five bytes. For everything else there are
 //! [`Document::encode_since`] and [`Document::merge_patch`].
 
-use crate::document::{Document, MergeReport};
-use crate::encoding::patch;
+use crate::document::{Document, NO_RULES};
+use crate::encoding::{json, patch};
 use crate::error::{EncodeError, MergeError};
-use crate::merge::{Cover, Tell};
+use crate::merge::{Cover, MergeReport, Tell};
+pub use crate::merge::{Exceptions, MergeRules};
 use crate::splice::Splice;
 use crate::version::VersionSummary;
 
@@ -69,7 +70,30 @@ pub trait NamedPatches {
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError>;
 
-    /// Like [`NamedPatches::merge_patch_named_with`], but reports all changes together: calls `changed`
+    /// Like [`NamedPatches::merge_patch_named_with`], with exceptions.
+    ///
+    /// # Errors
+    /// See [`Document::merge_patch`].
+    fn merge_patch_named_by(
+        &mut self,
+        patch: &[u8],
+        known: &[&str],
+        rules: &MergeRules<'_>,
+        changed: &mut dyn FnMut(Splice<'_>),
+    ) -> Result<MergeReport, MergeError>;
+
+    /// Like [`Document::merge_json_with`], with exceptions.
+    ///
+    /// # Errors
+    /// See [`Document::merge_patch`].
+    fn merge_json_by(
+        &mut self,
+        operations: &str,
+        rules: &MergeRules<'_>,
+        changed: &mut dyn FnMut(Splice<'_>),
+    ) -> Result<MergeReport, MergeError>;
+
+    /// Like [`NamedPatches::merge_patch_named_by`], but reports all changes together: calls `changed`
     /// once, with one replacement that does the same, or not at all. For a text of which this replica
     /// has little yet. O(length of the text) more than a merge.
     ///
@@ -79,6 +103,7 @@ pub trait NamedPatches {
         &mut self,
         patch: &[u8],
         known: &[&str],
+        rules: &MergeRules<'_>,
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError>;
 }
@@ -124,22 +149,43 @@ impl NamedPatches for Document {
         known: &[&str],
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError> {
-        if let Some(report) = self.merge_keystroke(patch, known, changed) {
+        self.merge_patch_named_by(patch, known, &NO_RULES, changed)
+    }
+
+    fn merge_patch_named_by(
+        &mut self,
+        patch: &[u8],
+        known: &[&str],
+        rules: &MergeRules<'_>,
+        changed: &mut dyn FnMut(Splice<'_>),
+    ) -> Result<MergeReport, MergeError> {
+        if let Some(report) = self.merge_keystroke(patch, known, rules, changed) {
             return Ok(report);
         }
         let batch = patch::decode_named(patch, known)?;
-        self.merge_batch(&batch, &mut Tell::Each(changed))
+        self.merge_batch(&batch, &mut Tell::Each(changed), rules)
+    }
+
+    fn merge_json_by(
+        &mut self,
+        operations: &str,
+        rules: &MergeRules<'_>,
+        changed: &mut dyn FnMut(Splice<'_>),
+    ) -> Result<MergeReport, MergeError> {
+        let batch = json::decode(operations)?;
+        self.merge_batch(&batch, &mut Tell::Each(changed), rules)
     }
 
     fn merge_patch_named_as_one(
         &mut self,
         patch: &[u8],
         known: &[&str],
+        rules: &MergeRules<'_>,
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError> {
         let batch = patch::decode_named(patch, known)?;
         let mut tell = Tell::Together(Cover::new(self.rope()));
-        let report = self.merge_batch(&batch, &mut tell);
+        let report = self.merge_batch(&batch, &mut tell, rules);
         if let Tell::Together(cover) = tell {
             cover.tell(self.rope(), changed);
         }

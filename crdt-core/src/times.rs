@@ -69,6 +69,18 @@ impl Times {
         }
     }
 
+    /// The stamps of `old` from the seq `from` on are those of `new`, from its first event.
+    pub(crate) fn move_stamps(&mut self, old: AgentIdx, from: u32, new: AgentIdx) {
+        let time = self.at(old, from);
+        let stamps = self.of(old);
+        let moved = stamps.split_off(stamps.partition_point(|&(seq, _)| seq < from));
+        let mut moved: Vec<(u32, u64)> = moved.iter().map(|&(seq, at)| (seq - from, at)).collect();
+        if let Some(time) = time.filter(|_| moved.first().is_none_or(|&(seq, _)| seq > 0)) {
+            moved.insert(0, (0, time));
+        }
+        *self.of(new) = moved;
+    }
+
     fn of(&mut self, agent: AgentIdx) -> &mut Vec<(u32, u64)> {
         let agent = agent as usize;
         if self.stamps.len() <= agent {
@@ -99,5 +111,11 @@ mod tests {
         assert_eq!(runs, [(3..5, None), (5..9, Some(100)), (9..10, Some(90))]);
         assert_eq!(times.runs(0, 0..4).collect::<Vec<_>>(), [(0..4, None)]);
         assert_eq!(times.stamps(3, 5..9), [(5, 100)]);
+        times.move_stamps(3, 7, 1);
+        assert_eq!(
+            [0, 1, 2, 5].map(|seq| times.at(1, seq)),
+            [Some(100), Some(100), Some(90), Some(140)]
+        );
+        assert_eq!((times.at(3, 4), times.at(3, 9)), (None, Some(100)));
     }
 }

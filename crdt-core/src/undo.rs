@@ -38,7 +38,7 @@ use crate::walker::{CharIndex, CharRun};
 /// ```
 #[derive(Debug, Clone)]
 pub struct UndoManager {
-    /// The own events from this sequence number on are in no group yet.
+    /// The own events from this number on are in no group yet: see [`Document::rename`].
     next: u32,
     /// The own events of each group, the last group last.
     undo: Vec<Range<u32>>,
@@ -50,7 +50,7 @@ impl UndoManager {
     /// A manager of the edits that are made to `doc` from now on.
     pub fn new(doc: &Document) -> Self {
         UndoManager {
-            next: doc.next_seq(),
+            next: doc.next_own(),
             undo: Vec::new(),
             redo: Vec::new(),
             stand_ins: StandIns::default(),
@@ -60,7 +60,7 @@ impl UndoManager {
     /// Ends a group: what was edited since the last group ended is undone as a whole. New edits
     /// make what was undone before them final.
     pub fn checkpoint(&mut self, doc: &Document) {
-        let end = doc.next_seq();
+        let end = doc.next_own();
         if end > self.next {
             self.undo.push(self.next..end);
             self.redo.clear();
@@ -71,18 +71,18 @@ impl UndoManager {
     /// Leaves out what was edited since the last group ended: it is undone with no group, and what was
     /// undone before can still be redone.
     pub fn skip(&mut self, doc: &Document) {
-        self.next = doc.next_seq();
+        self.next = doc.next_own();
     }
 
     /// Whether there are edits to undo. Undoing them may still turn out to change nothing, because
     /// others deleted what they inserted.
     pub fn can_undo(&self, doc: &Document) -> bool {
-        !self.undo.is_empty() || doc.next_seq() > self.next
+        !self.undo.is_empty() || doc.next_own() > self.next
     }
 
     /// Whether there are undone edits to redo.
     pub fn can_redo(&self, doc: &Document) -> bool {
-        !self.redo.is_empty() && doc.next_seq() == self.next
+        !self.redo.is_empty() && doc.next_own() == self.next
     }
 
     /// How many groups can be undone, without edits that no [`UndoManager::checkpoint`] followed.
@@ -151,7 +151,7 @@ impl UndoManager {
         group: Range<u32>,
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<Range<u32>, HistoryError> {
-        let start = doc.next_seq();
+        let start = doc.next_own();
         let effect = Effect::of(doc, group)?;
         let removals = self.removals(doc, &effect.inserted)?;
         let restored = effect.restored(doc)?;
@@ -174,7 +174,7 @@ impl UndoManager {
             self.stand_ins.insert(range.start, len, end - len);
             left_behind = Some(end - 1);
         }
-        self.next = doc.next_seq();
+        self.next = doc.next_own();
         Ok(start..self.next)
     }
 
@@ -320,14 +320,17 @@ struct Effect {
 impl Effect {
     fn of(doc: &mut Document, group: Range<u32>) -> Result<Effect, LoadError> {
         let mut effect = Effect::default();
-        let own = doc.agent().to_owned();
+        let ids = doc.own().ids(group);
+        let ids: Vec<(String, Range<u32>)> =
+            ids.map(|(name, seqs)| (name.to_owned(), seqs)).collect();
         let (history, chars) = doc.chars()?;
         let agents = &history.graph.agents;
-        let Some(own) = agents.find_agent(&own) else {
-            return Ok(effect);
-        };
-        for run in agents.runs_of(own, group.clone()) {
-            if run.seq == group.start {
+        let own = ids
+            .iter()
+            .filter_map(|(name, seqs)| Some((agents.find_agent(name)?, seqs)));
+        let runs = own.flat_map(|(own, seqs)| agents.runs_of(own, seqs.clone()));
+        for (i, run) in runs.enumerate() {
+            if i == 0 {
                 let graph = &history.graph.graph;
                 effect.before = graph.with_parents(run.lv, <[Lv]>::to_vec);
             }

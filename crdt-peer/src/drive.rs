@@ -475,9 +475,14 @@ impl Member {
                 "{peer} speaks version {theirs} of the protocol, this program version {ours}: \
                  the older one is to be updated"
             ),
-            News::Diverged { peer, frontier, .. } => {
-                tracing::error!("{peer} has another text at the version {frontier}");
-            }
+            News::Diverged { peer, id, .. } => match id {
+                Some(id) => tracing::error!(
+                    "{peer} has another text: its event ({}, {}) is another one",
+                    id.agent,
+                    id.seq
+                ),
+                None => tracing::error!("{peer} has another text at the same version"),
+            },
             News::ConnectEnded { result: Ok(()), .. }
             | News::Changed { .. }
             | News::Synced { .. }

@@ -97,6 +97,9 @@ fn examine(stage: DoctorStage, status: &Status, ways: Ways) -> (Option<bool>, St
         DoctorStage::Environment => environment(status, ways),
         DoctorStage::Signaling => signaling(status),
         DoctorStage::Room => room(status),
+        DoctorStage::Sync if status.links.iter().any(|link| link.diverged.is_some()) => {
+            (Some(false), divergence(status))
+        }
         DoctorStage::Sync => {
             let is_behind = |link: &PeerLink| link.state == LinkState::Open && !link.synced;
             of_links(stage, status, is_behind, "exchanging operations with")
@@ -212,6 +215,19 @@ fn of_links(
     }
 }
 
+/// Who has another text, and where the two differ.
+fn divergence(status: &Status) -> String {
+    let diverged = status.links.iter().filter_map(|link| {
+        let peer = &link.peer;
+        Some(match &link.diverged.as_ref()?.id {
+            Some((agent, seq)) => format!("{peer} has another event ({agent}, {seq})"),
+            None => format!("{peer} has another text at the same version"),
+        })
+    });
+    let diverged: Vec<String> = diverged.collect();
+    diverged.join("; ")
+}
+
 fn transport_problem(status: &Status) -> Option<&str> {
     let mut all = status.transports.iter();
     all.find(|transport| transport.state != TransportState::Open && transport.problem.is_some())?
@@ -270,6 +286,9 @@ fn advice(stage: DoctorStage, ways: Ways, status: &Status) -> &'static str {
         DoctorStage::Channel => {
             "The link broke off. It is made anew; if that goes on, the network is not stable."
         }
+        DoctorStage::Sync if status.links.iter().any(|link| link.diverged.is_some()) => {
+            "Compare the two texts, and go on in a new room with a new document made from either."
+        }
         DoctorStage::Sync => {
             "Reload both pages, so that they run the same version. If that does not help, \
                  report it with the operations of both."
@@ -324,6 +343,7 @@ mod tests {
             state,
             synced,
             read_only: false,
+            diverged: None,
             rtt: None,
             bytes_in: 0,
             bytes_out: 0,

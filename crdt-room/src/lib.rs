@@ -78,5 +78,6 @@ pub use output::{
 pub use room::Room;
 pub use stage::DoctorStage;
 pub use status::{
-    LinkState, PeerLink, Phase, Problem, ServerStatus, Status, TransportState, TransportStatus,
+    Divergence, LinkState, PeerLink, Phase, Problem, ServerStatus, Status, TransportState,
+    TransportStatus,
 };

@@ -1,5 +1,6 @@
 //! What a [`Room`](crate::Room) wants done.
 
+use crdt_core::EventId;
 use crdt_sync::negotiation::{Description, Op};
 use crdt_sync::{Channel, LinkId, OutdatedSide, Outgoing, OwnedSplice};
 use signaling_protocol::IceServer;
@@ -258,16 +259,19 @@ pub enum News {
         /// The version of the peer.
         theirs: u32,
     },
-    /// A peer has another text at the same version.
+    /// A peer has another event under the same id, and so another text: told once a link. Both keep what
+    /// they have, and go on with all else.
     Diverged {
         /// The agent id of the peer.
         peer: String,
+        /// The event; `None` if none was found that differs.
+        id: Option<EventId>,
         /// The version, as the JSON form of a frontier.
         frontier: String,
         /// Hash of the text here.
         ours: u64,
-        /// Hash of the text there.
-        theirs: u64,
+        /// Hash of the text there, if it is known.
+        theirs: Option<u64>,
     },
     /// Something failed. Unless the phase of the status is `Error`, the room goes on by itself.
     Error(RoomError),

@@ -17,7 +17,9 @@ use crate::room_key::RoomKey;
 use crate::sealed_signals::SealedSignals;
 use crate::signaling::Signaling;
 use crate::stage::DoctorStage;
-use crate::status::{LinkState, PeerLink, Phase, Status, TransportState, TransportStatus};
+use crate::status::{
+    Divergence, LinkState, PeerLink, Phase, Status, TransportState, TransportStatus,
+};
 use crate::transports::Transports;
 
 /// Everything that a status shows.
@@ -234,6 +236,13 @@ impl View<'_> {
     }
 }
 
+fn divergence(figures: &PeerStatus) -> Option<Divergence> {
+    let id = figures.diverged.as_ref()?.id.clone();
+    Some(Divergence {
+        id: id.map(|id| (id.agent, id.seq)),
+    })
+}
+
 fn entry(peer: String, link: LinkKind, state: LinkState, figures: Option<&PeerStatus>) -> PeerLink {
     // The engine's flag says that both sides had the same at some time; what either has had since counts, too.
     let is_synced = |of: &PeerStatus| of.synced && of.ahead == 0 && of.behind == 0;
@@ -242,6 +251,7 @@ fn entry(peer: String, link: LinkKind, state: LinkState, figures: Option<&PeerSt
         link,
         state,
         synced: figures.is_some_and(is_synced),
+        diverged: figures.and_then(divergence),
         rtt: figures.and_then(|of| of.rtt),
         bytes_in: figures.map_or(0, |of| of.bytes_in),
         bytes_out: figures.map_or(0, |of| of.bytes_out),

@@ -77,6 +77,7 @@ impl Status {
                     || now.state != then.state
                     || now.synced != then.synced
                     || now.read_only != then.read_only
+                    || now.diverged != then.diverged
                     || now.problem != then.problem
             })
     }
@@ -150,6 +151,8 @@ pub struct PeerLink {
     pub synced: bool,
     /// It follows the room, and changes nothing: no change of it is taken.
     pub read_only: bool,
+    /// Set where the peer has another event under some id, and so another text.
+    pub diverged: Option<Divergence>,
     /// The last round trip, in milliseconds.
     pub rtt: Option<Millis>,
     /// Bytes that came by the link.
@@ -167,6 +170,13 @@ pub struct PeerLink {
     /// Why there is no direct connection, while another link carries the edits.
     #[serde(skip)]
     pub detour: Option<String>,
+}
+
+/// A difference between two replicas that hold the same ids.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Divergence {
+    /// The event that is another one at the peer: its agent and seq. `None` if none was found.
+    pub id: Option<(String, u32)>,
 }
 
 /// How far the link to a peer is.
@@ -200,6 +210,7 @@ mod tests {
                 state: LinkState::Open,
                 synced: true,
                 read_only: false,
+                diverged: None,
                 rtt: Some(1),
                 bytes_in: 1,
                 bytes_out: 1,

@@ -123,6 +123,14 @@ pub enum CloseReason {
         /// The bound.
         per_second: u32,
     },
+    /// The peer passed on an event of somebody who is linked here and made another one under that id.
+    #[error("passed on an event ({agent}, {seq}) that {agent} did not make")]
+    Forged {
+        /// Who made another one.
+        agent: String,
+        /// The sequence number.
+        seq: u32,
+    },
     /// The two protocol versions cannot be combined.
     #[error("protocol version {theirs} cannot be combined with {ours}")]
     Outdated {
@@ -158,6 +166,7 @@ impl CloseReason {
             | CloseReason::Operations(_)
             | CloseReason::Version(_)
             | CloseReason::PresenceFlood { .. }
+            | CloseReason::Forged { .. }
             | CloseReason::Outdated { .. }
             | CloseReason::ReadOnly => true,
             CloseReason::History(_)
@@ -201,6 +210,7 @@ impl CloseReason {
             CloseReason::Stalled { .. } => "link_stalled",
             CloseReason::FragmentTimeout { .. } => "fragment_timeout",
             CloseReason::PresenceFlood { .. } => "presence_flood",
+            CloseReason::Forged { .. } => "forged_event",
             CloseReason::Outdated { .. } => "protocol_outdated",
             CloseReason::Unproven => "link_unproven",
             CloseReason::ReadOnly => "peer_read_only",

@@ -25,6 +25,6 @@ pub use engine::Engine;
 pub use error::{CloseReason, PresenceError, WireError};
 pub use time::Millis;
 pub use types::{
-    Access, Channel, Incoming, LinkId, LinkOptions, OutdatedSide, Outgoing, Output, OwnedSplice,
-    PeerStatus, Speech,
+    Access, Channel, Divergence, Incoming, LinkId, LinkOptions, OutdatedSide, Outgoing, Output,
+    OwnedSplice, PeerStatus, Speech,
 };

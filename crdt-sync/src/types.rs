@@ -1,6 +1,6 @@
 //! What goes into the engine and what comes out of it.
 
-use crdt_core::{Frontier, Splice, TextLen};
+use crdt_core::{EventId, Frontier, Splice, TextLen};
 
 use crate::error::CloseReason;
 use crate::time::Millis;
@@ -177,22 +177,34 @@ pub enum Output {
         /// The peer's.
         theirs: u32,
     },
-    /// The same version, but another text: a defect. What is needed to look into it is the history
-    /// of both sides at this version.
+    /// The same version, but another text, or another event under one id: somebody gave out two events
+    /// under that id. Told once a link. Both sides keep what they have, and go on with all else.
     Diverged {
         /// The link to the peer.
         link: LinkId,
         /// The peer's agent.
         agent: String,
+        /// The event that is another one there; `None` if none was found, which is a defect of this
+        /// engine.
+        id: Option<EventId>,
         /// The version, the same on both sides.
         frontier: Frontier,
         /// Hash of the text here.
         ours: u64,
-        /// Hash of the text there.
-        theirs: u64,
+        /// Hash of the text there, if it was told.
+        theirs: Option<u64>,
+    },
+    /// The document's agent name is in use elsewhere, so the document goes on under another one: with what
+    /// nobody else had of it, see [`Document::rename`](crdt_core::Document::rename).
+    Renamed {
+        /// The name before.
+        from: String,
+        /// The name now.
+        to: String,
     },
     /// Another session works under this replica's agent name, or has done so and knows edits under
-    /// that name that are missing here: edits may get lost, so take another name.
+    /// that name that are missing here, and it cannot be found out which: edits may get lost, so take
+    /// another name.
     AgentInUse {
         /// The link to the peer that showed it.
         link: LinkId,
@@ -224,6 +236,13 @@ pub enum Output {
     },
 }
 
+/// What is known of a difference between two replicas that hold the same ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Divergence {
+    /// The event that is another one at the peer, if it was found.
+    pub id: Option<EventId>,
+}
+
 /// How a link speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Speech {
@@ -248,8 +267,10 @@ pub struct PeerStatus {
     pub speech: Speech,
     /// Whether this link carries the changes (see [`LinkOptions::rank`]).
     pub active: bool,
-    /// Whether both sides have what the other said to have.
+    /// Whether both sides have what the other said to have, and the same under each id, as far as is known.
     pub synced: bool,
+    /// Set where the peer has another event under some id.
+    pub diverged: Option<Divergence>,
     /// The last round trip.
     pub rtt: Option<Millis>,
     /// Bytes given to the transport.

@@ -375,9 +375,9 @@ fn a_peer_that_claims_what_it_has_not_got_changes_nothing() {
     claims.insert("victim", 0..500);
     let mut room = Room::new();
     room.evil(&hello(3, "evil", &claims));
-    let in_use = |told: &Output| matches!(told, Output::AgentInUse { .. });
+    let renamed = |told: &Output| matches!(told, Output::Renamed { .. });
     assert!(
-        room.told.iter().any(in_use),
+        room.told.iter().any(renamed),
         "it claims to know edits of ours"
     );
     room.assert_unharmed();

@@ -235,6 +235,11 @@ export interface PeerLink {
   synced: boolean;
   /** It follows the room, and changes nothing: no change of it is taken. */
   readOnly: boolean;
+  /**
+   * Set where the peer has another operation under the same id, so that its text is another; `id` is `null`
+   * where none was found that differs.
+   */
+  diverged: { id: OperationId | null } | null;
   /** Round trip in milliseconds, where it has been measured. */
   rtt: number | null;
   bytesIn: number;
@@ -309,8 +314,19 @@ export interface NetworkSyncEvents {
   presence: { session: string; peer: string; fields: Record<string, unknown>; left: boolean };
   /** A peer's protocol version does not go with ours. `side` says who has to be updated: with `here`, reload this page. */
   outdated: { peer: string; side: "here" | "peer"; ours: number; theirs: number };
-  /** At the same version a peer's text is another: a defect, worth a report with both sides' operations. */
-  diverged: { peer: string; frontier: string; ours: string; theirs: string };
+  /**
+   * A peer has another operation under the same id, so that its text is another: somebody gave out two under
+   * that id. Both sides keep what they have, and all else goes on. `id` is `null` where none was found that
+   * differs. `ours` and `theirs` are hashes of the texts at the version `frontier`. See docs/security.md for
+   * how the documents are compared and brought together.
+   */
+  diverged: {
+    peer: string;
+    id: OperationId | null;
+    frontier: string;
+    ours: string;
+    theirs: string | null;
+  };
   /** Something failed; where `status.state` is not `error`, it goes on by itself. */
   error: CrdtError;
 }

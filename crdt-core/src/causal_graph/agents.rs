@@ -421,6 +421,49 @@ impl AgentAssignment {
         self.more.truncate(more as usize);
     }
 
+    /// The events of `old` from the seq `from` on, of which none was let go, are those of `new`, which has
+    /// none, from its first. O(runs).
+    pub(super) fn move_events(&mut self, old: AgentIdx, from: u32, new: AgentIdx) {
+        let source = self.more_mut(old);
+        let mut moved = Vec::new();
+        source.runs.retain_mut(|run| {
+            let kept = from.saturating_sub(run.seq).min(run.len);
+            if kept < run.len {
+                moved.push(SeqRun {
+                    seq: run.seq + kept - from,
+                    lv: run.lv + kept,
+                    len: run.len - kept,
+                });
+            }
+            run.len = kept;
+            kept > 0
+        });
+        source.held.retain_mut(|range| {
+            range.end = range.end.min(from);
+            range.start < range.end
+        });
+        let target = self.more_mut(new);
+        let seqs = moved.iter().map(SeqRun::seqs);
+        seqs.for_each(|seqs| join_range(&mut target.held, seqs));
+        target.runs = moved;
+        let mut runs = Vec::with_capacity(self.runs.len() + 1);
+        for (i, run) in self.runs.iter().enumerate() {
+            let end = self.runs.get(i + 1).map_or(self.len, |next| next.lv);
+            let kept = from.saturating_sub(run.seq).min(end - run.lv);
+            if run.agent != old || kept > 0 {
+                runs.push(*run);
+            }
+            if run.agent == old && kept < end - run.lv {
+                runs.push(LvRun {
+                    lv: run.lv + kept,
+                    agent: new,
+                    seq: run.seq + kept - from,
+                });
+            }
+        }
+        self.runs = runs;
+    }
+
     /// Compares the ids of two events by agent name (bytes), then sequence number.
     pub(crate) fn compare(&self, a: Lv, b: Lv) -> Ordering {
         let (agent_a, seq_a, _) = self.id_of(a);
@@ -506,6 +549,23 @@ mod tests {
         assert_eq!(a.lv_of(x, 7), Some(2));
         assert_eq!(a.next_seq(x), 9);
         assert_eq!(a.agent("x"), x);
+    }
+
+    #[test]
+    fn events_move_to_another_name() {
+        let mut a = AgentAssignment::default();
+        let (x, y, z) = (a.agent("x"), a.agent("y"), a.agent("z"));
+        a.push(x, 0, 4);
+        a.push(y, 0, 2);
+        a.push(x, 4, 3);
+        a.move_events(x, 3, z);
+        a.check();
+        assert_eq!((a.next_seq(x), a.next_seq(z)), (3, 4));
+        assert_eq!([3, 6, 8].map(|lv| a.id_of(lv).0), [z, z, z]);
+        let w = a.agent("w");
+        a.move_events(y, 0, w);
+        a.check();
+        assert_eq!((a.next_seq(y), a.next_seq(w)), (0, 2));
     }
 
     #[test]

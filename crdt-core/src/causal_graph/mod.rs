@@ -121,6 +121,12 @@ impl CausalGraph {
         }
     }
 
+    /// The events of `old` from the seq `from` on are those of `new`, which has none, from its first.
+    pub(crate) fn move_events(&mut self, old: AgentIdx, from: u32, new: AgentIdx) {
+        self.growing.room = 0;
+        self.agents.move_events(old, from, new);
+    }
+
     /// The public id of an event.
     pub(crate) fn event_id(&self, lv: Lv) -> EventId {
         let (agent, seq, _) = self.agents.id_of(lv);

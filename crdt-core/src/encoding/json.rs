@@ -10,6 +10,9 @@
 //! predecessor as its only parent. Txns come parents first, and where several may come next, the
 //! one with the smallest agent name (bytes) and sequence number. Operations join by the greedy rule
 //! of [`push_greedy`], from single events. Positions and lengths are in Unicode scalars.
+//!
+//! Where txns build on events that are not among them, `"base":[["alice",11,3735928559]]` says of each
+//! agent which the last of these is, and the lower half of its digest, a number: see `digests`.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -22,7 +25,7 @@ use super::json_value::{Value, write_string};
 use crate::error::DecodeError;
 use crate::hashing::Map;
 use crate::history::History;
-use crate::merge::{Batch, Origin};
+use crate::merge::{BaseEvent, Batch, Origin};
 use crate::op_log::{Kind, Run, push_greedy};
 use crate::sorting::{sort, sort_by};
 use crate::version::Lv;
@@ -34,8 +37,8 @@ struct Chain {
     stretches: Vec<Range<Lv>>,
 }
 
-/// Writes the events `ranges` (ascending).
-pub(crate) fn encode(history: &History, ranges: &[Range<Lv>]) -> String {
+/// Writes the events `ranges` (ascending), which build on `base`.
+pub(crate) fn encode(history: &History, ranges: &[Range<Lv>], base: &[BaseEvent]) -> String {
     let graph = &history.graph;
     let mut out = String::from("{\"v\":1,\"frontier\":");
     write_ids(&mut out, graph.public_frontier(graph.frontier()).ids());
@@ -47,8 +50,29 @@ pub(crate) fn encode(history: &History, ranges: &[Range<Lv>]) -> String {
         }
         write_txn(&mut out, history, chain);
     }
-    out.push_str("]}");
+    out.push(']');
+    write_base(&mut out, history, base);
+    out.push('}');
     out
+}
+
+/// Writes what the events build on: nothing, if that is nothing.
+fn write_base(out: &mut String, history: &History, base: &[BaseEvent]) {
+    let agents = &history.graph.agents;
+    let mut base: Vec<(&str, &BaseEvent)> = base
+        .iter()
+        .map(|base| (agents.name(base.agent), base))
+        .collect();
+    sort_by(&mut base, |a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+    for (i, (name, base)) in base.iter().enumerate() {
+        out.push_str(if i == 0 { ",\"base\":[[" } else { ",[" });
+        write_string(out, name);
+        // Writing to a string does not fail.
+        let _ = write!(out, ",{},{}]", base.seq, base.digest);
+    }
+    if !base.is_empty() {
+        out.push(']');
+    }
 }
 
 /// Cuts the events into chains, sorted by agent name and sequence number.
@@ -200,7 +224,35 @@ pub(crate) fn decode(text: &str) -> Result<Batch, DecodeError> {
     for (i, txn) in txns.iter().enumerate() {
         decode_txn(txn, i, &mut batch, &mut names)?;
     }
+    for (i, base) in base_of(&value)?.iter().enumerate() {
+        decode_base(base, i, &mut batch, &mut names)?;
+    }
     Ok(batch)
+}
+
+/// What the operations build on, as far as it is said.
+fn base_of<'v, 't>(value: &'v Value<'t>) -> Result<&'v [Value<'t>], DecodeError> {
+    let base = value.get("base");
+    base.map_or(Ok(&[]), |base| array(Some(base), || "base".to_owned()))
+}
+
+fn decode_base(
+    base: &Value<'_>,
+    i: usize,
+    batch: &mut Batch,
+    names: &mut Map<String, u32>,
+) -> Result<(), DecodeError> {
+    let at = || format!("base[{i}]");
+    let base = array(Some(base), at)?;
+    let digest = base.get(2).and_then(Value::as_whole);
+    let digest = digest.and_then(|digest| u32::try_from(digest).ok());
+    let (3, Some(digest)) = (base.len(), digest) else {
+        return Err(DecodeError::shape(at(), "expected [agent, seq, digest]"));
+    };
+    let agent = place(batch, names, string(base.first(), at)?);
+    let seq = number(base.get(1), at)?;
+    batch.base.push(BaseEvent { agent, seq, digest });
+    Ok(())
 }
 
 /// The place of a name in the batch's list.

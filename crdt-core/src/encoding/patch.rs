@@ -27,7 +27,8 @@
 //! place behind the last one adds a name: its length in bytes and its UTF-8 follow. The pieces come in
 //! the order of the sender's history: parents first.
 //!
-//! A whole patch by itself has a version byte, 2, before it.
+//! A whole patch by itself has a version byte before it: 2, or 3 if events that are not in it are built
+//! on. Then their number follows, and of each its agent, seq and digest (4 bytes): see `digests`.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -38,11 +39,13 @@ use super::varint::{push, push_signed};
 use crate::causal_graph::AgentIdx;
 use crate::error::DecodeError;
 use crate::history::History;
-use crate::merge::{Batch, Keystroke, Origin};
+use crate::merge::{BaseEvent, Batch, Keystroke, Origin};
 use crate::op_log::{Kind, OpLog, Run};
 use crate::version::{Lv, MAX_CHARS};
 
-const VERSION: u8 = 2;
+/// The version of a patch that builds on nothing outside, and of one that does.
+const WHOLE: u8 = 2;
+const VERSION: u8 = 3;
 
 /// The bits of a piece's head.
 const KIND: u64 = 3;
@@ -67,14 +70,24 @@ const LONGEST_IN_PART: Lv = 4096;
 const SEVERAL: u64 = 3;
 const TIMED: u64 = AWAY;
 
-/// The fewest bytes that a parent and one of several operations take.
+/// The fewest bytes that a parent, one of several operations and an event that is built on take.
 const PARENT_BYTES: usize = 2;
 const OP_BYTES: usize = 2;
+const BASE_BYTES: usize = 6;
 
-/// Writes the events `ranges` (ascending) as a patch by itself.
-pub(crate) fn encode(history: &History, ranges: &[Range<Lv>]) -> Vec<u8> {
-    let mut out = vec![VERSION];
-    encode_named(history, ranges, &[], &mut out);
+/// Writes the events `ranges` (ascending), which build on `base`, as a patch by itself.
+pub(crate) fn encode(history: &History, ranges: &[Range<Lv>], base: &[BaseEvent]) -> Vec<u8> {
+    let mut names = Names::new(history, &[]);
+    let mut out = vec![if base.is_empty() { WHOLE } else { VERSION }];
+    if !base.is_empty() {
+        push(&mut out, base.len() as u64);
+    }
+    for base in base {
+        names.push(history, base.agent, &mut out);
+        push(&mut out, base.seq.into());
+        out.extend(base.digest.to_le_bytes());
+    }
+    encode_pieces(history, ranges, &mut names, usize::MAX, &mut out);
     out
 }
 
@@ -97,21 +110,28 @@ pub(crate) fn encode_part(
     enough: usize,
     out: &mut Vec<u8>,
 ) -> Option<Lv> {
+    encode_pieces(
+        history,
+        ranges,
+        &mut Names::new(history, known),
+        enough,
+        out,
+    )
+}
+
+fn encode_pieces(
+    history: &History,
+    ranges: &[Range<Lv>],
+    names: &mut Names,
+    enough: usize,
+    out: &mut Vec<u8>,
+) -> Option<Lv> {
     let longest = if enough < usize::MAX {
         LONGEST_IN_PART
     } else {
         Lv::MAX
     };
     let graph = &history.graph;
-    let mut names = Names {
-        count: known.len() as u64,
-        index: HashMap::new(),
-    };
-    for (i, name) in known.iter().enumerate() {
-        if let Some(agent) = graph.agents.find_agent(name) {
-            names.index.entry(agent).or_insert(i as u64);
-        }
-    }
     for range in ranges {
         for (run, _) in graph.graph.runs_in(range.clone()) {
             for (lvs, agent, mut seq) in graph.agents.runs_in(run) {
@@ -124,7 +144,7 @@ pub(crate) fn encode_part(
                     // Each time is said by a piece that starts there.
                     let one_time = history.times.runs(agent, seq..seq + len).next();
                     let len = one_time.map_or(len, |(seqs, _)| seqs.end - seqs.start);
-                    encode_piece(history, &mut names, out, (at..at + len, agent, seq));
+                    encode_piece(history, names, out, (at..at + len, agent, seq));
                     at += len;
                     seq += len;
                 }
@@ -141,6 +161,27 @@ struct Names {
 }
 
 impl Names {
+    /// The list that begins with the names `known`.
+    fn new(history: &History, known: &[&str]) -> Names {
+        let mut names = Names {
+            count: known.len() as u64,
+            index: HashMap::new(),
+        };
+        for (i, name) in known.iter().enumerate() {
+            if let Some(agent) = history.graph.agents.find_agent(name) {
+                names.index.entry(agent).or_insert(i as u64);
+            }
+        }
+        names
+    }
+
+    /// Writes the place of an agent, and its name if the reader does not have it yet.
+    fn push(&mut self, history: &History, agent: AgentIdx, out: &mut Vec<u8>) {
+        let (place, name) = self.place(history, agent);
+        push(out, place);
+        push_name(out, name);
+    }
+
     /// The place of an agent, and its name if the reader does not have it yet.
     fn place<'a>(&mut self, history: &'a History, agent: AgentIdx) -> (u64, Option<&'a str>) {
         let mut new = None;
@@ -207,9 +248,7 @@ fn encode_piece(
             let is_parent = if is_parent { BEFORE } else { 0 };
             push(out, (others.len() as u64) << 2 | from_start | is_parent);
             for (by, at) in others {
-                let (place, name) = names.place(history, by);
-                push(out, place);
-                push_name(out, name);
+                names.push(history, by, out);
                 push(out, at.into());
             }
         }
@@ -264,25 +303,43 @@ fn operation(run: &Run, cursor: u32) -> (u64, i64) {
 pub(crate) fn decode(bytes: &[u8]) -> Result<Batch, DecodeError> {
     let mut reader = Reader::new(bytes);
     let version = reader.byte()?;
-    if version != VERSION {
-        return Err(DecodeError::Version {
-            found: version.into(),
-            known: VERSION.into(),
-        });
+    let mut batch = Batch::default();
+    match version {
+        WHOLE => {}
+        VERSION => decode_base(&mut reader, &mut batch)?,
+        _ => {
+            return Err(DecodeError::Version {
+                found: version.into(),
+                known: VERSION.into(),
+            });
+        }
     }
-    decode_pieces(reader, &[])
+    decode_pieces(reader, batch)
+}
+
+fn decode_base(reader: &mut Reader<'_>, batch: &mut Batch) -> Result<(), DecodeError> {
+    for _ in 0..reader.count(BASE_BYTES)? {
+        let place = reader.varint()?;
+        let agent = name_at(reader, batch, place)?;
+        let seq = reader.small()?;
+        let digest = <[u8; 4]>::try_from(reader.take(4)?);
+        let digest = digest.map_err(|_| reader.error("a digest is cut off"))?;
+        let digest = u32::from_le_bytes(digest);
+        batch.base.push(BaseEvent { agent, seq, digest });
+    }
+    Ok(())
 }
 
 /// Reads a patch that leaves out the names `known`.
 pub(crate) fn decode_named(bytes: &[u8], known: &[&str]) -> Result<Batch, DecodeError> {
-    decode_pieces(Reader::new(bytes), known)
-}
-
-fn decode_pieces(mut reader: Reader<'_>, known: &[&str]) -> Result<Batch, DecodeError> {
     let mut batch = Batch::default();
     batch
         .names
         .extend(known.iter().map(|&name| Arc::<str>::from(name)));
+    decode_pieces(Reader::new(bytes), batch)
+}
+
+fn decode_pieces(mut reader: Reader<'_>, mut batch: Batch) -> Result<Batch, DecodeError> {
     while reader.left() > 0 {
         decode_piece(&mut reader, &mut batch)?;
     }

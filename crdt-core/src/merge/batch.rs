@@ -16,6 +16,17 @@ pub(crate) struct Batch {
     pub(crate) runs: Vec<Run>,
     /// What all insert runs insert, one behind the other.
     pub(crate) text: String,
+    /// What the pieces build on.
+    pub(crate) base: Vec<BaseEvent>,
+}
+
+/// An event that others build on, and the lower half of its digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct BaseEvent {
+    /// The number of its agent, or in a batch the place in the list of names.
+    pub(crate) agent: u32,
+    pub(crate) seq: u32,
+    pub(crate) digest: u32,
 }
 
 /// What the positions of a piece count from.
@@ -116,6 +127,7 @@ impl Batch {
             + self.parents.capacity() * size_of::<(u32, u32)>()
             + self.runs.capacity() * size_of::<Run>()
             + self.text.capacity()
+            + self.base.capacity() * size_of::<BaseEvent>()
     }
 
     /// Gives back what its lists have room for beyond what they hold.

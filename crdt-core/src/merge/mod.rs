@@ -5,15 +5,19 @@ mod batch;
 mod keystroke;
 mod limits;
 mod pending;
+mod report;
+mod rules;
 pub(crate) mod telling;
 
 use batch::split_text;
-pub(crate) use batch::{Batch, Origin, Piece};
+pub(crate) use batch::{BaseEvent, Batch, Origin, Piece};
 pub(crate) use keystroke::{Keystroke, append_keystroke};
 pub use limits::MergeLimits;
 use pending::Held;
 pub(crate) use pending::Pending;
 pub use pending::PendingLimits;
+pub use report::MergeReport;
+pub use rules::{Exceptions, MergeRules};
 pub(crate) use telling::{Cover, Tell, make_edits};
 
 use std::sync::Arc;
@@ -22,7 +26,7 @@ use crate::causal_graph::{AgentIdx, Diff};
 use crate::error::MergeError;
 use crate::history::History;
 use crate::sorting::sort;
-use crate::version::{Lv, MAX_AGENTS, MAX_EVENTS, check_agent_name};
+use crate::version::{EventId, Lv, MAX_AGENTS, MAX_EVENTS, check_agent_name};
 
 /// Steps of walks over the graph that each piece allows beyond the limit to work.
 const STEPS_A_PIECE: u64 = 256;
@@ -48,6 +52,8 @@ pub(crate) struct Intake {
     /// The runs of events that were appended, as far as somebody may wait for them: agent, first
     /// seq, length.
     pub(crate) appended: Vec<(Arc<str>, u32, u32)>,
+    /// What the rules made exceptions for.
+    pub(crate) exceptions: Exceptions,
     /// When events were made that came in: agent, sequence number, time.
     pub(crate) times: Vec<(AgentIdx, u32, u64)>,
     /// Whether events that were held back before may wait for the ones that come in now.
@@ -61,6 +67,26 @@ pub(crate) struct Intake {
     pieces: u64,
 }
 
+impl Intake {
+    /// Leaves events of a piece out, from the seq `seq` on.
+    fn withhold(&mut self, piece: &Piece<'_>, seq: u32) -> Result<(), MergeError> {
+        let id = EventId::new(&**piece.agent_name(), seq);
+        self.exceptions.withheld.push(id);
+        Ok(())
+    }
+
+    /// Passes over an error that the rules make an exception for.
+    fn except(&mut self, error: MergeError, rules: &MergeRules<'_>) -> Result<(), MergeError> {
+        match error {
+            MergeError::Conflict { agent, seq } if rules.keeps_conflicts => {
+                self.exceptions.conflicts.push(EventId { agent, seq });
+                Ok(())
+            }
+            error => Err(error),
+        }
+    }
+}
+
 /// Appends the pieces of `batch` to the history, in an order in which parents come first. What
 /// waits for a parent that is neither known nor among them ends up in [`Intake::waiting`].
 ///
@@ -71,6 +97,7 @@ pub(crate) fn take_in(
     batch: &Batch,
     awaited: bool,
     limits: &Limits,
+    rules: &MergeRules<'_>,
 ) -> Result<Intake, MergeError> {
     if batch.events() > limits.merge.message_events as u64 {
         return Err(MergeError::TooLarge {
@@ -86,14 +113,19 @@ pub(crate) fn take_in(
     let mut agents = Agents::new(batch);
     for piece in batch.pieces() {
         let from = intake.appended.len();
-        take_piece(history, piece, &mut agents, &mut intake)?;
-        take_woken(history, from, &mut intake)?;
+        take_piece(history, piece, &mut agents, rules, &mut intake)?;
+        take_woken(history, from, rules, &mut intake)?;
     }
     Ok(intake)
 }
 
 /// Takes in what waited for the events that were appended since `from`, and what waited for that.
-fn take_woken(history: &mut History, from: usize, intake: &mut Intake) -> Result<(), MergeError> {
+fn take_woken(
+    history: &mut History,
+    from: usize,
+    rules: &MergeRules<'_>,
+    intake: &mut Intake,
+) -> Result<(), MergeError> {
     let mut from = from;
     while from < intake.appended.len() && !intake.waiting.is_empty() {
         let (agent, seq, len) = intake.appended[from].clone();
@@ -101,7 +133,7 @@ fn take_woken(history: &mut History, from: usize, intake: &mut Intake) -> Result
         for held in intake.waiting.wake(&agent, seq..seq + len) {
             let mut agents = Agents::new(&held.piece);
             for piece in held.piece.pieces() {
-                take_piece(history, piece, &mut agents, intake)?;
+                take_piece(history, piece, &mut agents, rules, intake)?;
             }
         }
     }
@@ -130,19 +162,35 @@ fn take_piece(
     history: &mut History,
     piece: Piece<'_>,
     agents: &mut Agents,
+    rules: &MergeRules<'_>,
     intake: &mut Intake,
 ) -> Result<(), MergeError> {
     check_piece(&piece)?;
     let agent = agents.find(history, &piece, piece.agent);
+    let withheld = rules.first_withheld(piece.agent_name());
+    let unplaced = |intake: &mut Intake| match hold_unplaced(history, piece, agent, intake) {
+        Err(error) => intake.except(error, rules),
+        done => done,
+    };
     let piece = match piece.origin {
         Origin::EventBefore => match cursor_before(history, &piece, agent) {
             Some(cursor) => piece.counted_from(cursor),
-            None => return hold_unplaced(history, piece, agent, intake),
+            None if withheld < piece.seq_end() => {
+                return intake.withhold(&piece, piece.seq.max(withheld));
+            }
+            None => return unplaced(intake),
         },
         Origin::Start => piece,
     };
     let Some(agent) = agent else {
-        return append(history, piece, (0, piece.len), agents, intake);
+        let len = withheld.saturating_sub(piece.seq).min(piece.len);
+        if len < piece.len {
+            intake.withhold(&piece, piece.seq + len)?;
+        }
+        if len == 0 {
+            return Ok(());
+        }
+        return append(history, piece, (0, len), agents, rules, intake);
     };
     let mut at = piece.seq;
     while at < piece.seq_end() {
@@ -159,14 +207,29 @@ fn take_piece(
             Some(run) if run.seq <= at => {
                 let end = run.seq_end().min(piece.seq_end());
                 let lvs = run.lv + (at - run.seq)..run.lv + (end - run.seq);
-                compare(history, &piece, agents, at, lvs)?;
+                if let Err(error) = compare(history, &piece, agents, at, lvs) {
+                    intake.except(error, rules)?;
+                }
                 intake.duplicate += (end - at) as usize;
                 end
             }
             known => {
                 let end = known.map_or(piece.seq_end(), |run| run.seq.min(piece.seq_end()));
                 let end = trimmed.map_or(end, |range| range.start.min(end));
-                append(history, piece, (at - piece.seq, end - at), agents, intake)?;
+                let free = end.min(withheld.max(at));
+                if free > at {
+                    append(
+                        history,
+                        piece,
+                        (at - piece.seq, free - at),
+                        agents,
+                        rules,
+                        intake,
+                    )?;
+                }
+                if free < end {
+                    intake.withhold(&piece, free)?;
+                }
                 end
             }
         };
@@ -362,6 +425,7 @@ fn append(
     piece: Piece<'_>,
     (from, len): (u32, u32),
     agents: &mut Agents,
+    rules: &MergeRules<'_>,
     intake: &mut Intake,
 ) -> Result<(), MergeError> {
     let seq = piece.seq + from;
@@ -372,6 +436,17 @@ fn append(
         return Ok(());
     }
     let named = if from == 0 { piece.parents } else { &before };
+    if let Some((own, first)) = rules.unshared {
+        let name = |place: u32| &*piece.names[place as usize];
+        let mut known = named
+            .iter()
+            .filter(|&&(place, at)| at >= first && name(place) == own);
+        if let Some(&(_, at)) = known.next() {
+            let parent = EventId::new(own, at);
+            intake.exceptions.withheld.push(parent);
+            return Ok(());
+        }
+    }
     let mut parents = std::mem::take(&mut intake.parents);
     match find_parents(history, &piece, agents, named, &mut parents) {
         Ok(()) => {}

@@ -2,7 +2,7 @@
 
 use crate::histories::*;
 use crate::oracle;
-use crdt_core::session::NamedPatches;
+use crdt_core::session::{MergeRules, NamedPatches};
 use crdt_core::{Document, SaveOptions, Splice, VersionSummary};
 use fastrand::Rng;
 
@@ -275,7 +275,7 @@ fn one_splice_leads_from_text_to_text() {
             let part = docs[0].encode_part_named(&missing, &[], enough);
             let (patch, rest) = part.unwrap();
             let mut told = 0;
-            doc.merge_patch_named_as_one(&patch, &[], &mut |s| {
+            doc.merge_patch_named_as_one(&patch, &[], &MergeRules::default(), &mut |s| {
                 told += 1;
                 mirror.change(s);
             })
@@ -364,7 +364,12 @@ fn the_short_way_of_a_keystroke_leads_where_the_long_one_does() {
                 for _ in 0..rng.u8(1..3) {
                     let told = &mut |s: Splice<'_>| mirror.change(s);
                     let one = short.merge_patch_named_with(&patch, &NAMES, told);
-                    let other = long.merge_patch_named_as_one(&patch, &NAMES, &mut |_| {});
+                    let other = long.merge_patch_named_as_one(
+                        &patch,
+                        &NAMES,
+                        &MergeRules::default(),
+                        &mut |_| {},
+                    );
                     assert_eq!(one, other);
                     mirror.check(&short);
                 }
@@ -384,7 +389,7 @@ fn the_short_way_of_a_keystroke_leads_where_the_long_one_does() {
             let one = short.merge_patch_named_with(&patch, &NAMES, told);
             assert_eq!(
                 one,
-                long.merge_patch_named_as_one(&patch, &NAMES, &mut |_| {})
+                long.merge_patch_named_as_one(&patch, &NAMES, &MergeRules::default(), &mut |_| {})
             );
             mirror.check(&short);
             assert_eq!(short.text(), long.text());

@@ -215,7 +215,7 @@ fn looking_back_ends_at_the_cut() {
         assert_eq!(shallow.text_at(&begin), whole.text_at(&begin));
         let later = kept(&shallow);
 
-        for _ in 0..6 {
+        for number in 0..6 {
             let version = random_version(&mut rng, &whole);
             let known = whole.summary_of(&version).unwrap().is_superset(&before);
             let (text, found) = (whole.text_at(&version), shallow.text_at(&version));
@@ -225,7 +225,9 @@ fn looking_back_ends_at_the_cut() {
                 Ok(found) => {
                     assert_eq!(Ok(found), text);
                     assert_eq!(shallow.summary_of(&version).unwrap(), last);
-                    let mut branch = shallow.branch(&version, "branch").unwrap();
+                    let mut branch = shallow
+                        .branch(&version, &format!("branch {number}"))
+                        .unwrap();
                     assert_eq!(Ok(branch.text()), text);
                     branch.insert(0, "b").unwrap();
                     whole.merge_from(&branch, &mut |_| {}).unwrap();

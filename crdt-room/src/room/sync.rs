@@ -233,11 +233,13 @@ impl Room {
             EngineOutput::Diverged {
                 link,
                 agent,
+                id,
                 frontier,
                 ours,
                 theirs,
             } => News::Diverged {
                 peer: self.peer_of(link, document).unwrap_or(agent),
+                id,
                 frontier: frontier.to_json(),
                 ours,
                 theirs,
@@ -253,6 +255,7 @@ impl Room {
             // Links are reported as a whole, in the status; `route` takes the others.
             EngineOutput::PeerUp { .. }
             | EngineOutput::PeerDown { .. }
+            | EngineOutput::Renamed { .. }
             | EngineOutput::Changed { .. }
             | EngineOutput::Send { .. }
             | EngineOutput::Presence { .. } => return None,

@@ -3,14 +3,14 @@
 use std::cell::LazyCell;
 
 use crdt_core::session::NamedPatches;
-use crdt_core::{Document, EncodeError, MergeReport, Splice, VersionSummary};
+use crdt_core::{Document, EncodeError, MergeReport, VersionSummary};
 
 use super::Engine;
 use super::known::Known;
 use super::link::Link;
 use crate::error::{CloseReason, WireError};
 use crate::time::Millis;
-use crate::types::{Channel, LinkId, Output, OwnedSplice, Speech};
+use crate::types::{Channel, Incoming, LinkId, Output, Speech};
 use crate::wire::{Message, changes, kind, unpack};
 
 /// The longest message that is put together before the peer has said hello.
@@ -115,6 +115,10 @@ impl Engine {
             Message::Ping(check) => self.on_ping(link, check, now, doc),
             Message::Pong(check) => self.on_pong(link, check, now, doc),
             Message::Receipt { events } => self.on_receipt(link, events),
+            Message::AskDigest { seq } => self.on_ask_digest(link, seq, doc),
+            Message::Digest { seq, digest } => self.on_digest(link, (seq, digest), now, doc),
+            Message::InUse { seq } => self.on_in_use(link, seq, now, doc),
+            Message::Renamed { agent } => self.on_renamed(link, agent, now),
             Message::Neighbours(sessions) => self.on_neighbours(link, sessions, now),
             Message::Presence(_)
             | Message::PresenceGone { .. }
@@ -132,35 +136,19 @@ impl Engine {
         now: Millis,
         doc: &mut Document,
     ) -> Result<(), CloseReason> {
-        let Some(state) = self.links.get_mut(link) else {
+        if !self.is_met(link) {
             return Ok(());
-        };
-        if !state.options.access.takes {
+        }
+        let takes = |link: &Link| link.options.access.takes;
+        if !self.links.get(link).is_some_and(takes) {
             return Err(CloseReason::ReadOnly);
         }
-        state.filling = doc.is_empty() || state.filling && !state.claimed.is_empty();
-        let filling = state.filling;
-        let Some(peer) = state
-            .peer
-            .as_ref()
-            .filter(|_| state.speech == Speech::Binary)
-        else {
-            return Ok(());
-        };
-        let before = doc.event_count();
-        let mut splices = Vec::new();
-        let names = [peer.agent.as_str(), self.agent.as_str()];
-        let changed = &mut |splice: Splice<'_>| splices.push(splice.into());
-        let report = if filling {
-            // What came of a whole history is one replacement, however many edits it took.
-            doc.merge_patch_named_as_one(patch, &names, changed)?
-        } else {
-            doc.merge_patch_named_with(patch, &names, changed)?
-        };
-        // What has come by another way before counts as well.
-        let at = now.saturating_add(self.config.receipt_delay);
-        state.receipt_at = state.receipt_at.or(Some(at));
-        self.after_merge(link, before, &report, splices, now, doc);
+        self.take_in(link, Incoming::Binary(patch), now, doc)?;
+        if let Some(state) = self.links.get_mut(link) {
+            // What has come by another way before counts as well.
+            let at = now.saturating_add(self.config.receipt_delay);
+            state.receipt_at = state.receipt_at.or(Some(at));
+        }
         Ok(())
     }
 
@@ -170,13 +158,9 @@ impl Engine {
         link: LinkId,
         before: usize,
         report: &MergeReport,
-        splices: Vec<OwnedSplice>,
         now: Millis,
         doc: &Document,
     ) {
-        if !splices.is_empty() {
-            self.outputs.push_back(Output::Changed { splices });
-        }
         if let Some(state) = self.links.get_mut(link) {
             state.busy_at = now;
             if report.pending > 0 || report.dropped > 0 {
@@ -189,6 +173,7 @@ impl Engine {
             return;
         }
         self.see(now, doc);
+        self.review_left_out(now);
         self.pass_on(link, before, now, doc);
     }
 
@@ -292,7 +277,7 @@ impl Engine {
         };
         let mut message = Vec::with_capacity(KEYSTROKE);
         message.push(kind::CHANGES);
-        let names = [self.agent.as_str(), peer.agent.as_str()];
+        let names = [state.told_agent.as_str(), peer.agent.as_str()];
         if !doc.encode_keystroke_named(&names, &mut message) {
             return false;
         }
@@ -302,6 +287,7 @@ impl Engine {
         state.flushed(now);
         state.known.learn_all(doc);
         state.in_flight.add_last(doc);
+        doc.mark_shared();
         true
     }
 
@@ -321,7 +307,7 @@ impl Engine {
         } else if let Some(peer) = &state.peer {
             let config = &self.config;
             // Both ends know both names, so nearly every patch can do without.
-            let names = [self.agent.as_str(), peer.agent.as_str()];
+            let names = [state.told_agent.as_str(), peer.agent.as_str()];
             let is_long = || events.event_count() > LONG_HISTORY * config.first_part as u64;
             let enough = match state.part {
                 Some(next) => next,
@@ -338,6 +324,9 @@ impl Engine {
                 events = part;
                 state.due = Some(now);
             }
+        }
+        if let Some(own) = events.ranges(&self.agent).last() {
+            doc.mark_shared_until(own.end);
         }
         let Some(state) = self.links.get_mut(link) else {
             return Ok(());
@@ -366,7 +355,9 @@ impl Engine {
             return;
         };
         let ours = doc.summary();
-        state.received = state.received.max(summary.first_of(&self.agent).into());
+        state.received = state
+            .received
+            .max(summary.first_of(&state.told_agent).into());
         let mut known = state.hear(summary, &ours);
         // What is still under way was not there yet when the peer wrote this.
         if state.buffered > 0 || !state.queue.is_empty() {
@@ -445,7 +436,7 @@ impl Engine {
     }
 
     pub(super) fn tell_synced(&mut self, link: LinkId) {
-        let synced = |link: &&mut Link| link.said_synced && link.heard_synced && !link.told_synced;
+        let synced = |link: &&mut Link| link.is_synced() && !link.told_synced;
         if let Some(state) = self.links.get_mut(link).filter(synced) {
             state.told_synced = true;
             self.outputs.push_back(Output::Synced { link });

@@ -10,7 +10,9 @@ use super::link::{Link, Peer};
 use crate::error::CloseReason;
 use crate::time::Millis;
 use crate::types::{Channel, LinkId, OutdatedSide, Output, Speech};
-use crate::wire::{GIVES_RECEIPTS, Hello, JsonMessage, Message, OLDEST, TAKES_PACKED, VERSION};
+use crate::wire::{
+    GIVES_DIGESTS, GIVES_RECEIPTS, Hello, JsonMessage, Message, OLDEST, TAKES_PACKED, VERSION,
+};
 
 /// The longest wait between two hellos, in multiples of the first.
 const MAX_HELLO_WAIT: u64 = 30;
@@ -44,13 +46,13 @@ impl Engine {
             version: VERSION,
             oldest: OLDEST,
             capabilities: if self.config.takes_packed {
-                GIVES_RECEIPTS | TAKES_PACKED
+                GIVES_RECEIPTS | GIVES_DIGESTS | TAKES_PACKED
             } else {
-                GIVES_RECEIPTS
+                GIVES_RECEIPTS | GIVES_DIGESTS
             },
             answer: state.session().is_some(),
             session: self.session,
-            agent: self.agent.clone(),
+            agent: state.told_agent.clone(),
             summary: doc.summary(),
         });
         state.hello_said = now;
@@ -90,7 +92,7 @@ impl Engine {
         link: LinkId,
         hello: Hello,
         now: Millis,
-        doc: &Document,
+        doc: &mut Document,
     ) -> Result<(), CloseReason> {
         if hello.session == self.session {
             return Err(CloseReason::OwnSession);
@@ -110,7 +112,8 @@ impl Engine {
             // The peer started anew behind the same transport.
             let options = state.options;
             self.remove(link, false, now, doc);
-            self.links.add(Link::new(link, options, &self.config, now));
+            self.links
+                .add(Link::new(link, options, &self.agent, &self.config, now));
             self.meet(link, &hello, now, doc);
             self.say_hello(link, now, doc);
         } else {
@@ -130,7 +133,7 @@ impl Engine {
         Ok(())
     }
 
-    fn meet(&mut self, link: LinkId, hello: &Hello, now: Millis, doc: &Document) {
+    fn meet(&mut self, link: LinkId, hello: &Hello, now: Millis, doc: &mut Document) {
         let Some(state) = self.links.get_mut(link) else {
             return;
         };
@@ -143,6 +146,7 @@ impl Engine {
             session: Some(hello.session),
             takes_packed: hello.capabilities & TAKES_PACKED != 0,
             gives_receipts: hello.capabilities & GIVES_RECEIPTS != 0,
+            gives_digests: hello.capabilities & GIVES_DIGESTS != 0,
         });
         let ours = doc.summary();
         let theirs = state.hear(hello.summary.clone(), &ours);
@@ -150,24 +154,20 @@ impl Engine {
         state.in_flight.clear();
         state.receipt_at = None;
         state.receipt = 0;
-        state.received = hello.summary.first_of(&self.agent).into();
+        state.received = hello.summary.first_of(&state.told_agent).into();
+        state.edits_as = Some(hello.agent.clone());
+        state.first_new = hello.summary.first_of(&hello.agent);
         state.mark(now, &self.config);
         // Who looks at the status wants to see the round trip soon.
         let first = now.saturating_add(self.config.settle);
         state.check_at = state.check_at.min(first);
-        let unknown_own_edits = !state.claimed.ranges(&self.agent).is_empty();
         let (agent, session) = (hello.agent.clone(), Some(hello.session));
         self.outputs.push_back(Output::PeerUp {
             link,
             agent,
             session,
         });
-        if hello.agent == self.agent || unknown_own_edits {
-            self.outputs.push_back(Output::AgentInUse {
-                link,
-                agent: self.agent.clone(),
-            });
-        }
+        self.compare_names(link, hello, now, doc);
     }
 
     /// The peer's hello cannot be understood.

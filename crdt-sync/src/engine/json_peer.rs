@@ -7,7 +7,7 @@ use super::known::Known;
 use super::link::{Link, Peer};
 use crate::error::CloseReason;
 use crate::time::Millis;
-use crate::types::{LinkId, Output, Speech};
+use crate::types::{Incoming, LinkId, Output, Speech};
 use crate::wire::JsonMessage;
 
 impl Engine {
@@ -48,19 +48,13 @@ impl Engine {
                 if !self.links.get(link).is_some_and(takes) {
                     return Err(CloseReason::ReadOnly);
                 }
-                let before = doc.event_count();
-                let mut splices = Vec::new();
-                match doc.merge_json_with(&ops, &mut |splice| splices.push(splice.into())) {
-                    Ok(report) => {
-                        self.after_merge(link, before, &report, splices, now, doc);
+                match self.take_in(link, Incoming::Text(&ops), now, doc) {
+                    Ok(()) => {
                         if let Some(frontier) = frontier {
                             self.on_json_version(link, &frontier, false, now, doc);
                         }
                     }
-                    Err(error) => self.outputs.push_back(Output::Refused {
-                        link,
-                        reason: error.into(),
-                    }),
+                    Err(reason) => self.outputs.push_back(Output::Refused { link, reason }),
                 }
             }
         }
@@ -81,6 +75,7 @@ impl Engine {
             session: None,
             takes_packed: false,
             gives_receipts: false,
+            gives_digests: false,
         });
         self.outputs.push_back(Output::PeerUp {
             link,

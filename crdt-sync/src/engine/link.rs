@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crdt_core::VersionSummary;
+use crdt_core::{Document, EventId, VersionSummary};
 
 use super::known::{Flight, Known};
 use crate::config::Config;
 use crate::time::Millis;
-use crate::types::{Channel, LinkId, LinkOptions, Outgoing, Output, PeerStatus, Speech};
+use crate::types::{
+    Channel, Divergence, LinkId, LinkOptions, Outgoing, Output, PeerStatus, Speech,
+};
 use crate::wire::{Message, Reassembly, fragments};
 
 /// Who sends its changes to fewer others is told at once what has come.
@@ -23,6 +25,16 @@ pub(super) struct Peer {
     pub(super) takes_packed: bool,
     /// Whether it says how much of what it was sent has come.
     pub(super) gives_receipts: bool,
+    /// Whether it says which event it has under an id.
+    pub(super) gives_digests: bool,
+}
+
+/// Events that came by a link, of which some were left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LeftOut {
+    pub(super) events: Outgoing,
+    /// The first that was.
+    pub(super) id: EventId,
 }
 
 /// One link.
@@ -34,6 +46,25 @@ pub(super) struct Link {
     pub(super) peer: Option<Peer>,
     /// Whether this link carries the changes for its peer.
     pub(super) active: bool,
+
+    /// Our name, as it was said on this link: patches refer to it.
+    pub(super) told_agent: String,
+    /// The name that the peer edits under now.
+    pub(super) edits_as: Option<String>,
+    /// How many events of that name the peer had when it took the name, or said hello.
+    pub(super) first_new: u32,
+    /// By when the peer is to say which event of ours it has; nothing is sent before.
+    pub(super) digest_by: Option<Millis>,
+    /// The peer, or somebody that it knows, edits under our name.
+    pub(super) is_name_in_use: bool,
+    /// What it passed on of others who are linked here themselves, and when to look at it again.
+    pub(super) left_out: Vec<LeftOut>,
+    pub(super) left_out_at: Option<Millis>,
+    /// The hash of the peer's text, where that is another one at the same version: it was asked for
+    /// everything, to find the event that differs, and when.
+    pub(super) seeks: Option<(u64, Millis)>,
+    /// What was told of that.
+    pub(super) diverged: Option<Divergence>,
 
     /// When to say hello (again), and how long to wait then.
     pub(super) hello_at: Option<Millis>,
@@ -75,8 +106,6 @@ pub(super) struct Link {
     pub(super) told_synced: bool,
     /// It was told that the peer lacks what is not here any more.
     pub(super) told_too_old: bool,
-    /// The version at which a divergence was told.
-    pub(super) told_diverged: Option<u64>,
 
     /// Messages cut to frames that wait for room in the transport.
     pub(super) queue: VecDeque<Outgoing>,
@@ -119,7 +148,13 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(id: LinkId, options: LinkOptions, config: &Config, now: Millis) -> Link {
+    pub(super) fn new(
+        id: LinkId,
+        options: LinkOptions,
+        agent: &str,
+        config: &Config,
+        now: Millis,
+    ) -> Link {
         Link {
             id,
             options,
@@ -130,6 +165,15 @@ impl Link {
             },
             peer: None,
             active: options.text_only,
+            told_agent: agent.to_owned(),
+            edits_as: None,
+            first_new: 0,
+            digest_by: None,
+            is_name_in_use: false,
+            left_out: Vec::new(),
+            left_out_at: None,
+            seeks: None,
+            diverged: None,
             hello_at: None,
             hello_wait: config.hello_retry,
             hello_said: now,
@@ -153,7 +197,6 @@ impl Link {
             heard_synced: false,
             told_synced: false,
             told_too_old: false,
-            told_diverged: None,
             queue: VecDeque::new(),
             buffered: 0,
             drained_at: now,
@@ -193,7 +236,7 @@ impl Link {
             Speech::Json => true,
             Speech::Unknown => false,
         };
-        knows && self.active && !self.held && self.options.access.sends
+        knows && self.active && !self.held && self.digest_by.is_none() && self.options.access.sends
     }
 
     /// The peer said what it has, beside what is here. Returns what of that counts: events that only a
@@ -319,8 +362,15 @@ impl Link {
         });
     }
 
-    /// How things stand, with a document of `events` events, of which `own` are of our agent.
-    pub(super) fn status(&self, events: usize, own: usize) -> PeerStatus {
+    /// Whether both ends have all that the other had, and the same under each id, as far as is known.
+    pub(super) fn is_synced(&self) -> bool {
+        let has_all = self.said_synced && self.heard_synced;
+        has_all && self.seeks.is_none() && self.diverged.is_none()
+    }
+
+    /// How things stand with a document.
+    pub(super) fn status(&self, doc: &Document) -> PeerStatus {
+        let (events, own) = (doc.event_count(), doc.event_count_of(&self.told_agent));
         let behind = self.claimed.event_count();
         let unsent = self.known.lag(events, behind);
         let gives_receipts = self.peer.as_ref().is_some_and(|peer| peer.gives_receipts);
@@ -331,13 +381,19 @@ impl Link {
             session: self.session(),
             speech: self.speech,
             active: self.active,
-            synced: self.said_synced && self.heard_synced,
+            synced: self.is_synced(),
+            diverged: self.diverged.clone(),
             rtt: self.rtt,
             bytes_out: self.bytes_out,
             bytes_in: self.bytes_in,
             messages_out: self.messages_out,
             messages_in: self.messages_in,
             bytes_held: self.queue.iter().map(Outgoing::len).sum::<usize>()
+                + self
+                    .left_out
+                    .iter()
+                    .map(|kept| kept.events.len())
+                    .sum::<usize>()
                 + self.reassembly.bytes(),
             ahead: if !self.options.access.sends {
                 0
@@ -360,7 +416,7 @@ mod tests {
     fn a_message_that_fits_a_frame_goes_as_it_is() {
         let config = Config::default();
         let sent = |len| {
-            let mut link = Link::new(LinkId(0), LinkOptions::default(), &config, 0);
+            let mut link = Link::new(LinkId(0), LinkOptions::default(), "a", &config, 0);
             let mut outputs = VecDeque::new();
             link.send(vec![9; len], &config, &mut outputs);
             let frames = outputs.into_iter().filter_map(|output| match output {

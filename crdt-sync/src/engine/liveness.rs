@@ -1,13 +1,13 @@
 //! Heartbeats: is the peer there, and has it what we have?
 
-use crdt_core::Document;
+use crdt_core::{Document, VersionSummary};
 
 use super::Engine;
 use super::known::Known;
 use super::link::Link;
 use crate::error::CloseReason;
 use crate::time::Millis;
-use crate::types::{Channel, LinkId, Output, Speech};
+use crate::types::{Channel, LinkId, Speech};
 use crate::wire::{Check, Message};
 
 /// How many times longer a peer may take to say its first word.
@@ -128,10 +128,30 @@ impl Engine {
         self.compare(link, check, now, doc);
     }
 
+    /// Compares the hashes of the two texts of one version. If they differ, some event does: the peer is
+    /// asked for all that it has, and what comes back tells which.
+    fn compare_texts(&mut self, link: LinkId, ours: u64, theirs: u64, now: Millis, doc: &Document) {
+        let Some(state) = self.links.get_mut(link) else {
+            return;
+        };
+        let patience = self.config.heartbeat.saturating_mul(2);
+        if ours == theirs {
+            state.seeks = None;
+        } else if let Some((_, since)) = state.seeks {
+            if since.saturating_add(patience) <= now {
+                self.tell_diverged(link, None, now, doc);
+            }
+        } else {
+            state.seeks = Some((theirs, now));
+            let (reply, summary) = (false, VersionSummary::new());
+            let ask = Message::Summary { reply, summary };
+            state.send(ask.encode(), &self.config, &mut self.outputs);
+        }
+    }
+
     /// Compares what the peer has with what is here.
     fn compare(&mut self, link: LinkId, check: Check, now: Millis, doc: &Document) {
         let ours = self.check(check.nonce, now, doc);
-        let version = self.version(now, doc);
         let (config, session, (_, since)) = (&self.config, self.session, self.seen);
         let Some(state) = self.links.get_mut(link) else {
             return;
@@ -139,27 +159,17 @@ impl Engine {
         if check.version == ours.version {
             state.mismatches = 0;
             state.known = Known::all(doc);
-            state.received = doc.event_count_of(&self.agent) as u64;
+            // What it said to have and has no more is under another name now.
+            state.claimed = VersionSummary::new();
+            state.received = doc.event_count_of(&state.told_agent) as u64;
             state.due = None;
             // What is held back here waits for what this peer has not got either.
             state.repair_at = None;
             // A standby that took over has been told by this what the peer has.
             state.held = false;
             state.heard_synced = true;
-            let other_text = check
-                .text
-                .filter(|theirs| ours.text.is_some_and(|o| o != *theirs));
-            if let Some((theirs, peer)) = other_text.zip(state.peer.as_ref())
-                && state.told_diverged != Some(ours.version)
-            {
-                state.told_diverged = Some(ours.version);
-                self.outputs.push_back(Output::Diverged {
-                    link,
-                    agent: peer.agent.clone(),
-                    frontier: version.frontier.clone(),
-                    ours: ours.text.unwrap_or_default(),
-                    theirs,
-                });
+            if let (Some(ours), Some(theirs)) = (ours.text, check.text) {
+                self.compare_texts(link, ours, theirs, now, doc);
             }
             self.check_synced(link, doc);
             self.tell_synced(link);

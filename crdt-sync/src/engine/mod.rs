@@ -7,7 +7,7 @@
 //!
 //! `handshake` has hello, goodbye and the choice between several links to one peer; `changes` the
 //! events going out and coming in; `liveness` heartbeats and what they find; `json_peer` peers that
-//! speak the JSON form; `presence` the traffic of cursors and names.
+//! speak the JSON form; `names` names that are in use twice; `presence` the traffic of cursors and names.
 
 mod changes;
 mod handshake;
@@ -16,6 +16,7 @@ mod known;
 mod link;
 mod links;
 mod liveness;
+mod names;
 mod presence;
 
 use std::cell::Cell;
@@ -74,6 +75,8 @@ pub struct Engine {
     links: Links,
     presence: Presence,
     version: Option<Arc<Version>>,
+    /// Some peer has another content under an id.
+    has_diverged: bool,
     /// How many events the document was last seen to have, and since when.
     seen: (usize, Millis),
     /// What [`Engine::next_timeout`] said last, if nothing was done since.
@@ -104,6 +107,7 @@ impl Engine {
             links: Links::default(),
             presence: Presence::new(session, agent, sessions, bytes),
             version: None,
+            has_diverged: false,
             seen: (0, 0),
             timeout: Cell::new(None),
             outputs: VecDeque::new(),
@@ -115,7 +119,7 @@ impl Engine {
         &self.config
     }
 
-    /// The agent.
+    /// The name that the document edits under, as far as was seen.
     pub fn agent(&self) -> &str {
         &self.agent
     }
@@ -131,7 +135,8 @@ impl Engine {
         if self.links.contains(link) {
             self.link_down(link, now, doc);
         }
-        self.links.add(Link::new(link, options, &self.config, now));
+        self.links
+            .add(Link::new(link, options, &self.agent, &self.config, now));
         self.greet(link, now, doc);
     }
 
@@ -176,6 +181,7 @@ impl Engine {
         doc: &mut Document,
     ) {
         self.wake(now);
+        self.follow_name(now, doc);
         let Some(state) = self.links.get_mut(link) else {
             return;
         };
@@ -200,6 +206,7 @@ impl Engine {
     /// The document grew, by edits or merges outside the engine. Cheap enough for every keystroke.
     pub fn local_edit(&mut self, now: Millis, doc: &Document) {
         self.wake(now);
+        self.follow_name(now, doc);
         self.see(now, doc);
         let config = &self.config;
         self.links
@@ -258,6 +265,9 @@ impl Engine {
         for link in links {
             self.tick_hello(link, now, doc);
             if let Err(reason) = self.tick_liveness(link, now, doc) {
+                self.close(link, reason, now, doc);
+            }
+            if let Err(reason) = self.tick_names(link, now, doc) {
                 self.close(link, reason, now, doc);
             }
             self.tick_repair(link, now, doc);
@@ -326,6 +336,8 @@ impl Engine {
                 link.compat_at,
                 link.repair_at,
                 link.receipt_at,
+                link.digest_by,
+                link.left_out_at,
             ]
         });
         links
@@ -367,8 +379,8 @@ impl Engine {
 
     /// What is known of every link.
     pub fn peers(&self, doc: &Document) -> impl Iterator<Item = PeerStatus> + '_ {
-        let (events, own) = (doc.event_count(), doc.event_count_of(&self.agent));
-        self.links.iter().map(move |link| link.status(events, own))
+        let all: Vec<PeerStatus> = self.links.iter().map(|link| link.status(doc)).collect();
+        all.into_iter()
     }
 
     /// Takes note of when the document grew.
@@ -449,6 +461,7 @@ impl Engine {
         if let Some(session) = session {
             self.elect(session, now, doc);
         }
+        self.review_left_out(now);
         self.presence_link_lost(link, last, goodbye, now);
         self.tell_neighbours();
     }

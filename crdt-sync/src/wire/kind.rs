@@ -16,5 +16,9 @@ pub(crate) const CHANGES: u8 = 0x10;
 /// The same, compressed.
 pub(crate) const PACKED_CHANGES: u8 = 0x11;
 pub(crate) const RECEIPT: u8 = 0x40;
+pub(crate) const ASK_DIGEST: u8 = 0x41;
+pub(crate) const DIGEST: u8 = 0x42;
+pub(crate) const IN_USE: u8 = 0x43;
+pub(crate) const RENAMED: u8 = 0x44;
 /// From here on, an unknown message is passed over; below 0x40, it is an error.
-pub(crate) const OPTIONAL: u8 = 0x41;
+pub(crate) const OPTIONAL: u8 = 0x45;

@@ -93,6 +93,23 @@ pub(crate) enum Message {
     Receipt {
         events: u64,
     },
+    /// Which event of the sender's agent has the receiver under this seq?
+    AskDigest {
+        seq: u64,
+    },
+    /// The digest of an event of the receiver's agent, as the sender has it.
+    Digest {
+        seq: u64,
+        digest: u64,
+    },
+    /// Others have an event of the receiver's agent under this seq.
+    InUse {
+        seq: u64,
+    },
+    /// The sender edits under another name than the one in its hello from now on.
+    Renamed {
+        agent: String,
+    },
     /// Of a kind that may be passed over.
     Unknown,
 }
@@ -153,6 +170,23 @@ impl Message {
                 out.push(kind::RECEIPT);
                 push_varint(&mut out, *events);
             }
+            Message::AskDigest { seq } => {
+                out.push(kind::ASK_DIGEST);
+                push_varint(&mut out, *seq);
+            }
+            Message::Digest { seq, digest } => {
+                out.push(kind::DIGEST);
+                push_varint(&mut out, *seq);
+                out.extend(digest.to_le_bytes());
+            }
+            Message::InUse { seq } => {
+                out.push(kind::IN_USE);
+                push_varint(&mut out, *seq);
+            }
+            Message::Renamed { agent } => {
+                out.push(kind::RENAMED);
+                push_bytes(&mut out, agent.as_bytes());
+            }
             Message::Unknown => out.push(kind::OPTIONAL),
         }
         out
@@ -199,6 +233,19 @@ impl Message {
             }
             kind::RECEIPT => Message::Receipt {
                 events: reader.varint("a number of events")?,
+            },
+            kind::ASK_DIGEST => Message::AskDigest {
+                seq: reader.varint("a sequence number")?,
+            },
+            kind::DIGEST => Message::Digest {
+                seq: reader.varint("a sequence number")?,
+                digest: reader.fixed("the digest of an event")?,
+            },
+            kind::IN_USE => Message::InUse {
+                seq: reader.varint("a sequence number")?,
+            },
+            kind::RENAMED => Message::Renamed {
+                agent: reader.agent()?.to_owned(),
             },
             kind::OPTIONAL.. => return Ok(Message::Unknown),
             _ => {
@@ -354,6 +401,15 @@ mod tests {
             }),
             Message::Goodbye,
             Message::Receipt { events: 0 },
+            Message::AskDigest { seq: 300 },
+            Message::InUse { seq: 300 },
+            Message::Digest {
+                seq: 7,
+                digest: u64::MAX,
+            },
+            Message::Renamed {
+                agent: "zoë".to_owned(),
+            },
             Message::Receipt { events: u64::MAX },
             Message::Neighbours(vec![1, u64::MAX]),
             Message::Presence(PresenceUpdate {
@@ -434,7 +490,7 @@ mod tests {
 
     #[test]
     fn unknown_kinds_are_passed_over_or_refused() {
-        assert_eq!(Message::decode(0x41, &[1, 2, 3]), Ok(Message::Unknown));
+        assert_eq!(Message::decode(0x45, &[1, 2, 3]), Ok(Message::Unknown));
         assert!(matches!(
             Message::decode(0x3f, &[]),
             Err(WireError::Invalid { found: 0x3f, .. })

@@ -12,4 +12,4 @@ pub(crate) use fragment::{Reassembly, fragments};
 pub(crate) use json::JsonMessage;
 pub(crate) use message::{Check, Hello, Message, PresenceUpdate};
 pub(crate) use packed::{changes, unpack};
-pub(crate) use version::{GIVES_RECEIPTS, OLDEST, TAKES_PACKED, VERSION};
+pub(crate) use version::{GIVES_DIGESTS, GIVES_RECEIPTS, OLDEST, TAKES_PACKED, VERSION};

@@ -10,3 +10,6 @@ pub(crate) const TAKES_PACKED: u64 = 1 << 0;
 
 /// The capability of whoever says how much of what it was sent has come.
 pub(crate) const GIVES_RECEIPTS: u64 = 1 << 1;
+
+/// The capability of whoever says which event it has under an id.
+pub(crate) const GIVES_DIGESTS: u64 = 1 << 2;

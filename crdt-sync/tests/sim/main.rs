@@ -5,6 +5,7 @@
 
 mod mesh;
 mod named;
+mod names;
 mod random;
 mod rng;
 mod shallow;

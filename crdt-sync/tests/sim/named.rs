@@ -525,28 +525,6 @@ fn a_cursor_stays_where_another_way_leads_to_its_owner() {
 }
 
 #[test]
-fn equal_versions_with_other_texts_are_told() {
-    let mut world = World::new(1);
-    world.add("twin");
-    world.add("twin");
-    world.insert(0, 0, "x");
-    world.insert(1, 0, "y");
-    world.connect(0, 1, Quality::default());
-    world.run(10_000);
-    for replica in &world.replicas {
-        let diverged = |told: &&Output| matches!(told, Output::Diverged { .. });
-        assert_eq!(
-            replica.told.iter().filter(diverged).count(),
-            1,
-            "{:?}",
-            replica.told
-        );
-        let in_use = |told: &&Output| matches!(told, Output::AgentInUse { .. });
-        assert_eq!(replica.told.iter().filter(in_use).count(), 1);
-    }
-}
-
-#[test]
 fn the_json_form_is_cut_to_the_size_that_transports_take() {
     let mut world = World::with(1, 2);
     let quotes = "\"quoted\" and \\ back\n".repeat(60_000);

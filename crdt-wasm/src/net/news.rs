@@ -43,9 +43,10 @@ struct Outdated {
 #[derive(Serialize)]
 struct Diverged {
     peer: String,
+    id: Option<(String, u32)>,
     frontier: String,
     ours: String,
-    theirs: String,
+    theirs: Option<String>,
 }
 
 /// Queues a piece of news for its listeners.
@@ -94,15 +95,17 @@ pub(super) fn queue(news: News, listeners: &Listeners) {
         }
         News::Diverged {
             peer,
+            id,
             frontier,
             ours,
             theirs,
         } => {
             let payload = Diverged {
                 peer,
+                id: id.map(|id| (id.agent, id.seq)),
                 frontier,
                 ours: format!("{ours:016x}"),
-                theirs: format!("{theirs:016x}"),
+                theirs: theirs.map(|theirs| format!("{theirs:016x}")),
             };
             listeners.queue(EventName::Diverged, plain(&payload));
         }

@@ -11,6 +11,7 @@ use crate::hostile::Malice;
 use crate::world::World;
 
 const HELLO: u8 = 0x01;
+const SUMMARY: u8 = 0x03;
 const PING: u8 = 0x05;
 
 /// A page without a server that has said hello to a hand.
@@ -63,7 +64,17 @@ fn another_text_at_the_same_version_is_told_as_diverged() {
     assert_eq!(world.pages[0].told.diverged, 0);
     *ping.last_mut().expect("not empty") ^= 1;
     world.say(hand, &ping);
+    // All that the other end has is asked for, so that the event that differs can be named.
+    assert!(world.hands[&hand].got.contains(&vec![SUMMARY, 0, 1, 0]));
+    assert_eq!(world.pages[0].told.diverged, 0);
+    for _ in 0..4 {
+        world.run(4_000);
+        world.say(hand, &ping);
+    }
     assert_eq!(world.pages[0].told.diverged, 1);
+    let links = world.pages[0].status().links;
+    assert!(links[0].diverged.is_some() && !links[0].synced);
+    assert_eq!(doctor(&world, 0)["stage"], "sync");
 }
 
 #[test]

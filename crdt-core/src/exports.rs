@@ -1,0 +1,103 @@
+//! What a replica hands out of its history: as JSON, and as patches.
+
+use std::ops::Range;
+
+use crate::document::Document;
+use crate::encoding::{json, patch};
+use crate::error::EncodeError;
+use crate::history::History;
+use crate::sorting::sort;
+use crate::version::{EventId, Frontier, Lv, VersionSummary};
+
+impl Document {
+    /// All events, in the canonical JSON form: byte for byte the same on every replica that holds
+    /// the same events. A shallow document has only those after its
+    /// [start](Document::history_start).
+    ///
+    /// # Errors
+    /// [`EncodeError::CorruptHistory`].
+    pub fn operations_json(&self) -> Result<String, EncodeError> {
+        let history = self.whole_history()?;
+        Ok(self.to_json(history, &history.after(&[])))
+    }
+
+    /// The events that are not at or before those of `frontier`, in the canonical JSON form; ids that
+    /// are not known here count for nothing.
+    ///
+    /// # Errors
+    /// See [`Document::encode_since`].
+    pub fn operations_after_json(&self, frontier: &Frontier) -> Result<String, EncodeError> {
+        let history = self.whole_history()?;
+        let graph = &history.graph;
+        let ids = frontier.ids().iter();
+        let mut lvs: Vec<Lv> = ids.filter_map(|id| graph.find(id)).collect();
+        sort(&mut lvs);
+        // Every event that is here follows all that a shallow document has let go of.
+        if lvs.is_empty() && graph.base().is_some() && !graph.base_is_within(frontier) {
+            let EventId { agent, seq } = graph.begin_id();
+            return Err(EncodeError::TooOld { agent, seq });
+        }
+        Ok(self.to_json(history, &history.after(&lvs)))
+    }
+
+    /// The events that `have` does not hold, in the canonical JSON form.
+    ///
+    /// # Errors
+    /// See [`Document::encode_since`].
+    pub fn operations_since_json(&self, have: &VersionSummary) -> Result<String, EncodeError> {
+        let history = self.whole_history()?;
+        Ok(self.to_json(history, &history.missing_from(have)?))
+    }
+
+    /// The events `events`, as far as they are part of the document, in the canonical JSON form.
+    ///
+    /// # Errors
+    /// See [`Document::encode_of`].
+    pub fn operations_of_json(&self, events: &VersionSummary) -> Result<String, EncodeError> {
+        let history = self.whole_history()?;
+        Ok(self.to_json(history, &history.lvs_of(events)?))
+    }
+
+    /// The events that `have` does not hold, as a binary patch. Held-back events are not part of it.
+    /// O(agents + what is written).
+    ///
+    /// # Errors
+    /// [`EncodeError::TooOld`] if a shallow document has let go of events that `have` does not hold,
+    /// [`EncodeError::CorruptHistory`].
+    ///
+    /// ```
+    /// # use crdt_core::Document;
+    /// let mut alice = Document::new("alice")?;
+    /// let mut bob = Document::new("bob")?;
+    /// alice.insert(0, "Hello")?;
+    /// bob.merge_patch(&alice.encode_since(&bob.summary())?)?;
+    /// assert_eq!(bob.text(), "Hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn encode_since(&self, have: &VersionSummary) -> Result<Vec<u8>, EncodeError> {
+        let history = self.whole_history()?;
+        Ok(self.to_patch(history, &history.missing_from(have)?))
+    }
+
+    /// The events `events`, as far as they are part of the document, as a binary patch: with
+    /// [`Document::summary_since`], what is new. O(events' ranges and what is written), however many
+    /// agents the document has.
+    ///
+    /// # Errors
+    /// [`EncodeError::TooOld`] if a shallow document has let go of any of them,
+    /// [`EncodeError::CorruptHistory`].
+    pub fn encode_of(&self, events: &VersionSummary) -> Result<Vec<u8>, EncodeError> {
+        let history = self.whole_history()?;
+        Ok(self.to_patch(history, &history.lvs_of(events)?))
+    }
+
+    /// The events `lvs`, with what they build on.
+    fn to_json(&self, history: &History, lvs: &[Range<Lv>]) -> String {
+        json::encode(history, lvs, &self.digests().base_of(history, lvs))
+    }
+
+    /// The events `lvs`, with what they build on.
+    fn to_patch(&self, history: &History, lvs: &[Range<Lv>]) -> Vec<u8> {
+        patch::encode(history, lvs, &self.digests().base_of(history, lvs))
+    }
+}

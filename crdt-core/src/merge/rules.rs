@@ -1,0 +1,35 @@
+//! What a merge does not simply take.
+
+use crate::version::EventId;
+
+/// Exceptions from what a merge takes, for a network that knows more of the agents than the document.
+/// The default is none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MergeRules<'a> {
+    /// Events of these agents from these seqs on that are not part of the document yet are left out; those
+    /// that build on them are held back.
+    pub withheld: &'a [(&'a str, u32)],
+    /// Events of this agent from this seq on nobody else has: what is said to build on them builds on others
+    /// of the same ids, and is left out.
+    pub unshared: Option<(&'a str, u32)>,
+    /// Whether an id that comes back with another content is passed over, and not an error for all.
+    pub keeps_conflicts: bool,
+}
+
+impl MergeRules<'_> {
+    /// The seq from which on new events of an agent are left out.
+    pub(crate) fn first_withheld(&self, agent: &str) -> u32 {
+        let rules = self.withheld.iter().filter(|(name, _)| *name == agent);
+        rules.map(|&(_, seq)| seq).min().unwrap_or(u32::MAX)
+    }
+}
+
+/// What became of the exceptions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exceptions {
+    /// The first event of each piece that was left out for its agent, and the parent of each that was left
+    /// out for that.
+    pub withheld: Vec<EventId>,
+    /// The first event of each piece that is known here with another content: what is here stays.
+    pub conflicts: Vec<EventId>,
+}

@@ -1,0 +1,177 @@
+//! Another name for a replica: its next events, and those that nobody else has yet, are made under it.
+
+use crate::document::Document;
+use crate::error::{AgentNameError, RenameError};
+use crate::splice::{Splice, TextLen};
+use crate::store::replay;
+use crate::version::{EventId, MAX_AGENTS, check_agent_name, replica_name};
+
+impl Document {
+    /// An empty document, to be edited by a person of the name `person`, under a name of its own: see
+    /// [`replica_name`](crate::replica_name). `random` are random bytes, which make sure that no other
+    /// replica has that name.
+    ///
+    /// # Errors
+    /// None: any name of a person makes a valid one.
+    pub fn new_replica(person: &str, random: [u8; 9]) -> Result<Document, AgentNameError> {
+        Document::new(&replica_name(person, random))
+    }
+
+    /// Has the replica go on under the fresh name `agent`, and calls `changed` with what that makes of the
+    /// text. What it made here since it was created or opened, and what [`Document::mark_shared`] was not
+    /// told of, it has made under that name, too.
+    ///
+    /// That is what to do where a name turns out to be in use: by a replica that made other events under
+    /// it. All that was typed under either is in one text then. Whoever has got the events that are renamed
+    /// keeps them under the old name, and gets them twice. Returns how many these are. O(history) if
+    /// there are any.
+    ///
+    /// ```
+    /// use crdt_core::Document;
+    ///
+    /// let mut first = Document::new("alice")?;
+    /// first.insert(0, "milk")?;
+    /// let mut second = Document::new("alice")?;
+    /// second.insert(0, "bread ")?;
+    /// let patch = first.encode_since(&Default::default())?;
+    /// assert_eq!(second.merge_patch(&patch).unwrap_err().code(), "conflicting_event");
+    /// second.rename("alice (2)", &mut |_| {})?;
+    /// second.merge_patch(&patch)?;
+    /// assert_eq!(second.text(), "milkbread ");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Any [`RenameError`]; nothing has changed then.
+    pub fn rename(
+        &mut self,
+        agent: &str,
+        changed: &mut dyn FnMut(Splice<'_>),
+    ) -> Result<usize, RenameError> {
+        check_agent_name(agent)?;
+        let from = self.first_unshared();
+        let old_name = self.agent().to_owned();
+        let (history, rope) = self.history_and_rope()?;
+        let agents = &mut history.graph.agents;
+        if agent == old_name || agents.find_agent(agent).is_some() {
+            return Err(RenameError::Taken {
+                agent: agent.to_owned(),
+            });
+        }
+        if agents.agent_count() + 1 >= MAX_AGENTS {
+            let limit = MAX_AGENTS as usize;
+            return Err(RenameError::TooMany { limit });
+        }
+        let before = (history.graph.clone(), history.times.clone());
+        let agents = &mut history.graph.agents;
+        let (old, new) = (agents.agent(&old_name), agents.agent(agent));
+        // What was let go was made elsewhere.
+        let let_go = agents.trimmed(old).last().map_or(0, |range| range.end);
+        let from = from.max(let_go);
+        let moved = agents.next_seq(old).saturating_sub(from) as usize;
+        history.graph.move_events(old, from, new);
+        history.times.move_stamps(old, from, new);
+        if moved > 0 {
+            // Concurrent inserts at one place stand in the order of their names.
+            match replay(history) {
+                Ok(made) => {
+                    let (before, after) = (rope.to_text(), made.to_text());
+                    *rope = made;
+                    tell_difference(&before, &after, changed);
+                }
+                Err(error) => {
+                    (history.graph, history.times) = before;
+                    return Err(error.into());
+                }
+            }
+        }
+        self.renamed(agent, from);
+        Ok(moved)
+    }
+
+    /// Takes note that somebody else has the own events that there are so far: [`Document::rename`] leaves
+    /// them as they are.
+    pub fn mark_shared(&self) {
+        self.own().mark_shared(self.next_seq());
+    }
+
+    /// The same for those below the seq `until`.
+    pub fn mark_shared_until(&self, until: u32) {
+        self.own().mark_shared(until);
+    }
+
+    /// The seq of the first own event that was made here since the document was created or opened, and
+    /// that nobody else has, as far as [`Document::mark_shared`] was told.
+    pub fn first_unshared(&self) -> u32 {
+        self.own().first_unshared().min(self.next_seq())
+    }
+
+    /// The digest of an event: of what it did and what its agent did before it, with the parents of all
+    /// that. Equal on replicas that hold the same; `None` if the event is not known, or earlier ones of
+    /// its agent were let go. Not for security. Unpacks a history that is still packed. O(events of the
+    /// agent) the first time, later O(new ones).
+    pub fn digest_of(&self, id: &EventId) -> Option<u64> {
+        let history = self.whole_history().ok()?;
+        let agent = history.graph.agents.find_agent(&id.agent)?;
+        self.digests().get(history, agent, id.seq)
+    }
+
+    /// The number of the next local edit among those that this replica made, under whatever name.
+    pub(crate) fn next_own(&self) -> u32 {
+        self.own().number(self.next_seq())
+    }
+}
+
+/// Tells what leads from one text to another, as one replacement; nothing if they are equal.
+fn tell_difference(before: &str, after: &str, changed: &mut dyn FnMut(Splice<'_>)) {
+    if before == after {
+        return;
+    }
+    let mut ends = before.chars().zip(after.chars());
+    let is_same = |(a, b): &(char, char)| a == b;
+    let start: usize = ends
+        .by_ref()
+        .take_while(is_same)
+        .map(|(a, _)| a.len_utf8())
+        .sum();
+    let (before, rest) = (&before[start..], &after[start..]);
+    let mut ends = before.chars().rev().zip(rest.chars().rev());
+    let end: usize = ends
+        .by_ref()
+        .take_while(is_same)
+        .map(|(a, _)| a.len_utf8())
+        .sum();
+    let length = |text: &str| TextLen {
+        chars: text.chars().count(),
+        utf16: text.chars().map(char::len_utf16).sum(),
+    };
+    changed(Splice {
+        pos: length(&after[..start]),
+        deleted: length(&before[..before.len() - end]),
+        inserted: &rest[..rest.len() - end],
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_difference_of_two_texts_is_one_replacement() {
+        for (before, after) in [
+            ("", "a"),
+            ("aa", "a"),
+            ("a🦀b", "a🦀🦀b"),
+            ("one two", "one or two"),
+            ("ab", "ba"),
+            ("same", "same"),
+        ] {
+            let mut text: Vec<char> = before.chars().collect();
+            tell_difference(before, after, &mut |splice| {
+                let at = splice.pos.chars..splice.pos.chars + splice.deleted.chars;
+                text.splice(at, splice.inserted.chars());
+            });
+            assert_eq!(text.into_iter().collect::<String>(), after);
+        }
+    }
+}

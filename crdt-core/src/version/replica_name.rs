@@ -1,0 +1,102 @@
+//! Names of replicas: a person's name, and what tells the person's replicas apart.
+
+use super::limits::MAX_AGENT_NAME;
+
+/// Between the name of a person and what is random. No name of a person has a char below it, so
+/// replicas of different people sort as their names do.
+const MARK: char = '\u{1}';
+
+/// How many random bytes a name has.
+const RANDOM_BYTES: usize = 9;
+
+/// How many chars these are written as.
+const RANDOM_CHARS: usize = RANDOM_BYTES / 3 * 4;
+
+const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// An agent name that no other replica has: the name of a person, and 72 random bits behind it.
+///
+/// Any number of replicas may be the same person's. Names of replicas sort as the names of the people do.
+/// A name that is too long is cut to what fits; control characters are left out.
+///
+/// ```
+/// use crdt_core::{person_of, replica_name};
+///
+/// let name = replica_name("Ada", [7; 9]);
+/// assert_eq!(person_of(&name), "Ada");
+/// assert!(name < replica_name("Ada Lovelace", [0; 9]));
+/// ```
+pub fn replica_name(person: &str, random: [u8; RANDOM_BYTES]) -> String {
+    let longest = MAX_AGENT_NAME - RANDOM_CHARS - MARK.len_utf8();
+    let mut name = String::with_capacity(MAX_AGENT_NAME);
+    for char in person.chars().filter(|char| !char.is_control()) {
+        if name.len() + char.len_utf8() > longest {
+            break;
+        }
+        name.push(char);
+    }
+    name.push(MARK);
+    for bytes in random.chunks_exact(3) {
+        let bits = bytes
+            .iter()
+            .fold(0, |bits, &byte| bits << 8 | usize::from(byte));
+        for place in [18, 12, 6, 0] {
+            name.push(char::from(LETTERS[bits >> place & 63]));
+        }
+    }
+    name
+}
+
+/// The name of the person whose replica has the agent name `agent`: `agent` itself, if
+/// [`replica_name`] did not make it.
+pub fn person_of(agent: &str) -> &str {
+    let is_random =
+        |tail: &str| tail.len() == RANDOM_CHARS && tail.bytes().all(|byte| LETTERS.contains(&byte));
+    match agent.rsplit_once(MARK) {
+        Some((person, tail)) if is_random(tail) => person,
+        _ => agent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check_agent_name;
+    use super::*;
+
+    #[test]
+    fn replicas_sort_as_their_people_do() {
+        let people = [
+            "", " ", "Al", "Al B", "Al-b", "Ali", "Alice", "Bo", "Zoë", "émile",
+        ];
+        for (a, b) in people.iter().zip(&people[1..]) {
+            assert!(a < b);
+            assert!(
+                replica_name(a, [255; 9]) < replica_name(b, [0; 9]),
+                "{a:?} {b:?}"
+            );
+        }
+        let names = [[0; 9], [1; 9], [255; 9]].map(|random| replica_name("Al", random));
+        assert!(names[0] != names[1] && names[1] != names[2]);
+    }
+
+    #[test]
+    fn the_person_comes_back_and_every_name_is_valid() {
+        for person in ["", "Ada", "Ada Lovelace", "a~b", "Zoë"] {
+            let name = replica_name(person, [9; 9]);
+            assert_eq!(person_of(&name), person);
+            assert_eq!(check_agent_name(&name), Ok(()));
+        }
+        assert_eq!(person_of(&replica_name("A\u{1}d\na", [9; 9])), "Ada");
+        let long = replica_name(&"ë".repeat(300), [9; 9]);
+        assert_eq!(person_of(&long), "ë".repeat(57));
+        assert_eq!(check_agent_name(&long), Ok(()));
+        for exact in [
+            "alice",
+            "alice\u{1}short",
+            "alice~abcdefghijkl",
+            "\u{1}?bcdefghijkl",
+        ] {
+            assert_eq!(person_of(exact), exact);
+        }
+    }
+}
