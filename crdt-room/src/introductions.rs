@@ -10,16 +10,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
-use crdt_sync::{LinkId, Millis, Outgoing};
+use crdt_sync::{INTRODUCTION, LinkId, Millis, Outgoing};
 use signaling_protocol::AgentId;
 
 use crate::cipher_jobs::CipherJobs;
 use crate::ids::Purpose;
 use crate::input::CipherEvent;
 use crate::output::Output;
-
-/// The first byte of an introduction. A sync engine passes messages of this kind over.
-const KIND: u8 = 0x42;
 
 /// Flags: the message holds a proof; the proof of the other end has come.
 const HAS_PROOF: u8 = 1;
@@ -179,7 +176,7 @@ impl Introductions {
             return Received::Pass(message);
         };
         match &message {
-            Outgoing::Binary(bytes) if bytes.first() == Some(&KIND) => {
+            Outgoing::Binary(bytes) if bytes.first() == Some(&INTRODUCTION) => {
                 let read = Message::read(bytes);
                 let taken = read.map(|read| self.take(link, read, now));
                 Received::Taken(taken.into_iter().flatten().collect())
@@ -375,7 +372,7 @@ impl Introductions {
 impl Introduction {
     /// A message: a question, or the proof that answers the number of the other end.
     fn message(&self, proof: Option<(Nonce, &str)>) -> Vec<u8> {
-        let mut out = vec![KIND];
+        let mut out = vec![INTRODUCTION];
         self.mine.push(&mut out);
         let has_yours = if self.proven.is_some() { HAS_YOURS } else { 0 };
         match proof {
@@ -539,7 +536,7 @@ mod tests {
         assert_eq!(held, Received::Taken(Vec::new()));
         let theirs = [9; NONCE];
         let mine: [u8; NONCE] = question[1..=NONCE].try_into().expect("a number");
-        let proof = [&[KIND][..], &theirs, &[HAS_PROOF], &mine, b"sealed"].concat();
+        let proof = [&[INTRODUCTION][..], &theirs, &[HAS_PROOF], &mine, b"sealed"].concat();
         all.receive(LINK, Outgoing::Binary(proof), 0);
         let outputs = all.advance(&me(), 7);
         let jobs = asked(&outputs);
@@ -575,7 +572,7 @@ mod tests {
         assert_eq!(all.receive(LINK, early.clone(), 0), Received::Pass(early));
         assert_eq!(all.deadline(), None);
         // A new number says that the other end began anew: nothing is proved any more.
-        let anew = [&[KIND][..], &[8; NONCE], &[0]].concat();
+        let anew = [&[INTRODUCTION][..], &[8; NONCE], &[0]].concat();
         let down = Received::Taken(vec![IntroductionAction::Down(LINK)]);
         assert_eq!(all.receive(LINK, Outgoing::Binary(anew), 0), down);
         assert!(all.is_pending(LINK));
@@ -589,7 +586,14 @@ mod tests {
             assert_eq!(all.receive(LINK, cut, 0), Received::Taken(Vec::new()));
         }
         // An echo of our own question, and a proof that is no text.
-        let not_text = [&[KIND][..], &[9; NONCE], &[HAS_PROOF], &[9; NONCE], &[0xff]].concat();
+        let not_text = [
+            &[INTRODUCTION][..],
+            &[9; NONCE],
+            &[HAS_PROOF],
+            &[9; NONCE],
+            &[0xff],
+        ]
+        .concat();
         for other in [question, not_text] {
             let other = Outgoing::Binary(other);
             assert_eq!(all.receive(LINK, other, 0), Received::Taken(Vec::new()));

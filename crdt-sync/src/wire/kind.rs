@@ -20,5 +20,8 @@ pub(crate) const ASK_DIGEST: u8 = 0x41;
 pub(crate) const DIGEST: u8 = 0x42;
 pub(crate) const IN_USE: u8 = 0x43;
 pub(crate) const RENAMED: u8 = 0x44;
+/// The first byte of the messages that a room sends on a link before the engine hears of it. Engines pass
+/// them over.
+pub const INTRODUCTION: u8 = 0x50;
 /// From here on, an unknown message is passed over; below 0x40, it is an error.
 pub(crate) const OPTIONAL: u8 = 0x45;

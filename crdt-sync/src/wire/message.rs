@@ -490,7 +490,9 @@ mod tests {
 
     #[test]
     fn unknown_kinds_are_passed_over_or_refused() {
-        assert_eq!(Message::decode(0x45, &[1, 2, 3]), Ok(Message::Unknown));
+        for kind in [kind::OPTIONAL, kind::INTRODUCTION, 0xff] {
+            assert_eq!(Message::decode(kind, &[1, 2, 3]), Ok(Message::Unknown));
+        }
         assert!(matches!(
             Message::decode(0x3f, &[]),
             Err(WireError::Invalid { found: 0x3f, .. })

@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crdt_room::{LinkKind, Purpose, TransportState};
+use crdt_sync::INTRODUCTION;
 
 use super::{PATIENCE, connect_all, ends_well, link, opened, until_text};
 use crate::cable::Manners;
@@ -157,7 +158,10 @@ fn a_transport_of_ones_own_carries_nothing_before_both_ends_have_proved_the_key(
     world.say(hand, &[1, 1, 1, 0, 0, 9, 9, 9, 9, 9, 9, 9, 9, 1, b'x', 0]);
     world.run(LATER);
     let got = &world.hands[&hand].got;
-    assert!(got.iter().all(|message| message[0] == 0x42), "{got:?}");
+    assert!(
+        got.iter().all(|message| message[0] == INTRODUCTION),
+        "{got:?}"
+    );
     let transports = world.pages[0].status().transports;
     assert_eq!(transports[0].state, TransportState::Connecting);
     let problem = transports[0].problem.clone().unwrap_or_default();
@@ -177,7 +181,7 @@ fn a_proof_that_is_repeated_proves_nothing() {
     connect_all(&mut world);
     world.run(100);
     let theirs = [7; 12];
-    let question = |from: [u8; 12]| [&[0x42][..], &from, &[0]].concat();
+    let question = |from: [u8; 12]| [&[INTRODUCTION][..], &from, &[0]].concat();
     world.say(hand, &question(theirs));
     world.run(100);
     // What alice proved, said back to her under another number, and under her own.
@@ -186,7 +190,7 @@ fn a_proof_that_is_repeated_proves_nothing() {
     let alices: [u8; 12] = proof[1..13].try_into().expect("a number");
     for from in [alices, [8; 12], theirs] {
         let sealed = &proof[26..];
-        let echo = [&[0x42][..], &from, &[1], &alices, sealed].concat();
+        let echo = [&[INTRODUCTION][..], &from, &[1], &alices, sealed].concat();
         world.say(hand, &echo);
         world.run(100);
     }
@@ -204,7 +208,14 @@ fn a_proof_that_is_repeated_proves_nothing() {
     let context = format!("\n\n\n\n{}\n{}", number(&theirs), number(&alices));
     let sealed = header("rose", Purpose::Link, false, &context);
     let sealed = STANDARD.encode(sealed);
-    let proof = [&[0x42][..], &theirs, &[1], &alices, sealed.as_bytes()].concat();
+    let proof = [
+        &[INTRODUCTION][..],
+        &theirs,
+        &[1],
+        &alices,
+        sealed.as_bytes(),
+    ]
+    .concat();
     world.say(hand, &question(theirs));
     world.run(1_000);
     world.say(hand, &proof);
