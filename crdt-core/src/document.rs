@@ -574,10 +574,14 @@ impl Document {
         let mut work = self.limits.merge.work;
         let mut appended = self.merge_unit(batch, (tell, rules), &mut work, &mut report)?;
         // What was held back for these events is each a unit of its own: who sent it is long gone,
-        // and must not spoil the merge of others.
+        // and must not spoil the merge of others. Nor do the rules for another sender concern it.
+        let held_rules = MergeRules {
+            withheld: &[],
+            ..*rules
+        };
         while let Some((agent, seq, len)) = appended.pop() {
             for held in self.pending.wake(&agent, seq..seq + len) {
-                match self.merge_unit(&held.piece, (tell, rules), &mut work, &mut report) {
+                match self.merge_unit(&held.piece, (tell, &held_rules), &mut work, &mut report) {
                     Ok(more) => appended.extend(more),
                     Err(_) => report.dropped += held.len as usize,
                 }

@@ -237,6 +237,33 @@ fn rules_leave_out_new_events_of_agents_and_keep_conflicts() {
     assert_eq!(dave.text(), carol.text());
 }
 
+/// What an agent sent itself, and waits for the event of another, is not that other's word for it.
+#[test]
+fn what_waited_is_taken_whoever_brings_what_it_waited_for() {
+    let (mut ann, mut bob) = (doc("ann"), doc("bob"));
+    ann.insert(0, "a").unwrap();
+    merge(&mut bob, &ann);
+    bob.insert(1, "b").unwrap();
+    let (mut cy, nothing) = (doc("cy"), MergeRules::default());
+    let mut before = VersionSummary::new();
+    before.insert("ann", 0..1);
+    let own = bob.encode_since_named(&before, &[]).unwrap();
+    let report = cy
+        .merge_patch_named_by(&own, &[], &nothing, &mut |_| {})
+        .unwrap();
+    assert_eq!(report.pending, 1);
+    let rules = MergeRules {
+        withheld: &[("bob", 0)],
+        ..MergeRules::default()
+    };
+    let other = ann.encode_since_named(&VersionSummary::new(), &[]).unwrap();
+    let report = cy
+        .merge_patch_named_by(&other, &[], &rules, &mut |_| {})
+        .unwrap();
+    assert_eq!((report.applied, report.exceptions.withheld), (2, vec![]));
+    assert_eq!(cy.text(), "ab");
+}
+
 /// Replicas are closed, and new ones begin empty under names that are in use, type, and only then hear of
 /// the others: all end equal, with all that was typed.
 #[test]
