@@ -55,6 +55,8 @@ pub(super) struct Link {
     pub(super) first_new: u32,
     /// By when the peer is to say which event of ours it has; nothing is sent before.
     pub(super) digest_by: Option<Millis>,
+    /// The seq that was asked for, and how often.
+    pub(super) digest_asked: (u32, u32),
     /// The peer, or somebody that it knows, edits under our name.
     pub(super) is_name_in_use: bool,
     /// What it passed on of others who are linked here themselves, and when to look at it again.
@@ -169,6 +171,7 @@ impl Link {
             edits_as: None,
             first_new: 0,
             digest_by: None,
+            digest_asked: (0, 0),
             is_name_in_use: false,
             left_out: Vec::new(),
             left_out_at: None,

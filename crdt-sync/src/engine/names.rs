@@ -1,6 +1,8 @@
 //! Names that are in use twice. The own name is given up then: what nobody else has yet is made under
 //! another one. Events of others are taken from themselves while they are linked here.
 
+use std::collections::VecDeque;
+
 use crdt_core::session::{MergeRules, NamedPatches};
 use crdt_core::{
     Document, EventId, MergeError, MergeReport, RenameError, Splice, person_of, replica_name,
@@ -8,19 +10,34 @@ use crdt_core::{
 
 use super::Engine;
 use super::link::{LeftOut, Link};
+use crate::config::Config;
 use crate::error::CloseReason;
 use crate::time::Millis;
 use crate::types::{Channel, Divergence, Incoming, LinkId, Outgoing, Output, OwnedSplice, Speech};
 use crate::wire::{Hello, Message};
 
-/// How long the peer has to say which event of ours it has.
-const DIGEST_WAIT: Millis = 2_000;
+/// How long the peer has to say which event of ours it has, before it is asked again: a question or its
+/// answer may be lost. Each further time it has twice as long.
+const DIGEST_WAIT: Millis = 1_000;
+
+/// How often it is asked.
+const DIGEST_ASKS: u32 = 5;
 
 /// How long an agent has to show what others have of it already, before it is told.
 const PATIENCE: Millis = 30_000;
 
 /// How much is kept of the events of others that a peer passed on, in bytes.
 const MAX_LEFT_OUT: usize = 64 * 1024;
+
+impl Link {
+    fn ask_digest(&mut self, now: Millis, config: &Config, outputs: &mut VecDeque<Output>) {
+        let (seq, asked) = &mut self.digest_asked;
+        self.digest_by = Some(now.saturating_add(DIGEST_WAIT << *asked));
+        *asked += 1;
+        let ask = Message::AskDigest { seq: (*seq).into() };
+        self.send_now(&ask, Channel::Sync, config, outputs);
+    }
+}
 
 impl Engine {
     /// A peer is met: does it have events under our name that we did not give out?
@@ -69,9 +86,8 @@ impl Engine {
         let Some(state) = self.links.get_mut(link) else {
             return;
         };
-        state.digest_by = Some(now.saturating_add(DIGEST_WAIT));
-        let ask = Message::AskDigest { seq: seq.into() };
-        state.send_now(&ask, Channel::Sync, &self.config, &mut self.outputs);
+        state.digest_asked = (seq, 0);
+        state.ask_digest(now, &self.config, &mut self.outputs);
     }
 
     /// The peer asks which event of it is here under a seq: that one, or the last there is.
@@ -388,9 +404,13 @@ impl Engine {
             return Ok(());
         };
         if due(state.digest_by) {
-            state.digest_by = None;
-            self.tell_in_use(link);
-            self.go_on(link, now, doc);
+            if state.digest_asked.1 < DIGEST_ASKS {
+                state.ask_digest(now, &self.config, &mut self.outputs);
+            } else {
+                state.digest_by = None;
+                self.tell_in_use(link);
+                self.go_on(link, now, doc);
+            }
         }
         let Some(state) = self
             .links
