@@ -37,6 +37,13 @@ impl Link {
         let ask = Message::AskDigest { seq: (*seq).into() };
         self.send_now(&ask, Channel::Sync, config, outputs);
     }
+
+    /// Says the name that we edit under by now.
+    fn tell_name(&mut self, agent: &str, config: &Config, outputs: &mut VecDeque<Output>) {
+        let agent = agent.to_owned();
+        let renamed = Message::Renamed { agent };
+        self.send_now(&renamed, Channel::Sync, config, outputs);
+    }
 }
 
 impl Engine {
@@ -70,9 +77,7 @@ impl Engine {
         {
             // The hello that the peer got says what was under that name then.
             state.owes_summary = state.owes_summary.or(Some(false));
-            let agent = self.agent.clone();
-            let renamed = Message::Renamed { agent };
-            state.send_now(&renamed, Channel::Sync, &self.config, &mut self.outputs);
+            state.tell_name(&self.agent, &self.config, &mut self.outputs);
         }
     }
 
@@ -142,6 +147,11 @@ impl Engine {
         let next = doc.event_count_of(&self.agent) as u64;
         if seq >= next && self.links.get(link).is_some_and(is_present) {
             self.take_new_name(link, now, doc);
+        } else if let Some(state) = self.links.get_mut(link)
+            && state.told_agent != self.agent
+        {
+            // That we have another one by now has not come.
+            state.tell_name(&self.agent, &self.config, &mut self.outputs);
         }
     }
 
@@ -206,9 +216,7 @@ impl Engine {
                     link.said_synced = false;
                     link.heard_synced = false;
                     link.told_synced = false;
-                    let agent = self.agent.clone();
-                    let renamed = Message::Renamed { agent };
-                    link.send_now(&renamed, Channel::Sync, &self.config, &mut self.outputs);
+                    link.tell_name(&self.agent, &self.config, &mut self.outputs);
                 }
                 Speech::Json => link.known = Default::default(),
                 Speech::Binary | Speech::Unknown => {}

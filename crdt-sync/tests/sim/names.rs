@@ -335,3 +335,9 @@ fn names_that_are_used_again_part_nobody() {
         }
     }
 }
+
+/// Scenarios in which a question, or the news of another name, was lost.
+#[test]
+fn scenarios_that_parted_replicas_pass() {
+    [12_633, 101_420, 112_938].into_iter().for_each(scenario);
+}
