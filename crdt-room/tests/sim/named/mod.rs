@@ -3,6 +3,7 @@
 mod faults;
 mod keys;
 mod links;
+mod names;
 mod readers;
 mod servers;
 mod transports;
