@@ -102,7 +102,7 @@ const KNOWN: Partial<Record<CrdtErrorCode | NoticeCode, Words>> = {
   ],
   diverged: [
     "Two texts differ that should be the same",
-    "This is a defect. Copy your text, let the others know, and open a new room.",
+    "Two edits were given out as one. Copy your text, compare it with theirs, and go on in a new room.",
   ],
 };
 
