@@ -118,6 +118,28 @@ async fn read_only_follows_and_sends_nothing() {
 }
 
 #[tokio::test]
+async fn with_a_read_only_link_nothing_is_sent_and_the_text_follows() {
+    let server = Server::start().await;
+    for way in WAYS {
+        let (ann, ben) = (Folder::with("one\n"), Folder::new());
+        let links = ["--links", way];
+        let first = Peer::join(&server.link("garden"), &ann, &links);
+        let second = Peer::join(&server.read_link(), &ben, &links);
+        ben.has("one\n").await;
+        ben.save("mine\n");
+        second.says("--read-only keeps edits out of the room").await;
+        ann.save("one\ntwo\n");
+        ben.keeps("two").await;
+        std::fs::rename(ben.file(), ben.path().join("moved")).unwrap();
+        ben.has("one\ntwo\n").await;
+        assert_eq!(ann.text(), "one\ntwo\n");
+        for peer in [first, second] {
+            assert_eq!(peer.stop().await.0, Some(0));
+        }
+    }
+}
+
+#[tokio::test]
 async fn two_texts_that_know_nothing_of_each_other_are_left_alone() {
     let server = Server::start().await;
     let link = server.link("garden");

@@ -69,6 +69,12 @@ impl Server {
         Server::start_at(&address.to_string()).await
     }
 
+    /// The read-only link of the room "garden": what follows from its key and its name.
+    pub(crate) fn read_link(&self) -> String {
+        const READ: &str = "qUawkxlalmgDMCSMwr9a-H_TZFgha7JDs6OlBzzFLHVsisdnUXfn0t8SaVhuPtNH";
+        format!("http://{}/#room=garden&read={READ}", self.address)
+    }
+
     /// The link of a room.
     pub(crate) fn link(&self, room: &str) -> String {
         format!("http://{}/#room={room}&key={KEY}", self.address)

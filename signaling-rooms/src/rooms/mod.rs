@@ -130,7 +130,7 @@ struct Joined<H> {
     others: Vec<H>,
     /// Their ids, in order.
     peers: Vec<AgentId>,
-    /// Those of them who may see but not change.
+    /// Those who may see but not change, the newcomer among them if it is one.
     read_only: Vec<AgentId>,
     /// What those of them that said so can do.
     capabilities: BTreeMap<AgentId, Vec<String>>,
