@@ -77,6 +77,8 @@ pub(crate) enum MemberError {
     Edits(#[from] RebaseError),
     #[error(transparent)]
     Room(#[from] RoomError),
+    #[error("{0}")]
+    Away(String),
     #[error("not everything went through in {seconds} s: {problems}")]
     Unfinished { seconds: u64, problems: String },
     #[error("the system gives no random numbers")]
@@ -483,10 +485,8 @@ impl Member {
                 ),
                 None => tracing::error!("{peer} has another text at the same version"),
             },
-            News::ConnectEnded { result: Ok(()), .. }
-            | News::Changed { .. }
-            | News::Synced { .. }
-            | News::Presence { .. } => {}
+            News::ConnectEnded { result: Ok(()), .. } => self.on_first_attempt(),
+            News::Changed { .. } | News::Synced { .. } | News::Presence { .. } => {}
         }
     }
 
@@ -501,19 +501,29 @@ impl Member {
                 self.settings.link.room,
                 status.agent_id
             ),
-            Phase::Reconnecting => tracing::warn!("the server is lost, and tried again"),
+            Phase::Reconnecting => {
+                let reason = status.error.as_ref().map(|error| error.message.as_str());
+                let reason = reason.unwrap_or("the server is lost");
+                tracing::warn!("{reason}; it is tried again");
+            }
             Phase::Disconnected | Phase::Connecting | Phase::Error => {}
         }
     }
 
-    /// The room gave up.
-    fn on_refusal(&mut self, error: RoomError) {
-        if error.is_final() || self.settings.is_once {
-            self.failure = Some(error.into());
-        } else if self.connect_at.is_none() {
-            tracing::warn!("{error}; it is tried again in {} s", RETRY.as_secs());
-            self.connect_at = Some(self.now() + RETRY.as_millis() as Millis);
+    /// The server let us in, or cannot be reached for now.
+    fn on_first_attempt(&mut self) {
+        let status = self.room.0.status(&self.document);
+        if self.settings.is_once
+            && status.state != Phase::Connected
+            && let Some(error) = status.error
+        {
+            self.failure = Some(MemberError::Away(error.message));
         }
+    }
+
+    /// The room cannot be joined, and trying again does not help.
+    fn on_refusal(&mut self, error: RoomError) {
+        self.failure = Some(error.into());
     }
 }
 

@@ -2,11 +2,15 @@
 //! network is needed.
 //!
 //! Every page listens on a channel of its own, named after its page number and, in a room with a key, a
-//! secret that follows from the key: pages without the key can neither hear nor say anything. A page that learns from a
-//! signaling server that another one is in the room greets it there. Only a page of the same browser
-//! hears that, and answers.
+//! secret that follows from the key: pages without the key can neither hear nor say anything. A page that learns
+//! that another one is in the room, from a signaling server or a meeting place, greets it there. Only a page of
+//! the same browser hears that, and answers.
+//!
+//! Pages of one browser find each other without a server, too: each server has a meeting place in the browser,
+//! a channel for the room there, and so has having no server. A page announces itself there when it comes, and
+//! says so when it leaves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crdt_sync::{CloseReason, LinkId, Outgoing};
 use signaling_protocol::AgentId;
@@ -15,11 +19,18 @@ use crate::input::{BroadcastContent, BroadcastMessage};
 use crate::links::LinkNumbers;
 use crate::output::{BroadcastCommand, Output};
 
+/// How many pages that left are remembered.
+const MAX_LEFT: usize = 64;
+
 /// All links to pages of this browser.
 #[derive(Debug, Default)]
 pub(crate) struct Broadcast {
     /// The secret in the names of channels, while the channel of this page is open.
     secret: Option<String>,
+    /// The names of the channels of the meeting places.
+    places: Vec<String>,
+    /// The pages that left last: what they said before may come after that, by another channel.
+    left: VecDeque<u64>,
     peers: BTreeMap<AgentId, Peer>,
 }
 
@@ -54,18 +65,54 @@ pub(crate) enum BroadcastAction {
 }
 
 impl Broadcast {
-    /// Opens the channel of this page. `secret`: what stands in the names of channels, nothing in a room
-    /// without a key.
-    pub(crate) fn open(&mut self, page: u64, secret: &str) -> Output {
+    /// Opens the channel of this page, and announces it. `secret`: what stands in the names of channels,
+    /// nothing in a room without a key. `places`: the names of the meeting places.
+    pub(crate) fn open(&mut self, page: u64, secret: &str, places: &[String]) -> Vec<Output> {
         self.secret = Some(secret.to_owned());
-        let channel = channel(secret, page);
-        Output::Broadcast(BroadcastCommand::Listen { channel, page })
+        self.places = places.iter().map(|name| place(secret, name)).collect();
+        let listen = BroadcastCommand::Listen {
+            channel: channel(secret, page),
+            places: self.places.clone(),
+            page,
+        };
+        let mut outputs = vec![Output::Broadcast(listen)];
+        outputs.extend(self.post_at_places(&BroadcastContent::Announce));
+        outputs
     }
 
     /// Closes the channel of this page. The links are to be forgotten one by one, before.
-    pub(crate) fn close(&mut self) -> Option<Output> {
-        let secret = self.secret.take();
-        secret.map(|_| Output::Broadcast(BroadcastCommand::Close))
+    pub(crate) fn close(&mut self) -> Vec<Output> {
+        if self.secret.take().is_none() {
+            return Vec::new();
+        }
+        let mut outputs = self.post_at_places(&BroadcastContent::Leave);
+        self.places.clear();
+        outputs.push(Output::Broadcast(BroadcastCommand::Close));
+        outputs
+    }
+
+    /// A page left.
+    pub(crate) fn leaves(&mut self, page: u64) {
+        self.left.push_back(page);
+        if self.left.len() > MAX_LEFT {
+            self.left.pop_front();
+        }
+    }
+
+    /// Whether a page left a short while ago.
+    pub(crate) fn has_left(&self, page: u64) -> bool {
+        self.left.contains(&page)
+    }
+
+    fn post_at_places(&self, content: &BroadcastContent) -> Vec<Output> {
+        let all = self.places.iter();
+        all.flat_map(|place| {
+            let forget = BroadcastCommand::Forget {
+                channel: place.clone(),
+            };
+            [post(place, content.clone()), Output::Broadcast(forget)]
+        })
+        .collect()
     }
 
     /// Asks the page of a peer whether it is in this browser, unless it was asked.
@@ -85,8 +132,7 @@ impl Broadcast {
         Some(greeting)
     }
 
-    /// Takes a message of another page. It counts if that page was greeted; a page that the server has
-    /// not named yet is answered when it is, by being greeted.
+    /// Takes a message of another page. It counts if that page was greeted.
     pub(crate) fn handle(
         &mut self,
         message: BroadcastMessage,
@@ -127,7 +173,11 @@ impl Broadcast {
             BroadcastContent::Binary(bytes) => {
                 actions.push(BroadcastAction::Received(link, Outgoing::Binary(bytes)));
             }
-            BroadcastContent::Hello | BroadcastContent::Here | BroadcastContent::Bye => {}
+            BroadcastContent::Hello
+            | BroadcastContent::Here
+            | BroadcastContent::Bye
+            | BroadcastContent::Announce
+            | BroadcastContent::Leave => {}
         }
         actions
     }
@@ -207,4 +257,9 @@ fn channel(secret: &str, page: u64) -> String {
     } else {
         format!("crdt-wasm {secret} {page:016x}")
     }
+}
+
+/// The name of the channel of a meeting place.
+fn place(secret: &str, name: &str) -> String {
+    format!("crdt-wasm room {secret} {name}")
 }

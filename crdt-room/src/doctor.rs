@@ -115,8 +115,9 @@ fn examine(stage: DoctorStage, status: &Status, ways: Ways) -> (Option<bool>, St
 }
 
 fn environment(status: &Status, ways: Ways) -> (Option<bool>, String) {
-    if status.signaling.is_empty() && !status.transports.is_empty() {
-        let detail = "nothing but your own transports is used";
+    let unreached = failing(DoctorStage::Environment, status, is_being_made);
+    if status.signaling.is_empty() && status.state == Phase::Connected && unreached.is_none() {
+        let detail = "no server is used, but pages of this browser and your own transports";
         return (Some(true), detail.to_owned());
     }
     if status.error.as_ref().map(|error| error.code) == Some("cipher_unavailable") {
@@ -130,8 +131,8 @@ fn environment(status: &Status, ways: Ways) -> (Option<bool>, String) {
         let detail = "this environment has no WebRTC";
         return (Some(false), detail.to_owned());
     }
-    if let Some(failing) = failing(DoctorStage::Environment, status, is_being_made) {
-        return (Some(false), failing);
+    if let Some(unreached) = unreached {
+        return (Some(false), unreached);
     }
     let detail = format!("WebSocket: yes, WebRTC: {}", yes(ways.webrtc));
     (Some(true), detail)

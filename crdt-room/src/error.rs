@@ -26,7 +26,8 @@ pub enum RoomError {
     },
     /// Neither a server nor a transport is there to be used.
     #[error(
-        "urls has to be the address of a signaling server, or several, unless a transport was added"
+        "urls has to be the address of a signaling server, or several, unless a transport was added, \
+         or the option room names the room in which pages of this browser meet"
     )]
     NoServer,
     /// An address that no socket can be opened to.
@@ -208,6 +209,7 @@ impl RoomError {
                 ErrorCode::PeerUnavailable
                     | ErrorCode::Other
                     | ErrorCode::TooManyRooms
+                    | ErrorCode::RoomFull
                     | ErrorCode::RateLimited
                     | ErrorCode::TryLater
                     | ErrorCode::StoreUnavailable
@@ -335,6 +337,10 @@ mod tests {
                 number: 1001,
                 reason: String::new(),
             },
+            RoomError::Refused {
+                code: ErrorCode::RoomFull,
+                message: String::new(),
+            },
         ] {
             assert!(!retried.is_final(), "{}", retried.code());
         }
@@ -347,7 +353,7 @@ mod tests {
                 reason: String::new(),
             },
             RoomError::Refused {
-                code: ErrorCode::RoomFull,
+                code: ErrorCode::Unauthorized,
                 message: String::new(),
             },
         ] {

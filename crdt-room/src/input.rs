@@ -34,7 +34,7 @@ pub enum Input<'a> {
         /// What it reported.
         event: ConnectionEvent,
     },
-    /// A message arrived on the broadcast channel of this page.
+    /// A message arrived on the broadcast channel of this page, or at a meeting place.
     Broadcast(BroadcastMessage),
     /// A transport of the user's own reported something.
     Transport {
@@ -176,8 +176,12 @@ pub enum BroadcastContent {
     Hello,
     /// Yes.
     Here,
-    /// The sender leaves.
+    /// The sender gives up the link.
     Bye,
+    /// At a meeting place: the sender has come.
+    Announce,
+    /// At a meeting place: the sender leaves.
+    Leave,
     /// A message of the sync engine, as text.
     Text(String),
     /// A message of the sync engine, as bytes.

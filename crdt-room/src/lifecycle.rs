@@ -61,10 +61,16 @@ impl Lifecycle {
         std::mem::take(&mut self.waiting)
     }
 
-    /// The room was lost, and is tried again.
+    /// The room was lost, or cannot be reached, and is tried again.
     pub(crate) fn interrupted(&mut self, error: RoomError) {
         self.phase = Phase::Reconnecting;
         self.problem = Some(error);
+    }
+
+    /// No server can be reached for now. Returns the calls that waited for one.
+    pub(crate) fn goes_on(&mut self, error: RoomError) -> Vec<CallId> {
+        self.interrupted(error);
+        std::mem::take(&mut self.waiting)
     }
 
     /// Every attempt failed for good. Returns the calls that waited.

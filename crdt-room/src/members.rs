@@ -30,7 +30,7 @@ pub(crate) struct Members {
 pub(crate) struct Member {
     /// Its page load, where it says.
     pub(crate) page: Option<u64>,
-    /// The servers that name it, each with the page load that it names.
+    /// The servers that name it, this browser among them, each with the page load that it names.
     places: BTreeMap<ServerId, Option<u64>>,
     /// It has a key for the relay.
     pub(crate) has_relay: bool,
@@ -78,6 +78,8 @@ pub(crate) struct Wish {
     pub(crate) page: Option<u64>,
     /// A link to it is wanted.
     pub(crate) link: bool,
+    /// A server introduces us to it.
+    pub(crate) is_met: bool,
     /// Links to it are to be given up.
     pub(crate) unlink: bool,
 }
@@ -130,6 +132,12 @@ impl Members {
             .map(|(id, _)| id)
     }
 
+    /// Whether a server names this page load of a member.
+    pub(crate) fn is_named(&self, by: ServerId, id: &AgentId, page: u64) -> bool {
+        let named = self.all.get(id).and_then(|member| member.places.get(&by));
+        named == Some(&Some(page))
+    }
+
     /// The first server that names a member, of those that `is_usable`.
     pub(crate) fn server_of(
         &self,
@@ -155,8 +163,9 @@ impl Members {
         let mut gone = Vec::new();
         for (id, member) in &mut self.all {
             if !named.contains(id) {
-                member.places.remove(&server);
-                if member.places.is_empty() && !is_linked(id) {
+                let was_named = member.places.remove(&server).is_some();
+                let is_gone = member.places.is_empty() || was_named && !member.is_met();
+                if is_gone && !is_linked(id) {
                     gone.push(id.clone());
                 }
             }
@@ -197,6 +206,11 @@ impl Members {
             if member.page == page && (stands || !is_known_here) {
                 member.is_read_only |= is_read_only;
                 member.is_kept_read_only |= is_kept_read_only;
+                // Pages of this browser do not say all that a server does.
+                member.seals |= seals;
+                if has_relay && !std::mem::replace(&mut member.has_relay, true) {
+                    changes.push(Change::Came(id, true));
+                }
                 return changes;
             }
             places = std::mem::take(&mut member.places);
@@ -230,6 +244,10 @@ impl Members {
             return Vec::new();
         };
         member.places.remove(&server);
+        // A page of this browser may have ended without a word, which only its links notice.
+        if !member.is_met() && !is_linked(id) {
+            member.places.clear();
+        }
         // It may have been a later page load of the member that this server knew.
         let elsewhere = member.places.iter().next();
         let elsewhere = elsewhere.map(|(server, page)| (*server, *page));
@@ -261,9 +279,19 @@ impl Members {
     }
 
     /// Removes the members that no server names and that are not linked. A link held them here while no
-    /// server knew them.
-    pub(crate) fn forget_gone(&mut self, is_linked: impl Fn(&AgentId) -> bool) -> Vec<Change> {
-        let is_gone = |id: &AgentId, member: &Member| member.places.is_empty() && !is_linked(id);
+    /// server knew them. So are pages of this browser that do not answer, and, where a server names everyone
+    /// (`is_joined`), those that it does not name: they ended without a word.
+    pub(crate) fn forget_gone(
+        &mut self,
+        is_linked: impl Fn(&AgentId) -> bool,
+        is_joined: bool,
+    ) -> Vec<Change> {
+        let is_gone = |id: &AgentId, member: &Member| {
+            let is_nowhere = member.places.is_empty();
+            let is_silent = !is_nowhere && member.had_time_to_answer();
+            let counts = is_joined && is_nowhere || is_silent && (is_joined || member.is_planned);
+            counts && !member.is_met() && !is_linked(id)
+        };
         let all = self.all.iter().filter(|(id, member)| is_gone(id, member));
         let gone: Vec<AgentId> = all.map(|(id, _)| id.clone()).collect();
         for id in &gone {
@@ -300,6 +328,7 @@ impl Members {
                 id: id.clone(),
                 page: member.page,
                 link: member.is_planned,
+                is_met: member.is_met(),
                 unlink: plan.drop.contains(id.as_str()),
             }
         };
@@ -329,6 +358,12 @@ impl Members {
 }
 
 impl Member {
+    /// Whether a server names it, and not this browser alone.
+    fn is_met(&self) -> bool {
+        let mut places = self.places.keys();
+        places.any(|place| *place != ServerId::BROWSER)
+    }
+
     /// Whether a server names this page load of it.
     pub(crate) fn is_present(&self, page: u64) -> bool {
         let mut pages = self.places.values();

@@ -130,13 +130,16 @@ pub enum ConnectionCommand {
     Close,
 }
 
-/// What to do with broadcast channels. Every page listens on a channel of its own.
+/// What to do with broadcast channels. Every page listens on a channel of its own, and on those of meeting
+/// places.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BroadcastCommand {
-    /// Listen on the channel of this page.
+    /// Listen on the channel of this page, and on those of the meeting places.
     Listen {
-        /// The name of the channel.
+        /// The name of the page's channel.
         channel: String,
+        /// The names of the channels of the meeting places. What this page posts there may be reported, too.
+        places: Vec<String>,
         /// The number of this page, which goes with every message that is posted.
         page: u64,
     },
@@ -152,7 +155,7 @@ pub enum BroadcastCommand {
         /// The name of the channel.
         channel: String,
     },
-    /// Close the channel of this page.
+    /// Close the channels that this page listens on.
     Close,
 }
 

@@ -26,6 +26,11 @@ const STRAY_MILLIS: Millis = 10_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ServerId(usize);
 
+impl ServerId {
+    /// This browser, whose pages name themselves to each other. It is no server that anything is sent to.
+    pub(crate) const BROWSER: ServerId = ServerId(usize::MAX);
+}
+
 /// What the servers told, and what is to be done about them.
 #[derive(Debug)]
 pub(crate) enum SignalingAction {

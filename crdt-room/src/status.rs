@@ -18,7 +18,7 @@ pub enum Phase {
     Connecting,
     /// In the room.
     Connected,
-    /// Was in the room, and tries to come back; peers may still be linked.
+    /// Not in the room for now, and tries to get in; peers may be linked.
     Reconnecting,
     /// Gave up; `error` says why.
     Error,

@@ -218,7 +218,10 @@ export interface ServerStatus {
   error: { code: CrdtErrorCode; message: string } | null;
 }
 
-/** `error` means that it gave up, `NetworkStatus.error` says why; `reconnecting` goes on by itself. */
+/**
+ * `reconnecting`: no server can be reached for now, which is tried again and again; peers may be linked.
+ * `error`: waiting cannot help, and `NetworkStatus.error` says why.
+ */
 export type NetworkState = "disconnected" | "connecting" | "connected" | "reconnecting" | "error";
 
 /** The link to one peer. */

@@ -2,8 +2,8 @@
 
 use crdt_core::Document;
 use crdt_sync::Millis;
-use signaling_protocol::Join;
 use signaling_protocol::limits::PROTOCOL_VERSION;
+use signaling_protocol::{Join, RoomId};
 
 use super::Room;
 use crate::doctor::Ways;
@@ -81,6 +81,12 @@ impl Room {
         self.end(waiting, &Ok(()));
     }
 
+    /// No server can be reached, and each is tried again. Pages of this browser and transports need none.
+    pub(super) fn goes_on(&mut self, error: RoomError) {
+        let waiting = self.lifecycle.goes_on(error);
+        self.end(waiting, &Ok(()));
+    }
+
     fn end(&mut self, calls: Vec<CallId>, result: &Result<(), RoomError>) {
         for call in calls {
             let result = result.clone();
@@ -125,7 +131,7 @@ impl Room {
         }
         let has_transports = !self.transports.is_empty();
         if urls.is_empty() {
-            return if has_transports {
+            return if has_transports || !self.meeting_places_of(urls).is_empty() {
                 Ok(())
             } else {
                 Err(RoomError::NoServer)
@@ -139,7 +145,6 @@ impl Room {
             });
         }
         let host = self.options.host;
-        // Pages of one browser meet without WebRTC, but it takes a server to introduce them.
         let is_bare = !host.websocket && !host.webrtc;
         let leads_anywhere = Ways::of(&self.options, false).lead_anywhere();
         if !has_transports && (is_bare || !leads_anywhere) {
@@ -153,6 +158,7 @@ impl Room {
 
     fn start(&mut self, urls: &[String], page: u64, now: Millis, document: &mut Document) {
         self.page = page;
+        self.meeting_places = self.meeting_places_of(urls);
         self.outputs.push_back(Output::KeepAlive(true));
         self.start_engine(now, document);
         if self.options.allows(LinkKind::Relay) {
@@ -222,14 +228,30 @@ impl Room {
         self.sealed_signals.clear();
         let closed = self.broadcast.close();
         self.outputs.extend(closed);
+        self.meeting_places.clear();
     }
 
-    /// Opens the channel by which pages of this browser reach this one.
+    /// Opens the channels by which pages of this browser find this one and reach it.
     pub(super) fn open_broadcast(&mut self, secret: &str) {
         if self.options.allows(LinkKind::Broadcast) {
-            let listen = self.broadcast.open(self.page, secret);
-            self.outputs.push_back(listen);
+            let opened = self.broadcast.open(self.page, secret, &self.meeting_places);
+            self.outputs.extend(opened);
         }
+    }
+
+    /// Where pages of this browser meet: those that share a server do, and those that use none and name the
+    /// same room.
+    fn meeting_places_of(&self, urls: &[String]) -> Vec<String> {
+        let room = self.options.room.as_ref().map(RoomId::as_str);
+        if !self.options.allows(LinkKind::Broadcast) || urls.is_empty() && room.is_none() {
+            return Vec::new();
+        }
+        let none = [String::new()];
+        let servers = if urls.is_empty() { &none } else { urls };
+        let places = servers
+            .iter()
+            .map(|url| format!("{url} {}", room.unwrap_or_default()));
+        places.collect()
     }
 
     fn add_transport(&mut self, id: TransportId) {

@@ -9,13 +9,14 @@ use crate::broadcast::BroadcastAction;
 use crate::direct::{self, Direct, DirectAction};
 use crate::error::RoomError;
 use crate::ids::Purpose;
-use crate::input::CipherEvent;
+use crate::input::{BroadcastContent, BroadcastMessage, CipherEvent};
 use crate::links::Route;
 use crate::members::{Change, Newcomer};
 use crate::options::LinkKind;
+use crate::page_id;
 use crate::relay::RelayAction;
 use crate::room_key::RoomKey;
-use crate::sealed_signals::SignalAction;
+use crate::sealed_signals::{self, SignalAction};
 use crate::signal_codec;
 use crate::signaling::{ServerId, SignalingAction};
 use crate::status::Phase;
@@ -78,8 +79,7 @@ impl Room {
         }
     }
 
-    /// A server was lost. It is tried again, unless it refuses us or no server at all has let us in since
-    /// `Connect`: then the caller of that learns why.
+    /// A server was lost. It is tried again, unless it refuses us.
     fn on_server_lost(
         &mut self,
         error: RoomError,
@@ -88,13 +88,15 @@ impl Room {
         document: &mut Document,
     ) {
         let is_connecting = self.lifecycle.phase() == Phase::Connecting;
-        if self.signaling.is_over() || self.signaling.has_failed() && is_connecting {
+        if self.signaling.is_over() {
             self.give_up(&error, now, document);
         } else if self.signaling.is_any_joined() {
             // The others carry on; what comes back by itself is reported in the status alone.
             if is_over {
                 self.tell_error(error);
             }
+        } else if self.signaling.has_failed() {
+            self.goes_on(error);
         } else if !is_connecting {
             self.lifecycle.interrupted(error);
         }
@@ -206,7 +208,7 @@ impl Room {
             if is_local || wish.unlink && wish.page.is_some() {
                 let actions = self.direct.stop(&wish.id);
                 self.on_direct_links(actions, now, document);
-            } else if wish.link && self.may_link_directly(&wish.id) {
+            } else if wish.link && wish.is_met && self.may_link_directly(&wish.id) {
                 self.begin(&wish.id, now, document);
             }
         }
@@ -289,6 +291,60 @@ impl Room {
             }
         }
         is_up
+    }
+
+    /// A page of this browser said something. One that no server has named comes by what it says.
+    pub(super) fn on_broadcast_message(
+        &mut self,
+        message: BroadcastMessage,
+        now: Millis,
+        document: &mut Document,
+    ) {
+        let id = message.from.clone();
+        if id == self.options.agent || self.broadcast.has_left(message.page) {
+            return;
+        }
+        match message.content {
+            BroadcastContent::Announce => self.local_came(id, message.page, now, document),
+            BroadcastContent::Leave => {
+                self.broadcast.leaves(message.page);
+                let member = self.members.get(&id);
+                if member.is_some_and(|member| member.page == Some(message.page)) {
+                    self.local_left(&id, now, document);
+                }
+            }
+            BroadcastContent::Hello | BroadcastContent::Here => {
+                self.local_came(id, message.page, now, document);
+                let actions = self.broadcast.handle(message, &mut self.link_numbers);
+                self.on_broadcast(actions, now, document);
+            }
+            _ => {
+                let actions = self.broadcast.handle(message, &mut self.link_numbers);
+                self.on_broadcast(actions, now, document);
+            }
+        }
+    }
+
+    /// A page of this browser is in the room. It has the key that this page has: the names of the channels
+    /// follow from it.
+    fn local_came(&mut self, id: AgentId, page: u64, now: Millis, document: &mut Document) {
+        if self.members.is_named(ServerId::BROWSER, &id, page) {
+            return;
+        }
+        let mut capabilities = vec![page_id::capability(page)];
+        if self.key.is_usable() {
+            capabilities.push(sealed_signals::CAPABILITY.to_owned());
+        }
+        let newcomer = Newcomer::new(id, &capabilities, false);
+        self.came(ServerId::BROWSER, newcomer, now, document);
+        self.plan(now, document);
+    }
+
+    fn local_left(&mut self, id: &AgentId, now: Millis, document: &mut Document) {
+        let holds = holds(&self.direct, &self.broadcast);
+        let changes = self.members.left(ServerId::BROWSER, id, holds, now);
+        self.on_members(changes, now, document);
+        self.plan(now, document);
     }
 
     pub(super) fn on_broadcast(
@@ -510,7 +566,12 @@ impl Room {
             Route::Broadcast { peer, .. } => {
                 let greeting = self.broadcast.closed(&peer, reason);
                 self.outputs.extend(greeting);
-                self.plan(now, document);
+                // It may be gone. If it is not, it answers.
+                if reason.is_breach() {
+                    self.plan(now, document);
+                } else {
+                    self.local_left(&peer, now, document);
+                }
             }
             Route::Relay(peer) => self.relay.closed(&peer, reason),
             Route::Transport { .. } => {
@@ -523,15 +584,14 @@ impl Room {
 
     /// Forgets those whom a link held here while no server knew them, once the link is gone.
     pub(super) fn forget_gone(&mut self, now: Millis, document: &mut Document) {
-        if self.signaling.is_any_joined() {
-            let linked = self.linked();
-            let is_linked = |id: &AgentId| linked.iter().any(|linked| linked == id.as_str());
-            let changes = self.members.forget_gone(is_linked);
-            if !changes.is_empty() {
-                self.on_members(changes, now, document);
-                // The mesh of a smaller room may want links that it did not want before.
-                self.plan(now, document);
-            }
+        let is_joined = self.signaling.is_any_joined();
+        let linked = self.linked();
+        let is_linked = |id: &AgentId| linked.iter().any(|linked| linked == id.as_str());
+        let changes = self.members.forget_gone(is_linked, is_joined);
+        if !changes.is_empty() {
+            self.on_members(changes, now, document);
+            // The mesh of a smaller room may want links that it did not want before.
+            self.plan(now, document);
         }
     }
 

@@ -63,6 +63,8 @@ pub struct Room {
     members: Members,
     direct: Direct,
     broadcast: Broadcast,
+    /// The names of the places in this browser where pages of the room meet.
+    meeting_places: Vec<String>,
     relay: Relay,
     key: RoomKey,
     sealed_signals: SealedSignals,
@@ -103,6 +105,7 @@ impl Room {
             members: Members::default(),
             direct: Direct::default(),
             broadcast: Broadcast::default(),
+            meeting_places: Vec::new(),
             relay: Relay::default(),
             key: RoomKey::default(),
             sealed_signals: SealedSignals::default(),
@@ -177,10 +180,7 @@ impl Room {
                     self.with_direct(now, |direct, context| direct.handle(link, event, context));
                 self.on_direct(actions, now, document);
             }
-            Input::Broadcast(message) => {
-                let actions = self.broadcast.handle(message, &mut self.link_numbers);
-                self.on_broadcast(actions, now, document);
-            }
+            Input::Broadcast(message) => self.on_broadcast_message(message, now, document),
             Input::Transport { run, event } => {
                 let random = (self.random)();
                 let numbers = &mut self.link_numbers;

@@ -5,8 +5,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crdt_room::{
-    BroadcastCommand, BroadcastMessage, CipherCommand, CipherEvent, ConnectionEvent, Output,
-    Purpose, SocketCommand, SocketEvent, TransportEvent,
+    BroadcastCommand, BroadcastContent, BroadcastMessage, CipherCommand, CipherEvent,
+    ConnectionEvent, Output, Purpose, SocketCommand, SocketEvent, TransportEvent,
 };
 
 use signaling_protocol::RoomId;
@@ -48,7 +48,7 @@ impl World {
             }
             Arrival::Socket(socket, _) => held.sockets.contains_key(socket),
             Arrival::Transport(run, _) => held.runs.contains_key(run),
-            Arrival::Broadcast(_) => held.listens.is_some(),
+            Arrival::Broadcast(_) => !held.listens.is_empty(),
             Arrival::Cipher(number, _) => held.key.is_some_and(|key| key.number == *number),
             _ => true,
         }
@@ -200,13 +200,16 @@ impl World {
         let state = &mut self.pages[page];
         let held = &mut state.held;
         match command {
-            BroadcastCommand::Listen { channel, .. } => {
+            BroadcastCommand::Listen {
+                channel, places, ..
+            } => {
                 assert!(state.profile.host.broadcast, "there are no such channels");
-                assert_eq!(held.listens, None);
-                held.listens = Some(channel);
+                assert!(held.listens.is_empty());
+                held.listens.push(channel);
+                held.listens.extend(places);
             }
             BroadcastCommand::Post { channel, content } => {
-                assert!(held.listens.is_some(), "a page that posts listens");
+                assert!(!held.listens.is_empty(), "a page that posts listens");
                 held.outboxes.insert(channel.clone());
                 let message = BroadcastMessage {
                     from: agent(&state.profile.agent),
@@ -214,31 +217,42 @@ impl World {
                     content,
                 };
                 match &message.content {
-                    crdt_room::BroadcastContent::Binary(bytes) => self.traffic.count_bytes(bytes),
-                    crdt_room::BroadcastContent::Text(_) => self.traffic.speech += 1,
+                    BroadcastContent::Binary(bytes) => self.traffic.count_bytes(bytes),
+                    BroadcastContent::Text(_) => self.traffic.speech += 1,
                     _ => self.traffic.signals += 1,
                 }
                 let browser = state.profile.browser;
-                self.after(1, move |world| world.broadcast(browser, &channel, message));
+                // Channels overtake each other.
+                let is_place = matches!(
+                    message.content,
+                    BroadcastContent::Announce | BroadcastContent::Leave
+                );
+                let latency = 1 + if is_place { self.now % 20 } else { 0 };
+                self.after(latency, move |world| {
+                    world.broadcast(browser, &channel, message)
+                });
             }
             BroadcastCommand::Forget { channel } => {
                 let was_known = held.outboxes.remove(&channel);
                 assert!(was_known, "forgets what it does not know");
             }
             BroadcastCommand::Close => {
-                assert!(held.listens.take().is_some(), "closes what is not open");
+                assert!(!held.listens.is_empty(), "closes what is not open");
+                held.listens.clear();
             }
         }
     }
 
-    /// A broadcast message on its way to the page of the browser that listens on this channel.
+    /// A broadcast message on its way to the pages of the browser that listen on this channel, its sender
+    /// among them.
     pub(crate) fn broadcast(&mut self, browser: usize, channel: &str, message: BroadcastMessage) {
         let hears = |page: &&Page| {
-            let listens = page.held.listens.as_deref() == Some(channel);
+            let listens = page.held.listens.iter().any(|name| name == channel);
             page.alive && page.profile.browser == browser && listens
         };
-        if let Some(load) = self.pages.iter().find(hears).map(|page| page.load) {
-            self.deliver(load, Arrival::Broadcast(message));
+        let all = self.pages.iter().filter(hears).map(|page| page.load);
+        for load in all.collect::<Vec<_>>() {
+            self.deliver(load, Arrival::Broadcast(message.clone()));
         }
     }
 

@@ -86,8 +86,8 @@ pub(crate) struct Held {
     pub(crate) sockets: BTreeMap<SocketId, u32>,
     pub(crate) connections: BTreeMap<LinkId, u32>,
     pub(crate) runs: BTreeMap<RunId, TransportId>,
-    /// The channel on which the page listens for broadcast messages.
-    pub(crate) listens: Option<String>,
+    /// The channels on which the page listens for broadcast messages.
+    pub(crate) listens: Vec<String>,
     /// The channels that broadcast messages are posted on.
     pub(crate) outboxes: BTreeSet<String>,
     pub(crate) key: Option<KeyState>,
@@ -109,7 +109,7 @@ impl Held {
         self.sockets.is_empty()
             && self.connections.is_empty()
             && self.runs.is_empty()
-            && self.listens.is_none()
+            && self.listens.is_empty()
             && self.outboxes.is_empty()
             && self.key.is_none()
             && !self.keep_alive
@@ -217,7 +217,8 @@ impl Page {
             return false;
         }
         let has_way = LinkKind::CHOICES.iter().any(|kind| profile.can(*kind));
-        !self.transports.is_empty() || has_way && !profile.servers.is_empty()
+        let has_place = !profile.servers.is_empty() || profile.can(LinkKind::Broadcast);
+        !self.transports.is_empty() || has_way && has_place
     }
 
     /// The stable names of the errors that were told since a time.

@@ -38,6 +38,15 @@ impl World {
         is_same_room && both.into_iter().any(|server| self.servers[*server].is_up)
     }
 
+    /// Whether two pages of one browser find each other there: they name the same server, which need not be
+    /// up, or none.
+    fn meet_in_browser(&self, a: usize, b: usize) -> bool {
+        let [one, other] = [&self.pages[a], &self.pages[b]].map(|page| &page.profile);
+        let share = one.servers.iter().any(|at| other.servers.contains(at));
+        let use_none = one.servers.is_empty() && other.servers.is_empty();
+        one.browser == other.browser && (share || use_none) && self.share_key(a, b)
+    }
+
     /// Whether two pages have the same key and can use it, or have none.
     pub(crate) fn share_key(&self, a: usize, b: usize) -> bool {
         let [one, other] = [&self.pages[a], &self.pages[b]].map(|page| &page.profile);
@@ -86,7 +95,7 @@ impl World {
             let is_possible = one.can(*kind) && other.can(*kind);
             is_possible
                 && match kind {
-                    LinkKind::Broadcast => met && one.browser == other.browser,
+                    LinkKind::Broadcast => self.meet_in_browser(a, b),
                     LinkKind::Custom => self.share_cable(a, b) && self.share_key(a, b),
                     LinkKind::WebRtc => met && self.is_reachable(a, b),
                     LinkKind::Relay => met,

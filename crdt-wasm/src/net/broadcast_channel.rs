@@ -1,7 +1,7 @@
 //! Broadcast channels between pages of one browser.
 //!
-//! Every page listens on a channel of its own. A message is an array: what it says, the agent id and
-//! the page number of its sender, and the data that it carries, if any.
+//! Every page listens on a channel of its own, and on those of the places where pages meet. A message is an
+//! array: what it says, the agent id and the page number of its sender, and the data that it carries, if any.
 
 use crdt_room::{BroadcastCommand, BroadcastContent, BroadcastMessage, Input};
 use js_sys::{Array, JsString, Uint8Array};
@@ -17,8 +17,8 @@ pub(super) struct BroadcastChannels {
     /// The sender of our messages.
     agent: JsValue,
     page: JsValue,
-    /// The channel of this page, and its listener.
-    own: Option<(Channel, Listener)>,
+    /// The channels that this page listens on, with the listeners.
+    own: Vec<(Channel, Listener)>,
     /// The channels of other pages.
     others: Vec<(String, Channel)>,
     tell: Tell,
@@ -32,7 +32,7 @@ impl BroadcastChannels {
         BroadcastChannels {
             agent: agent.as_str().into(),
             page: JsValue::UNDEFINED,
-            own: None,
+            own: Vec::new(),
             others: Vec::new(),
             tell,
         }
@@ -40,18 +40,23 @@ impl BroadcastChannels {
 
     pub(super) fn run(&mut self, command: BroadcastCommand) {
         match command {
-            BroadcastCommand::Listen { channel, page } => self.listen(&channel, page),
+            BroadcastCommand::Listen {
+                channel,
+                places,
+                page,
+            } => self.listen(&channel, &places, page),
             BroadcastCommand::Post { channel, content } => self.post(channel, content),
             BroadcastCommand::Forget { channel } => {
                 self.others.retain(|(known, _)| *known != channel);
             }
-            BroadcastCommand::Close => self.own = None,
+            BroadcastCommand::Close => self.own.clear(),
         }
     }
 
-    fn listen(&mut self, name: &str, page: u64) {
+    fn listen(&mut self, own: &str, places: &[String], page: u64) {
         self.page = format!("{page:016x}").into();
-        self.own = Channel::open(name).map(|channel| {
+        let names = places.iter().map(String::as_str).chain([own]);
+        let listen = |channel: Channel| {
             let tell = self.tell.clone();
             let listener = Listener::new(&channel.0, "message", move |event| {
                 let data = event.unchecked_into::<MessageEvent>().data();
@@ -60,7 +65,8 @@ impl BroadcastChannels {
                 }
             });
             (channel, listener)
-        });
+        };
+        self.own = names.filter_map(Channel::open).map(listen).collect();
     }
 
     fn post(&mut self, to: String, content: BroadcastContent) {
@@ -68,6 +74,8 @@ impl BroadcastChannels {
             BroadcastContent::Hello => ("hello", JsValue::UNDEFINED),
             BroadcastContent::Here => ("here", JsValue::UNDEFINED),
             BroadcastContent::Bye => ("bye", JsValue::UNDEFINED),
+            BroadcastContent::Announce => ("announce", JsValue::UNDEFINED),
+            BroadcastContent::Leave => ("leave", JsValue::UNDEFINED),
             BroadcastContent::Text(text) => ("data", text.into()),
             BroadcastContent::Binary(bytes) => ("data", Uint8Array::from(&bytes[..]).into()),
         };
@@ -114,6 +122,8 @@ fn read(message: &JsValue) -> Option<BroadcastMessage> {
         "hello" => BroadcastContent::Hello,
         "here" => BroadcastContent::Here,
         "bye" => BroadcastContent::Bye,
+        "announce" => BroadcastContent::Announce,
+        "leave" => BroadcastContent::Leave,
         "data" => match data.dyn_ref::<Uint8Array>() {
             Some(bytes) => BroadcastContent::Binary(bytes.to_vec()),
             None => BroadcastContent::Text(data.dyn_into::<JsString>().ok()?.into()),

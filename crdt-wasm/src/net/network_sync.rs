@@ -101,15 +101,18 @@ impl NetworkSync {
     }
 
     /// Joins the room through the signaling server at `urls` (`ws:` or `wss:`), or through several at
-    /// once, and starts the transports that were added. Without `urls`, the option `signaling` names
-    /// the servers; without both, the transports alone are used.
+    /// once, starts the transports that were added, and links the pages of this browser that are in the
+    /// room, for which no server is needed. Without `urls`, the option `signaling` names the servers;
+    /// without both, transports and pages of this browser alone are used, the latter where the option
+    /// `room` names the room.
     ///
     /// Of several servers each is joined, and each is come back to by itself: who can reach any one of
     /// them meets everybody who can reach the same one. A peer met through two is one peer.
     ///
-    /// The promise is fulfilled when the first server has let this page in; peers are linked after
-    /// that, as the `peers` and `status` events tell. It is rejected with a `CrdtError` that says what
-    /// to do when all have failed. Once in, a lost connection comes back by itself.
+    /// The promise is fulfilled when the first server has let this page in, or none can be reached for
+    /// now: these are tried again, as long as it takes, and the status says `reconnecting` and why. Peers
+    /// are linked by themselves, as the `peers` and `status` events tell. It is rejected with a
+    /// `CrdtError` that says what to do when waiting cannot help.
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
     pub fn connect(
         &self,

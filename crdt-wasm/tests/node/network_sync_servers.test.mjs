@@ -87,18 +87,36 @@ test('one that cannot be reached at first is come back to, and connect needs but
     assert.deepEqual(a.codes(), []);
   }));
 
-test('when none can be reached, connect is refused and says so of each', () =>
-  withReplicas(['alice'], LOCAL, async (a) => {
+test('when none can be reached, it goes on trying and says so of each', () =>
+  withReplicas(['alice', 'bob'], LOCAL, async (a, b) => {
     const urls = addresses(3);
     urls.forEach((url) => server(url).down());
-    await assert.rejects(a.sync.connect(urls), { code: 'signaling_unreachable' });
+    await Promise.all([a.sync.connect(urls), b.sync.connect(urls)]);
     const status = a.sync.getStatus();
-    assert.equal(status.state, 'error');
+    assert.equal(status.state, 'reconnecting');
+    assert.equal(status.error.code, 'signaling_unreachable');
     assert.deepEqual(
       status.signaling.map(({ error }) => error.code),
       Array(3).fill('signaling_unreachable'),
     );
     assert.equal(a.sync.doctor().stage, 'signaling');
+    a.type('without a server');
+    await until(() => b.text === 'without a server', 'pages of one browser meet');
+    server(urls[1]).up();
+    await until(() => a.sync.getStatus().state === 'connected');
+    assert.deepEqual(a.codes(), []);
+  }));
+
+test('pages of one browser meet in a room without any server', () =>
+  withReplicas(['alice', 'bob'], { room: 'serverless' }, async (a, b) => {
+    await Promise.all([a.sync.connect(), b.sync.connect()]);
+    assert.equal(a.sync.getStatus().state, 'connected');
+    a.type('no server');
+    await until(() => b.text === 'no server');
+    assert.deepEqual(a.peers, ['bob']);
+    assert.equal(a.sync.getStatus().links[0].link, 'broadcast');
+    b.sync.disconnect();
+    await until(() => a.peers.length === 0);
   }));
 
 test('a server that refuses is left alone, and told; the others carry on', () =>

@@ -418,8 +418,8 @@ test('the transports go on when no signaling server answers', () =>
     a.sync.addTransport(ends[0]);
     b.sync.addTransport(ends[1]);
     b.sync.connect();
-    await assert.rejects(a.sync.connect(url), { code: 'signaling_unreachable' });
-    assert.equal(a.sync.getStatus().state, 'error');
+    await a.sync.connect(url);
+    assert.equal(a.sync.getStatus().state, 'reconnecting');
     a.type('still here');
     await until(() => b.text === 'still here');
     assert.deepEqual(a.peers, ['bob']);

@@ -1,5 +1,6 @@
 //! Named scenarios.
 
+mod alone;
 mod faults;
 mod keys;
 mod links;

@@ -132,28 +132,30 @@ fn one_that_cannot_be_reached_at_first_is_come_back_to() {
 }
 
 #[test]
-fn when_none_can_be_reached_connect_fails_and_says_so_of_each() {
+fn when_none_can_be_reached_it_goes_on_trying_and_says_so_of_each() {
     let mut world = on_two(&["alice"], local);
     world.stop_server(0, false);
     world.stop_server(1, false);
     let call = world.connect(0);
     world.run(1_000);
-    let ended = world.pages[0].told.ended[&call.0].clone();
-    assert_eq!(
-        ended.expect_err("no server").code(),
-        "signaling_unreachable"
-    );
+    assert_eq!(world.pages[0].told.ended[&call.0], Ok(()));
+    let again = world.connect(0);
+    world.run(120_000);
+    assert_eq!(world.pages[0].told.ended[&again.0], Ok(()));
     let status = world.pages[0].status();
-    assert_eq!(status.state, Phase::Error);
+    assert_eq!(status.state, Phase::Reconnecting);
     assert_eq!(status.signaling.len(), 2);
-    for server in status.signaling {
-        assert_eq!(
-            server.error.expect("an error").code,
-            "signaling_unreachable"
-        );
+    let errors = status.signaling.into_iter().map(|server| server.error);
+    for error in errors.chain([status.error]) {
+        assert_eq!(error.expect("an error").code, "signaling_unreachable");
     }
     assert_eq!(doctor(&world, 0)["stage"], "signaling");
-    assert!(world.pages[0].held.is_empty());
+    assert_eq!(world.pages[0].codes(), [""; 0], "the status says it");
+    world.start_server(1);
+    until_states(&mut world, 0, &[Phase::Reconnecting, Phase::Connected]);
+    world.start_server(0);
+    until_states(&mut world, 0, &BOTH);
+    ends_well(world);
 }
 
 #[test]
