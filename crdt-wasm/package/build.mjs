@@ -9,7 +9,8 @@
 //   crdt_wasm.cjs   all of that in one file, for `require`
 //   node.mjs        the same for `import` in Node, so that a process has it once
 //
-// and the declarations of all of them, crdt_wasm.d.ts and crdt_wasm.d.cts.
+// and the declarations of all of them, crdt_wasm.d.ts and crdt_wasm.d.cts. The folder `storage` has the entries
+// crdt-wasm/storage and crdt-wasm/storage/node, which are the same for every way to load the WebAssembly.
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
@@ -131,6 +132,36 @@ declare global {
 }
 `;
 
+/** Makes crdt-wasm/storage, with what it takes from elsewhere inside. */
+async function makeStorage() {
+  const folder = path.join(target, "storage");
+  const from = (name) => path.join(ROOT, "crdt-wasm/storage", name);
+  const bundle = await rolldown({
+    input: { index: from("index.js"), node: from("files.js") },
+    external: ["crdt-wasm", /^node:/],
+    resolve: { alias: { idb: inWeb.resolve("idb").replace(/\.cjs$/, ".js") } },
+    platform: "neutral",
+  });
+  const options = { dir: folder, banner: IDB_LICENSE, comments: false };
+  await bundle.write({ ...options, format: "es", entryFileNames: "[name].js" });
+  await bundle.write({ ...options, format: "cjs", entryFileNames: "[name].cjs", exports: "named" });
+  await bundle.close();
+  copyFileSync(path.join(path.dirname(inWeb.resolve("idb")), "../LICENSE"), path.join(folder, "LICENSE-idb"));
+  for (const name of ["index", "node"]) {
+    const declarations = read(from(`${name}.d.ts`));
+    write(declarations, folder, `${name}.d.ts`);
+    write(declarations, folder, `${name}.d.cts`);
+  }
+}
+
+const IDB_LICENSE = "/* With idb inside: Copyright (c) 2016, Jake Archibald; see LICENSE-idb */";
+
+/** What package.json says of an entry of the storage. */
+function exportedStorage(name) {
+  const of = (types, code) => ({ types: `./storage/${name}.${types}`, default: `./storage/${name}.${code}` });
+  return { import: of("d.ts", "js"), require: of("d.cts", "cjs") };
+}
+
 /** What package.json says of an entry. */
 function exported(folder) {
   const esm = (file) => ({ types: `./${folder}crdt_wasm.d.ts`, default: `./${folder}${file}` });
@@ -156,7 +187,7 @@ function exported(folder) {
 function makeManifest() {
   const built = JSON.parse(read(target, "package.json"));
   const [main, document] = ["", "document/"].map(exported);
-  const files = ["LICENSE", "README.md", "CHANGELOG.md", "snippets", "document"];
+  const files = ["LICENSE", "README.md", "CHANGELOG.md", "snippets", "document", "storage"];
   const manifest = {
     name: built.name,
     version: built.version,
@@ -176,6 +207,8 @@ function makeManifest() {
       "./document": document.all,
       "./document/inline": document.inline,
       "./document/bare": document.bare,
+      "./storage": exportedStorage("index"),
+      "./storage/node": exportedStorage("node"),
       // The WebAssembly, for those who load it in another way.
       "./*": "./*",
     },
@@ -190,6 +223,7 @@ for (const file of ["package.json", "README.md", "LICENSE", ".gitignore"]) {
   rmSync(path.join(target, "document", file), { force: true });
 }
 rmSync(path.join(target, ".gitignore"), { force: true });
+await makeStorage();
 makeManifest();
 for (const file of ["LICENSE", "CHANGELOG.md"]) {
   copyFileSync(path.join(ROOT, file), path.join(target, file));

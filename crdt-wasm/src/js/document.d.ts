@@ -149,6 +149,15 @@ export interface ReplicaOptions {
    * one that lost edits which it had given out, must not have the same. Left out, nobody else has it.
    */
   agentId?: string;
+  /**
+   * The text that a new document begins with, such as a template. Replicas that begin with the same text
+   * begin with the same operations, which nobody has made twice: two people who both open a new document,
+   * and meet later, have the text once. It is not used where a file or a branch is opened.
+   *
+   * All who begin a document have to give the same text: where one of them gives none, or another one, each
+   * text is there once.
+   */
+  initialText?: string;
 }
 
 /** How a document is written to a file. */

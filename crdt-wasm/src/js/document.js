@@ -51,7 +51,9 @@ export class Document {
       this.#handle = adopted;
       adopted = 0;
     } else {
+      const operations = initialOperations(agent);
       this.#handle = create_document(agentIdOf(agent));
+      if (operations !== null) merge_operations(this.#handle, operations);
     }
     forgotten.register(this, this.#handle, this);
   }
@@ -333,10 +335,41 @@ const TAIL = /~[\w-]{12}$/;
 /** The name of a new replica: the one that was given, or one that nobody else has. */
 function agentIdOf(agent) {
   if (typeof agent === "string") return agent;
-  const { name = "", agentId } = someOptions(agent, ["name", "agentId"]);
+  const { name = "", agentId } = someOptions(agent, REPLICA_OPTIONS);
   if (agentId !== undefined) return aString("agentId", agentId);
   const random = crypto.getRandomValues(new Uint8Array(12));
   return `${aString("name", name)}~${Array.from(random, (byte) => LETTERS[byte & 63]).join("")}`;
+}
+
+const REPLICA_OPTIONS = ["name", "agentId", "initialText"];
+
+/**
+ * The operations that make the text a document begins with; null for none. They are the same wherever the
+ * text is: a replica of their own makes them, whose name follows from it.
+ */
+function initialOperations(agent) {
+  if (typeof agent === "string") return null;
+  const text = aString("initialText", someOptions(agent, REPLICA_OPTIONS).initialText ?? "");
+  if (text === "") return null;
+  const handle = create_document(`initial~${fingerprint(text)}`);
+  try {
+    insertText(handle, 0, text);
+    return get_operations_json(handle);
+  } finally {
+    wasm.crdt_free(handle);
+  }
+}
+
+/** Twelve letters that follow from a text: FNV-1a twice, with different offsets. */
+function fingerprint(text) {
+  let [a, b] = [0x811c9dc5, 0x01234567];
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at);
+    a = Math.imul(a ^ unit, 0x01000193);
+    b = Math.imul(b ^ unit ^ (b >>> 15), 0x85ebca6b);
+  }
+  const letters = (hash) => Array.from({ length: 6 }, (_, at) => LETTERS[(hash >>> (5 * at)) & 63]);
+  return [...letters(a), ...letters(b ^ (b >>> 13))].join("");
 }
 
 /** The person's part of a replica's name. */

@@ -24,6 +24,28 @@ test('the class has every function of the flat API', () => {
   bob.free();
 });
 
+test('documents that begin with the same text have it once', () => {
+  const initialText = '# Notes 😀\n';
+  const [a, b] = [new Document({ name: 'Ada', initialText }), new Document({ initialText })];
+  a.insert(0, '> ');
+  b.insert(b.length, 'by Ben');
+  a.merge(b.encodeSince());
+  b.merge(a.encodeSince());
+  assert.equal(a.getText(), '> # Notes 😀\nby Ben');
+  assert.equal(b.getText(), a.getText());
+  // Whoever deletes it does not get it back.
+  const c = new Document({ initialText });
+  c.delete(0, c.length);
+  c.merge(new Document({ initialText }).encodeSince());
+  assert.equal(c.getText(), '');
+  const other = new Document({ initialText: 'other' });
+  other.merge(a.encodeSince());
+  assert.ok(other.getText().includes('other') && other.getText().includes('# Notes'));
+  assert.equal(Document.open(a.save(), { initialText }).getText(), a.getText());
+  assert.equal(new Document({ initialText: '' }).getText(), '');
+  assert.equal(errorOf(() => new Document({ initialText: 5 })).code, 'bad_argument');
+});
+
 test('class and flat API are one registry', () => {
   const doc = new Document('alice');
   crdt.insert(doc.handle, 0, 'flat');

@@ -7,6 +7,12 @@ import { promisify } from 'node:util';
 
 const GUIDES = new URL('../../../docs/guides/', import.meta.url);
 const ENTRY = new URL('../../pkg/node.mjs', import.meta.url).href;
+const STORAGE = new URL('../../pkg/storage/', import.meta.url);
+const ENTRIES = {
+  'crdt-wasm': ENTRY,
+  'crdt-wasm/storage': new URL('index.js', STORAGE).href,
+  'crdt-wasm/storage/node': new URL('node.js', STORAGE).href,
+};
 const run = promisify(execFile);
 
 const WITHOUT_CODE = ['README.md', 'from-yjs.md'];
@@ -17,7 +23,10 @@ for (const page of await readdir(GUIDES)) {
     const text = await readFile(new URL(page, GUIDES), 'utf8');
     const code = [...text.matchAll(/```js\n(.*?)```/gs)].map(([, code]) => code).join('\n');
     assert.match(code, /await init\(\)/);
-    const script = code.replaceAll('"crdt-wasm"', JSON.stringify(ENTRY));
+    const script = Object.entries(ENTRIES).reduce(
+      (script, [entry, file]) => script.replaceAll(`"${entry}"`, JSON.stringify(file)),
+      code,
+    );
     const { stdout } = await run(process.execPath, ['--input-type=module', '--eval', script]);
     const lines = stdout.trimEnd().split('\n');
     // What is printed stands behind the call, as strings or as the console writes it.

@@ -14,7 +14,7 @@ import init, {
 import { collaboration } from "./codemirror.js";
 import { remoteCursors } from "./cursors.js";
 import { Presence, type User } from "./presence.js";
-import { SharedText } from "./shared_text.js";
+import { type ChangeSource, SharedText } from "./shared_text.js";
 
 export interface CollabEditorOptions {
   /**
@@ -40,6 +40,8 @@ export interface CollabEditorOptions {
   user?: User;
   /** The document to edit, which stays the caller's to free. Left out, the editor makes one. */
   document?: Document;
+  /** A stored document to edit (`openStored` of crdt-wasm/storage), which stays the caller's to close. */
+  stored?: StoredText;
   /** More extensions for CodeMirror; they come before the editor's own. */
   extensions?: Extension;
   /** Called when the status changed in a way that a person would see. */
@@ -50,6 +52,11 @@ export interface CollabEditorOptions {
   onOutdated?: (event: NetworkSyncEvents["outdated"]) => void;
   /** Called when a peer has another text at the same version: a defect, worth a report. */
   onDiverged?: (event: NetworkSyncEvents["diverged"]) => void;
+}
+
+/** A document that is kept somewhere, and tells what comes from there. */
+export interface StoredText extends ChangeSource {
+  readonly document: Document;
 }
 
 /** A CodeMirror editor whose text can be shared with everyone in a room. */
@@ -79,9 +86,11 @@ export class CollabEditor {
    */
   constructor(parent: Element, options: CollabEditorOptions = {}) {
     this.#options = options;
-    this.document = options.document ?? new Document(crypto.randomUUID());
+    const { stored = null } = options;
+    this.document = options.document ?? stored?.document ?? new Document(crypto.randomUUID());
     this.shared = new SharedText(this.document);
     this.shared.readOnly = "readKey" in this.#secret();
+    this.shared.follow(stored);
     if (options.user !== undefined) this.presence.setUser(options.user);
     this.view = new EditorView({
       parent,
@@ -104,8 +113,9 @@ export class CollabEditor {
    * Shares the text through the signaling server at `wsUrl`, or several of them, in place of any
    * server before.
    *
-   * Fulfilled when the server has let this page in; peers are linked after that. Rejected with a
-   * `CrdtError` that says what to do; the editor is then not connected, and keeps its text.
+   * Fulfilled when the server has let this page in, or cannot be reached for now, which is tried again and
+   * again. Tabs of this browser are linked all the same. Rejected with a `CrdtError` that says what to do
+   * where waiting cannot help; the editor is then not connected, and keeps its text.
    */
   async enableNetworkSync(wsUrl: string | string[]): Promise<void> {
     this.disableNetworkSync();
@@ -131,7 +141,7 @@ export class CollabEditor {
   /** Leaves the room. The text stays, and `enableNetworkSync` may be called again. */
   disableNetworkSync(): void {
     if (this.#network === null) return;
-    this.shared.follow(null);
+    this.shared.follow(this.#options.stored ?? null);
     this.presence.follow(null);
     this.#network.destroy();
     this.#network = null;
@@ -154,8 +164,10 @@ export class CollabEditor {
   /** Leaves the room and takes the editor off the page. Frees the document if it made it. */
   destroy(): void {
     this.disableNetworkSync();
+    this.shared.follow(null);
     this.view.destroy();
-    if (this.#options.document === undefined) this.document.free();
+    const { document, stored } = this.#options;
+    if (document === undefined && stored === undefined) this.document.free();
   }
 
   #networkOptions(): NetworkSyncOptions {

@@ -1,4 +1,4 @@
-export { CollabEditor, type CollabEditorOptions } from "./editor.js";
+export { CollabEditor, type CollabEditorOptions, type StoredText } from "./editor.js";
 export { collaboration, fromDocument } from "./codemirror.js";
 export { remoteCursors, remoteSelections, type RemoteSelection } from "./cursors.js";
 export {

@@ -11,9 +11,9 @@ export interface TextDocument {
   mergeOperations(ops: string, frontier?: string | null): MergeReport;
 }
 
-/** Where changes made by merges are told; `NetworkSync` of crdt-wasm is one. */
+/** Where changes made by merges are told; `NetworkSync` and `StoredDocument` of crdt-wasm are such. */
 export interface ChangeSource {
-  on(event: "change", callback: (changes: TextChange[]) => void): void;
+  on(event: "change", callback: (changes: TextChange[]) => void): unknown;
   off(event: "change", callback: (changes: TextChange[]) => void): void;
 }
 

@@ -1,4 +1,4 @@
-import { Document, get_text } from "crdt-wasm";
+import { Document, get_text, type TextChange } from "crdt-wasm";
 import { expect, test } from "vitest";
 import { CollabEditor } from "../src/index.js";
 
@@ -22,6 +22,25 @@ test("it shows a document that is there already, and leaves it to its owner", ()
   expect(editor.view.state.doc.toString()).toBe("kept");
   editor.destroy();
   expect(shared.getText()).toBe("kept");
+});
+
+test("it shows what a stored document tells, and leaves it to its owner", () => {
+  const replica = new Document("owner");
+  replica.insert(0, "stored");
+  let tell: (changes: TextChange[]) => void = () => {};
+  const stored = {
+    document: replica,
+    on: (_: "change", callback: typeof tell) => (tell = callback),
+    off: () => (tell = () => {}),
+  };
+  const editor = new CollabEditor(document.createElement("div"), { stored });
+  expect(editor.view.state.doc.toString()).toBe("stored");
+  const other = new Document("other");
+  other.insert(0, "more ");
+  tell(replica.merge(other.encodeSince()).changes);
+  expect(editor.view.state.doc.toString()).toBe(replica.getText());
+  editor.destroy();
+  expect(replica.getText()).toContain("more ");
 });
 
 test("a server that is away is tried again, and the text is there meanwhile", async () => {

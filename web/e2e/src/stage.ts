@@ -1,4 +1,4 @@
-import { type Browser, chromium } from "playwright-core";
+import { type Browser, chromium, type Page } from "playwright-core";
 import { expect, test as base } from "vitest";
 import { Server } from "./server.js";
 import { Tab } from "./tab.js";
@@ -24,7 +24,7 @@ const NO_UDP = "--webrtc-ip-handling-policy=disable_non_proxied_udp";
 export interface TabOptions {
   height?: number;
   /** Another tab of the same browser; left out, it is another person's. */
-  beside?: Tab;
+  beside?: { readonly page: Page };
   /** The firewall lets nothing through but what goes to servers. */
   firewall?: boolean;
 }

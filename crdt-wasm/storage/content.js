@@ -1,0 +1,94 @@
+// What a storage has of a document, and the document.
+
+import { PROBLEMS } from "./problems.js";
+
+/** For so long, in milliseconds, updates are merged before the page gets a turn. */
+const SLICE_MILLIS = 12;
+
+/** What a storage has of a document that it does not know. */
+export const NOTHING = { file: null, updates: [] };
+
+/**
+ * The document that a storage has: its file opened, and the updates merged.
+ *
+ * What is damaged is passed over. `damage` is the first error of such a part, or null.
+ *
+ * @throws {CrdtError} `storage_newer` where a part was written by a newer version
+ */
+export async function restore(Document, agent, { file, updates }, onProgress = () => {}) {
+  const total = updates.length + 1;
+  onProgress({ done: 0, total });
+  const opened = openFile(Document, agent, file);
+  let { damage } = opened;
+  const isNew = file === null && updates.length === 0;
+  const document = opened.document ?? new Document(isNew ? agent : withoutText(agent));
+  try {
+    let turn = performance.now();
+    for (const [index, update] of updates.entries()) {
+      damage ??= mergeUpdate(document, update).damage;
+      if (performance.now() - turn > SLICE_MILLIS) {
+        onProgress({ done: index + 1, total });
+        await new Promise((resolve) => setTimeout(resolve));
+        turn = performance.now();
+      }
+    }
+  } catch (error) {
+    document.free();
+    throw error;
+  }
+  onProgress({ done: total, total });
+  return { document, damage };
+}
+
+/** What is there has begun with the initial text, or without. */
+function withoutText(agent) {
+  if (typeof agent !== "object" || agent === null) return agent;
+  const { initialText, ...replica } = agent;
+  return replica;
+}
+
+/** Opens a file, if there is one. Returns the document, or the error if the file is damaged. */
+export function openFile(Document, agent, file) {
+  try {
+    const document = file === null ? null : Document.open(file, agent);
+    return { document, damage: null };
+  } catch (error) {
+    return { document: null, damage: damageOf(error) };
+  }
+}
+
+/** Merges an update. Returns the report, or the error if the update is damaged; the other one is null. */
+export function mergeUpdate(document, update, origin) {
+  try {
+    return { report: document.merge(update, origin), damage: null };
+  } catch (error) {
+    return { report: null, damage: damageOf(error) };
+  }
+}
+
+/** Whether a document has all that a version has. */
+export function holds(document, version) {
+  return ["equal", "before"].includes(document.compare(version, document.version()));
+}
+
+/** The error, if it says that bytes are damaged; others are thrown. */
+function damageOf(error) {
+  if (error.code === "unknown_format_version") throw PROBLEMS.newer(error);
+  if (!DAMAGES.has(error.code)) throw error;
+  return error;
+}
+
+const DAMAGES = new Set([
+  "bad_bytes",
+  "bad_checksum",
+  "bad_operations",
+  "conflicting_event",
+  "corrupt_history",
+  "cyclic_event",
+  "impossible_event",
+  "inconsistent_file",
+  "parents_not_reduced",
+  "too_large",
+  "too_old",
+  "unknown_event",
+]);

@@ -1,0 +1,85 @@
+// What can go wrong with a storage, in words that say what to do.
+
+/** Whether waiting may repair it: these are tried again. The others last as long as the page. */
+const MAY_PASS = new Set(["storage_full", "storage_blocked", "storage_timeout", "storage_failed"]);
+
+/** An error of this package. */
+export function coded(code, message, cause) {
+  const error = new Error(message, cause === undefined ? undefined : { cause });
+  return Object.assign(error, { name: "CrdtError", code });
+}
+
+export function badArgument(name, expected, value) {
+  const got = value === null ? "null" : typeof value;
+  return coded("bad_argument", `${name} has to be ${expected}, not ${got}`);
+}
+
+/** Whether it is worth trying again later. */
+export function mayPass(error) {
+  return MAY_PASS.has(error.code);
+}
+
+/** What a storage threw, as an error with a code. */
+export function storageError(error) {
+  if (typeof error?.code === "string" && error.code.startsWith("storage_")) return error;
+  const of = WORDS[error?.name] ?? WORDS[error?.code];
+  if (of !== undefined) return coded(...of, error);
+  return coded("storage_failed", `the storage failed: ${error?.message ?? error}`, error);
+}
+
+const FULL = [
+  "storage_full",
+  "there is no space left to save in: the text is only in this page until some is freed",
+];
+
+const DENIED = [
+  "storage_unavailable",
+  "nothing can be saved here: the browser does not let this page store data, as in some private windows",
+];
+
+/** By the name that browsers give to an error, or its code in Node. */
+const WORDS = {
+  QuotaExceededError: FULL,
+  ENOSPC: FULL,
+  EDQUOT: FULL,
+  SecurityError: DENIED,
+  NotAllowedError: DENIED,
+  VersionError: [
+    "storage_newer",
+    "what is stored here was written by a newer version of this program: reload the page",
+  ],
+};
+
+export const PROBLEMS = {
+  unavailable: () => coded(...DENIED),
+  blocked: () =>
+    coded(
+      "storage_blocked",
+      "another tab with an older version of this page keeps the storage busy: close or reload that tab",
+    ),
+  timeout: (seconds) =>
+    coded("storage_timeout", `the browser's storage has not answered for ${seconds} s`),
+  takenOver: () =>
+    coded(
+      "storage_newer",
+      "a newer version of this page in another tab has taken over the storage: reload this page",
+    ),
+  newer: (cause) =>
+    coded(
+      "storage_newer",
+      "what is stored here was written by a newer version of this program: reload the page",
+      cause,
+    ),
+  damaged: (cause) =>
+    coded(
+      "storage_damaged",
+      `a part of what is stored here is damaged and was passed over: ${cause.message}`,
+      cause,
+    ),
+  removed: () =>
+    coded(
+      "storage_removed",
+      "the stored document was deleted while it was open here: the text is only in this page",
+    ),
+  closed: () => coded("destroyed", "this stored document was closed"),
+};

@@ -1,0 +1,524 @@
+// A document that is kept in a storage: every edit is appended to it, and now and then all of it is replaced
+// by one file.
+//
+// Edits are on their way in three steps: made (`#isDirty`), collected as an update (`#collected`, up to the
+// version `#collectedTo`), appended (`#saved`). What comes from another tab has been stored by that tab.
+
+import { holds, mergeUpdate, NOTHING, openFile, restore } from "./content.js";
+import { Emitter } from "./emitter.js";
+import { lifecycle, whenIdle } from "./lifecycle.js";
+import { mayPass, PROBLEMS, storageError } from "./problems.js";
+
+/** For so long, in milliseconds, edits are gathered before they are written. */
+const GATHER_MILLIS = 25;
+/** How long to wait before trying again, in milliseconds: at first, and at most. */
+const FIRST_RETRY_MILLIS = 500;
+const LAST_RETRY_MILLIS = 30_000;
+/** A file takes the place of the updates once they are so many, */
+const MANY_UPDATES = 400;
+/** or have so many bytes, and this share of the bytes of the last file. */
+const MANY_BYTES = 64 * 1024;
+const SHARE_OF_FILE = 0.5;
+
+/** The origin of what is merged from the storage. */
+const FROM_STORAGE = Symbol("stored");
+
+export class StoredDocument {
+  #storage;
+  #name;
+  #document = null;
+  #emitter = new Emitter(["status", "change"]);
+  #stopListening = () => {};
+  #lifecycle = null;
+  /** The tabs that have the same document open; null where the storage has no way to tell them. */
+  #tabs;
+  /** What those tabs said before the document was there. */
+  #early = [];
+
+  /** What the storage last gave out; undefined until it could be read. */
+  #mark = undefined;
+  #isDirty = false;
+  #collected = [];
+  /** Takes away what was left behind when the page was hidden; null if nothing was. */
+  #takeAway = null;
+  #collectedTo = null;
+  #saved = null;
+  /** How many updates are stored beside the file, and how many bytes; and the bytes of the file. */
+  #updates = 0;
+  #bytes = 0;
+  #fileBytes = 0;
+
+  #gatherTimer = null;
+  #retryTimer = null;
+  #retryMillis = FIRST_RETRY_MILLIS;
+  #reading = null;
+  #writing = null;
+  #compacting = null;
+
+  #problem = null;
+  #damage = null;
+  #persisted = null;
+  #asksToPersist;
+  #shown = "";
+  #isClosed = false;
+
+  constructor(storage, name, { asksToPersist }) {
+    this.#storage = storage;
+    this.#name = name;
+    this.#asksToPersist = asksToPersist;
+    // Before anything is read: what another tab writes after that is heard here.
+    this.#tabs = storage.join?.(name, (message) => this.#hear(message)) ?? null;
+  }
+
+  /** Opens the stored document; `document` takes it in, where it is given. */
+  async open({ Document, document, agent, onProgress }) {
+    try {
+      const made = document === null ? await this.#restore(Document, agent, onProgress) : null;
+      if (made !== null) {
+        const isNew = made.loaded.mark === null;
+        this.#begin(made.document, isNew ? emptyVersion(Document) : made.document.version());
+        this.#attached(made.loaded, this.#saved, made.damage);
+      } else {
+        this.#begin(document ?? new Document(agent), emptyVersion(Document));
+        this.#isDirty = !this.#isStored();
+        if (this.#problem === null) await this.#attach();
+      }
+    } catch (error) {
+      this.#end();
+      throw error;
+    }
+    for (const message of this.#early.splice(0)) this.#hear(message);
+    this.#tell();
+    return this;
+  }
+
+  get name() {
+    return this.#name;
+  }
+
+  get document() {
+    return this.#document;
+  }
+
+  get status() {
+    const problem = this.#problem ?? this.#damage;
+    const isStuck = this.#mark === undefined || this.#problem !== null;
+    return {
+      state: !this.#hasUnsaved() ? "saved" : isStuck ? "unsaved" : "saving",
+      problem: problem === null ? null : { code: problem.code, message: problem.message },
+      persisted: this.#persisted,
+    };
+  }
+
+  on(event, listener) {
+    return this.#emitter.on(event, listener);
+  }
+
+  off(event, listener) {
+    this.#emitter.off(event, listener);
+  }
+
+  async flush() {
+    if (this.#isClosed) throw PROBLEMS.closed();
+    if (this.#mark === undefined && !this.#isOver()) await this.#attach();
+    this.#write();
+    await this.#writing;
+    if (this.#hasUnsaved()) throw this.#problem ?? PROBLEMS.closed();
+  }
+
+  async compact() {
+    await this.flush();
+    await this.#compact(true);
+    if (this.#problem !== null) throw this.#problem;
+  }
+
+  async close() {
+    if (this.#isClosed) return;
+    try {
+      if (this.#hasUnsaved()) await this.flush();
+      await this.#compacting;
+    } finally {
+      this.#end();
+    }
+  }
+
+  // Edits.
+
+  #begin(document, version) {
+    this.#document = document;
+    this.#saved = this.#collectedTo = version;
+    this.#stopListening = document.on("update", (_, { origin }) => {
+      if (origin !== FROM_STORAGE) this.#edited();
+    });
+    this.#lifecycle = lifecycle({ leave: () => this.#leave(), back: () => this.#readAgain() });
+  }
+
+  #edited() {
+    this.#isDirty = true;
+    this.#plan();
+    this.#tell();
+  }
+
+  /** Has what was edited written soon. */
+  #plan() {
+    if (!this.#canWrite() || this.#gatherTimer !== null || this.#retryTimer !== null) return;
+    // Timers of a hidden page may take minutes.
+    if (this.#lifecycle.isHidden()) queueMicrotask(() => this.#write());
+    else this.#gatherTimer = setTimeout(() => this.#write(), GATHER_MILLIS);
+  }
+
+  #canWrite() {
+    const isIdle = this.#writing === null;
+    return isIdle && this.#mark !== undefined && !this.#isClosed && !this.#isOver();
+  }
+
+  /** Nothing can be stored any more. */
+  #isOver() {
+    return this.#problem !== null && !mayPass(this.#problem);
+  }
+
+  #hasUnsaved() {
+    return this.#isDirty || this.#collected.length > 0;
+  }
+
+  /** The page may end now, in the middle of a write. */
+  #leave() {
+    if (this.#isClosed || this.#isOver() || !this.#hasUnsaved()) return;
+    this.#collect();
+    this.#takeAway?.();
+    this.#takeAway = this.#storage.leaveBehind?.(this.#name, this.#collected) ?? null;
+    this.#write();
+  }
+
+  #collect() {
+    if (!this.#isDirty) return;
+    this.#collected.push(this.#document.encodeSince(this.#collectedTo));
+    this.#collectedTo = this.#document.version();
+    this.#isDirty = false;
+  }
+
+  /** Writes what there is, and what comes meanwhile. */
+  #write() {
+    clearTimeout(this.#gatherTimer);
+    this.#gatherTimer = null;
+    if (!this.#canWrite() || !this.#hasUnsaved()) return;
+    this.#writing = this.#writeAll().finally(() => {
+      this.#writing = null;
+      if (this.#isClosed) return;
+      if (this.#hasUnsaved()) this.#plan();
+      else this.#planCompaction();
+      this.#tell();
+    });
+  }
+
+  async #writeAll() {
+    try {
+      while (this.#hasUnsaved() && !this.#isClosed && !this.#isOver()) {
+        this.#collect();
+        const [updates, version] = [[...this.#collected], this.#collectedTo];
+        const mark = await this.#storage.append(this.#name, updates, this.#mark);
+        if (mark === null) {
+          if (await this.#storeAgain()) continue;
+          return;
+        }
+        this.#mark = mark;
+        this.#stored(updates, version);
+        this.#updates += 1;
+        for (const update of updates) this.#bytes += update.length;
+        this.#tabs?.post({ updates });
+        this.#askToPersist();
+      }
+    } catch (error) {
+      await this.#couldNotWrite(storageError(error));
+    }
+  }
+
+  #stored(updates, version) {
+    this.#collected = this.#collected.filter((update) => !updates.includes(update));
+    this.#saved = version;
+    if (!this.#hasUnsaved()) {
+      this.#takeAway?.();
+      this.#takeAway = null;
+    }
+    this.#works();
+  }
+
+  async #couldNotWrite(error) {
+    // One file may take less space than many updates.
+    if (error.code === "storage_full" && this.#updates > 1 && (await this.#compact(false))) return;
+    if (this.#isClosed) return;
+    this.#collect();
+    // The other tabs show it, even so, and may have more luck.
+    this.#tabs?.post({ updates: this.#collected, isUnsaved: true });
+    this.#collected = [];
+    this.#collectedTo = this.#saved;
+    this.#isDirty = true;
+    this.#fail(error);
+  }
+
+  #askToPersist() {
+    if (!this.#asksToPersist) return;
+    this.#asksToPersist = false;
+    this.#storage.persist?.().then(
+      (persisted) => {
+        this.#persisted = persisted;
+        this.#tell();
+      },
+      () => {},
+    );
+  }
+
+  // What is stored.
+
+  /** What is stored, as a document. Null where it cannot be read, which is then the problem. */
+  async #restore(Document, agent, onProgress) {
+    let loaded;
+    try {
+      loaded = (await this.#storage.load(this.#name)) ?? { ...NOTHING, mark: null };
+    } catch (error) {
+      this.#fail(storageError(error));
+      return null;
+    }
+    try {
+      return { ...(await restore(Document, agent, loaded, onProgress)), loaded };
+    } catch (error) {
+      // All else is the caller's doing.
+      if (error.code !== "storage_newer") throw error;
+      this.#fail(error);
+      return null;
+    }
+  }
+
+  /** Reads what is stored, and makes that and the document the same. */
+  #attach() {
+    this.#reading ??= this.#attachOnce().finally(() => {
+      this.#reading = null;
+    });
+    return this.#reading;
+  }
+
+  async #attachOnce() {
+    const before = this.#problem;
+    this.#problem = null;
+    const made = await this.#restore(this.#document.constructor);
+    if (made === null || this.#isClosed) return;
+    try {
+      this.#attached(made.loaded, this.#absorb(made.document), made.damage);
+    } catch (error) {
+      this.#problem = before;
+      this.#fail(storageError(error));
+    } finally {
+      made.document.free();
+    }
+    this.#tell();
+  }
+
+  /** The storage was read: it has this version. */
+  #attached({ mark, file, updates }, version, damage) {
+    this.#mark = mark;
+    this.#saved = this.#collectedTo = version;
+    this.#collected = [];
+    this.#isDirty = !this.#isStored();
+    this.#updates = updates.length;
+    this.#bytes = updates.reduce((sum, { length }) => sum + length, 0);
+    this.#fileBytes = file?.length ?? 0;
+    this.#damage = damage === null ? null : PROBLEMS.damaged(damage);
+    this.#works();
+    if (this.#isDirty) this.#plan();
+    else this.#planCompaction();
+  }
+
+  /** Whether everything here is stored. */
+  #isStored() {
+    const document = this.#document;
+    return ["equal", "before"].includes(document.compare(document.version(), this.#saved));
+  }
+
+  /** Merges a stored document, and returns its version. */
+  #absorb(stored) {
+    const version = stored.version();
+    if (!holds(this.#document, version)) {
+      this.#merge([stored.encodeSince(this.#document.version())], FROM_STORAGE);
+    }
+    return version;
+  }
+
+  /** Merges updates. Returns the first error of a damaged one, and whether what they build on is missing. */
+  #merge(updates, origin) {
+    // What was edited here before is not stored by them.
+    this.#collect();
+    let damage = null;
+    let isMissing = false;
+    for (const update of updates) {
+      const merged = mergeUpdate(this.#document, update, origin);
+      damage ??= merged.damage;
+      if (merged.report === null) continue;
+      isMissing ||= merged.report.missing.length > 0;
+      if (merged.report.changes.length > 0) this.#emitter.emit("change", merged.report.changes);
+    }
+    // A listener may have edited.
+    if (origin === FROM_STORAGE && !this.#isDirty) this.#collectedTo = this.#document.version();
+    return { damage, isMissing };
+  }
+
+  /** Another tab wrote something, or something happened to the storage. */
+  #hear({ updates, isUnsaved, problem }) {
+    if (this.#isClosed) return;
+    if (this.#document === null) {
+      this.#early.push({ updates, isUnsaved, problem });
+    } else if (problem !== undefined) {
+      if (problem === "removed") this.#isDirty ||= this.#document.length > 0;
+      this.#fail(PROBLEMS[problem]());
+      this.#tell();
+    } else {
+      const { isMissing } = this.#merge(updates, isUnsaved ? undefined : FROM_STORAGE);
+      if (isMissing) this.#readAgain();
+    }
+  }
+
+  /** Merges what other tabs wrote and this page did not hear. */
+  #readAgain() {
+    if (this.#isClosed || this.#isOver() || this.#reading !== null) return;
+    if (this.#mark === undefined) {
+      void this.#attach();
+      return;
+    }
+    this.#reading = this.#take()
+      .catch((error) => this.#fail(storageError(error)))
+      .finally(() => {
+        this.#reading = null;
+        this.#tell();
+      });
+  }
+
+  /**
+   * What was stored is gone, as happens where the browser needs the space: stores all of it. Returns whether
+   * the storage can be used.
+   */
+  async #storeAgain() {
+    for (;;) {
+      const made = await this.#restore(this.#document.constructor);
+      if (made === null || this.#isClosed) return false;
+      const version = this.#absorb(made.document);
+      made.document.free();
+      if (made.loaded.mark !== null) {
+        // Another tab was faster.
+        this.#attached(made.loaded, version, made.damage);
+        return true;
+      }
+      if (await this.#put(null)) return true;
+    }
+  }
+
+  /** Puts the document as a file in the place of what `mark` stands for. */
+  async #put(mark) {
+    this.#collect();
+    const [updates, version] = [[...this.#collected], this.#collectedTo];
+    const file = this.#document.save();
+    const after = await this.#storage.replace(this.#name, file, mark);
+    if (after === null) return false;
+    this.#mark = after;
+    this.#stored(updates, version);
+    this.#updates = this.#bytes = 0;
+    this.#fileBytes = file.length;
+    return true;
+  }
+
+  #planCompaction() {
+    const isLarge = this.#bytes >= Math.max(MANY_BYTES, SHARE_OF_FILE * this.#fileBytes);
+    if (!isLarge && this.#updates < MANY_UPDATES) return;
+    if (this.#damage === null && this.#compacting === null) whenIdle(() => void this.#compact(false));
+  }
+
+  /** Has a file take the place of the updates. Returns whether it does. */
+  #compact(isAsked) {
+    if (this.#isClosed || this.#isOver()) return Promise.resolve(false);
+    // Where the storage cannot tell, `replace` sees to it that of two only one comes to pass.
+    const alone = (act) => this.#storage.alone?.(this.#name, act) ?? act();
+    this.#compacting ??= alone(() => this.#compactAlone(isAsked))
+      .catch((error) => {
+        this.#fail(storageError(error));
+        return false;
+      })
+      .finally(() => {
+        this.#compacting = null;
+        this.#tell();
+      });
+    return this.#compacting;
+  }
+
+  async #compactAlone(isAsked) {
+    const loaded = await this.#take();
+    // What cannot be read stays, unless it is given up.
+    const mayReplace = loaded !== null && (this.#damage === null || isAsked);
+    if (!mayReplace || !(await this.#put(loaded.mark))) return false;
+    this.#damage = null;
+    return true;
+  }
+
+  /** Reads what is stored, and merges what is not here. Returns what was read, null if that is nothing. */
+  async #take() {
+    const loaded = await this.#storage.load(this.#name);
+    if (loaded === null || this.#isClosed) return null;
+    const opened = openFile(this.#document.constructor, undefined, loaded.file);
+    if (opened.document !== null) {
+      this.#absorb(opened.document);
+      opened.document.free();
+    }
+    const { damage } = this.#merge(loaded.updates, FROM_STORAGE);
+    const first = opened.damage ?? damage;
+    this.#damage = first === null ? null : PROBLEMS.damaged(first);
+    return loaded;
+  }
+
+  // The status.
+
+  #works() {
+    this.#problem = null;
+    this.#retryMillis = FIRST_RETRY_MILLIS;
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = null;
+  }
+
+  #fail(error) {
+    if (this.#isClosed) return;
+    this.#problem = error;
+    if (!mayPass(error) || this.#retryTimer !== null) return;
+    this.#retryTimer = setTimeout(() => {
+      this.#retryTimer = null;
+      if (this.#mark === undefined) void this.#attach();
+      else if (this.#hasUnsaved()) this.#write();
+      else this.#works();
+      this.#tell();
+    }, this.#retryMillis * (0.5 + Math.random()));
+    // Node would wait for it.
+    this.#retryTimer.unref?.();
+    this.#retryMillis = Math.min(2 * this.#retryMillis, LAST_RETRY_MILLIS);
+  }
+
+  #tell() {
+    if (this.#document === null || this.#isClosed) return;
+    const { status } = this;
+    const shown = JSON.stringify(status);
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    this.#emitter.emit("status", status);
+  }
+
+  #end() {
+    this.#isClosed = true;
+    this.#stopListening();
+    this.#lifecycle?.stop();
+    this.#tabs?.leave();
+    clearTimeout(this.#gatherTimer);
+    clearTimeout(this.#retryTimer);
+  }
+}
+
+/** The version of a document without edits. */
+function emptyVersion(Document) {
+  const empty = new Document();
+  const version = empty.version();
+  empty.free();
+  return version;
+}
