@@ -1,11 +1,13 @@
 import { EditorView, placeholder } from "@codemirror/view";
 import { CollabEditor } from "@crdt/codemirror";
-import { NetworkSync, type NetworkStatus } from "crdt-wasm";
+import init, { Document, NetworkSync, type NetworkStatus, type TextChange } from "crdt-wasm";
+import { listStored, openStored, type StoredDocument } from "crdt-wasm/storage";
 import { findings, showFindings } from "./doctor.js";
 import { agentIdFor, colorOf, tidyName } from "./name.js";
 import { page } from "./page.js";
 import { peopleIn, showPeople } from "./people.js";
 import { coded, type Problem, problemOf } from "./problem.js";
+import { recentRooms, showRecent, storedName } from "./recent.js";
 import {
   addressOf,
   linkProblem,
@@ -16,6 +18,7 @@ import {
   roomIn,
   serverFor,
 } from "./room.js";
+import { savingLine, wouldLose } from "./saving.js";
 import { hintText, countText, statusLine } from "./status.js";
 
 const NAME_KEY = "name";
@@ -30,7 +33,12 @@ const address = new URL(location.href);
 /** The room that this page is in; "New link" moves it to another one, with its text. */
 let here = enterRoom();
 let agentId = agentIdFor(rememberedName(), random);
+let stored: StoredDocument | null = null;
+/** Those who show what other tabs store, whichever room that is in. */
+const storageListeners = new Set<(changes: TextChange[]) => void>();
 let editor: CollabEditor | null = null;
+/** The problem that is shown is that no server can be reached. */
+let isAway = false;
 /** The status that was told last. One that is asked for in the middle of an edit is told to nobody else. */
 let shown: NetworkStatus | null = null;
 
@@ -40,8 +48,18 @@ page.server.value = serverFor(address);
 showStatus(null);
 
 try {
+  await init();
+  // The text is there before any network is.
+  const { document } = keep(
+    await openStored(nameHere(), { Document, agent: { name: rememberedName() } }),
+  );
   start(
     await CollabEditor.create(page.editor, {
+      stored: {
+        document,
+        on: (_, listener) => storageListeners.add(listener),
+        off: (_, listener) => storageListeners.delete(listener),
+      },
       agentId: () => agentId,
       room: () => here.room,
       secret: () => here.secret,
@@ -77,7 +95,9 @@ try {
 
 function start(created: CollabEditor): void {
   editor = created;
-  page.count.textContent = countText("");
+  page.count.textContent = countText(created.document.getText());
+  showSaving();
+  void showRecentRooms();
   showName(created);
   created.presence.onChange(showWhoIsHere);
   page.form.addEventListener("submit", (event) => {
@@ -97,8 +117,7 @@ function start(created: CollabEditor): void {
   page.newLink.addEventListener("click", () => void moveToNewRoom(created));
   page.problemClose.addEventListener("click", () => showProblem(null));
   window.addEventListener("beforeunload", (event) => {
-    const kept = created.getNetworkStatus()?.links.some((link) => link.synced) ?? false;
-    if (!kept && created.view.state.doc.length > 0) event.preventDefault();
+    if (wouldLose(stored?.status ?? null, created.getNetworkStatus())) event.preventDefault();
   });
   // A link to the same room with another key loads no page by itself.
   window.addEventListener("hashchange", () => location.reload());
@@ -119,10 +138,43 @@ async function connect(created: CollabEditor): Promise<void> {
   showStatus(created.getNetworkStatus());
   try {
     await connected;
+    const { state, error } = created.getNetworkStatus() ?? {};
+    if (state === "reconnecting" && error) {
+      showError(coded(error.code, error.message));
+      isAway = true;
+    }
   } catch (error) {
     showError(error);
   }
   showDoctor();
+}
+
+/** The name under which the text of this room is stored. */
+function nameHere(): string {
+  return storedName(here.room, here.secret, address);
+}
+
+/** Shows what becomes of a stored document, in place of the one before. */
+function keep(opened: StoredDocument): StoredDocument {
+  stored = opened;
+  opened.on("status", showSaving);
+  opened.on("change", (changes) => {
+    for (const listener of storageListeners) listener(changes);
+  });
+  return opened;
+}
+
+function showSaving(): void {
+  const { text, look } = savingLine(stored?.status ?? null);
+  if (page.saving.textContent !== text) page.saving.textContent = text;
+  page.saving.dataset["look"] = look;
+  page.saving.dataset["state"] = stored?.status.state ?? "";
+}
+
+/** The rooms that can be reopened. Where nothing can be stored, there are none. */
+async function showRecentRooms(): Promise<void> {
+  const all = await listStored().catch(() => []);
+  showRecent(page.recent, recentRooms(all, nameHere(), address, Date.now()));
 }
 
 /** Shows others the name, now and when connected; the id stays as long as the connection. */
@@ -163,6 +215,7 @@ function showStatus(status: NetworkStatus | null): void {
   if (page.hint.textContent !== hint) page.hint.textContent = hint;
   page.hint.hidden = hint === "";
 
+  if (isAway && status?.state === "connected") showProblem(null);
   if (status?.state === "error" && status.error !== null) {
     showError(coded(status.error.code, status.error.message));
   }
@@ -174,6 +227,7 @@ function showError(error: unknown): void {
 }
 
 function showProblem(problem: Problem | null): void {
+  isAway = false;
   page.problem.hidden = problem === null;
   page.problemTitle.textContent = problem?.title ?? "";
   page.problemAdvice.textContent = problem?.advice ?? "";
@@ -205,7 +259,13 @@ function freshRoom(): RoomHere {
 /** Takes the text to a new room, which no earlier link leads to. */
 async function moveToNewRoom(created: CollabEditor): Promise<void> {
   const isConnected = created.getNetworkStatus() !== null;
+  if (isConnected) created.disableNetworkSync();
+  // What cannot be stored in the old room goes to the new one all the same.
+  await stored?.close().catch(() => {});
   here = freshRoom();
+  keep(await openStored(nameHere(), { document: created.document }));
+  showSaving();
+  void showRecentRooms();
   history.pushState(null, "", addressOf(here, address));
   showRoom();
   page.moreLinks.open = false;

@@ -16,6 +16,8 @@ export const page = {
   status: element("status", HTMLElement),
   editor: element("editor", HTMLElement),
   count: element("count", HTMLElement),
+  saving: element("saving", HTMLElement),
+  recent: element("recent", HTMLElement),
   form: element("connection", HTMLFormElement),
   name: element("name", HTMLInputElement),
   server: element("server", HTMLInputElement),

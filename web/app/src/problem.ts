@@ -10,6 +10,7 @@ export interface Problem {
 }
 
 const TRY_AGAIN = "Press Connect to Network to try again.";
+const KEEPS_TRYING = "This page keeps trying, and the text is saved here meanwhile.";
 
 type Words = [title: string, advice: string];
 
@@ -53,11 +54,11 @@ const KNOWN: Partial<Record<CrdtErrorCode | NoticeCode, Words>> = {
   invalid_room: ["The server does not take this room's name", "Start a new room."],
   signaling_unreachable: [
     "The server cannot be reached",
-    `Check that it runs, that its address under Server is right, and that you are online. ${TRY_AGAIN}`,
+    `Check that it runs, that its address under Server is right, and that you are online. ${KEEPS_TRYING}`,
   ],
   signaling_timeout: [
     "The server does not answer",
-    `Check that its address under Server is right, and the network. ${TRY_AGAIN}`,
+    `Check that its address under Server is right, and the network. ${KEEPS_TRYING}`,
   ],
   signaling_refused: ["The server refused", TRY_AGAIN],
   signaling_closed: ["The server ended the connection", TRY_AGAIN],
@@ -70,7 +71,10 @@ const KNOWN: Partial<Record<CrdtErrorCode | NoticeCode, Words>> = {
     "This one was let go in its favour. Connect again to bring it back.",
   ],
   agent_id_taken: ["Someone of that name is here", "Choose another name, and connect again."],
-  room_full: ["This room is full", "Wait until someone leaves, or start a new room."],
+  room_full: [
+    "This room is full",
+    "You get in when someone leaves: this page keeps trying. Or start a new room.",
+  ],
   too_many_rooms: ["The server has no space for another room", "Try again in a while."],
   unsupported_protocol: [
     "The server is of another version",

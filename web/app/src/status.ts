@@ -54,7 +54,7 @@ export function hintText(status: NetworkStatus | null, secret: RoomKey): string 
     return "Connect, and send others the link to this room.";
   }
   if (status.state === "reconnecting") {
-    return "The server is away, and this page keeps trying. Who is linked stays linked; others cannot come in.";
+    return "The server is away, and this page keeps trying. Tabs of this browser and everyone who is linked stay together; others cannot come in.";
   }
   if (secret === null) {
     return "This room has no key: anyone who knows its name can read and change the text.";

@@ -33,22 +33,30 @@ async function closedPort(): Promise<number> {
   return port;
 }
 
-test("a server that is not there is told in words, and the text stays", async ({ stage }) => {
-  const ada = await stage.tab(stage.newRoom(), "Ada");
+test("a server that is not there is told in words, and tried again", async ({ stage }) => {
+  const link = stage.newRoom();
+  const ada = await stage.tab(link, "Ada");
   await ada.type("kept");
   const server = ada.page.getByLabel("Signaling server");
   const right = await server.inputValue();
   await ada.page.getByText("Server", { exact: true }).click();
-  await server.fill(`ws://127.0.0.1:${await closedPort()}`);
+  const port = await closedPort();
+  await server.fill(`ws://127.0.0.1:${port}`);
   await ada.connect();
   const problem = ada.page.getByRole("alert");
   await problem.waitFor();
   expect(await problem.textContent()).toMatch(/server cannot be reached.*Check that it runs/s);
-  expect(await ada.status()).toBe("Not connected");
+  expect(await ada.status()).toBe("Reconnecting… (0 peers)");
   expect(await ada.text()).toBe("kept");
+  const late = await Server.start(port);
+  await ada.seesPeers(0);
+  expect(await problem.isVisible()).toBe(false);
+  await late.stop();
   // The browser itself writes that to the console.
+  await expect.poll(() => ada.status(), { timeout: PATIENCE_MS }).toMatch(/Reconnecting/);
   ada.forgive(/WebSocket connection to .* failed/);
 
+  await ada.disconnect();
   await server.fill("ftp://localhost");
   await ada.connect();
   await expect.poll(() => problem.textContent()).toMatch(/no address of a server/);
@@ -58,6 +66,7 @@ test("a server that is not there is told in words, and the text stays", async ({
   await ada.seesPeers(0);
   expect(await problem.isVisible()).toBe(false);
   expect(await ada.text()).toBe("kept");
+  ada.forgive(/WebSocket connection to .* failed/);
 });
 
 test("while the server is away, who is linked goes on, and after that others come in", async ({
