@@ -169,7 +169,18 @@ export class StoredDocument {
 
   #canWrite() {
     const isIdle = this.#writing === null;
-    return isIdle && this.#mark !== undefined && !this.#isClosed && !this.#isOver();
+    return this.#isAlive() && isIdle && this.#mark !== undefined && !this.#isClosed && !this.#isOver();
+  }
+
+  /** Whether the document was not freed. Nothing is stored after that. */
+  #isAlive() {
+    if (this.#isClosed) return false;
+    try {
+      return this.#document.length >= 0;
+    } catch {
+      this.#end();
+      return false;
+    }
   }
 
   /** Nothing can be stored any more. */
@@ -183,7 +194,7 @@ export class StoredDocument {
 
   /** The page may end now, in the middle of a write. */
   #leave() {
-    if (this.#isClosed || this.#isOver() || !this.#hasUnsaved()) return;
+    if (!this.#isAlive() || this.#isOver() || !this.#hasUnsaved()) return;
     this.#collect();
     this.#takeAway?.();
     this.#takeAway = this.#storage.leaveBehind?.(this.#name, this.#collected) ?? null;
@@ -246,7 +257,7 @@ export class StoredDocument {
   async #couldNotWrite(error) {
     // One file may take less space than many updates.
     if (error.code === "storage_full" && this.#updates > 1 && (await this.#compact(false))) return;
-    if (this.#isClosed) return;
+    if (!this.#isAlive()) return;
     this.#collect();
     // The other tabs show it, even so, and may have more luck.
     this.#tabs?.post({ updates: this.#collected, isUnsaved: true });
@@ -366,7 +377,10 @@ export class StoredDocument {
     if (this.#isClosed) return;
     if (this.#document === null) {
       this.#early.push({ updates, isUnsaved, problem });
-    } else if (problem !== undefined) {
+      return;
+    }
+    if (!this.#isAlive()) return;
+    if (problem !== undefined) {
       if (problem === "removed") this.#isDirty ||= this.#document.length > 0;
       this.#fail(PROBLEMS[problem]());
       this.#tell();
@@ -459,7 +473,7 @@ export class StoredDocument {
   /** Reads what is stored, and merges what is not here. Returns what was read, null if that is nothing. */
   async #take() {
     const loaded = await this.#storage.load(this.#name);
-    if (loaded === null || this.#isClosed) return null;
+    if (loaded === null || !this.#isAlive()) return null;
     const opened = openFile(this.#document.constructor, undefined, loaded.file);
     if (opened.document !== null) {
       this.#absorb(opened.document);

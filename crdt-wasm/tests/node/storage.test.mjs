@@ -250,6 +250,21 @@ test('a storage that the browser emptied gets all of it again', async () => {
   await Promise.all([a.close(), b.close()]);
 });
 
+test('a document that is freed is stored no more, and disturbs nobody', async () => {
+  const kept = new MemoryStorage();
+  const [a, b] = [await open('garden', { storage: kept }), await open('garden', { storage: kept })];
+  a.document.insert(0, 'stored');
+  await a.flush();
+  a.document.insert(0, 'not ');
+  a.document.free();
+  b.document.insert(0, 'heard by nobody ');
+  await b.flush();
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  await a.close();
+  await b.close();
+  assert.equal(await textIn(kept, 'garden'), 'heard by nobody stored');
+});
+
 test('mistakes in the call are errors', async () => {
   for (const name of [undefined, 5, '']) {
     await assert.rejects(open(name), { code: 'bad_argument' });
