@@ -107,13 +107,16 @@ impl AgentAssignment {
         let first = first_bytes(name);
         let found = self
             .by_name
-            .first_from(|named| self.compare_names(named, first, name) == Ordering::Less)?;
-        (self.name_bytes(found.agent) == name.as_bytes()).then_some(found.agent)
+            .first_from(|named| self.is_before(named, first, name))?;
+        let is_it = found.first_bytes == first && self.name_bytes(found.agent) == name.as_bytes();
+        is_it.then_some(found.agent)
     }
 
-    fn compare_names(&self, named: &Named, first: u64, name: &str) -> Ordering {
-        let all = || self.name_bytes(named.agent).cmp(name.as_bytes());
-        named.first_bytes.cmp(&first).then_with(all)
+    /// Whether the name of an agent comes before `name`, which begins with `first`.
+    #[inline(always)]
+    fn is_before(&self, named: &Named, first: u64, name: &str) -> bool {
+        named.first_bytes < first
+            || named.first_bytes == first && self.name_bytes(named.agent) < name.as_bytes()
     }
 
     /// The number of the agent `name`, new if it was not seen before.
@@ -125,7 +128,7 @@ impl AgentAssignment {
         let first_bytes = first_bytes(name);
         let mut by_name = std::mem::take(&mut self.by_name);
         by_name.insert(Named { first_bytes, agent }, |named| {
-            self.compare_names(named, first_bytes, name) == Ordering::Less
+            self.is_before(named, first_bytes, name)
         });
         self.by_name = by_name;
         agent
@@ -160,6 +163,7 @@ impl AgentAssignment {
         &self.names[self.name_range(agent)]
     }
 
+    #[inline]
     pub(crate) fn name_bytes(&self, agent: AgentIdx) -> &[u8] {
         &self.names.as_bytes()[self.name_range(agent)]
     }
@@ -388,7 +392,7 @@ impl AgentAssignment {
             let name = self.name(agent);
             let first = first_bytes(name);
             by_name.remove(
-                |named| self.compare_names(named, first, name) == Ordering::Less,
+                |named| self.is_before(named, first, name),
                 |named| named.agent == agent,
             );
         }

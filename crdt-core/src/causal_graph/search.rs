@@ -9,7 +9,7 @@ pub(crate) fn last_until<T>(
     hint: usize,
     key_of: impl Fn(&T) -> u32,
 ) -> usize {
-    // Mostly it is the same place, the one before or the one behind.
+    // Mostly it is the same place, or one or two before or behind.
     let starts_by = |i: usize| list.get(i).is_some_and(|item| key_of(item) <= key);
     if starts_by(hint) {
         if !starts_by(hint + 1) {
@@ -18,10 +18,16 @@ pub(crate) fn last_until<T>(
         if !starts_by(hint + 2) {
             return hint + 1;
         }
-    } else if let Some(before) = hint.checked_sub(1)
-        && starts_by(before)
-    {
-        return before;
+    } else if let Some(before) = hint.checked_sub(1) {
+        if starts_by(before) {
+            return before;
+        }
+        // Where two branches came in turns, it is the one before that.
+        if let Some(before) = before.checked_sub(1)
+            && starts_by(before)
+        {
+            return before;
+        }
     }
     search(list, key, hint, key_of)
 }
