@@ -34,6 +34,7 @@ function link(part: Partial<PeerLink>): PeerLink {
     link: "webrtc",
     state: "open",
     synced: true,
+    diverged: null,
     readOnly: false,
     rtt: null,
     bytesIn: 0,
