@@ -38,13 +38,13 @@ impl World {
         is_same_room && both.into_iter().any(|server| self.servers[*server].is_up)
     }
 
-    /// Whether two pages of one browser find each other there: they name the same server, which need not be
-    /// up, or none.
+    /// Whether two pages of one browser find each other there: both may write, and they name the same server,
+    /// which need not be up, or none.
     fn meet_in_browser(&self, a: usize, b: usize) -> bool {
         let [one, other] = [&self.pages[a], &self.pages[b]].map(|page| &page.profile);
         let share = one.servers.iter().any(|at| other.servers.contains(at));
         let use_none = one.servers.is_empty() && other.servers.is_empty();
-        one.browser == other.browser && (share || use_none) && self.share_key(a, b)
+        (share || use_none) && self.share_key(a, b) && !one.reads && !other.reads
     }
 
     /// Whether two pages have the same key and can use it, or have none.
@@ -95,7 +95,9 @@ impl World {
             let is_possible = one.can(*kind) && other.can(*kind);
             is_possible
                 && match kind {
-                    LinkKind::Broadcast => self.meet_in_browser(a, b),
+                    LinkKind::Broadcast => {
+                        one.browser == other.browser && (met || self.meet_in_browser(a, b))
+                    }
                     LinkKind::Custom => self.share_cable(a, b) && self.share_key(a, b),
                     LinkKind::WebRtc => met && self.is_reachable(a, b),
                     LinkKind::Relay => met,
