@@ -5,6 +5,7 @@
 
 mod cell;
 mod gap_buffer;
+mod growth;
 mod heap;
 mod inputs;
 mod machine;
@@ -55,6 +56,18 @@ fn dispatch(arguments: &[&str]) -> Res<()> {
             only: only.first().map(|only| (*only).to_owned()),
         }
         .run(),
+        ["grow", subject, measure, shape, size] => {
+            let figures = growth::cell(subject, measure, shape, size)?;
+            println!("{}", serde_json::to_string(&figures)?);
+            Ok(())
+        }
+        ["growth", out, only @ ..] => {
+            growth::run(out.as_ref(), only.first().copied().unwrap_or_default())
+        }
+        ["growth-report", out, path, date, commit] => {
+            let results = runner::Results::read(&Path::new(out).join("growth.json"))?;
+            growth::write(&results, &growth::About { date, commit }, path.as_ref())
+        }
         ["report", out, path, date, commit] => {
             let out = Path::new(out);
             let results = runner::Results::read(&out.join("native.json"))?;
@@ -64,7 +77,10 @@ fn dispatch(arguments: &[&str]) -> Res<()> {
         }
         _ => Err("usage: bench run TRACES OUT SECONDS [CELLS]\n       \
              bench report OUT PATH DATE COMMIT\n       \
-             bench cell SUBJECT MEASURE TRACE TRACES INPUTS"
+             bench cell SUBJECT MEASURE TRACE TRACES INPUTS\n       \
+             bench growth OUT [CELLS]\n       \
+             bench growth-report OUT PATH DATE COMMIT\n       \
+             bench grow SUBJECT MEASURE SHAPE SIZE"
             .into()),
     }
 }

@@ -60,7 +60,7 @@ const PATIENCE: Duration = Duration::from_millis(700);
 const REPETITIONS: usize = 60;
 
 /// The least of the times that `once` returns, in milliseconds.
-fn best_ms(mut once: impl FnMut() -> Res<Duration>) -> Res<f64> {
+pub(crate) fn best_ms(mut once: impl FnMut() -> Res<Duration>) -> Res<f64> {
     let started = Instant::now();
     let mut best = once()?;
     for _ in 1..REPETITIONS {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -47,7 +47,7 @@ impl Results {
     }
 }
 
-fn key(subject: &str, measure: &str, trace: &str) -> String {
+pub(crate) fn key(subject: &str, measure: &str, trace: &str) -> String {
     format!("{subject} {measure} {trace}")
 }
 
@@ -180,6 +180,14 @@ impl Run {
             .stdout(fs::File::create(log("out"))?)
             .stderr(fs::File::create(log("err"))?)
             .spawn()?;
+        Outcome::of(&mut child, limit, &log("out"), &log("err"))
+    }
+}
+
+impl Outcome {
+    /// Waits for the process of a cell for `limit` at most. It writes its figures to `out`, and what went
+    /// wrong to `err`.
+    pub(crate) fn of(child: &mut Child, limit: Duration, out: &Path, err: &Path) -> Res<Outcome> {
         let started = Instant::now();
         let status = loop {
             if let Some(status) = child.try_wait()? {
@@ -193,10 +201,10 @@ impl Run {
             std::thread::sleep(Duration::from_millis(10));
         };
         if status.success() {
-            let figures = fs::read(log("out"))?;
+            let figures = fs::read(out)?;
             return Ok(Outcome::Figures(serde_json::from_slice(&figures)?));
         }
-        let errors = fs::read_to_string(log("err")).unwrap_or_default();
+        let errors = fs::read_to_string(err).unwrap_or_default();
         let first = errors.lines().find(|line| !line.trim().is_empty());
         Ok(Outcome::Failed(match first {
             Some(line) => line.trim_start_matches("error: ").to_owned(),
@@ -240,7 +248,7 @@ fn without_need(results: &Results, subject: &str, measure: &str, trace: &str) ->
     }
 }
 
-fn in_words(outcome: &Outcome) -> String {
+pub(crate) fn in_words(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Figures(figures) => {
             let all: Vec<String> = figures

@@ -94,6 +94,15 @@ impl Trace {
         Ok(trace.repeated(times.parse()?))
     }
 
+    /// A history of several who write at once.
+    pub(crate) fn of_several(txns: Vec<Txn>) -> Trace {
+        Trace {
+            agents: txns.iter().map(|txn| txn.agent + 1).max().unwrap_or(0),
+            txns,
+            text: None,
+        }
+    }
+
     pub(crate) fn is_concurrent(&self) -> bool {
         self.agents > 0
     }

@@ -5,6 +5,7 @@ use diamond_types::list::operation::Operation;
 use diamond_types::list::{ListCRDT, OpLog};
 use diamond_types::{AgentId, LocalVersion};
 
+use crate::growth::Undoing;
 use crate::subject::{Replayed, Subject};
 use crate::trace::{Patch, Res, Trace};
 
@@ -109,5 +110,25 @@ impl Subject for DiamondTypes {
             updates,
             clamped: 0,
         })
+    }
+}
+
+impl Undoing for DiamondTypes {
+    type Session = ();
+
+    fn typed(_: usize) -> Res<()> {
+        Err("it has no undo".into())
+    }
+
+    fn undo((): &mut ()) -> Res<bool> {
+        Ok(false)
+    }
+
+    fn redo((): &mut ()) -> Res<bool> {
+        Ok(false)
+    }
+
+    fn text_of((): &()) -> Res<String> {
+        Ok(String::new())
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use crdt_core::session::NamedPatches;
-use crdt_core::{Document, Preset, SaveOptions, VersionSummary};
+use crdt_core::{Document, Preset, SaveOptions, UndoManager, VersionSummary};
 use serde_json::{Value, json};
 
+use crate::growth::{Undoing, WORD, place};
 use crate::subject::{Replayed, Subject};
 use crate::trace::{Patch, Res, Trace};
 
@@ -89,7 +90,9 @@ impl Subject for Ours {
 
     /// The file without its text, so that the reader has to replay the history.
     fn history(&mut self) -> Res<Vec<u8>> {
-        Ok(self.doc.save(&SaveOptions::new(Preset::Fast).without_text(true))?)
+        Ok(self
+            .doc
+            .save(&SaveOptions::new(Preset::Fast).without_text(true))?)
     }
 
     fn load(history: &[u8], agent: usize) -> Res<Self> {
@@ -101,7 +104,9 @@ impl Subject for Ours {
     }
 
     fn save_small(&mut self) -> Res<Vec<u8>> {
-        Ok(self.doc.save(&SaveOptions::new(Preset::Small).without_text(true))?)
+        Ok(self
+            .doc
+            .save(&SaveOptions::new(Preset::Small).without_text(true))?)
     }
 
     fn open(saved: &[u8], agent: usize) -> Res<Self> {
@@ -154,5 +159,31 @@ impl Subject for Ours {
             updates,
             clamped: 0,
         })
+    }
+}
+
+impl Undoing for Ours {
+    type Session = (Document, UndoManager);
+
+    fn typed(groups: usize) -> Res<Self::Session> {
+        let mut doc = Document::new(&name(0))?;
+        let mut undo = UndoManager::new(&doc);
+        for i in 0..groups {
+            doc.insert(place(i, doc.len_chars()), WORD)?;
+            undo.checkpoint(&doc);
+        }
+        Ok((doc, undo))
+    }
+
+    fn undo((doc, undo): &mut Self::Session) -> Res<bool> {
+        Ok(undo.undo(doc, &mut |_| {})?)
+    }
+
+    fn redo((doc, undo): &mut Self::Session) -> Res<bool> {
+        Ok(undo.redo(doc, &mut |_| {})?)
+    }
+
+    fn text_of((doc, _): &Self::Session) -> Res<String> {
+        Ok(doc.text())
     }
 }

@@ -1,12 +1,14 @@
 //! yrs. It keeps no history: what was deleted is gone.
 
 use yrs::block::ClientID;
+use yrs::undo::UndoManager;
 use yrs::updates::decoder::Decode;
 use yrs::{
     Doc, GetString, OffsetKind, Options, ReadTxn, StateVector, Text, TextRef, Transact,
     TransactionMut, Update, WriteTxn,
 };
 
+use crate::growth::{Undoing, WORD, place};
 use crate::subject::Subject;
 use crate::trace::{Patch, Res};
 
@@ -90,5 +92,36 @@ impl Subject for Yrs {
         let mut loaded = Self::new(agent)?;
         loaded.apply(history)?;
         Ok(loaded)
+    }
+}
+
+impl Undoing for Yrs {
+    type Session = (Yrs, UndoManager<()>);
+
+    fn typed(groups: usize) -> Res<Self::Session> {
+        let mut doc = Self::new(0)?;
+        let mut undo = UndoManager::with_options(yrs::undo::Options {
+            capture_timeout_millis: 0,
+            ..Default::default()
+        });
+        undo.expand_scope(&doc.doc, &doc.text);
+        for i in 0..groups {
+            let pos = place(i, doc.len());
+            doc.edit(&Patch::insert(pos, WORD))?;
+            undo.reset();
+        }
+        Ok((doc, undo))
+    }
+
+    fn undo((_, undo): &mut Self::Session) -> Res<bool> {
+        Ok(undo.undo_blocking())
+    }
+
+    fn redo((_, undo): &mut Self::Session) -> Res<bool> {
+        Ok(undo.redo_blocking())
+    }
+
+    fn text_of((doc, _): &Self::Session) -> Res<String> {
+        doc.text()
     }
 }

@@ -1,0 +1,143 @@
+//! Writes docs/growth.md from the results.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::{DT, ROWS, Row, SIZES, YRS, sized};
+use crate::machine::{Machine, version};
+use crate::runner::{Outcome, Results, short};
+use crate::trace::Res;
+
+/// What the page says about the run.
+pub(crate) struct About<'a> {
+    pub(crate) date: &'a str,
+    pub(crate) commit: &'a str,
+}
+
+/// Writes the page to `path`.
+pub(crate) fn write(results: &Results, about: &About<'_>, path: &Path) -> Res<()> {
+    let machine = Machine::this();
+    let mut out = String::new();
+    writeln!(
+        out,
+        "# How work and memory grow\n\n\
+         The last run of `scripts/bench --growth`, which measures and writes this page: {}, commit {}.\n\
+         Machine: {}, {} cores, {}. {}; release build, fat LTO. {YRS} {}, {DT} {}.\n\n\
+         Each row is a history of a shape that is hard on a CRDT, with 1,000 to 64,000 events, or runs of\n\
+         events. The exponent says how the figure grows from the least size to the greatest that was\n\
+         measured: 1 is in proportion, 2 is with the square. The last column is the most memory that the\n\
+         greatest took.\n",
+        about.date,
+        about.commit,
+        machine.cpu,
+        machine.cores,
+        machine.system,
+        machine.rustc,
+        version(YRS),
+        version(DT),
+    )?;
+    let sizes: Vec<String> = SIZES
+        .iter()
+        .map(|size| format!("{}k", size / 1000))
+        .collect();
+    writeln!(
+        out,
+        "| shape | | {} | exponent | peak, MB |\n|---|---|{}--:|--:|",
+        sizes.join(" | "),
+        "--:|".repeat(sizes.len())
+    )?;
+    for row in ROWS {
+        for subject in row.subjects {
+            line(&mut out, results, row, subject)?;
+        }
+    }
+    notes(&mut out, results)?;
+    out.push_str(METHOD);
+    std::fs::write(path, out)?;
+    Ok(())
+}
+
+fn line(out: &mut String, results: &Results, row: &Row, subject: &str) -> Res<()> {
+    let outcome = |size| results.outcome(subject, row.measure, &sized(row.shape, size));
+    let figure = |size, name: &str| match outcome(size)? {
+        Outcome::Figures(figures) => figures.get(name).copied(),
+        _ => None,
+    };
+    let cells = SIZES.map(|size| match outcome(size) {
+        Some(Outcome::Figures(figures)) => {
+            figures.get(row.figure).map_or("–".into(), |f| short(*f))
+        }
+        Some(Outcome::CutOff(seconds)) => format!("> {seconds} s"),
+        Some(Outcome::Failed(_)) => "failed".into(),
+        Some(Outcome::NotRun(_)) | None => "–".into(),
+    });
+    let known = || {
+        SIZES
+            .into_iter()
+            .filter_map(|size| Some((size, figure(size, row.figure)?)))
+    };
+    let exponent = match (known().next(), known().last()) {
+        (Some((least, first)), Some((most, last))) if most > least => {
+            let grown = (last / first).ln() / (most as f64 / least as f64).ln();
+            format!("{grown:.2}")
+        }
+        _ => "–".into(),
+    };
+    let most = known().last().and_then(|(size, _)| figure(size, "peak_mb"));
+    writeln!(
+        out,
+        "| {}, {} | {subject} | {} | {exponent} | {} |",
+        row.what,
+        row.unit,
+        cells.join(" | "),
+        most.map_or("–".into(), short)
+    )?;
+    Ok(())
+}
+
+/// Why cells failed.
+fn notes(out: &mut String, results: &Results) -> Res<()> {
+    let mut first = true;
+    for (cell, outcome) in &results.cells {
+        let Outcome::Failed(why) = outcome else {
+            continue;
+        };
+        // Where it panicked is of no use here.
+        let why = match why.contains("panicked at") {
+            true => "it panicked",
+            false => why,
+        };
+        if std::mem::take(&mut first) {
+            out.push('\n');
+        }
+        writeln!(out, "- {cell}: {why}")?;
+    }
+    Ok(())
+}
+
+const METHOD: &str = "
+## The shapes
+
+All begin with a text of 1,000 chars, if nothing else is said, which the reader has already.
+
+- **Zigzag**: a third of the events on each of two branches, one of each in turns, at places all over the
+  text; then each further event has an early event of one branch and a late one of the other as its parents,
+  in turns. Each asks for a version far from the one before, and to tell how far takes a walk along both
+  branches: this grows with the square, and the limit to the work of a merge ends it
+  (`MergeLimits::work`). yrs has no versions to write on.
+- **Ladder**: two type in turns; one of them sees each event of the other before the next of its own.
+- **Inserts at one gap**: as many agents insert a char at one place, and know only the text.
+- **Two branches in turns**: two type in turns and do not hear of each other; a third takes in what each
+  does, one event at a time.
+- **Deletes of all of a text**: as many agents delete all 1,000 chars, and know only the text.
+- **Agents at once**: as many agents insert a char, each at a place of its own in a text that has a char for
+  each; what the reader keeps on the heap then, and how long it takes to say which events it has (our
+  version summary, the state vector of yrs, the frontier of diamond-types).
+- **Undo, redo**: as many words are typed at places all over the text, each a group; all are undone, group
+  by group, and then redone. diamond-types has no undo.
+
+Times are the best of up to 60 repetitions within 0.7 s, in CPU time of the thread, each figure in a process
+of its own. Every text is compared: with that of the replica that made the messages; undone, with nothing;
+redone, with what it was before. A figure that took more than 30 s, its messages included, is cut off; so is
+what follows one of 4 s.
+";

@@ -1,0 +1,165 @@
+//! The histories, as the messages of one library.
+
+use crate::subject::Subject;
+use crate::trace::{Patch, Res, Trace, Txn};
+
+/// A history that is hard on some CRDT.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Shape {
+    /// Two branches, and events on top of an early event of one and a late one of the other, in turns.
+    Zigzag,
+    /// Two who type; one of them sees each event of the other before the next of its own.
+    Ladder,
+    /// Inserts at one place, by as many who know only the text.
+    Gap,
+    /// Two who type and do not hear of each other.
+    Branches,
+    /// Deletes of all of a text, by as many who know only the text.
+    Deletes,
+    /// Inserts at as many places, by as many who know only the text.
+    Agents,
+}
+
+impl Shape {
+    pub(crate) fn find(name: &str) -> Res<Shape> {
+        Ok(match name {
+            "zigzag" => Shape::Zigzag,
+            "ladder" => Shape::Ladder,
+            "gap" => Shape::Gap,
+            "branches" => Shape::Branches,
+            "deletes" => Shape::Deletes,
+            "agents" => Shape::Agents,
+            _ => return Err(format!("no shape of the name {name}").into()),
+        })
+    }
+}
+
+/// What a reader takes in.
+pub(crate) struct Inputs {
+    /// What it has before.
+    pub(crate) before: Vec<Vec<u8>>,
+    pub(crate) messages: Vec<Vec<u8>>,
+    /// The text that it ends with.
+    pub(crate) text: String,
+}
+
+/// The text that all begin with has so many chars.
+const BASE: usize = 1000;
+
+/// Who wrote that text.
+const WRITER: usize = 9_999_999;
+
+impl Inputs {
+    /// The messages of a shape with `size` events, or runs of them; one with all of them for `whole`.
+    pub(crate) fn make<S: Subject>(shape: Shape, size: usize, whole: bool) -> Res<Inputs> {
+        if let Shape::Zigzag = shape {
+            return zigzag::<S>(size);
+        }
+        let mut writer = S::new(WRITER)?;
+        let nothing = writer.version();
+        let len = match shape {
+            Shape::Agents => size,
+            _ => BASE,
+        };
+        writer.edit(&Patch::insert(0, "-".repeat(len)))?;
+        writer.settle();
+        let base = writer.since(&nothing)?;
+        let messages = match shape {
+            Shape::Ladder => in_turns::<S>(&base, size, true)?,
+            Shape::Branches => in_turns::<S>(&base, size, false)?,
+            // By names in no order.
+            Shape::Gap => at_once::<S>(&base, size, |i| (i * 7919 % size, Patch::insert(5, "x")))?,
+            Shape::Deletes => at_once::<S>(&base, size, |i| (i, Patch::delete(0, BASE)))?,
+            Shape::Agents => at_once::<S>(&base, size, |i| (i, Patch::insert(i, "x")))?,
+            Shape::Zigzag => Vec::new(),
+        };
+        let mut author = S::new(WRITER + 1)?;
+        author.apply(&base)?;
+        let before = author.version();
+        author.apply_all(messages.iter().map(Vec::as_slice))?;
+        Ok(Inputs {
+            before: vec![base],
+            messages: match whole {
+                true => vec![author.since(&before)?],
+                false => messages,
+            },
+            text: author.text()?,
+        })
+    }
+}
+
+/// What each of `size` agents does who know only the text.
+fn at_once<S: Subject>(
+    base: &[u8],
+    size: usize,
+    edit: impl Fn(usize) -> (usize, Patch),
+) -> Res<Vec<Vec<u8>>> {
+    let one = |i| {
+        let (agent, patch) = edit(i);
+        let mut doc = S::new(agent)?;
+        doc.apply(base)?;
+        doc.transaction(&[patch])
+    };
+    (0..size).map(one).collect()
+}
+
+/// What two type in turns, `size` events in all; the first sees what the second did, if `sees` says so.
+fn in_turns<S: Subject>(base: &[u8], size: usize, sees: bool) -> Res<Vec<Vec<u8>>> {
+    let mut both = [S::new(0)?, S::new(1)?];
+    for doc in &mut both {
+        doc.apply(base)?;
+    }
+    let mut messages: Vec<Vec<u8>> = Vec::with_capacity(size);
+    for i in 0..size / 2 {
+        for (turn, doc) in both.iter_mut().enumerate() {
+            if sees
+                && turn == 0
+                && let Some(last) = messages.last()
+            {
+                doc.apply(last)?;
+            }
+            let pos = i * 31 % doc.len();
+            messages.push(doc.transaction(&[Patch::insert(pos, "x")])?);
+        }
+    }
+    Ok(messages)
+}
+
+/// A third of the events on either branch, in turns, and a third on top of both.
+fn zigzag<S: Subject>(size: usize) -> Res<Inputs> {
+    let third = size / 3;
+    let mut txns = vec![Txn {
+        parents: Vec::new(),
+        agent: 2,
+        patches: vec![Patch::insert(0, "-".repeat(BASE))],
+    }];
+    // Those of the branches are 1, 3, 5 and so on, and 2, 4, 6 and so on.
+    for i in 0..third {
+        for agent in 0..2 {
+            let parent = if i == 0 { 0 } else { txns.len() - 2 };
+            txns.push(Txn {
+                parents: vec![parent],
+                agent,
+                patches: vec![Patch::insert(i * 31 % (BASE + i), "x")],
+            });
+        }
+    }
+    for k in 0..third {
+        let (a, b) = match k % 2 {
+            0 => (k, third - 1 - k),
+            _ => (third - 1 - k, k),
+        };
+        txns.push(Txn {
+            parents: vec![1 + 2 * a, 2 + 2 * b],
+            agent: 3 + k,
+            patches: vec![Patch::insert(3, "x")],
+        });
+    }
+    let mut doc = S::replay(&Trace::of_several(txns), false)?.doc;
+    let nothing = S::new(WRITER)?.version();
+    Ok(Inputs {
+        before: Vec::new(),
+        messages: vec![doc.since(&nothing)?],
+        text: doc.text()?,
+    })
+}
