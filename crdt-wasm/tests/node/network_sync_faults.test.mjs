@@ -64,11 +64,16 @@ test('another text at the same version is told as diverged', () =>
     assert.deepEqual(a.told('diverged'), []);
     ping[ping.length - 1] ^= 1;
     hand.say(ping);
+    // It asks for all that the peer has. Where nothing comes that differs, it tells of it without an id.
+    assert.deepEqual(a.told('diverged'), []);
+    await pause(8_200);
+    hand.say(ping);
     const [told, ...more] = a.told('diverged');
     assert.deepEqual(more, []);
     assert.equal(told.frontier, '[["alice",7]]');
     assert.notEqual(told.ours, told.theirs);
     assert.equal(told.peer, 'alice');
+    assert.equal(told.id, null);
   }));
 
 test('random, cut and damaged messages of a peer end its transport alone', () =>
