@@ -175,7 +175,7 @@ async fn a_server_that_is_not_there_yet_is_waited_for() {
     let address = server.stop().await;
     let folder = Folder::with("one\n");
     let peer = Peer::join(&link, &folder, &[]);
-    peer.says("it is tried again in").await;
+    peer.says("it is tried again").await;
     let again = tokio::net::TcpListener::bind(address).await.unwrap();
     // Whoever listens there has been called.
     until("it calls again", || again.local_addr().is_ok()).await;
