@@ -385,28 +385,37 @@ async fn redis_may_be_reached_over_tls_with_a_password() {
     let identity = rcgen::generate_simple_self_signed(names).unwrap();
     std::fs::write(path("cert.pem"), identity.cert.pem()).unwrap();
     std::fs::write(path("key.pem"), identity.signing_key.serialize_pem()).unwrap();
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = free.local_addr().unwrap().port().to_string();
-    drop(free);
-    let _redis = Command::new("redis-server")
-        .args(["--port", "0", "--bind", "127.0.0.1", "--tls-port", &port])
-        .args(["--tls-cert-file", &path("cert.pem")])
-        .args(["--tls-key-file", &path("key.pem")])
-        .args(["--tls-auth-clients", "no", "--requirepass", "hunter2"])
-        .args(["--save", "", "--appendonly", "no"])
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let listening = async {
-        while TcpStream::connect(format!("127.0.0.1:{port}"))
-            .await
-            .is_err()
-        {
-            sleep(Duration::from_millis(10)).await;
+    let start = async || {
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = free.local_addr().unwrap().port().to_string();
+        drop(free);
+        let mut process = Command::new("redis-server")
+            .args(["--port", "0", "--bind", "127.0.0.1", "--tls-port", &port])
+            .args(["--tls-cert-file", &path("cert.pem")])
+            .args(["--tls-key-file", &path("key.pem")])
+            .args(["--tls-auth-clients", "no", "--requirepass", "hunter2"])
+            .args(["--save", "", "--appendonly", "no"])
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(process.stdout.take().unwrap()).lines();
+        while let Some(line) = log.next_line().await.unwrap() {
+            if line.contains("Ready to accept connections") {
+                return Some((process, log, port));
+            }
+        }
+        // Somebody else took the port meanwhile.
+        None
+    };
+    let started = async {
+        loop {
+            if let Some(started) = start().await {
+                return started;
+            }
         }
     };
-    soon("Redis", listening).await;
+    let (_redis, _log, port) = soon("Redis", started).await;
     let server = |password: &str, trusted: &str| {
         Command::new(env!("CARGO_BIN_EXE_signaling-server"))
             .args(["--host", "127.0.0.1", "--port", "0"])
@@ -422,13 +431,15 @@ async fn redis_may_be_reached_over_tls_with_a_password() {
     let mut process = server("hunter2", &path("cert.pem"));
     let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
     let on_the_bus = async {
+        let mut said = Vec::new();
         while let Some(line) = log.next_line().await.unwrap() {
             assert!(!line.contains("hunter2"), "{line}");
             if line.contains("on the bus") {
                 return;
             }
+            said.push(line);
         }
-        panic!("it ended");
+        panic!("it ended: {said:?}");
     };
     soon("the bus", on_the_bus).await;
 
