@@ -17,6 +17,6 @@ pub struct MergeReport {
     pub missing: Vec<EventId>,
     /// Let go: held back too long, or found to be invalid when their turn came.
     pub dropped: usize,
-    /// What [`MergeRules`](crate::MergeRules) made exceptions for.
+    /// What [`MergeRules`](crate::session::MergeRules) made exceptions for.
     pub exceptions: Exceptions,
 }
