@@ -13,9 +13,13 @@ const TRY_AGAIN: u64 = 5_000;
 const SETTLING: u64 = 25_000;
 const WATCHED: u64 = 20_000;
 
-/// The jobs of the cipher that may be under way: signals, introductions and the relay each have one message
-/// sealed and one opened at a time.
-const CIPHER_JOBS: usize = 6;
+/// The jobs of the cipher of one page that may be under way at rest, and for how long there may be more, in
+/// milliseconds: heartbeats by the relay and attempts in vain may fall together.
+const CIPHER_JOBS: usize = 2;
+const MANY_JOBS: u64 = 200;
+
+/// No job of the cipher takes longer, in milliseconds.
+const JOB: u64 = 5_000;
 
 /// What may be under way at rest, in bytes.
 const FEW_BYTES: usize = 2_048;
@@ -101,6 +105,7 @@ impl World {
             );
         }
         self.assert_bounded();
+        self.assert_jobs_end();
         for page in &self.pages {
             assert_eq!(page.told.diverged, 0, "{}", page.picture());
         }
@@ -115,12 +120,34 @@ impl World {
         let waiting = connections.map(|end| end.path.buffered).sum::<usize>();
         assert!(waiting <= FEW_BYTES, "{waiting} bytes wait in connections");
         for page in &self.pages {
-            let jobs = page.held.jobs.len();
-            assert!(
-                jobs <= CIPHER_JOBS,
-                "{jobs} jobs of the cipher are under way"
-            );
             assert!(page.backlog.is_empty());
+        }
+    }
+
+    /// The cipher has little to do, and ends what it has begun.
+    fn assert_jobs_end(&mut self) {
+        let most = |world: &World| {
+            let jobs = world.pages.iter().map(|page| page.held.jobs.len());
+            jobs.max().unwrap_or(0)
+        };
+        let since = self.now;
+        while most(self) > CIPHER_JOBS && self.now < since + MANY_JOBS {
+            self.run(10);
+        }
+        let jobs = most(self);
+        assert!(
+            jobs <= CIPHER_JOBS,
+            "{jobs} jobs of the cipher are under way"
+        );
+        let begun: Vec<_> = self
+            .pages
+            .iter()
+            .map(|page| page.held.jobs.clone())
+            .collect();
+        self.run(JOB);
+        for (page, begun) in self.pages.iter().zip(begun) {
+            let stays = page.held.jobs.intersection(&begun).next();
+            assert_eq!(stays, None, "a job of the cipher does not end");
         }
     }
 
