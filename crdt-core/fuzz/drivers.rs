@@ -9,6 +9,13 @@ use crdt_core::{
     UndoManager, VersionSummary,
 };
 
+/// A fuzz target.
+pub(crate) type Driver = fn(&[u8]);
+
+/// All of them, by name.
+pub(crate) const ALL: [(&str, Driver); 3] =
+    [("decode", decode), ("merge", merge), ("edits", edits)];
+
 fn document(agent: &str) -> Document {
     Document::new(agent).expect("a good name")
 }

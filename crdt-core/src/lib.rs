@@ -46,7 +46,6 @@ mod blame;
 mod branch;
 mod causal_graph;
 mod char_cache;
-mod chunks;
 mod digests;
 mod document;
 mod edits;
@@ -63,6 +62,7 @@ mod rename;
 mod rope;
 pub mod session;
 mod shallow;
+mod sorted_list;
 mod sorting;
 mod splice;
 mod store;
@@ -83,8 +83,9 @@ pub use error::{
     LoadError, MergeError, RenameError,
 };
 pub use merge::{MergeLimits, MergeReport, PendingLimits};
+pub use rope::Chunks;
 pub use splice::{Splice, TextLen};
-pub use text::{Chunks, Lines};
+pub use text::Lines;
 pub use undo::UndoManager;
 pub use version::{EventId, Frontier, VersionSummary, person_of, replica_name};
 pub use versions::{EditKind, HistoryRun};

@@ -5,21 +5,7 @@ use std::ops::Range;
 
 use crate::document::Document;
 use crate::error::EditError;
-use crate::rope::{Pieces, Unit};
-
-/// The text of a document, or a part of it, in order, as borrowed pieces of up to a kilobyte.
-///
-/// Made by [`Document::chunks`] and [`Document::chunks_in`].
-#[derive(Debug, Clone)]
-pub struct Chunks<'a>(Pieces<'a>);
-
-impl<'a> Iterator for Chunks<'a> {
-    type Item = &'a str;
-
-    fn next(&mut self) -> Option<&'a str> {
-        self.0.next()
-    }
-}
+use crate::rope::{Chunks, Unit};
 
 /// The lines of a document, in order, without their line feeds.
 ///
@@ -73,7 +59,7 @@ impl Document {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn chunks(&self) -> Chunks<'_> {
-        Chunks(self.rope().pieces(0..self.rope().size().chars()))
+        self.rope().chunks(0..self.rope().size().chars())
     }
 
     /// The chars `range` of the text as borrowed pieces, in order; none where the range ends before it
@@ -87,9 +73,7 @@ impl Document {
         if position > len {
             return Err(EditError::OutOfBounds { position, len });
         }
-        Ok(Chunks(
-            self.rope().pieces(range.start as u32..range.end as u32),
-        ))
+        Ok(self.rope().chunks(range.start as u32..range.end as u32))
     }
 
     /// The chars `range` of the text; nothing where the range ends before it starts. Copied only where

@@ -99,9 +99,6 @@ pub(crate) struct Member {
     host: Host,
     started: Instant,
     shutdown: watch::Receiver<bool>,
-    /// When to connect again.
-    connect_at: Option<Millis>,
-    calls: u32,
     /// Since when nobody else is in the room.
     alone_since: Option<Millis>,
     /// The file is not given a text before.
@@ -166,8 +163,6 @@ impl Member {
             host,
             started: Instant::now(),
             shutdown,
-            connect_at: Some(0),
-            calls: 0,
             alone_since: None,
             write_at: 0,
             looks_done: 0,
@@ -187,6 +182,13 @@ impl Member {
             field: "user".to_owned(),
             value: Some(user.to_string()),
         }));
+        // The room tries again by itself.
+        self.give(Input::Call(Call::Connect {
+            call: CallId(1),
+            urls: Vec::new(),
+            page: random_number()?,
+        }));
+        self.turn().await?;
         let mut looks = interval(Duration::from_millis(POLL_MILLIS));
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut shutdown = self.shutdown.clone();
@@ -200,7 +202,7 @@ impl Member {
                         break;
                     }
                 }
-                () = sleep_until(wake.into()) => self.on_time()?,
+                () = sleep_until(wake.into()) => self.on_time(),
             }
             self.turn().await?;
             if let Some(failure) = self.failure.take() {
@@ -225,8 +227,7 @@ impl Member {
     }
 
     fn wake_at(&self) -> Instant {
-        let all = [self.room.0.next_timeout(self.now()), self.connect_at];
-        let at = all.into_iter().flatten().min();
+        let at = self.room.0.next_timeout(self.now());
         // Without anything to wait for, the next look is soon enough.
         let at = at.unwrap_or_else(|| self.now() + POLL_MILLIS);
         self.started + Duration::from_millis(at)
@@ -237,24 +238,11 @@ impl Member {
         self.room.0.handle(input, now, &mut self.document);
     }
 
-    fn on_time(&mut self) -> Result<(), MemberError> {
-        if self
-            .connect_at
-            .take_if(|at| *at <= self.started.elapsed().as_millis() as Millis)
-            .is_some()
-        {
-            self.calls += 1;
-            self.give(Input::Call(Call::Connect {
-                call: CallId(self.calls),
-                urls: Vec::new(),
-                page: random_number()?,
-            }));
-        }
+    fn on_time(&mut self) {
         let now = self.now();
         if self.room.0.next_timeout(now).is_some_and(|at| at <= now) {
             self.give(Input::Timeout);
         }
-        Ok(())
     }
 
     /// Takes a report and those that wait behind it.

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use crate::chunks::Chunks;
+use crate::sorted_list::SortedList;
 use crate::version::{Lv, NONE, join_range};
 
 /// A local number of an agent: its place in the order in which names were first seen here.
@@ -87,7 +87,7 @@ pub(crate) struct AgentAssignment {
     more: Vec<More>,
     /// All names, in the order of the agents.
     names: String,
-    by_name: Chunks<Named>,
+    by_name: SortedList<Named>,
     runs: Vec<LvRun>,
     len: u32,
 }

@@ -6,9 +6,13 @@ use super::leaf::{Leaf, Unit};
 use super::tree::Rope;
 use crate::version::NONE;
 
-/// The pieces of a part of the text, in order; each ends between chars, and none is empty.
+/// The text of a document, or a part of it, in order, as borrowed pieces of up to a kilobyte, none of
+/// them empty.
+///
+/// [`Document::chunks`](crate::Document::chunks) and
+/// [`Document::chunks_in`](crate::Document::chunks_in) make it.
 #[derive(Debug, Clone)]
-pub(crate) struct Pieces<'a> {
+pub struct Chunks<'a> {
     rope: &'a Rope,
     /// The leaf that is read, and how many bytes of it were.
     leaf: u32,
@@ -17,7 +21,7 @@ pub(crate) struct Pieces<'a> {
     left: usize,
 }
 
-impl<'a> Iterator for Pieces<'a> {
+impl<'a> Iterator for Chunks<'a> {
     type Item = &'a str;
 
     fn next(&mut self) -> Option<&'a str> {
@@ -36,7 +40,7 @@ impl<'a> Iterator for Pieces<'a> {
     }
 }
 
-impl<'a> Pieces<'a> {
+impl<'a> Chunks<'a> {
     fn leaf(&self) -> &'a Leaf {
         &self.rope.leaves[self.leaf as usize]
     }
@@ -45,15 +49,15 @@ impl<'a> Pieces<'a> {
 impl Rope {
     pub(crate) fn to_text(&self) -> String {
         let mut text = String::with_capacity(self.size().bytes as usize);
-        text.extend(self.pieces(0..self.size().chars()));
+        text.extend(self.chunks(0..self.size().chars()));
         text
     }
 
     /// Whether this is its text.
     pub(crate) fn is_text(&self, text: &str) -> bool {
         let mut rest = text;
-        let mut pieces = self.pieces(0..self.size().chars());
-        let same = pieces.all(|piece| match rest.strip_prefix(piece) {
+        let mut chunks = self.chunks(0..self.size().chars());
+        let same = chunks.all(|piece| match rest.strip_prefix(piece) {
             Some(behind) => {
                 rest = behind;
                 true
@@ -64,7 +68,7 @@ impl Rope {
     }
 
     /// The text of the chars `range`, all of which exist, in pieces. O(log n), and O(1) for each piece.
-    pub(crate) fn pieces(&self, range: Range<u32>) -> Pieces<'_> {
+    pub(crate) fn chunks(&self, range: Range<u32>) -> Chunks<'_> {
         let byte = |pos: u32| {
             let before = self.size_before(pos as usize, Unit::Chars);
             before.map_or(0, |size| size.bytes)
@@ -76,7 +80,7 @@ impl Rope {
         } else {
             (self.cached, 0)
         };
-        Pieces {
+        Chunks {
             rope: self,
             leaf,
             read: read as usize,
@@ -86,7 +90,7 @@ impl Rope {
 
     /// The text of the chars `range`, all of which exist. O(log n + the length of the part).
     pub(crate) fn text_in(&self, range: Range<u32>) -> String {
-        self.pieces(range).collect()
+        self.chunks(range).collect()
     }
 
     /// The leaf that follows another one.

@@ -6,7 +6,7 @@ mod draft;
 mod leaf;
 mod tree;
 
-pub(crate) use chunks::Pieces;
+pub use chunks::Chunks;
 pub(crate) use draft::Draft;
 pub(crate) use leaf::Unit;
 pub(crate) use tree::Rope;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::event_id::EventId;
-use crate::chunks::Chunks;
+use crate::sorted_list::SortedList;
 
 /// Adds `range` to sorted ranges that neither overlap nor touch; what touches it melts into it.
 pub(crate) fn join_range(ranges: &mut Vec<Range<u32>>, range: Range<u32>) {
@@ -42,7 +42,7 @@ pub(crate) fn ranges_without(ranges: &[Range<u32>], without: &[Range<u32>]) -> V
 /// A document has an agent for every page that was ever opened on it, nearly all of them with a single
 /// range: each takes 40 bytes and its name.
 #[derive(Debug, Clone, Default)]
-pub struct VersionSummary(Chunks<Agent>);
+pub struct VersionSummary(SortedList<Agent>);
 
 /// The events of one agent.
 #[derive(Debug, Clone)]

@@ -8,8 +8,8 @@
 use std::cmp::Ordering;
 
 use crate::causal_graph::{AgentAssignment, first_bytes};
-use crate::chunks::Chunks;
 use crate::hashing::Map;
+use crate::sorted_list::SortedList;
 use crate::version::Lv;
 
 /// Left and right origin.
@@ -23,7 +23,7 @@ pub(super) struct Siblings {
 }
 
 /// The siblings of one place, sorted by agent name (bytes), then sequence number.
-type Group = Chunks<Sibling>;
+type Group = SortedList<Sibling>;
 
 #[derive(Debug, Clone, Copy)]
 struct Sibling {

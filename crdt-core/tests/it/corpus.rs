@@ -25,13 +25,7 @@ fn seeds_and_finds_hold() {
     if std::env::var_os("CRDT_WRITE_DATA").is_some() {
         write_seeds();
     }
-    type Driver = fn(&[u8]);
-    let drivers: [(&str, Driver); 3] = [
-        ("decode", drivers::decode),
-        ("merge", drivers::merge),
-        ("edits", drivers::edits),
-    ];
-    for (name, run) in drivers {
+    for (name, run) in drivers::ALL {
         let mut files = 0;
         for file in std::fs::read_dir(seeds(name)).unwrap() {
             let path = file.unwrap().path();

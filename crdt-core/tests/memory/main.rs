@@ -115,13 +115,7 @@ fn what_is_held_back_takes_as_much_as_its_limit_says() {
 #[test]
 fn seeds_keep_the_limit_to_memory() {
     let _alone = ALONE.lock().unwrap();
-    type Driver = fn(&[u8]);
-    let drivers: [(&str, Driver); 3] = [
-        ("decode", drivers::decode),
-        ("merge", drivers::merge),
-        ("edits", drivers::edits),
-    ];
-    for (name, run) in drivers {
+    for (name, run) in drivers::ALL {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("fuzz/seeds")
             .join(name);

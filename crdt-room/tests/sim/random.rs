@@ -250,18 +250,23 @@ fn scenario_of_readers(seed: u64) -> Figures {
         world.pages[page].eager = number % 2 == 0;
         world.connect(page);
     }
+    live(&mut world, &mut figures);
+    figures
+}
+
+/// Everything happens for a while; then the network is well, and the rooms have to be.
+fn live(world: &mut World, figures: &mut Figures) {
     let mut names = 0;
     let pace = *world.rng.choice(&[5, 80, 1_500]).expect("not empty");
     for _ in 0..world.rng.usize(10..70) {
-        figures.edits += u64::from(random_event(&mut world, &mut names));
+        figures.edits += u64::from(random_event(world, &mut names));
         let pause = world.rng.u64(0..=pace);
         world.run(pause);
     }
-    heal(&mut world, &mut names);
+    heal(world, &mut names);
     figures.healing.push(world.converge(HEALING));
     world.assert_at_rest();
     world.assert_closes();
-    figures
 }
 
 fn scenario(seed: u64) -> Figures {
@@ -302,17 +307,7 @@ fn scenario(seed: u64) -> Figures {
     for page in 0..n {
         world.connect(page);
     }
-    let mut names = 0;
-    let pace = *world.rng.choice(&[5, 80, 1_500]).expect("not empty");
-    for _ in 0..world.rng.usize(10..70) {
-        figures.edits += u64::from(random_event(&mut world, &mut names));
-        let pause = world.rng.u64(0..=pace);
-        world.run(pause);
-    }
-    heal(&mut world, &mut names);
-    figures.healing.push(world.converge(HEALING));
-    world.assert_at_rest();
-    world.assert_closes();
+    live(&mut world, &mut figures);
     figures.pages = n as u64;
     figures.messages = world.traffic.speech;
     figures.relayed = world.traffic.relayed;
@@ -338,7 +333,8 @@ fn given(name: &str) -> Option<u64> {
 #[test]
 fn scenarios_that_found_defects_pass() {
     // A large room became small when the members of a lost server were forgotten: nobody linked anew.
-    const FOUND: [u64; 1] = [5_010_956];
+    // A socket broke before its server accepted it, and the model of the server kept it for good.
+    const FOUND: [u64; 2] = [5_010_956, 183_358_353];
     for seed in FOUND {
         println!("SIM_SEED={seed} SIM_RUNS=1");
         scenario(seed);

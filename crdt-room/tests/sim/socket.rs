@@ -312,6 +312,8 @@ impl World {
         if std::mem::take(&mut socket.at_page) {
             socket.is_broken = true;
             let (load, id) = (socket.load, socket.id);
+            // The server gives up a client that is silent, also one that it let in after the way broke.
+            self.after(PATIENCE.1, move |world| world.lose_at_server(number));
             self.deliver(load, Arrival::Socket(id, closed(ABNORMAL, "")));
         }
         self.forget_socket(number);

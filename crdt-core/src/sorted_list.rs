@@ -6,18 +6,18 @@ const CHUNK: usize = if cfg!(debug_assertions) { 4 } else { 512 };
 /// A sorted list, in chunks. Where an element belongs is said by the caller, as a function that holds for
 /// those before it: O(log n) to find, and as many moves as a chunk has elements to put in.
 #[derive(Debug, Clone)]
-pub(crate) struct Chunks<T>(
+pub(crate) struct SortedList<T>(
     /// None is empty.
     Vec<Vec<T>>,
 );
 
-impl<T> Default for Chunks<T> {
+impl<T> Default for SortedList<T> {
     fn default() -> Self {
-        Chunks(Vec::new())
+        SortedList(Vec::new())
     }
 }
 
-impl<T> Chunks<T> {
+impl<T> SortedList<T> {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -110,7 +110,7 @@ mod tests {
     fn chunks_are_a_sorted_list() {
         for seed in 1..200 {
             let mut shapes = Shapes(seed);
-            let mut chunks = Chunks::default();
+            let mut chunks = SortedList::default();
             let mut model: Vec<u32> = Vec::new();
             for n in 0..120 {
                 let x = if seed % 3 == 0 { n } else { shapes.below(60) };
