@@ -437,7 +437,7 @@ impl Document {
     /// let patch = alice.encode_since(&bob.summary())?;
     /// let mut editor = String::new();
     /// bob.merge_patch_with(&patch, &mut |splice| {
-    ///     // `pos` and `deleted` are told in chars and in UTF-16 code units.
+    ///     // `pos` and `deleted` are counted in chars and in UTF-16 code units.
     ///     editor.insert_str(splice.pos.chars, splice.inserted);
     /// })?;
     /// assert_eq!(editor, "Hello");

@@ -10,7 +10,7 @@ use crate::sorting::sort;
 use crate::version::{EventId, Frontier, Lv, VersionSummary};
 
 impl Document {
-    /// All events, in the canonical JSON form: byte for byte the same on every replica that holds
+    /// All events, in the canonical JSON form: byte for byte the same on every replica with
     /// the same events. A shallow document has only those after its
     /// [start](Document::history_start).
     ///

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub(crate) struct OwnNames {
     /// At least one; the present name is the last.
     names: Vec<OwnName>,
-    /// Somebody else may have the events of the present name below this seq. Whoever encodes events only
-    /// reads the document.
+    /// Another replica may have the events of the present name below this seq. Atomic, because encoding
+    /// takes `&Document`.
     shared: AtomicU32,
 }
 

@@ -17,14 +17,13 @@ impl Document {
         Document::new(&replica_name(person, random))
     }
 
-    /// Has the replica go on under the fresh name `agent`, and calls `changed` with what that makes of the
-    /// text. What it made here since it was created or opened, and what [`Document::mark_shared`] was not
-    /// told of, it has made under that name, too.
+    /// Renames the replica to the fresh name `agent`, and calls `changed` with every change of the text. The
+    /// events that it made since it was created or opened move to the new name, except those that
+    /// [`Document::mark_shared`] marked.
     ///
-    /// That is what to do where a name turns out to be in use: by a replica that made other events under
-    /// it. All that was typed under either is in one text then. Whoever has got the events that are renamed
-    /// keeps them under the old name, and gets them twice. Returns how many these are. O(history) if
-    /// there are any.
+    /// Use this when another replica turns out to have made other events under the same name: afterwards one
+    /// text contains what was typed under both. A replica that already has events that move keeps them under
+    /// the old name, and gets them a second time. Returns how many events moved. O(history) if any do.
     ///
     /// ```
     /// use crdt_core::Document;

@@ -3,8 +3,8 @@
 /// Elements a chunk holds before it is split. Few where the checks run.
 const CHUNK: usize = if cfg!(debug_assertions) { 4 } else { 512 };
 
-/// A sorted list, in chunks. Where an element belongs is said by the caller, as a function that holds for
-/// those before it: O(log n) to find, and as many moves as a chunk has elements to put in.
+/// A sorted list, stored in chunks. The caller names a place by a predicate, `is_before`, that is true for
+/// exactly the elements before it. A search takes O(log n); an insertion moves at most one chunk of elements.
 #[derive(Debug, Clone)]
 pub(crate) struct SortedList<T>(
     /// None is empty.
@@ -27,7 +27,7 @@ impl<T> SortedList<T> {
         self.0.iter().flatten()
     }
 
-    /// The chunk that holds the last element for which `is_before` holds, or the first chunk, and how many
+    /// The chunk with the last element that `is_before` accepts, or the first chunk, and how many
     /// elements of it come before.
     fn place(&self, is_before: impl Fn(&T) -> bool) -> (usize, usize) {
         let starts_before = |chunk: &Vec<T>| chunk.first().is_some_and(&is_before);
@@ -39,13 +39,13 @@ impl<T> SortedList<T> {
         (i, chunk.map_or(0, |chunk| chunk.partition_point(is_before)))
     }
 
-    /// The last element for which `is_before` holds.
+    /// The last element that `is_before` accepts.
     pub(crate) fn last_before(&self, is_before: impl Fn(&T) -> bool) -> Option<&T> {
         let (i, at) = self.place(is_before);
         self.0.get(i)?.get(at.checked_sub(1)?)
     }
 
-    /// The first element for which `is_before` does not hold.
+    /// The first element that `is_before` rejects.
     pub(crate) fn first_from(&self, is_before: impl Fn(&T) -> bool) -> Option<&T> {
         let (i, at) = self.place(is_before);
         let here = self.0.get(i)?.get(at);
@@ -61,7 +61,7 @@ impl<T> SortedList<T> {
         }
     }
 
-    /// Puts an element in behind those for which `is_before` holds.
+    /// Inserts an element after those that `is_before` accepts.
     pub(crate) fn insert(&mut self, new: T, is_before: impl Fn(&T) -> bool) {
         let (i, at) = self.place(is_before);
         let last = self.0.len().saturating_sub(1);
@@ -79,7 +79,7 @@ impl<T> SortedList<T> {
         }
     }
 
-    /// Takes out the first element for which `is_before` does not hold, if `is_it` holds for it.
+    /// Removes the first element that `is_before` rejects, if `is_it` accepts it.
     pub(crate) fn remove(
         &mut self,
         is_before: impl Fn(&T) -> bool,

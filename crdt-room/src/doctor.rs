@@ -216,7 +216,7 @@ fn of_links(
     }
 }
 
-/// Who has another text, and where the two differ.
+/// The first peer whose text differs from ours, and the event at which the two differ.
 fn divergence(status: &Status) -> String {
     let diverged = status.links.iter().filter_map(|link| {
         let peer = &link.peer;

@@ -48,7 +48,7 @@ export interface StoredStatus {
 export interface StoredEvents {
   /** The status changed. */
   status: StoredStatus;
-  /** The text changed by what another tab stored. Changes by the network are told there. */
+  /** An edit that another tab stored changed the text. `NetworkSync` reports changes by the network. */
   change: TextChange[];
 }
 
@@ -131,7 +131,7 @@ export interface StoredContent {
 /**
  * A place where documents are stored. Several programs may use one at the same time.
  *
- * What its functions throw is a problem that is told, and tried again.
+ * An error that one of its functions throws is reported in the status, and the call is retried.
  */
 export interface DocumentStorage {
   /** Everything that is stored of a document; `null` if that is nothing. */

@@ -60,8 +60,8 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
-    /// Transforms the part of a zone that starts at `from`, for a text of `len` chars that holds everything
-    /// before, as far as it can. Appends the edits to `out`; returns up to which event it came, and
+    /// Transforms the part of a zone that starts at `from`, as far as it can. The text has `len` chars and
+    /// contains all earlier events. Appends the edits to `out`; returns up to which event it came, and
     /// the length of the text there.
     pub(super) fn transform(
         &mut self,

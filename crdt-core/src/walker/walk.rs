@@ -38,7 +38,7 @@ pub(crate) struct Walker {
 }
 
 impl Walker {
-    /// Transforms the events that start at `from`, for a text of `text_len` chars that holds all events
+    /// Transforms the events that start at `from`. The text has `text_len` chars and contains all events
     /// before `from`. Appends the edits to `out` and returns the new length of the text. Takes at most
     /// `work` steps, and [`STEPS_A_RUN`] for each run of operations.
     pub(crate) fn transform(
@@ -167,8 +167,8 @@ impl Walker {
         *self = Walker::default();
     }
 
-    /// Transforms the part of a zone that starts at `from`, for a text of `len` chars that holds
-    /// everything before.
+    /// Transforms the part of a zone that starts at `from`. The text has `len` chars and contains all
+    /// earlier events.
     fn zone(
         &mut self,
         history: (&CausalGraph, &OpLog),

@@ -59,13 +59,13 @@ pub(super) struct Link {
     pub(super) digest_asked: (u32, u32),
     /// The peer, or somebody that it knows, edits under our name.
     pub(super) is_name_in_use: bool,
-    /// What it passed on of others who are linked here themselves, and when to look at it again.
+    /// Events that the peer forwarded for agents that are linked here directly, and when to retry them.
     pub(super) left_out: Vec<LeftOut>,
     pub(super) left_out_at: Option<Millis>,
-    /// The hash of the peer's text, where that is another one at the same version: it was asked for
-    /// everything, to find the event that differs, and when.
+    /// The hash of the peer's text, if it differs from ours at the same version, and when we asked the peer
+    /// for all events to find the one that differs.
     pub(super) seeks: Option<(u64, Millis)>,
-    /// What was told of that.
+    /// The divergence that the user was notified of.
     pub(super) diverged: Option<Divergence>,
 
     /// When to say hello (again), and how long to wait then.

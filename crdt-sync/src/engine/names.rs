@@ -23,7 +23,7 @@ const DIGEST_WAIT: Millis = 1_000;
 /// How often it is asked.
 const DIGEST_ASKS: u32 = 5;
 
-/// How long an agent has to show what others have of it already, before it is told.
+/// How long an agent may withhold an event of its own that others have, before it gets an `in use` message.
 const PATIENCE: Millis = 30_000;
 
 /// How much is kept of the events of others that a peer passed on, in bytes.

@@ -63,7 +63,11 @@ fn what_the_others_can_and_may_do_is_told() {
     able.capabilities = vec!["relay".to_owned()];
     able.read_only = true;
     let joined = rooms.admit(&room("r"), able, now).unwrap();
-    assert_eq!(joined.read_only, [agent("bob")], "it is told of itself");
+    assert_eq!(
+        joined.read_only,
+        [agent("bob")],
+        "the list includes the newcomer"
+    );
     rooms.admit(&room("r"), newcomer("carol", 2), now).unwrap();
     let joined = rooms.admit(&room("r"), newcomer("alice", 3), now).unwrap();
     assert_eq!(

@@ -39,7 +39,7 @@ const storageListeners = new Set<(changes: TextChange[]) => void>();
 let editor: CollabEditor | null = null;
 /** The problem that is shown is that no server can be reached. */
 let isAway = false;
-/** The status that was told last. One that is asked for in the middle of an edit is told to nobody else. */
+/** The latest status that the event `status` reported. `getStatus()` in the middle of an edit may return a passing one. */
 let shown: NetworkStatus | null = null;
 
 showRoom();

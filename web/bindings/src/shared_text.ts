@@ -11,7 +11,7 @@ export interface TextDocument {
   mergeOperations(ops: string, frontier?: string | null): MergeReport;
 }
 
-/** Where changes made by merges are told; `NetworkSync` and `StoredDocument` of crdt-wasm are such. */
+/** Reports the changes that merges make; `NetworkSync` and `StoredDocument` of crdt-wasm implement it. */
 export interface ChangeSource {
   on(event: "change", callback: (changes: TextChange[]) => void): unknown;
   off(event: "change", callback: (changes: TextChange[]) => void): void;

@@ -1,4 +1,4 @@
-//! Names of documents that are used again, and what is told of a peer that is stopped.
+//! Reused document names, and the status of a peer that is stopped.
 
 use crdt_core::{Document, person_of};
 
@@ -31,7 +31,7 @@ fn a_page_that_begins_anew_under_its_name_loses_nothing() {
 }
 
 #[test]
-fn two_contents_under_one_id_are_told_in_the_status() {
+fn the_status_reports_two_contents_under_one_id() {
     let mut world = opened(&["bob", "carol", "dave"], |_| {});
     for (page, text) in [(0, "x"), (1, "y")] {
         let mut mallory = Document::new("mallory").expect("a valid name");
@@ -47,7 +47,7 @@ fn two_contents_under_one_id_are_told_in_the_status() {
     world.run(PATIENCE);
     for (page, peer) in [(0, "carol"), (1, "bob")] {
         let link = link(&world, page, peer);
-        let diverged = link.diverged.expect("it is told");
+        let diverged = link.diverged.expect("the status reports it");
         assert_eq!(diverged.id, Some(("mallory".to_owned(), 0)));
         assert!(!link.synced && link.problem.is_none());
         assert!(world.pages[page].told.diverged > 0);
