@@ -216,6 +216,7 @@ impl Host {
                             // There are no broadcast channels to be named.
                             channel_secret: String::new(),
                             room: keys.room().clone(),
+                            exchange: keys.public_value().to_vec(),
                         };
                         self.keys = Some(keys);
                         ready
@@ -254,6 +255,19 @@ impl Host {
                     plain: opened.map(|(plain, _)| plain),
                     is_signed,
                 })
+            }
+            CipherCommand::Agree {
+                key,
+                theirs,
+                context,
+            } => {
+                let agreed = self.keys.as_mut()?.agree(key, &theirs, &context);
+                let result = agreed.map_err(|error| error.to_string());
+                Some(CipherEvent::Agreed { key, result })
+            }
+            CipherCommand::Discard { key } => {
+                self.keys.as_mut()?.discard(key);
+                None
             }
             CipherCommand::Forget => {
                 self.keys = None;

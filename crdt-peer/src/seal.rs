@@ -1,17 +1,21 @@
 //! Encryption of what goes through signaling servers, and proofs for links, as pages do both with WebCrypto:
-//! AES-256-GCM with keys that HKDF-SHA-256 derives from the secret of the room's members, and Ed25519.
+//! AES-256-GCM with keys that HKDF-SHA-256 derives from the secret of the room's members, Ed25519, and ECDH on
+//! the curve P-256 for the keys of links.
 //!
 //! From the secret of those who may write follow, one way, the seed of their signatures and a read key. The
 //! text that stands for both the read key and the public key of the writers is what a read-only link
 //! holds, and all that members share is derived from that text.
 
+use std::collections::HashMap;
+
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use aws_lc_rs::agreement::{ECDH_P256, PrivateKey, UnparsedPublicKey, agree};
+use aws_lc_rs::signature::{self, ED25519, Ed25519KeyPair, KeyPair as _};
 use aws_lc_rs::{hkdf, rand};
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64URL};
-use crdt_room::Purpose;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use crdt_room::writer_proof::{self, SIGNATURE, is_marked, signed_bytes};
+use crdt_room::{LinkKey, Purpose};
 use signaling_protocol::RoomId;
 use thiserror::Error;
 
@@ -19,6 +23,12 @@ use thiserror::Error;
 const ROOM: &[u8] = b"crdt-wasm room 1";
 const READ: &[u8] = b"crdt-wasm read 1";
 const WRITE: &[u8] = b"crdt-wasm write 1";
+
+/// The labels of the keys that members share, and of those that the ends of a link agree on.
+const RELAY: &[u8] = b"crdt-wasm relay 1";
+const SIGNAL: &[u8] = b"crdt-wasm signal 1";
+const LINK: &[u8] = b"crdt-wasm link 1";
+const LINK_KEY: &[u8] = b"crdt-wasm link key 1";
 
 /// Bytes of a read key, of a public key, and of a seed.
 const READ_KEY: usize = 16;
@@ -55,6 +65,10 @@ pub(crate) struct RoomKeys {
     /// The public key of those who may write.
     writers: [u8; PUBLIC_KEY],
     signer: Option<Ed25519KeyPair>,
+    /// For agreeing on keys of links; new with each connection to the room.
+    exchange: PrivateKey,
+    public_value: Vec<u8>,
+    link_keys: HashMap<LinkKey, Key>,
     /// The name of the room at the servers.
     room: RoomId,
 }
@@ -78,6 +92,10 @@ pub(crate) enum SealError {
     ReadKey,
     #[error("a signature is wrong")]
     Signature,
+    #[error("what the other end of a link named is no public value")]
+    PublicValue,
+    #[error("the link has no key")]
+    NoLinkKey,
 }
 
 impl RoomKeys {
@@ -92,13 +110,21 @@ impl RoomKeys {
         };
         let writers = public_in(&text).ok_or(SealError::ReadKey)?;
         let room: [u8; 16] = expand(ROOM, &text, name)?;
+        let exchange = PrivateKey::generate(&ECDH_P256).map_err(|_| SealError::NoRandom)?;
         let room: String = room.iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(RoomKeys {
-            relay: Key::derive(Purpose::Relay, &text, name)?,
-            signal: Key::derive(Purpose::Signal, &text, name)?,
-            link: Key::derive(Purpose::Link, &text, name)?,
+            relay: Key::derive(RELAY, text.as_bytes(), name)?,
+            signal: Key::derive(SIGNAL, text.as_bytes(), name)?,
+            link: Key::derive(LINK, text.as_bytes(), name)?,
             writers,
             signer,
+            public_value: exchange
+                .compute_public_key()
+                .map_err(|_| SealError::Cipher)?
+                .as_ref()
+                .to_vec(),
+            exchange,
+            link_keys: HashMap::new(),
             room: RoomId::parse(&room).map_err(|_| SealError::Cipher)?,
         })
     }
@@ -108,16 +134,42 @@ impl RoomKeys {
         &self.room
     }
 
-    /// Encrypts, bound to `context`, into base64; signs before that where it is to, and may.
+    /// The public value for agreeing on keys of links.
+    pub(crate) fn public_value(&self) -> &[u8] {
+        &self.public_value
+    }
+
+    /// Agrees on the key of a link with its other end.
+    pub(crate) fn agree(
+        &mut self,
+        key: LinkKey,
+        theirs: &[u8],
+        context: &str,
+    ) -> Result<(), SealError> {
+        let public = UnparsedPublicKey::new(&ECDH_P256, theirs);
+        let info = format!("{}\n{context}", self.room);
+        let shared = agree(&self.exchange, public, SealError::PublicValue, |shared| {
+            Key::derive(LINK_KEY, shared, &info)
+        });
+        self.link_keys.insert(key, shared?);
+        Ok(())
+    }
+
+    /// Forgets the key of a link.
+    pub(crate) fn discard(&mut self, key: LinkKey) {
+        self.link_keys.remove(&key);
+    }
+
+    /// Encrypts, bound to `context`; signs before that where it is to, and may.
     pub(crate) fn seal(
         &self,
         purpose: Purpose,
         plain: &[u8],
         context: &str,
         sign: bool,
-    ) -> Result<String, SealError> {
+    ) -> Result<Vec<u8>, SealError> {
         if !is_marked(purpose) {
-            return self.of(purpose).seal(plain, context);
+            return self.of(purpose)?.seal(plain, context);
         }
         let signature = self.signer.as_ref().filter(|_| sign).map(|signer| {
             let bytes = signed_bytes(purpose, &self.room, context, plain);
@@ -126,7 +178,7 @@ impl RoomKeys {
         let signature = signature.map(|made| <[u8; SIGNATURE]>::try_from(made.as_ref()));
         let signature = signature.transpose().map_err(|_| SealError::Signature)?;
         let marked = writer_proof::wrap(signature.as_ref(), plain);
-        self.of(purpose).seal(&marked, context)
+        self.of(purpose)?.seal(&marked, context)
     }
 
     /// Decrypts what [`seal`](Self::seal) made for the same purpose and context, and says whether it is
@@ -134,17 +186,17 @@ impl RoomKeys {
     pub(crate) fn open(
         &self,
         purpose: Purpose,
-        sealed: &str,
+        sealed: &[u8],
         context: &str,
     ) -> Result<(Vec<u8>, bool), SealError> {
-        let opened = self.of(purpose).open(sealed, context)?;
+        let opened = self.of(purpose)?.open(sealed, context)?;
         if !is_marked(purpose) {
             return Ok((opened, false));
         }
         let (signature, plain) = writer_proof::unwrap(&opened).ok_or(SealError::NotSealed)?;
         if let Some(signature) = signature {
             let bytes = signed_bytes(purpose, &self.room, context, plain);
-            let public = UnparsedPublicKey::new(&ED25519, &self.writers);
+            let public = signature::UnparsedPublicKey::new(&ED25519, &self.writers);
             let checked = public.verify(&bytes, signature);
             checked.map_err(|_| SealError::Signature)?;
         }
@@ -152,11 +204,12 @@ impl RoomKeys {
     }
 
     /// The key for a purpose.
-    fn of(&self, purpose: Purpose) -> &Key {
+    fn of(&self, purpose: Purpose) -> Result<&Key, SealError> {
         match purpose {
-            Purpose::Relay => &self.relay,
-            Purpose::Signal => &self.signal,
-            Purpose::Link => &self.link,
+            Purpose::Relay => Ok(&self.relay),
+            Purpose::Signal => Ok(&self.signal),
+            Purpose::Link => Ok(&self.link),
+            Purpose::Message(key) => self.link_keys.get(&key).ok_or(SealError::NoLinkKey),
         }
     }
 }
@@ -197,32 +250,27 @@ fn expand<const N: usize>(label: &[u8], secret: &str, name: &str) -> Result<[u8;
 }
 
 impl Key {
-    fn derive(purpose: Purpose, secret: &str, room: &str) -> Result<Key, SealError> {
-        let label: &[u8] = match purpose {
-            Purpose::Relay => b"crdt-wasm relay 1",
-            Purpose::Signal => b"crdt-wasm signal 1",
-            Purpose::Link => b"crdt-wasm link 1",
-        };
+    /// The key that a label names, from a secret, bound to `info`.
+    fn derive(label: &[u8], secret: &[u8], info: &str) -> Result<Key, SealError> {
         let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, label);
-        let pseudo_random = salt.extract(secret.as_bytes());
-        let info = [room.as_bytes()];
+        let pseudo_random = salt.extract(secret);
+        let info = [info.as_bytes()];
         let key = pseudo_random
             .expand(&info, &AES_256_GCM)
             .map_err(|_| SealError::Cipher)?;
         Ok(Key(LessSafeKey::new(UnboundKey::from(key))))
     }
 
-    /// Encrypts, bound to `context`, into base64.
-    fn seal(&self, plain: &[u8], context: &str) -> Result<String, SealError> {
+    /// Encrypts, bound to `context`.
+    fn seal(&self, plain: &[u8], context: &str) -> Result<Vec<u8>, SealError> {
         let mut nonce = [0; NONCE_LEN];
         rand::fill(&mut nonce).map_err(|_| SealError::NoRandom)?;
         self.seal_with(nonce, plain, context)
     }
 
     /// Decrypts what [`seal`](Self::seal) made with the same key and context.
-    fn open(&self, sealed: &str, context: &str) -> Result<Vec<u8>, SealError> {
-        let bytes = BASE64.decode(sealed).map_err(|_| SealError::NotSealed)?;
-        let (nonce, cipher) = bytes
+    fn open(&self, sealed: &[u8], context: &str) -> Result<Vec<u8>, SealError> {
+        let (nonce, cipher) = sealed
             .split_first_chunk::<NONCE_LEN>()
             .ok_or(SealError::NotSealed)?;
         let mut plain = cipher.to_vec();
@@ -241,19 +289,30 @@ impl Key {
         nonce: [u8; NONCE_LEN],
         plain: &[u8],
         context: &str,
-    ) -> Result<String, SealError> {
+    ) -> Result<Vec<u8>, SealError> {
         let mut cipher = plain.to_vec();
         let aad = Aad::from(context.as_bytes());
         self.0
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut cipher)
             .map_err(|_| SealError::Cipher)?;
-        Ok(BASE64.encode([&nonce[..], &cipher].concat()))
+        Ok([&nonce[..], &cipher].concat())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::STANDARD as BASE64;
+
     use super::*;
+
+    fn bytes(base64: &str) -> Vec<u8> {
+        BASE64.decode(base64).unwrap()
+    }
+
+    /// The nonce of all vectors.
+    fn nonce() -> [u8; NONCE_LEN] {
+        std::array::from_fn(|index| 17 * index as u8)
+    }
 
     /// Salt, secret, room, context, plain text, and what WebCrypto makes of them: with Node,
     ///
@@ -268,9 +327,9 @@ mod tests {
     ///   { name: "AES-GCM", iv, additionalData: text(context) }, key, text(plain)));
     /// console.log(Buffer.concat([iv, sealed]).toString("base64"));
     /// ```
-    const VECTORS: [(Purpose, [&str; 5]); 4] = [
+    const VECTORS: [(&[u8], [&str; 5]); 4] = [
         (
-            Purpose::Relay,
+            RELAY,
             [
                 "kkkkkkkkkkkkkkkkkkkkkk",
                 "room 1",
@@ -280,7 +339,7 @@ mod tests {
             ],
         ),
         (
-            Purpose::Relay,
+            RELAY,
             [
                 "s\u{e9}cret \u{1f98a}",
                 "gr\u{fc}ner Garten",
@@ -290,7 +349,7 @@ mod tests {
             ],
         ),
         (
-            Purpose::Relay,
+            RELAY,
             [
                 "another",
                 "",
@@ -300,7 +359,7 @@ mod tests {
             ],
         ),
         (
-            Purpose::Signal,
+            SIGNAL,
             [
                 "s\u{e9}cret \u{1f98a}",
                 "gr\u{fc}ner Garten",
@@ -362,7 +421,7 @@ mod tests {
             assert_eq!(readers.room(), writers.room());
             let expected = Ok(("Hello, \u{1f98a}".as_bytes().to_vec(), true));
             for keys in [&writers, &readers] {
-                assert_eq!(keys.open(Purpose::Link, sealed, "a\nb"), expected);
+                assert_eq!(keys.open(Purpose::Link, &bytes(sealed), "a\nb"), expected);
             }
             // Whoever may read seals as well, and cannot sign.
             for (keys, is_signed) in [(&writers, true), (&readers, false)] {
@@ -377,10 +436,10 @@ mod tests {
     fn a_signature_that_is_wrong_opens_nothing() {
         let keys = RoomKeys::derive(&writer(), "room").unwrap();
         let forged = writer_proof::wrap(Some(&[7; SIGNATURE]), b"plain");
-        let sealed = keys.of(Purpose::Link).seal(&forged, "a").unwrap();
+        let sealed = keys.of(Purpose::Link).unwrap().seal(&forged, "a").unwrap();
         let opened = keys.open(Purpose::Link, &sealed, "a");
         assert_eq!(opened, Err(SealError::Signature));
-        let unmarked = keys.of(Purpose::Link).seal(b"", "a").unwrap();
+        let unmarked = keys.of(Purpose::Link).unwrap().seal(b"", "a").unwrap();
         let opened = keys.open(Purpose::Link, &unmarked, "a");
         assert_eq!(opened, Err(SealError::NotSealed));
         let cut = RoomSecret::Read("r".repeat(READ_TEXT - 24));
@@ -390,14 +449,13 @@ mod tests {
 
     #[test]
     fn what_pages_seal_is_opened_and_sealed_alike() {
-        let mut nonce = [0; NONCE_LEN];
-        for (index, byte) in nonce.iter_mut().enumerate() {
-            *byte = 17 * index as u8;
-        }
-        for (purpose, [secret, room, context, plain, sealed]) in VECTORS {
-            let key = Key::derive(purpose, secret, room).unwrap();
-            assert_eq!(key.open(sealed, context).unwrap(), plain.as_bytes());
-            let again = key.seal_with(nonce, plain.as_bytes(), context).unwrap();
+        for (label, [secret, room, context, plain, sealed]) in VECTORS {
+            let (key, sealed) = (
+                Key::derive(label, secret.as_bytes(), room).unwrap(),
+                bytes(sealed),
+            );
+            assert_eq!(key.open(&sealed, context).unwrap(), plain.as_bytes());
+            let again = key.seal_with(nonce(), plain.as_bytes(), context).unwrap();
             assert_eq!(again, sealed);
         }
     }
@@ -405,21 +463,83 @@ mod tests {
     #[test]
     fn anything_else_is_refused() {
         let keys = RoomKeys::derive(&writer(), "room").unwrap();
-        let key = keys.of(Purpose::Relay);
+        let key = keys.of(Purpose::Relay).unwrap();
         let sealed = key.seal(b"plain", "context").unwrap();
         assert_eq!(key.open(&sealed, "context").unwrap(), b"plain");
         assert_ne!(sealed, key.seal(b"plain", "context").unwrap());
         assert_eq!(key.open(&sealed, "other"), Err(SealError::Foreign));
         let others = RoomKeys::derive(&writer(), "other room").unwrap();
         for other in [others.of(Purpose::Relay), keys.of(Purpose::Signal)] {
+            let other = other.unwrap();
             assert_eq!(other.open(&sealed, "context"), Err(SealError::Foreign));
         }
-        for not_sealed in ["", "AAAA", "not base64!"] {
+        for not_sealed in [&[][..], &[0; NONCE_LEN - 1]] {
             assert_eq!(key.open(not_sealed, ""), Err(SealError::NotSealed));
         }
         // A nonce without anything, and one with less than a tag.
-        for short in ["AAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAA"] {
+        for short in [&[0; NONCE_LEN][..], &[0; NONCE_LEN + 3]] {
             assert_eq!(key.open(short, ""), Err(SealError::Foreign));
+        }
+    }
+
+    /// What pages agree on with the secret `01` × 32 here and `02` × 32 there, in the room that the servers know
+    /// as `room 1`: the public value of the other end, and a message. With Node,
+    ///
+    /// ```js
+    /// const curve = { name: "ECDH", namedCurve: "P-256" };
+    /// const other = await crypto.subtle.importKey("raw", publicValue, curve, false, []);
+    /// const shared = await crypto.subtle.deriveBits({ name: "ECDH", public: other }, secret, 256);
+    /// const base = await crypto.subtle.importKey("raw", shared, "HKDF", false, ["deriveKey"]);
+    /// // Derived and sealed like the messages above: the salt is "crdt-wasm link key 1", the info
+    /// // "room 1\na\nb", the context "a\n1".
+    /// ```
+    const AGREED: [&str; 2] = [
+        "BFUPRxAD89+Xw99QaseX9nIfsaH7e49vg9IkSYplyI4kE2CT1wEuUJpzcVy9CwCjzA/0tcAbP/oZarH7MnA2uOY=",
+        "ABEiM0RVZneImaq7OneVSwABweeKANPHnNQt97E6rjtn+YIjWDDD",
+    ];
+
+    #[test]
+    fn both_ends_of_a_link_and_pages_agree_on_one_key() {
+        let [public_value, sealed] = AGREED.map(bytes);
+        let mut ann = RoomKeys::derive(&writer(), "room").unwrap();
+        ann.room = RoomId::parse("room 1").unwrap();
+        ann.exchange = PrivateKey::from_private_key(&ECDH_P256, &[1; 32]).unwrap();
+        let (key, purpose) = (LinkKey(7), Purpose::Message(LinkKey(7)));
+        assert_eq!(
+            ann.open(purpose, &sealed, "a\n1"),
+            Err(SealError::NoLinkKey)
+        );
+        assert_eq!(ann.agree(key, &public_value, "a\nb"), Ok(()));
+        let opened = ("Hello, \u{1f98a}".as_bytes().to_vec(), false);
+        assert_eq!(ann.open(purpose, &sealed, "a\n1"), Ok(opened));
+        assert_eq!(ann.open(purpose, &sealed, "a\n2"), Err(SealError::Foreign));
+
+        let mut bob = RoomKeys::derive(&writer(), "room").unwrap();
+        let mut eve = RoomKeys::derive(&writer(), "room").unwrap();
+        let mut ann = RoomKeys::derive(&writer(), "room").unwrap();
+        assert_eq!(ann.agree(key, bob.public_value(), "c"), Ok(()));
+        assert_eq!(bob.agree(key, ann.public_value(), "c"), Ok(()));
+        assert_eq!(eve.agree(key, ann.public_value(), "c"), Ok(()));
+        let sealed = ann.seal(purpose, b"plain", "1", false).unwrap();
+        assert_eq!(
+            bob.open(purpose, &sealed, "1"),
+            Ok((b"plain".to_vec(), false))
+        );
+        assert_eq!(eve.open(purpose, &sealed, "1"), Err(SealError::Foreign));
+        bob.discard(key);
+        assert_eq!(bob.open(purpose, &sealed, "1"), Err(SealError::NoLinkKey));
+    }
+
+    #[test]
+    fn what_is_no_public_value_leads_to_no_key() {
+        let mut keys = RoomKeys::derive(&writer(), "room").unwrap();
+        let mut off_the_curve = keys.public_value().to_vec();
+        off_the_curve[64] ^= 1;
+        for theirs in [&[][..], &[0], &[4; 65], &off_the_curve] {
+            assert_eq!(
+                keys.agree(LinkKey(1), theirs, ""),
+                Err(SealError::PublicValue)
+            );
         }
     }
 }

@@ -64,7 +64,7 @@ impl<S, O> CipherJobs<S, O> {
         &mut self,
         purpose: Purpose,
         message: O,
-        sealed: String,
+        sealed: Vec<u8>,
         context: String,
     ) -> Output {
         let job = self.next();

@@ -17,7 +17,8 @@ pub struct RunId(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub u32);
 
-/// What a sealed message is for. Each purpose has a key of its own, derived from the room's secret.
+/// What a sealed message is for. Each purpose has a key of its own, derived from the room's secret unless
+/// said otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Purpose {
     /// Messages of the sync engine that go through the relay.
@@ -26,4 +27,11 @@ pub enum Purpose {
     Signal,
     /// What the ends of a link prove to each other before anything else is said on it.
     Link,
+    /// Messages on a link, once its ends have agreed on a key. This one does not follow from the room's secret.
+    Message(LinkKey),
 }
+
+/// A key that the two ends of a link agreed on, by a number that the room chooses. Numbers are not used
+/// again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkKey(pub u32);

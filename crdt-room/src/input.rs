@@ -4,7 +4,7 @@ use crdt_sync::negotiation::{ConnectionState, Op};
 use crdt_sync::{Incoming, LinkId};
 use signaling_protocol::{AgentId, RoomId};
 
-use crate::ids::{CallId, Purpose, RunId, SocketId, TransportId};
+use crate::ids::{CallId, LinkKey, Purpose, RunId, SocketId, TransportId};
 
 /// Something that happened outside the room.
 #[derive(Debug)]
@@ -217,6 +217,9 @@ pub enum CipherEvent {
         channel_secret: String,
         /// The name of the room at the signaling servers, which follows from the room's secret as well.
         room: RoomId,
+        /// The public value of this page load for agreeing on keys of links: a point of the curve P-256, not
+        /// compressed.
+        exchange: Vec<u8>,
     },
     /// The room's keys cannot be derived here.
     Unavailable {
@@ -229,8 +232,15 @@ pub enum CipherEvent {
         purpose: Purpose,
         /// The number of the [`CipherCommand::Seal`](crate::CipherCommand::Seal).
         job: u32,
-        /// The sealed message as base64, or why there is none.
-        result: Result<String, String>,
+        /// The sealed message, or why there is none.
+        result: Result<Vec<u8>, String>,
+    },
+    /// A key is agreed on, or cannot be: what the other end named is no public value.
+    Agreed {
+        /// The number of the [`CipherCommand::Agree`](crate::CipherCommand::Agree).
+        key: LinkKey,
+        /// Why there is no key.
+        result: Result<(), String>,
     },
     /// A message is opened, or does not open with the room's key.
     Opened {

@@ -6,6 +6,10 @@
 //! Where the members at the ends are known, the proof is bound to them and their page loads as well, so that
 //! one that was made for one member does not serve another one. Until the proof of the other end is there, what comes by
 //! the link waits, and the engine knows nothing of the link.
+//!
+//! A proof also names the public value of its sender for agreeing on a key (elliptic-curve
+//! Diffie-Hellman), which is new with each page load. When both proofs are there the ends agree on a key for the
+//! link that nobody else has; `sealed_links` uses it for all that follows.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -14,9 +18,10 @@ use crdt_sync::{INTRODUCTION, LinkId, Millis, Outgoing};
 use signaling_protocol::AgentId;
 
 use crate::cipher_jobs::CipherJobs;
-use crate::ids::Purpose;
+use crate::ids::{LinkKey, Purpose};
 use crate::input::CipherEvent;
-use crate::output::Output;
+use crate::output::{CipherCommand, Output};
+use crate::sealed_links::Agreement;
 
 /// Flags: the message holds a proof; the proof of the other end has come.
 const HAS_PROOF: u8 = 1;
@@ -45,10 +50,13 @@ const MAX_HELD_BYTES: usize = 256 << 10;
 #[derive(Debug, Default)]
 pub(crate) struct Introductions {
     all: BTreeMap<LinkId, Introduction>,
+    /// Our public value for agreeing on keys.
+    exchange: Vec<u8>,
+    last_key: u32,
     /// Links whose proof is to be made.
     to_prove: VecDeque<LinkId>,
     /// Links with a proof that came.
-    to_check: VecDeque<(LinkId, Nonce, String)>,
+    to_check: VecDeque<(LinkId, Nonce, Vec<u8>)>,
     /// The link and the number of the other end that the proof at work is for.
     jobs: CipherJobs<(LinkId, Nonce), (LinkId, Nonce)>,
 }
@@ -60,12 +68,13 @@ struct Introduction {
     peer: Option<(AgentId, u64)>,
     mine: Nonce,
     theirs: Option<Nonce>,
-    /// The other end has proved that it has the key; whether it may write as well.
-    proven: Option<bool>,
+    proven: Option<Proof>,
     /// A proof for the present number of the other end waits to be made.
     is_queued: bool,
     /// When our proof for the present number of the other end was said last.
     said_at: Option<Millis>,
+    /// The key that the ends agree on, or have agreed on.
+    key: Option<LinkKey>,
     /// The engine knows of the link.
     is_up: bool,
     /// What the other end sent as a proof does not open.
@@ -74,6 +83,15 @@ struct Introduction {
     repeats: u32,
     held: Vec<Outgoing>,
     held_bytes: usize,
+}
+
+/// The other end has proved that it has the room's key.
+#[derive(Debug)]
+struct Proof {
+    /// It may write as well.
+    is_writer: bool,
+    /// Its public value for agreeing on keys.
+    exchange: Vec<u8>,
 }
 
 /// A number that an end of a link uses once.
@@ -86,6 +104,7 @@ struct Nonce {
 /// What is to be done about a link.
 #[derive(Debug, PartialEq)]
 pub(crate) enum IntroductionAction {
+    Do(Output),
     /// Send this by the link.
     Say(LinkId, Vec<u8>),
     /// Everything is proved.
@@ -93,6 +112,7 @@ pub(crate) enum IntroductionAction {
         link: LinkId,
         /// The other end may write.
         is_writer: bool,
+        agreement: Agreement,
         /// What came before, for the engine.
         held: Vec<Outgoing>,
     },
@@ -115,9 +135,15 @@ impl Introductions {
     /// Forgets everything but the numbers of jobs.
     pub(crate) fn clear(&mut self) {
         *self = Introductions {
+            last_key: self.last_key,
             jobs: self.jobs.afresh(),
             ..Introductions::default()
         };
+    }
+
+    /// The cipher has our public value for agreeing on keys.
+    pub(crate) fn ready(&mut self, exchange: Vec<u8>) {
+        self.exchange = exchange;
     }
 
     /// A link is there, of a page load of ours: each of its ends is to prove what it has. `peer`: the
@@ -136,6 +162,7 @@ impl Introductions {
             proven: None,
             is_queued: false,
             said_at: None,
+            key: None,
             is_up: false,
             has_failed: false,
             repeat_at: Some(now.saturating_add(REPEAT_MILLIS)),
@@ -149,8 +176,9 @@ impl Introductions {
     }
 
     /// A link is gone.
-    pub(crate) fn forget(&mut self, link: LinkId) {
-        self.all.remove(&link);
+    pub(crate) fn forget(&mut self, link: LinkId) -> Option<Output> {
+        let key = self.all.remove(&link)?.key?;
+        Some(discard(key))
     }
 
     /// Whether what has to be proved on a link is not proved yet.
@@ -213,8 +241,13 @@ impl Introductions {
                 let Some((link, theirs)) = self.jobs.opened(job) else {
                     return Vec::new();
                 };
-                self.checked(link, theirs, plain.map(|_| is_signed))
+                let proof = plain.map(|exchange| Proof {
+                    is_writer: is_signed,
+                    exchange,
+                });
+                self.checked(link, theirs, proof)
             }
+            CipherEvent::Agreed { key, result } => self.agreed(key, result.is_ok()),
             CipherEvent::Ready { .. } | CipherEvent::Unavailable { .. } => Vec::new(),
         }
     }
@@ -272,6 +305,8 @@ impl Introductions {
             if std::mem::take(&mut introduction.is_up) {
                 actions.push(IntroductionAction::Down(link));
             }
+            let key = introduction.key.take();
+            actions.extend(key.map(|key| IntroductionAction::Do(discard(key))));
             introduction.begin_anew(message.nonce, now);
             introduction.queue(&mut self.to_prove, link);
         } else if !message.has_ours {
@@ -285,7 +320,7 @@ impl Introductions {
             && introduction.proven.is_none()
         {
             self.to_check.retain(|(of, ..)| *of != link);
-            let check = (link, message.nonce, proof.to_owned());
+            let check = (link, message.nonce, proof.to_vec());
             self.to_check.push_back(check);
         }
         actions
@@ -296,7 +331,7 @@ impl Introductions {
         &mut self,
         link: LinkId,
         theirs: Nonce,
-        sealed: &str,
+        sealed: &[u8],
         now: Millis,
     ) -> Vec<IntroductionAction> {
         let present = self.all.get_mut(&link);
@@ -306,16 +341,16 @@ impl Introductions {
         introduction.said_at = Some(now);
         let proof = introduction.message(Some((theirs, sealed)));
         let mut actions = vec![IntroductionAction::Say(link, proof)];
-        actions.extend(introduction.raise(link));
+        actions.extend(introduction.agree(&mut self.last_key));
         actions
     }
 
-    /// The proof of the other end was checked. `outcome`: whether it may write; `None`: it has another key.
+    /// The proof of the other end was checked. `None`: it has another key.
     fn checked(
         &mut self,
         link: LinkId,
         theirs: Nonce,
-        outcome: Option<bool>,
+        proof: Option<Proof>,
     ) -> Vec<IntroductionAction> {
         let present = self.all.get_mut(&link);
         let Some(introduction) =
@@ -323,12 +358,25 @@ impl Introductions {
         else {
             return Vec::new();
         };
-        introduction.proven = outcome;
-        introduction.has_failed = outcome.is_none();
-        if outcome.is_some() {
+        introduction.has_failed = proof.is_none();
+        if proof.is_some() {
             introduction.repeat_at = None;
         }
-        introduction.raise(link).into_iter().collect()
+        introduction.proven = proof;
+        let agreeing = introduction.agree(&mut self.last_key);
+        agreeing.into_iter().collect()
+    }
+
+    /// The ends have agreed on a key, or cannot: the other end named no public value.
+    fn agreed(&mut self, key: LinkKey, is_there: bool) -> Vec<IntroductionAction> {
+        let mut all = self.all.iter_mut();
+        let Some((link, introduction)) = all.find(|(_, of)| of.key == Some(key)) else {
+            return Vec::new();
+        };
+        if !is_there {
+            return vec![IntroductionAction::GiveUp(*link)];
+        }
+        introduction.raise(*link, key).into_iter().collect()
     }
 
     fn prove_next(&mut self, me: &AgentId, page: u64) -> Option<Output> {
@@ -345,9 +393,10 @@ impl Introductions {
             let ends = peer.map(|peer| ((me, page), peer));
             let context = context(ends, introduction.mine, theirs);
             let message = (link, theirs);
+            let exchange = self.exchange.clone();
             let sealing = self
                 .jobs
-                .seal(Purpose::Link, message, Vec::new(), context, true);
+                .seal(Purpose::Link, message, exchange, context, true);
             return Some(sealing);
         }
         None
@@ -371,7 +420,7 @@ impl Introductions {
 
 impl Introduction {
     /// A message: a question, or the proof that answers the number of the other end.
-    fn message(&self, proof: Option<(Nonce, &str)>) -> Vec<u8> {
+    fn message(&self, proof: Option<(Nonce, &[u8])>) -> Vec<u8> {
         let mut out = vec![INTRODUCTION];
         self.mine.push(&mut out);
         let has_yours = if self.proven.is_some() { HAS_YOURS } else { 0 };
@@ -380,7 +429,7 @@ impl Introduction {
             Some((theirs, sealed)) => {
                 out.push(has_yours | HAS_PROOF);
                 theirs.push(&mut out);
-                out.extend(sealed.as_bytes());
+                out.extend(sealed);
             }
         }
         out
@@ -405,16 +454,44 @@ impl Introduction {
         }
     }
 
-    /// The link may be used once both proofs are said.
-    fn raise(&mut self, link: LinkId) -> Option<IntroductionAction> {
-        let is_writer = self.proven.filter(|_| self.said_at.is_some())?;
-        if std::mem::replace(&mut self.is_up, true) {
+    /// The ends can agree on a key once both proofs are said.
+    fn agree(&mut self, last_key: &mut u32) -> Option<IntroductionAction> {
+        let proof = self.proven.as_ref()?;
+        let theirs = self.theirs.filter(|_| self.said_at.is_some())?;
+        if self.key.is_some() {
             return None;
         }
+        *last_key = last_key.wrapping_add(1);
+        let key = LinkKey(*last_key);
+        self.key = Some(key);
+        let ends = [self.mine.to_string(), theirs.to_string()];
+        let [low, high] = match &ends {
+            [mine, theirs] if mine <= theirs => [mine, theirs],
+            [mine, theirs] => [theirs, mine],
+        };
+        Some(IntroductionAction::Do(Output::Cipher(
+            CipherCommand::Agree {
+                key,
+                theirs: proof.exchange.clone(),
+                context: format!("{low}\n{high}"),
+            },
+        )))
+    }
+
+    /// The ends have agreed on a key: the link may be used.
+    fn raise(&mut self, link: LinkId, key: LinkKey) -> Option<IntroductionAction> {
+        let is_writer = self.proven.as_ref()?.is_writer;
+        let agreement = Agreement {
+            key,
+            mine: self.mine.to_string(),
+            theirs: self.theirs?.to_string(),
+        };
+        self.is_up = true;
         self.held_bytes = 0;
         Some(IntroductionAction::Up {
             link,
             is_writer,
+            agreement,
             held: std::mem::take(&mut self.held),
         })
     }
@@ -433,7 +510,7 @@ struct Message<'a> {
     nonce: Nonce,
     has_ours: bool,
     /// The number that is answered, and the proof.
-    proof: Option<(Nonce, &'a str)>,
+    proof: Option<(Nonce, &'a [u8])>,
 }
 
 impl Message<'_> {
@@ -443,10 +520,7 @@ impl Message<'_> {
         let (flags, rest) = rest.split_first()?;
         let proof = match (flags & HAS_PROOF != 0, rest) {
             (false, _) => None,
-            (true, rest) => {
-                let (answered, sealed) = Nonce::read(rest)?;
-                Some((answered, std::str::from_utf8(sealed).ok()?))
-            }
+            (true, rest) => Some(Nonce::read(rest)?),
         };
         Some(Message {
             nonce,
@@ -479,6 +553,10 @@ impl fmt::Display for Nonce {
     }
 }
 
+fn discard(key: LinkKey) -> Output {
+    Output::Cipher(CipherCommand::Discard { key })
+}
+
 /// A member, and its page load.
 type End<'a> = (&'a AgentId, u64);
 
@@ -496,7 +574,6 @@ fn context(ends: Option<(End<'_>, End<'_>)>, sender: Nonce, receiver: Nonce) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::CipherCommand;
 
     const LINK: LinkId = LinkId(3);
 
@@ -546,9 +623,10 @@ mod tests {
         // A proof is bound to both numbers, in the order of its ends.
         let (sender, receiver) = said.trim().split_once('\n').expect("two numbers");
         assert_eq!(heard.trim(), format!("{receiver}\n{sender}"));
+        let (said_context, heard_context) = (said.trim().to_owned(), heard.trim().to_owned());
 
         let purpose = Purpose::Link;
-        let result = Ok("c2VhbGVk".to_owned());
+        let result = Ok(b"sealed".to_vec());
         let sealed = CipherEvent::Sealed {
             purpose,
             job: sealing,
@@ -560,22 +638,64 @@ mod tests {
         let opened = CipherEvent::Opened {
             purpose,
             job: opening,
-            plain: Some(Vec::new()),
+            plain: Some(b"public".to_vec()),
             is_signed: true,
         };
+        let agreeing = all.handle_cipher(opened, 0);
+        let [
+            IntroductionAction::Do(Output::Cipher(CipherCommand::Agree {
+                key,
+                theirs,
+                context,
+            })),
+        ] = &agreeing[..]
+        else {
+            panic!("{agreeing:?}");
+        };
+        assert_eq!(theirs, b"public");
+        // Both ends name their numbers in one order.
+        assert!([&said_context, &heard_context].contains(&context));
+        assert!(context.split('\n').is_sorted());
+        let key = *key;
+        assert!(all.is_pending(LINK));
         let up = IntroductionAction::Up {
             link: LINK,
             is_writer: true,
+            agreement: Agreement {
+                key,
+                mine: said_context
+                    .split('\n')
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned(),
+                theirs: heard_context
+                    .split('\n')
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned(),
+            },
             held: vec![early.clone()],
         };
-        assert_eq!(all.handle_cipher(opened, 0), [up]);
+        let agreed = CipherEvent::Agreed {
+            key,
+            result: Ok(()),
+        };
+        assert_eq!(all.handle_cipher(agreed.clone(), 0), [up]);
         assert_eq!(all.receive(LINK, early.clone(), 0), Received::Pass(early));
         assert_eq!(all.deadline(), None);
         // A new number says that the other end began anew: nothing is proved any more.
         let anew = [&[INTRODUCTION][..], &[8; NONCE], &[0]].concat();
-        let down = Received::Taken(vec![IntroductionAction::Down(LINK)]);
+        let down = Received::Taken(vec![
+            IntroductionAction::Down(LINK),
+            IntroductionAction::Do(discard(key)),
+        ]);
         assert_eq!(all.receive(LINK, Outgoing::Binary(anew), 0), down);
         assert!(all.is_pending(LINK));
+        assert_eq!(
+            all.handle_cipher(agreed, 0),
+            [],
+            "that key is of no use now"
+        );
     }
 
     #[test]
@@ -585,16 +705,15 @@ mod tests {
             let cut = Outgoing::Binary(question[..len].to_vec());
             assert_eq!(all.receive(LINK, cut, 0), Received::Taken(Vec::new()));
         }
-        // An echo of our own question, and a proof that is no text.
-        let not_text = [
+        // An echo of our own question, and a proof that answers half a number.
+        let half = [
             &[INTRODUCTION][..],
             &[9; NONCE],
             &[HAS_PROOF],
-            &[9; NONCE],
-            &[0xff],
+            &[9; NONCE / 2],
         ]
         .concat();
-        for other in [question, not_text] {
+        for other in [question, half] {
             let other = Outgoing::Binary(other);
             assert_eq!(all.receive(LINK, other, 0), Received::Taken(Vec::new()));
         }

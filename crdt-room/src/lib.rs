@@ -55,6 +55,7 @@ mod relay_frame;
 mod report;
 mod room;
 mod room_key;
+mod sealed_links;
 mod sealed_signals;
 pub mod signal_codec;
 mod signaling;
@@ -65,7 +66,7 @@ pub mod writer_proof;
 
 pub use doctor::{Check, Diagnosis};
 pub use error::RoomError;
-pub use ids::{CallId, Purpose, RunId, SocketId, TransportId};
+pub use ids::{CallId, LinkKey, Purpose, RunId, SocketId, TransportId};
 pub use input::{
     BroadcastContent, BroadcastMessage, Call, CipherEvent, ConnectionEvent, Input, PageEvent,
     SocketEvent, TransportEvent,

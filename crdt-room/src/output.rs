@@ -6,7 +6,7 @@ use crdt_sync::{Channel, LinkId, OutdatedSide, Outgoing, OwnedSplice};
 use signaling_protocol::IceServer;
 
 use crate::error::RoomError;
-use crate::ids::{CallId, Purpose, RunId, SocketId, TransportId};
+use crate::ids::{CallId, LinkKey, Purpose, RunId, SocketId, TransportId};
 use crate::input::BroadcastContent;
 use crate::status::Status;
 
@@ -178,7 +178,7 @@ pub enum TransportCommand {
 /// What to do with the room's keys, which the driver derives from the secret that it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CipherCommand {
-    /// Derive the keys of the room. Ends in [`CipherEvent::Ready`](crate::CipherEvent::Ready) or
+    /// Derive the keys of the room, and make a new key pair for agreeing on keys of links. Ends in [`CipherEvent::Ready`](crate::CipherEvent::Ready) or
     /// [`CipherEvent::Unavailable`](crate::CipherEvent::Unavailable).
     DeriveKey,
     /// Seal a message. Ends in [`CipherEvent::Sealed`](crate::CipherEvent::Sealed).
@@ -200,10 +200,26 @@ pub enum CipherCommand {
         purpose: Purpose,
         /// The number of this job among those of its purpose.
         job: u32,
-        /// The sealed message as base64.
-        sealed: String,
+        /// The sealed message.
+        sealed: Vec<u8>,
         /// The context that it was sealed with.
         context: String,
+    },
+    /// Agree on a key with the other end of a link, by elliptic-curve Diffie-Hellman with the secret that
+    /// belongs to [`CipherEvent::Ready::exchange`](crate::CipherEvent::Ready::exchange). Ends in
+    /// [`CipherEvent::Agreed`](crate::CipherEvent::Agreed).
+    Agree {
+        /// The number of the key.
+        key: LinkKey,
+        /// The public value of the other end, as it came: it may be anything.
+        theirs: Vec<u8>,
+        /// What the key is bound to, the same at both ends.
+        context: String,
+    },
+    /// Forget a key that was agreed on, or is being. Jobs that use it end as usual.
+    Discard {
+        /// The number of the key.
+        key: LinkKey,
     },
     /// Forget the keys, and report nothing more about jobs that are under way.
     Forget,

@@ -15,6 +15,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use crdt_sync::{CloseReason, LinkId, Millis, Outgoing};
 use signaling_protocol::{AgentId, Relay as RelayMessage};
 
@@ -226,13 +228,13 @@ impl Relay {
                 self.is_ready = self.is_open;
                 Vec::new()
             }
-            CipherEvent::Unavailable { .. } => Vec::new(),
+            CipherEvent::Unavailable { .. } | CipherEvent::Agreed { .. } => Vec::new(),
             CipherEvent::Sealed { job, result, .. } => {
                 let Some(to) = self.jobs.sealed(job) else {
                     return Vec::new();
                 };
                 vec![match result {
-                    Ok(payload) => RelayAction::Send(to, payload),
+                    Ok(sealed) => RelayAction::Send(to, BASE64.encode(sealed)),
                     Err(reason) => self.failed(to, reason),
                 }]
             }
@@ -495,6 +497,8 @@ impl Relay {
                 continue;
             };
             let context = context(&from, page, parties.me, parties.page);
+            // What is no base64 does not open either.
+            let sealed = BASE64.decode(sealed).unwrap_or_default();
             return Some(self.jobs.open(Purpose::Relay, from, sealed, context));
         }
         None

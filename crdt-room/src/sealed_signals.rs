@@ -7,6 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use crdt_sync::Millis;
 use serde::{Deserialize, Serialize};
 use signaling_protocol::{AgentId, OpaqueJson, Signal, SignalKind};
@@ -70,7 +72,7 @@ pub(crate) enum SignalAction {
     Stranger(AgentId),
 }
 
-/// The body of a sealed signal.
+/// The body of a sealed signal, in base64.
 #[derive(Serialize, Deserialize)]
 struct Sealed {
     sealed: String,
@@ -120,7 +122,7 @@ impl SealedSignals {
             CipherEvent::Sealed { job, result, .. } => {
                 let signal = self.jobs.sealed(job)?;
                 // One that cannot be sealed is lost, and repeated by the negotiation.
-                let sealed = result.ok()?;
+                let sealed = BASE64.encode(result.ok()?);
                 let body = serde_json::to_string(&Sealed { sealed }).ok()?;
                 Some(SignalAction::Send(Signal {
                     body: OpaqueJson::parse(&body).ok()?,
@@ -157,7 +159,9 @@ impl SealedSignals {
                     is_signed,
                 })
             }
-            CipherEvent::Ready { .. } | CipherEvent::Unavailable { .. } => None,
+            CipherEvent::Ready { .. }
+            | CipherEvent::Unavailable { .. }
+            | CipherEvent::Agreed { .. } => None,
         }
     }
 
@@ -218,6 +222,8 @@ impl SealedSignals {
             };
             let context = context(signal.kind, (&from, page), (parties.me, parties.page));
             let message = (from, signal);
+            // What is no base64 does not open either.
+            let sealed = BASE64.decode(sealed).unwrap_or_default();
             return Some(self.jobs.open(Purpose::Signal, message, sealed, context));
         }
         None
@@ -288,7 +294,7 @@ mod tests {
                 sealed,
                 context,
                 ..
-            })) => (job, sealed, context),
+            })) => (job, String::from_utf8(sealed).expect("text"), context),
             other => panic!("the cipher was asked nothing: {other:?}"),
         }
     }
@@ -302,7 +308,7 @@ mod tests {
         };
         signals.send(offer());
         let (job, plain, context) = asked(signals.advance(&parties));
-        let result = Ok("c2VhbGVk".to_owned());
+        let result = Ok(b"sealed".to_vec());
         let purpose = Purpose::Signal;
         let sealed = signals.handle(
             CipherEvent::Sealed {
@@ -336,7 +342,7 @@ mod tests {
         };
         bob.receive(id("ann"), sealed);
         let (job, payload, opening) = asked(bob.advance(&parties));
-        assert_eq!((payload.as_str(), opening), ("c2VhbGVk", context));
+        assert_eq!((payload.as_str(), opening), ("sealed", context));
         let (purpose, plain) = (Purpose::Signal, Some(plain.into_bytes()));
         let taken = bob.handle(
             CipherEvent::Opened {

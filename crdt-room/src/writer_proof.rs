@@ -21,6 +21,7 @@ pub fn signed_bytes(purpose: Purpose, room: &RoomId, context: &str, plain: &[u8]
         Purpose::Relay => "relay",
         Purpose::Signal => "signal",
         Purpose::Link => "link",
+        Purpose::Message(_) => "message",
     };
     let head = format!("crdt-wasm writer 1\n{purpose}\n{room}\n{context}\n");
     [head.as_bytes(), plain].concat()
@@ -50,7 +51,7 @@ pub fn unwrap(opened: &[u8]) -> Option<(Option<&[u8; SIGNATURE]>, &[u8])> {
 pub fn is_marked(purpose: Purpose) -> bool {
     match purpose {
         Purpose::Signal | Purpose::Link => true,
-        Purpose::Relay => false,
+        Purpose::Relay | Purpose::Message(_) => false,
     }
 }
 

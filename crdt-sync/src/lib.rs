@@ -28,4 +28,4 @@ pub use types::{
     Access, Channel, Divergence, Incoming, LinkId, LinkOptions, OutdatedSide, Outgoing, Output,
     OwnedSplice, PeerStatus, Speech,
 };
-pub use wire::kind::INTRODUCTION;
+pub use wire::kind::{GOODBYE, INTRODUCTION, SEALED};

@@ -5,8 +5,10 @@ use crdt_sync::{Access, CloseReason, Incoming, LinkId, Millis, Outgoing};
 use signaling_protocol::AgentId;
 
 use super::Room;
+use crate::input::CipherEvent;
 use crate::introductions::{IntroductionAction, Received};
 use crate::links::Route;
+use crate::sealed_links::SealedLinkAction;
 
 impl Room {
     /// Whether this member only follows: by its own settings, or by what a server allows it.
@@ -72,15 +74,18 @@ impl Room {
                     let output = self.send_otherwise(link, Outgoing::Binary(bytes));
                     self.outputs.extend(output);
                 }
+                IntroductionAction::Do(output) => self.outputs.push_back(output),
                 IntroductionAction::Up {
                     link,
                     is_writer,
+                    agreement,
                     held,
                 } => {
+                    self.sealed_links.add(link, agreement);
                     self.links.set_writer(link, is_writer);
                     self.use_link(link, now, document);
                     for message in held {
-                        self.receive(link, incoming(&message), now, document);
+                        self.take(link, message, now, document);
                     }
                 }
                 IntroductionAction::GiveUp(link) => {
@@ -88,6 +93,7 @@ impl Room {
                 }
                 IntroductionAction::Down(link) => {
                     self.is_dirty = true;
+                    self.sealed_links.forget(link);
                     if let Some(engine) = &mut self.engine {
                         engine.link_down(link, now, document);
                     }
@@ -106,9 +112,48 @@ impl Room {
         document: &mut Document,
     ) {
         match self.introductions.receive(link, message, now) {
-            Received::Pass(message) => self.receive(link, incoming(&message), now, document),
+            Received::Pass(message) => {
+                self.take(link, message, now, document);
+                self.advance_cipher(now);
+            }
             Received::Taken(actions) => self.on_introductions(actions, now, document),
         }
+    }
+
+    /// Takes a message of a link that may be used: the engine's, or one that has to be opened.
+    fn take(&mut self, link: LinkId, message: Outgoing, now: Millis, document: &mut Document) {
+        if let Some(message) = self.sealed_links.receive(link, message) {
+            self.receive(link, incoming(&message), now, document);
+        }
+    }
+
+    pub(super) fn on_sealed_links(
+        &mut self,
+        event: CipherEvent,
+        now: Millis,
+        document: &mut Document,
+    ) {
+        for action in self.sealed_links.handle(event) {
+            match action {
+                SealedLinkAction::Send(link, message) => {
+                    let output = self.send_otherwise(link, message);
+                    self.outputs.extend(output);
+                }
+                SealedLinkAction::Received(link, message) => {
+                    self.receive(link, incoming(&message), now, document);
+                }
+                SealedLinkAction::Close(link, reason) => {
+                    self.on_close(link, &reason, now, document);
+                }
+            }
+        }
+    }
+
+    /// Forgets what was proved on a link, and the key that its ends agreed on.
+    pub(super) fn forget_proofs(&mut self, link: LinkId) {
+        self.sealed_links.forget(link);
+        let discarded = self.introductions.forget(link);
+        self.outputs.extend(discarded);
     }
 }
 

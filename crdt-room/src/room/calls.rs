@@ -207,6 +207,7 @@ impl Room {
         self.leave_room(now, document);
         self.links.clear();
         self.introductions.clear();
+        self.sealed_links.clear();
         if std::mem::take(&mut self.key).is_there() {
             self.outputs
                 .push_back(Output::Cipher(CipherCommand::Forget));

@@ -400,7 +400,12 @@ impl Room {
                         let actions = self.introductions.handle_cipher(event, now);
                         self.on_introductions(actions, now, document);
                     }
+                    Purpose::Message(_) => self.on_sealed_links(event, now, document),
                 }
+            }
+            CipherEvent::Agreed { .. } => {
+                let actions = self.introductions.handle_cipher(event, now);
+                self.on_introductions(actions, now, document);
             }
             // Late news of a connection that is over.
             CipherEvent::Ready { .. } | CipherEvent::Unavailable { .. }
@@ -408,7 +413,9 @@ impl Room {
             CipherEvent::Ready {
                 ref channel_secret,
                 ref room,
+                ref exchange,
             } => {
+                self.introductions.ready(exchange.clone());
                 let channel_secret = channel_secret.clone();
                 self.open_broadcast(&channel_secret);
                 self.key = RoomKey::Ready { room: room.clone() };
@@ -534,6 +541,7 @@ impl Room {
                     self.receive_owned(link, Outgoing::Binary(bytes), now, document);
                 }
                 TransportAction::Buffered(link, bytes) => {
+                    let bytes = bytes.saturating_add(self.sealed_links.buffered(link));
                     self.buffered(link, bytes, now, document);
                 }
                 TransportAction::Failed(reason) => {
@@ -556,7 +564,7 @@ impl Room {
             return;
         };
         self.links.remove(link);
-        self.introductions.forget(link);
+        self.forget_proofs(link);
         match route {
             Route::Direct(_) => {
                 let actions =

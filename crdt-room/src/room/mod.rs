@@ -6,7 +6,7 @@
 //! - `signaling` joins the room at every server; `members` keeps the members;
 //! - `direct`, `broadcast`, `relay` and `transports` bring up links of their kind;
 //! - `room_key` knows whether there is a key, `sealed_signals` uses it for what goes through the servers,
-//!   `introductions` for links that nothing else vouches for;
+//!   `introductions` for links that nothing else vouches for, and `sealed_links` seals what those carry;
 //! - `lifecycle` knows whether a connection is wanted, and how far it is.
 //!
 //! `access` has who may write, `calls` has the calls of the user and the life of the page, `links` what follows from a change of
@@ -26,7 +26,8 @@ use crate::broadcast::Broadcast;
 use crate::direct::{Context, Direct};
 use crate::doctor::{Diagnosis, Ways, diagnose};
 use crate::error::RoomError;
-use crate::input::{ConnectionEvent, Input, SocketEvent};
+use crate::ids::Purpose;
+use crate::input::{CipherEvent, ConnectionEvent, Input, SocketEvent};
 use crate::introductions::Introductions;
 use crate::lifecycle::Lifecycle;
 use crate::links::{Link, LinkNumbers, Links, Route};
@@ -37,6 +38,7 @@ use crate::parties::Parties;
 use crate::relay::Relay;
 use crate::report;
 use crate::room_key::RoomKey;
+use crate::sealed_links::SealedLinks;
 use crate::sealed_signals::SealedSignals;
 use crate::signaling::Signaling;
 use crate::status::{LinkState, PeerLink, Status};
@@ -69,6 +71,7 @@ pub struct Room {
     key: RoomKey,
     sealed_signals: SealedSignals,
     introductions: Introductions,
+    sealed_links: SealedLinks,
     transports: Transports,
     /// The fields of the own presence, as JSON text. They outlive connections.
     presence: BTreeMap<String, String>,
@@ -110,6 +113,7 @@ impl Room {
             key: RoomKey::default(),
             sealed_signals: SealedSignals::default(),
             introductions: Introductions::default(),
+            sealed_links: SealedLinks::default(),
             transports: Transports::default(),
             presence: BTreeMap::new(),
             engine: None,
@@ -383,8 +387,9 @@ impl Room {
         let relayed = self.relay.advance(&parties, now);
         let signals = self.sealed_signals.advance(&parties);
         let introductions = self.introductions.advance(&self.options.agent, self.page);
-        self.outputs
-            .extend(relayed.into_iter().chain(signals).chain(introductions));
+        let sealed = self.sealed_links.advance();
+        let all = relayed.into_iter().chain(signals);
+        self.outputs.extend(all.chain(introductions).chain(sealed));
     }
 
     /// When to look again whether there is room in the links that do not report it.
@@ -420,6 +425,7 @@ impl Room {
             ));
         }
         for (link, bytes) in known {
+            let bytes = bytes.saturating_add(self.sealed_links.buffered(link));
             self.buffered(link, bytes, now, document);
         }
     }
@@ -445,6 +451,16 @@ fn is_traffic(input: &Input<'_>) -> bool {
         Input::Call(call) => matches!(call, Call::SetPresence { .. }),
         Input::Socket { event, .. } => matches!(event, SocketEvent::Buffered(_)),
         Input::Connection { event, .. } => matches!(event, ConnectionEvent::Buffered(_)),
+        Input::Cipher(event) => matches!(
+            event,
+            CipherEvent::Sealed {
+                purpose: Purpose::Message(_),
+                ..
+            } | CipherEvent::Opened {
+                purpose: Purpose::Message(_),
+                ..
+            }
+        ),
         Input::Transport { event, .. } => matches!(
             event,
             TransportEvent::Received(_) | TransportEvent::Buffered(_) | TransportEvent::Drained

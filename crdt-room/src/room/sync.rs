@@ -114,7 +114,7 @@ impl Room {
     pub(super) fn link_down(&mut self, link: LinkId, now: Millis, document: &Document) {
         self.is_dirty = true;
         self.links.remove(link);
-        self.introductions.forget(link);
+        self.forget_proofs(link);
         if let Some(engine) = &mut self.engine {
             engine.link_down(link, now, document);
         }
@@ -160,7 +160,7 @@ impl Room {
                     channel,
                     message,
                 }),
-                Some(_) => self.send_otherwise(link, message),
+                Some(_) => self.send_sealed(link, message, now),
                 None => None,
             },
             EngineOutput::Changed { splices } => Some(Output::Tell(News::Changed { splices })),
@@ -172,6 +172,20 @@ impl Room {
             other => {
                 self.is_dirty = true;
                 self.on_engine(other, now, document)
+            }
+        }
+    }
+
+    /// Sends a message of the engine by something other than a data channel, sealed where the ends of the
+    /// link have a key.
+    #[inline(never)]
+    fn send_sealed(&mut self, link: LinkId, message: Outgoing, now: Millis) -> Option<Output> {
+        match self.sealed_links.send(link, message) {
+            Some(message) => self.send_otherwise(link, message),
+            None => {
+                self.has_to_ask = true;
+                self.advance_cipher(now);
+                None
             }
         }
     }
@@ -213,7 +227,9 @@ impl Room {
     ) -> Option<Output> {
         let news = match output {
             EngineOutput::Close { link, reason } => {
-                self.on_close(link, &reason, now, document);
+                if !self.sealed_links.close(link, &reason) {
+                    self.on_close(link, &reason, now, document);
+                }
                 return None;
             }
             EngineOutput::Synced { link } => News::Synced {

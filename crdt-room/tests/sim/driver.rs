@@ -2,11 +2,9 @@
 //! contract between the two: nothing is told of what was closed, nothing is asked of it either, and no
 //! number is used twice.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use crdt_room::{
     BroadcastCommand, BroadcastContent, BroadcastMessage, CipherCommand, CipherEvent,
-    ConnectionEvent, Output, Purpose, SocketCommand, SocketEvent, TransportEvent,
+    ConnectionEvent, LinkKey, Output, Purpose, SocketCommand, SocketEvent, TransportEvent,
 };
 
 use signaling_protocol::RoomId;
@@ -275,9 +273,11 @@ impl World {
                 let event = if state.profile.has_cipher {
                     let channel_secret = format!("{key:032}");
                     let room = RoomId::parse(&format!("room of {key}")).expect("a valid room");
+                    // What stands for a public value names the page load that it belongs to.
                     CipherEvent::Ready {
                         channel_secret,
                         room,
+                        exchange: exchange(number),
                     }
                 } else {
                     let reason = "no secure context".to_owned();
@@ -295,11 +295,15 @@ impl World {
                 begin_job(held, purpose, job);
                 match purpose {
                     Purpose::Relay => self.traffic.count_relayed(&plain),
+                    Purpose::Message(_) => self.traffic.count_sealed(&plain),
                     Purpose::Signal | Purpose::Link => {}
                 }
-                let mut sealed = header(key, purpose, sign && may_write, &context);
+                let mut sealed = match purpose {
+                    Purpose::Message(of) => of_link(held, of, &context),
+                    _ => header(key, purpose, sign && may_write, &context),
+                };
                 sealed.extend(plain);
-                let result = Ok(STANDARD.encode(sealed));
+                let result = Ok(sealed);
                 let event = CipherEvent::Sealed {
                     purpose,
                     job,
@@ -314,9 +318,11 @@ impl World {
                 context,
             } => {
                 begin_job(held, purpose, job);
-                let sealed = STANDARD.decode(sealed).unwrap_or_default();
                 let opened = |is_signed| {
-                    let header = header(key, purpose, is_signed, &context);
+                    let header = match purpose {
+                        Purpose::Message(of) => of_link(held, of, &context),
+                        _ => header(key, purpose, is_signed, &context),
+                    };
                     sealed.strip_prefix(&header[..]).map(<[u8]>::to_vec)
                 };
                 let signed = opened(true);
@@ -328,9 +334,30 @@ impl World {
                 };
                 (event, jobs)
             }
+            CipherCommand::Agree {
+                key,
+                theirs,
+                context,
+            } => {
+                let own = held.key.filter(|own| own.is_ready);
+                let own = own.expect("there is a key").number;
+                let result = match peer_of(&theirs) {
+                    Some(peer) => Ok((own.min(peer), own.max(peer), context)),
+                    None => Err("this is no public value".to_owned()),
+                };
+                let is_new = held.link_keys.insert(key, result.clone().ok()).is_none();
+                assert!(is_new, "the key {key:?} is there");
+                let result = result.map(|_| ());
+                (CipherEvent::Agreed { key, result }, jobs)
+            }
+            CipherCommand::Discard { key } => {
+                assert!(held.link_keys.remove(&key).is_some(), "there is no {key:?}");
+                return;
+            }
             CipherCommand::Forget => {
                 assert!(held.key.take().is_some(), "there is no key");
                 held.jobs.clear();
+                held.link_keys.clear();
                 return;
             }
         };
@@ -341,6 +368,27 @@ impl World {
 /// What stands before a sealed message: what it takes to open it, and whether it is signed.
 pub(crate) fn header(key: &str, purpose: Purpose, is_signed: bool, context: &str) -> Vec<u8> {
     format!("{key} {purpose:?} {is_signed}\n{context}\n").into_bytes()
+}
+
+/// The public value of a page load, and the page load that it belongs to.
+pub(crate) fn exchange(load: u32) -> Vec<u8> {
+    format!("public value {load}").into_bytes()
+}
+
+fn peer_of(exchange: &[u8]) -> Option<u32> {
+    let text = std::str::from_utf8(exchange).ok()?;
+    text.strip_prefix("public value ")?.parse().ok()
+}
+
+/// The same for messages on a link: its key is known to the two page loads that agreed on it.
+fn of_link(held: &Held, key: LinkKey, context: &str) -> Vec<u8> {
+    let secret = held.link_keys.get(&key).expect("the key is there");
+    let secret = secret.as_ref().expect("the key was agreed on");
+    link_header(secret, context)
+}
+
+pub(crate) fn link_header(secret: &(u32, u32, String), context: &str) -> Vec<u8> {
+    format!("{secret:?}\n{context}\n").into_bytes()
 }
 
 fn begin_job(held: &mut Held, purpose: Purpose, job: u32) {

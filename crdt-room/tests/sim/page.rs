@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crdt_core::Document;
 use crdt_room::{
-    Host, LinkKind, Purpose, Room, RoomError, RoomOptions, RunId, SocketId, Status, TransportId,
+    Host, LinkKey, LinkKind, Purpose, Room, RoomError, RoomOptions, RunId, SocketId, Status,
+    TransportId,
 };
 use crdt_sync::LinkId;
 use fastrand::Rng;
@@ -94,6 +95,9 @@ pub(crate) struct Held {
     pub(crate) keep_alive: bool,
     /// Jobs of the cipher that are not answered yet.
     pub(crate) jobs: BTreeSet<(Purpose, u32)>,
+    /// The keys that were agreed on for links: the two page loads, and what a key is bound to. `None`: the
+    /// other end named no public value.
+    pub(crate) link_keys: BTreeMap<LinkKey, Option<(u32, u32, String)>>,
 }
 
 /// The key of the room; counted, so that late answers of an earlier one are told apart.
@@ -112,6 +116,7 @@ impl Held {
             && self.listens.is_empty()
             && self.outboxes.is_empty()
             && self.key.is_none()
+            && self.link_keys.is_empty()
             && !self.keep_alive
     }
 }

@@ -1,6 +1,6 @@
 //! What pages send to each other and to the servers, counted.
 
-use crdt_sync::Outgoing;
+use crdt_sync::{Outgoing, SEALED};
 
 /// The first byte of a ping, and of a pong.
 const HEARTBEATS: [u8; 2] = [0x05, 0x06];
@@ -40,6 +40,10 @@ impl Traffic {
     }
 
     pub(crate) fn count_bytes(&mut self, message: &[u8]) {
+        // What was sealed for a link was counted before.
+        if message.first() == Some(&SEALED) {
+            return;
+        }
         self.bytes += message.len() as u64;
         match message.first() {
             Some(kind) if HEARTBEATS.contains(kind) => self.heartbeats += 1,
@@ -48,7 +52,19 @@ impl Traffic {
         }
     }
 
-    /// A message on its way into the cipher.
+    /// A message on its way into the cipher, for a link whose ends have agreed on a key.
+    pub(crate) fn count_sealed(&mut self, plain: &[u8]) {
+        match plain.split_first() {
+            Some((0, text)) => {
+                let text = String::from_utf8_lossy(text);
+                self.count(&Outgoing::Text(text.into_owned()));
+            }
+            Some((_, bytes)) => self.count_bytes(bytes),
+            None => self.speech += 1,
+        }
+    }
+
+    /// A message on its way into the cipher, for the relay.
     pub(crate) fn count_relayed(&mut self, plain: &[u8]) {
         self.relayed += 1;
         match plain.first().map(|kind| kind & 0x7f) {

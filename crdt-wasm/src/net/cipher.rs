@@ -2,11 +2,12 @@
 //! the room's secret derive from it. A server sees the sender, the receiver and the size of each message,
 //! and nothing else.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use crdt_room::writer_proof::{self, is_marked, signed_bytes};
-use crdt_room::{CipherCommand, CipherEvent, Input, Purpose};
+use crdt_room::{CipherCommand, CipherEvent, Input, LinkKey, Purpose};
 use signaling_protocol::RoomId;
 use wasm_bindgen::prelude::*;
 
@@ -21,6 +22,8 @@ pub(super) struct Cipher {
     room: String,
     /// The keys, once they are there. Jobs report for as long as this is kept.
     keys: Rc<OnceCell<RoomKeys>>,
+    /// The keys of links; empty while their ends agree.
+    link_keys: Rc<RefCell<HashMap<LinkKey, Option<Key>>>>,
     tell: Tell,
 }
 
@@ -39,6 +42,7 @@ impl Cipher {
             secret,
             room: room.unwrap_or_default(),
             keys: Rc::default(),
+            link_keys: Rc::default(),
             tell,
         }
     }
@@ -83,8 +87,41 @@ impl Cipher {
                     });
                 }
             }
-            CipherCommand::Forget => self.keys = Rc::default(),
+            CipherCommand::Agree {
+                key,
+                theirs,
+                context,
+            } => self.agree(key, theirs, &context),
+            CipherCommand::Discard { key } => {
+                self.link_keys.borrow_mut().remove(&key);
+            }
+            CipherCommand::Forget => {
+                self.keys = Rc::default();
+                self.link_keys = Rc::default();
+            }
         }
+    }
+
+    /// Agrees on the key of a link. What is discarded meanwhile is not reported.
+    fn agree(&mut self, key: LinkKey, theirs: Vec<u8>, context: &str) {
+        let Some(keys) = self.keys.get() else {
+            return;
+        };
+        let agreed = keys.agree(theirs, context);
+        let (link_keys, tell) = (Rc::clone(&self.link_keys), Rc::clone(&self.tell));
+        link_keys.borrow_mut().insert(key, None);
+        let link_keys = Rc::downgrade(&link_keys);
+        wasm_bindgen_futures::spawn_local(async move {
+            let agreed = agreed.await.map_err(|thrown| host::message_of(&thrown));
+            let Some(link_keys) = link_keys.upgrade() else {
+                return;
+            };
+            let result = match link_keys.borrow_mut().get_mut(&key) {
+                Some(slot) => agreed.map(|agreed| *slot = Some(agreed)),
+                None => return,
+            };
+            tell(Input::Cipher(CipherEvent::Agreed { key, result }));
+        });
     }
 
     fn derive(&mut self) {
@@ -100,6 +137,7 @@ impl Cipher {
                     let ready = CipherEvent::Ready {
                         channel_secret: keys.channel_secret.clone(),
                         room: keys.room.clone(),
+                        exchange: keys.public_value().to_vec(),
                     };
                     // The slot is empty: each is filled once.
                     let _ = slot.upgrade().map(|slot| slot.set(keys));
@@ -114,9 +152,13 @@ impl Cipher {
 
     fn tools(&self, purpose: Purpose) -> Option<Tools> {
         let keys = self.keys.get()?;
+        let key = match purpose {
+            Purpose::Message(key) => self.link_keys.borrow().get(&key)?.clone()?,
+            _ => keys.of(purpose)?,
+        };
         Some(Tools {
             purpose,
-            key: keys.of(purpose),
+            key,
             room: keys.room.clone(),
             verifier: keys.verifier(),
             signer: keys.signer(),
@@ -136,7 +178,7 @@ impl Cipher {
 }
 
 impl Tools {
-    async fn seal(&self, plain: &[u8], context: &str, sign: bool) -> Result<String, JsValue> {
+    async fn seal(&self, plain: &[u8], context: &str, sign: bool) -> Result<Vec<u8>, JsValue> {
         if !is_marked(self.purpose) {
             return self.key.seal(plain, context).await;
         }
@@ -152,7 +194,7 @@ impl Tools {
     }
 
     /// The message, and whether it is signed; `None` where the mark or the signature is wrong.
-    async fn open(&self, sealed: &str, context: &str) -> Result<Option<(Vec<u8>, bool)>, JsValue> {
+    async fn open(&self, sealed: &[u8], context: &str) -> Result<Option<(Vec<u8>, bool)>, JsValue> {
         let opened = self.key.open(sealed, context).await?;
         if !is_marked(self.purpose) {
             return Ok(Some((opened, false)));

@@ -12,7 +12,7 @@ use signaling_protocol::RoomId;
 use wasm_bindgen::prelude::*;
 
 use super::host;
-use super::web_crypto::{Base, Key, SEED, Signer, Verifier};
+use super::web_crypto::{Base, Exchange, Key, SEED, Signer, Verifier};
 
 /// A secret serves several purposes; the labels keep their keys apart.
 const READ: &[u8] = b"crdt-wasm read 1";
@@ -22,6 +22,7 @@ const SIGNAL: &[u8] = b"crdt-wasm signal 1";
 const LINK: &[u8] = b"crdt-wasm link 1";
 const CHANNEL: &[u8] = b"crdt-wasm channel 1";
 const ROOM: &[u8] = b"crdt-wasm room 1";
+const LINK_KEY: &[u8] = b"crdt-wasm link key 1";
 
 /// Bytes of the read key, before the public key in a read-only link.
 const READ_KEY: usize = 16;
@@ -45,6 +46,8 @@ pub(super) struct RoomKeys {
     link: Key,
     verifier: Verifier,
     signer: Option<Signer>,
+    /// New with each connection to the room.
+    exchange: Exchange,
     /// The name of the room at the servers.
     pub(super) room: RoomId,
     /// The secret in the names of its broadcast channels.
@@ -64,24 +67,42 @@ impl RoomKeys {
         };
         let public =
             public_in(&text).ok_or_else(|| js_sys::Error::new("the read key is cut short"))?;
-        let base = secure(Base::new(&text, name).await)?;
+        let base = secure(Base::new(text.as_bytes(), name).await)?;
         Ok(RoomKeys {
             relay: base.key(RELAY).await?,
             signal: base.key(SIGNAL).await?,
             link: base.key(LINK).await?,
             verifier: Verifier::new(&public).await?,
             signer,
+            exchange: Exchange::new().await?,
             room: room_of(&base).await?,
             channel_secret: hexadecimal(&base.bytes::<16>(CHANNEL).await?),
         })
     }
 
-    pub(super) fn of(&self, purpose: Purpose) -> Key {
+    /// The key for a purpose, where it follows from the secret.
+    pub(super) fn of(&self, purpose: Purpose) -> Option<Key> {
         match purpose {
-            Purpose::Relay => self.relay.clone(),
-            Purpose::Signal => self.signal.clone(),
-            Purpose::Link => self.link.clone(),
+            Purpose::Relay => Some(self.relay.clone()),
+            Purpose::Signal => Some(self.signal.clone()),
+            Purpose::Link => Some(self.link.clone()),
+            Purpose::Message(_) => None,
         }
+    }
+
+    /// The public value for agreeing on keys of links.
+    pub(super) fn public_value(&self) -> &[u8] {
+        self.exchange.public()
+    }
+
+    /// Agrees on the key of a link with its other end.
+    pub(super) fn agree(
+        &self,
+        theirs: Vec<u8>,
+        context: &str,
+    ) -> impl Future<Output = Result<Key, JsValue>> + 'static {
+        let (exchange, info) = (self.exchange.clone(), format!("{}\n{context}", self.room));
+        async move { exchange.agree(&theirs, LINK_KEY, &info).await }
     }
 
     pub(super) fn verifier(&self) -> Verifier {
@@ -95,7 +116,7 @@ impl RoomKeys {
 
 /// What a read-only link to a room holds, and the signatures of those who may write.
 async fn read_text(secret: &str, name: &str) -> Result<(String, Signer), JsValue> {
-    let base = secure(Base::new(secret, name).await)?;
+    let base = secure(Base::new(secret.as_bytes(), name).await)?;
     let signer = Signer::new(&base.bytes(WRITE).await?).await?;
     let key: [u8; READ_KEY] = base.bytes(READ).await?;
     let text = BASE64URL.encode([&key[..], &signer.public().await?].concat());
@@ -113,7 +134,7 @@ pub(super) async fn room_at_server(secret: &RoomSecret, name: &str) -> Result<Ro
         RoomSecret::Write(secret) => read_key(secret, name).await?,
         RoomSecret::Read(text) => text.clone(),
     };
-    room_of(&secure(Base::new(&text, name).await)?).await
+    room_of(&secure(Base::new(text.as_bytes(), name).await)?).await
 }
 
 async fn room_of(base: &Base) -> Result<RoomId, JsValue> {

@@ -1,7 +1,7 @@
-//! WebCrypto: keys that are derived, AES-GCM, and Ed25519.
+//! WebCrypto: keys that are derived, AES-GCM, Ed25519, and ECDH.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64URL};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -15,7 +15,14 @@ extern "C" {
     fn import_key(
         format: &str,
         key: &Uint8Array,
-        algorithm: &str,
+        algorithm: &JsValue,
+        extractable: bool,
+        usages: &Array,
+    ) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(js_namespace = ["crypto", "subtle"], js_name = generateKey, catch)]
+    fn generate_key(
+        algorithm: &Object,
         extractable: bool,
         usages: &Array,
     ) -> Result<Promise, JsValue>;
@@ -57,6 +64,7 @@ extern "C" {
 const NONCE: usize = 12;
 
 const ED25519: &str = "Ed25519";
+const ECDH: &str = "ECDH";
 
 /// The length of an Ed25519 seed, and of a public key, in bytes.
 pub(super) const SEED: usize = 32;
@@ -65,6 +73,51 @@ pub(super) const SEED: usize = 32;
 const PKCS8: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];
+
+/// A new key pair of the curve P-256, for agreeing on keys. All browsers with WebCrypto have it.
+#[derive(Clone, Debug)]
+pub(super) struct Exchange {
+    secret: JsValue,
+    public: Vec<u8>,
+}
+
+impl Exchange {
+    pub(super) async fn new() -> Result<Exchange, JsValue> {
+        let usages = Array::of1(&"deriveBits".into());
+        let pair = JsFuture::from(generate_key(&ecdh(), false, &usages)?).await?;
+        let public = Reflect::get(&pair, &"publicKey".into())?;
+        let public = JsFuture::from(export_key("raw", &public)?).await?;
+        Ok(Exchange {
+            secret: Reflect::get(&pair, &"privateKey".into())?,
+            public: Uint8Array::new(&public).to_vec(),
+        })
+    }
+
+    /// The public value: 65 bytes.
+    pub(super) fn public(&self) -> &[u8] {
+        &self.public
+    }
+
+    /// The key that both ends derive, bound to `info`. Fails where `theirs` is no public value.
+    pub(super) async fn agree(
+        &self,
+        theirs: &[u8],
+        label: &[u8],
+        info: &str,
+    ) -> Result<Key, JsValue> {
+        let theirs = Uint8Array::from(theirs);
+        let public = import_key("raw", &theirs, &ecdh(), false, &Array::new())?;
+        let public = JsFuture::from(public).await?;
+        let algorithm = object([("name", ECDH.into()), ("public", public)]);
+        let shared = JsFuture::from(derive_bits(&algorithm, &self.secret, 256)?).await?;
+        let base = Base::new(&Uint8Array::new(&shared).to_vec(), info).await?;
+        base.key(label).await
+    }
+}
+
+fn ecdh() -> Object {
+    object([("name", ECDH.into()), ("namedCurve", "P-256".into())])
+}
 
 /// A secret that keys are derived from, by HKDF-SHA-256.
 pub(super) struct Base {
@@ -75,10 +128,11 @@ pub(super) struct Base {
 
 impl Base {
     /// Fails where the page is not in a secure context, since WebCrypto is missing there.
-    pub(super) async fn new(secret: &str, info: &str) -> Result<Base, JsValue> {
-        let bytes = Uint8Array::from(secret.as_bytes());
+    pub(super) async fn new(secret: &[u8], info: &str) -> Result<Base, JsValue> {
+        let bytes = Uint8Array::from(secret);
         let usages = Array::of2(&"deriveKey".into(), &"deriveBits".into());
-        let key = JsFuture::from(import_key("raw", &bytes, "HKDF", false, &usages)?).await?;
+        let key =
+            JsFuture::from(import_key("raw", &bytes, &"HKDF".into(), false, &usages)?).await?;
         let info = info.as_bytes().to_vec();
         Ok(Base { key, info })
     }
@@ -114,21 +168,20 @@ impl Base {
 pub(super) struct Key(JsValue);
 
 impl Key {
-    /// Encrypts, bound to `context`, into base64.
-    pub(super) async fn seal(&self, plain: &[u8], context: &str) -> Result<String, JsValue> {
+    /// Encrypts, bound to `context`.
+    pub(super) async fn seal(&self, plain: &[u8], context: &str) -> Result<Vec<u8>, JsValue> {
         let nonce: [u8; NONCE] =
             host::random_bytes().ok_or_else(|| js_sys::Error::new("no source of random bytes"))?;
         let algorithm = gcm(&nonce, context);
         let sealed = encrypt(&algorithm, &self.0, &Uint8Array::from(plain))?;
         let sealed = Uint8Array::new(&JsFuture::from(sealed).await?).to_vec();
-        Ok(BASE64.encode([&nonce[..], &sealed].concat()))
+        Ok([&nonce[..], &sealed].concat())
     }
 
     /// Decrypts what [`seal`](Self::seal) made with the same key and context.
-    pub(super) async fn open(&self, sealed: &str, context: &str) -> Result<Vec<u8>, JsValue> {
+    pub(super) async fn open(&self, sealed: &[u8], context: &str) -> Result<Vec<u8>, JsValue> {
         let malformed = || JsValue::from(js_sys::Error::new("the payload is not sealed"));
-        let bytes = BASE64.decode(sealed).map_err(|_| malformed())?;
-        let (nonce, cipher) = bytes.split_first_chunk::<NONCE>().ok_or_else(malformed)?;
+        let (nonce, cipher) = sealed.split_first_chunk::<NONCE>().ok_or_else(malformed)?;
         let plain = decrypt(&gcm(nonce, context), &self.0, &Uint8Array::from(cipher))?;
         Ok(Uint8Array::new(&JsFuture::from(plain).await?).to_vec())
     }
@@ -154,7 +207,8 @@ impl Signer {
         let pkcs8 = Uint8Array::from(&[&PKCS8[..], seed].concat()[..]);
         // The public key can be had of an extractable one only.
         let usages = Array::of1(&"sign".into());
-        let key = import_key("pkcs8", &pkcs8, ED25519, true, &usages).map_err(no_ed25519)?;
+        let key =
+            import_key("pkcs8", &pkcs8, &ED25519.into(), true, &usages).map_err(no_ed25519)?;
         Ok(Signer(JsFuture::from(key).await.map_err(no_ed25519)?))
     }
 
@@ -183,7 +237,7 @@ impl Verifier {
     pub(super) async fn new(public: &[u8; SEED]) -> Result<Verifier, JsValue> {
         let usages = Array::of1(&"verify".into());
         let bytes = Uint8Array::from(&public[..]);
-        let key = import_key("raw", &bytes, ED25519, false, &usages).map_err(no_ed25519)?;
+        let key = import_key("raw", &bytes, &ED25519.into(), false, &usages).map_err(no_ed25519)?;
         Ok(Verifier(JsFuture::from(key).await.map_err(no_ed25519)?))
     }
 

@@ -1,14 +1,14 @@
 //! Read-only members: they follow the room, and nothing that they write reaches anybody, whatever their
 //! program does.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use std::collections::BTreeSet;
+
 use crdt_room::{LinkKind, Purpose, TransportState};
-use crdt_sync::INTRODUCTION;
+use crdt_sync::{INTRODUCTION, SEALED};
 
 use super::{PATIENCE, connect_all, ends_well, link, opened, until_text};
 use crate::cable::Manners;
-use crate::driver::header;
+use crate::driver::{exchange, header, link_header};
 use crate::hand::Habit;
 use crate::page::Profile;
 use crate::world::World;
@@ -199,23 +199,11 @@ fn a_proof_that_is_repeated_proves_nothing() {
         TransportState::Connecting
     );
     // And one by somebody who has the key of readers, and puts a changing message behind it.
-    let number = |nonce: &[u8; 12]| {
-        let (page, link) = nonce.split_at(8);
-        let page = u64::from_le_bytes(page.try_into().expect("8 bytes"));
-        let link = u32::from_le_bytes(link.try_into().expect("4 bytes"));
-        format!("{page:016x}-{link:08x}")
-    };
-    let context = format!("\n\n\n\n{}\n{}", number(&theirs), number(&alices));
-    let sealed = header("rose", Purpose::Link, false, &context);
-    let sealed = STANDARD.encode(sealed);
-    let proof = [
-        &[INTRODUCTION][..],
-        &theirs,
-        &[1],
-        &alices,
-        sealed.as_bytes(),
-    ]
-    .concat();
+    let mallory = Impostor::new(&world, theirs, alices);
+    let context = format!("\n\n\n\n{}\n{}", mallory.name, mallory.alice);
+    let mut sealed = header("rose", Purpose::Link, false, &context);
+    sealed.extend(exchange(Impostor::LOAD));
+    let proof = [&[INTRODUCTION][..], &theirs, &[1], &alices, &sealed].concat();
     world.say(hand, &question(theirs));
     world.run(1_000);
     world.say(hand, &proof);
@@ -225,12 +213,16 @@ fn a_proof_that_is_repeated_proves_nothing() {
         TransportState::Open
     );
     // A hello like alice's own, of another session and name.
-    let mut hello = world.hands[&hand].first(1).expect("a hello").clone();
+    let hello = world.hands[&hand].first(SEALED).expect("a hello");
+    let mut hello = mallory.open(hello);
+    assert_eq!(hello[0], 1);
     hello[5..13].copy_from_slice(&[9; 8]);
     hello[14..19].copy_from_slice(b"mallo");
-    world.say(hand, &hello);
+    world.say(hand, &mallory.seal(1, &hello));
+    world.run(100);
     assert_eq!(world.pages[0].status().peers, ["mallo"]);
-    world.say(hand, &[0x10, 0]);
+    world.say(hand, &mallory.seal(2, &[0x10, 0]));
+    world.run(100);
     assert_eq!(world.pages[0].codes(), ["transport_failed"]);
     let run = world.hands[&hand].run;
     assert_eq!(run, None, "it is stopped");
@@ -238,6 +230,107 @@ fn a_proof_that_is_repeated_proves_nothing() {
     let problem = world.pages[0].status().transports[0].problem.clone();
     let problem = problem.unwrap_or_default();
     assert!(problem.contains("proved that it may write"), "{problem}");
+}
+
+/// Somebody with the key of readers at the other end of a transport of alice's.
+struct Impostor {
+    /// What stands for the two ends in what messages are bound to.
+    name: String,
+    alice: String,
+    /// The key that they agreed on.
+    key: (u32, u32, String),
+}
+
+impl Impostor {
+    /// The page load that its public value stands for: a higher number than that of any page.
+    const LOAD: u32 = u32::MAX;
+
+    fn new(world: &World, theirs: [u8; 12], alices: [u8; 12]) -> Impostor {
+        let number = |nonce: [u8; 12]| {
+            let (page, link) = nonce.split_at(8);
+            let page = u64::from_le_bytes(page.try_into().expect("8 bytes"));
+            let link = u32::from_le_bytes(link.try_into().expect("4 bytes"));
+            format!("{page:016x}-{link:08x}")
+        };
+        let (name, alice) = (number(theirs), number(alices));
+        let load = world.pages[0].held.key.expect("a key").number;
+        let (low, high) = (
+            name.clone().min(alice.clone()),
+            name.clone().max(alice.clone()),
+        );
+        let key = (load, Impostor::LOAD, format!("{low}\n{high}"));
+        Impostor { name, alice, key }
+    }
+
+    fn seal(&self, number: u64, message: &[u8]) -> Vec<u8> {
+        let header = link_header(&self.key, &format!("{}\n{number}", self.name));
+        let number = number.to_le_bytes();
+        [&[SEALED][..], &number, &header, &[1], message].concat()
+    }
+
+    /// The first message of alice's.
+    fn open(&self, message: &[u8]) -> Vec<u8> {
+        let header = link_header(&self.key, &format!("{}\n1", self.alice));
+        let sealed = &message[9..];
+        let plain = sealed.strip_prefix(&header[..]).expect("it opens");
+        plain[1..].to_vec()
+    }
+}
+
+/// A transport leads through somebody who has the key of readers, as the server of a relay may.
+#[test]
+fn somebody_on_the_way_who_may_read_changes_nothing() {
+    let mut world = opened(&["alice", "bob"], |profile| {
+        profile.servers.clear();
+        profile.secret = Some("rose");
+    });
+    let hands = [0, 1].map(|page| world.hold(page, Habit::Connects));
+    connect_all(&mut world);
+    world.type_in(0, "a word");
+    let mut passed = [0, 0];
+    // Passes on what either said, and then tries what else may be done with each message.
+    let mut pass = |world: &mut World, mischief: bool| {
+        for round in 0..200 {
+            for (end, hand) in hands.iter().enumerate() {
+                let Some(message) = world.hands[hand].got.get(passed[end]).cloned() else {
+                    continue;
+                };
+                passed[end] += 1;
+                let other = hands[1 - end];
+                world.say(other, &message);
+                if mischief && message[0] == SEALED {
+                    let mut changed = message.clone();
+                    changed[message.len() - 1] ^= 1;
+                    let mut renumbered = message.clone();
+                    renumbered[1] += 100;
+                    let bare = message[9..].to_vec();
+                    for forged in [&message, &changed, &renumbered, &bare] {
+                        world.say(other, forged);
+                    }
+                    world.say(*hand, &message);
+                    // A change in the clear, as one of the engine.
+                    world.say(other, &[0x10, 0]);
+                }
+            }
+            world.run(20 + round % 3);
+        }
+    };
+    pass(&mut world, false);
+    assert_eq!(world.pages[1].text(), "a word");
+    world.type_in(0, " and more");
+    world.type_in(1, ", too");
+    pass(&mut world, true);
+    for page in &world.pages {
+        assert_eq!(page.text(), "a word and more, too");
+        assert_eq!(page.codes(), [""; 0]);
+        let transports = page.status().transports;
+        assert_eq!(transports[0].state, TransportState::Open);
+    }
+    for hand in hands {
+        let got = world.hands[&hand].got.iter();
+        let kinds: BTreeSet<u8> = got.map(|message| message[0]).collect();
+        assert_eq!(Vec::from_iter(kinds), [INTRODUCTION, SEALED]);
+    }
 }
 
 /// A server that let somebody in for reading only is heeded by all honest clients.
