@@ -11,7 +11,7 @@
 //
 // and the declarations of all of them, crdt_wasm.d.ts and crdt_wasm.d.cts. The folder `storage` has the entries
 // crdt-wasm/storage and crdt-wasm/storage/node, which are the same for every way to load the WebAssembly.
-import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 
@@ -90,6 +90,7 @@ async function makeCommonJs(folder) {
   await bundle.write({
     file: path.join(folder, "crdt_wasm.cjs"),
     format: "cjs",
+    codeSplitting: false,
     exports: "named",
     comments: false,
     footer: ALL_IN_DEFAULT,
@@ -131,6 +132,27 @@ declare global {
   }
 }
 `;
+
+/** Puts the library that ed25519.js loads beside it. */
+async function addEd25519() {
+  const snippets = path.join(target, "snippets");
+  const found = readdirSync(snippets, { recursive: true }).find((name) => name.endsWith("/ed25519.js"));
+  if (found === undefined) throw new Error("the package has no ed25519.js");
+  const folder = path.dirname(path.join(snippets, found));
+  const library = inWeb.resolve("@noble/ed25519");
+  const bundle = await rolldown({ input: library, platform: "neutral" });
+  await bundle.write({
+    file: path.join(folder, "ed25519_library.js"),
+    format: "es",
+    banner: ED25519_LICENSE,
+    comments: false,
+    minify: true,
+  });
+  await bundle.close();
+  copyFileSync(path.join(path.dirname(library), "LICENSE"), path.join(folder, "LICENSE-ed25519"));
+}
+
+const ED25519_LICENSE = "/* @noble/ed25519: Copyright (c) 2019 Paul Miller; see LICENSE-ed25519 */";
 
 /** Makes crdt-wasm/storage, with what it takes from elsewhere inside. */
 async function makeStorage() {
@@ -218,6 +240,7 @@ function makeManifest() {
   write(`${JSON.stringify(manifest, null, 2)}\n`, target, "package.json");
 }
 
+await addEd25519();
 for (const folder of [target, path.join(target, "document")]) await makeEntry(folder);
 for (const file of ["package.json", "README.md", "LICENSE", ".gitignore"]) {
   rmSync(path.join(target, "document", file), { force: true });

@@ -55,8 +55,7 @@ pub(super) struct RoomKeys {
 }
 
 impl RoomKeys {
-    /// Derives the keys of the room that is called `name`. Fails where the page is not in a secure context,
-    /// or the browser has no Ed25519.
+    /// Derives the keys of the room that is called `name`. Fails where the page is not in a secure context.
     pub(super) async fn derive(secret: &RoomSecret, name: &str) -> Result<RoomKeys, JsValue> {
         let (text, signer) = match secret {
             RoomSecret::Write(secret) => {
@@ -72,7 +71,7 @@ impl RoomKeys {
             relay: base.key(RELAY).await?,
             signal: base.key(SIGNAL).await?,
             link: base.key(LINK).await?,
-            verifier: Verifier::new(&public).await?,
+            verifier: Verifier::new(&public).await,
             signer,
             exchange: Exchange::new().await?,
             room: room_of(&base).await?,

@@ -1,4 +1,5 @@
-//! WebCrypto: keys that are derived, AES-GCM, Ed25519, and ECDH.
+//! WebCrypto: keys that are derived, AES-GCM, Ed25519, and ECDH. Where a browser has no Ed25519, a library does
+//! that.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
@@ -58,6 +59,18 @@ extern "C" {
         signature: &Uint8Array,
         data: &Uint8Array,
     ) -> Result<Promise, JsValue>;
+}
+
+#[wasm_bindgen(module = "/src/js/ed25519.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = publicKeyOf)]
+    fn public_key_of(seed: &Uint8Array) -> Promise;
+
+    #[wasm_bindgen(js_name = signWith)]
+    fn sign_with(seed: &Uint8Array, data: &Uint8Array) -> Promise;
+
+    #[wasm_bindgen(js_name = isSigned)]
+    fn is_signed(signature: &Uint8Array, data: &Uint8Array, public: &Uint8Array) -> Promise;
 }
 
 /// Bytes of the nonce, which goes in front of the ciphertext.
@@ -200,56 +213,97 @@ fn gcm(nonce: &[u8; NONCE], context: &str) -> Object {
 
 /// A secret that signs.
 #[derive(Clone, Debug)]
-pub(super) struct Signer(JsValue);
+pub(super) enum Signer {
+    /// A key of WebCrypto.
+    Platform(JsValue),
+    /// The seed, for the library.
+    Library(Uint8Array),
+}
 
 impl Signer {
     pub(super) async fn new(seed: &[u8; SEED]) -> Result<Signer, JsValue> {
         let pkcs8 = Uint8Array::from(&[&PKCS8[..], seed].concat()[..]);
         // The public key can be had of an extractable one only.
         let usages = Array::of1(&"sign".into());
-        let key =
-            import_key("pkcs8", &pkcs8, &ED25519.into(), true, &usages).map_err(no_ed25519)?;
-        Ok(Signer(JsFuture::from(key).await.map_err(no_ed25519)?))
+        let key = import_key("pkcs8", &pkcs8, &ED25519.into(), true, &usages);
+        Ok(match settled(key).await {
+            Ok(key) => Signer::Platform(key),
+            Err(_) => Signer::Library(Uint8Array::from(&seed[..])),
+        })
     }
 
     /// The public key that goes with it.
     pub(super) async fn public(&self) -> Result<[u8; SEED], JsValue> {
-        let jwk = JsFuture::from(export_key("jwk", &self.0)?).await?;
-        let text = Reflect::get(&jwk, &"x".into())?.as_string();
-        let bytes = text.and_then(|text| BASE64URL.decode(text).ok());
-        let public = bytes.and_then(|bytes| bytes.try_into().ok());
-        public.ok_or_else(|| js_sys::Error::new("Ed25519 has no public key here").into())
+        match self {
+            Signer::Platform(key) => {
+                let jwk = JsFuture::from(export_key("jwk", key)?).await?;
+                let text = Reflect::get(&jwk, &"x".into())?.as_string();
+                let bytes = text.and_then(|text| BASE64URL.decode(text).ok());
+                let public = bytes.and_then(|bytes| bytes.try_into().ok());
+                public.ok_or_else(|| js_sys::Error::new("Ed25519 has no public key here").into())
+            }
+            Signer::Library(seed) => of_length(loaded(public_key_of(seed)).await?),
+        }
     }
 
     pub(super) async fn sign<const N: usize>(&self, bytes: &[u8]) -> Result<[u8; N], JsValue> {
-        let signature = sign(ED25519, &self.0, &Uint8Array::from(bytes))?;
-        let signature = Uint8Array::new(&JsFuture::from(signature).await?).to_vec();
-        let whole = signature.try_into();
-        whole.map_err(|_| js_sys::Error::new("a signature of another length").into())
+        let bytes = Uint8Array::from(bytes);
+        let signature = match self {
+            Signer::Platform(key) => JsFuture::from(sign(ED25519, key, &bytes)?).await?,
+            Signer::Library(seed) => loaded(sign_with(seed, &bytes)).await?,
+        };
+        of_length(signature)
     }
 }
 
 /// A public key, which tells what its secret signed.
 #[derive(Clone, Debug)]
-pub(super) struct Verifier(JsValue);
+pub(super) enum Verifier {
+    /// A key of WebCrypto.
+    Platform(JsValue),
+    /// The key, for the library.
+    Library(Uint8Array),
+}
 
 impl Verifier {
-    pub(super) async fn new(public: &[u8; SEED]) -> Result<Verifier, JsValue> {
+    pub(super) async fn new(public: &[u8; SEED]) -> Verifier {
         let usages = Array::of1(&"verify".into());
         let bytes = Uint8Array::from(&public[..]);
-        let key = import_key("raw", &bytes, &ED25519.into(), false, &usages).map_err(no_ed25519)?;
-        Ok(Verifier(JsFuture::from(key).await.map_err(no_ed25519)?))
+        let key = import_key("raw", &bytes, &ED25519.into(), false, &usages);
+        match settled(key).await {
+            Ok(key) => Verifier::Platform(key),
+            Err(_) => Verifier::Library(bytes),
+        }
     }
 
     pub(super) async fn is_signed(&self, signature: &[u8], bytes: &[u8]) -> Result<bool, JsValue> {
         let (signature, bytes) = (Uint8Array::from(signature), Uint8Array::from(bytes));
-        let outcome = verify(ED25519, &self.0, &signature, &bytes)?;
-        Ok(JsFuture::from(outcome).await?.is_truthy())
+        let outcome = match self {
+            Verifier::Platform(key) => {
+                JsFuture::from(verify(ED25519, key, &signature, &bytes)?).await?
+            }
+            Verifier::Library(public) => loaded(is_signed(&signature, &bytes, public)).await?,
+        };
+        Ok(outcome.is_truthy())
     }
 }
 
-fn no_ed25519(thrown: JsValue) -> JsValue {
-    let reason = host::message_of(&thrown);
-    let message = format!("this browser has no Ed25519, so use a current one: {reason}");
-    js_sys::Error::new(&message).into()
+async fn settled(promise: Result<Promise, JsValue>) -> Result<JsValue, JsValue> {
+    JsFuture::from(promise?).await
+}
+
+/// What the library says, or that it cannot be loaded.
+async fn loaded(promise: Promise) -> Result<JsValue, JsValue> {
+    JsFuture::from(promise).await.map_err(|thrown| {
+        let reason = host::message_of(&thrown);
+        let message = format!(
+            "this browser has no Ed25519, and the library that is to stand in for it failed: {reason}"
+        );
+        js_sys::Error::new(&message).into()
+    })
+}
+
+fn of_length<const N: usize>(bytes: JsValue) -> Result<[u8; N], JsValue> {
+    let bytes = Uint8Array::new(&bytes).to_vec().try_into();
+    bytes.map_err(|_| js_sys::Error::new("Ed25519 gave bytes of another length").into())
 }

@@ -139,3 +139,36 @@ test("a new link takes the text to another room", async ({ stage }) => {
   await cleo.shows("moves on");
   expect(await bob.text()).toBe("moves");
 });
+
+/** Has WebCrypto refuse Ed25519, as browsers without it do. */
+function hideEd25519() {
+  const importKey = crypto.subtle.importKey.bind(crypto.subtle);
+  crypto.subtle.importKey = ((...all: Parameters<typeof importKey>) =>
+    all[2] === "Ed25519"
+      ? Promise.reject(new DOMException("Unrecognized name.", "NotSupportedError"))
+      : importKey(...all)) as typeof importKey;
+}
+
+test("a browser whose WebCrypto has no Ed25519 signs and checks by the library", async ({ stage }) => {
+  const link = stage.newSecretRoom();
+  const [old, ada] = [await stage.emptyTab(), await stage.tab(link, "Ada")];
+  await old.page.addInitScript(hideEd25519);
+  const loaded: string[] = [];
+  for (const tab of [old, ada]) {
+    tab.page.on("request", (request) => loaded.push(`${tab === old} ${request.url()}`));
+  }
+  await old.open(link, "Old");
+  for (const tab of [old, ada]) await tab.connect();
+  for (const tab of [old, ada]) await tab.seesPeers(1);
+  await old.type("signed by a library");
+  await ada.shows("signed by a library");
+  await ada.type("checked and ");
+  await old.shows("checked and signed by a library");
+  const readLink = await linkBy(ada, "Copy read-only link");
+  const rita = await stage.tab(readLink, "Rita");
+  await rita.connect();
+  await rita.shows("checked and signed by a library");
+  const libraries = loaded.filter((url) => url.includes("ed25519_library"));
+  expect(libraries).toHaveLength(1);
+  expect(libraries[0]).toMatch(/^true /);
+});
