@@ -296,6 +296,25 @@ pub struct Config {
     /// Log more; twice for everything. RUST_LOG, where set, decides instead
     #[arg(short, long, env = "SIGNALING_VERBOSE", action = clap::ArgAction::Count)]
     pub verbose: u8,
+
+    /// How lines of the log are written: for people, or as one JSON object each
+    #[arg(
+        long,
+        env = "LOG_FORMAT",
+        value_enum,
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    pub log_format: LogFormat,
+}
+
+/// How lines of the log are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people; in colours on a terminal.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 impl Config {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use signaling_protocol::CloseCode;
+use signaling_rooms::ConnectionId;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -66,15 +67,27 @@ pub(crate) trait Session {
     fn noted(&mut self, note: Note);
 }
 
+/// A socket that was opened, for the protocol that is spoken on it.
+pub(crate) struct Opened {
+    /// Its number in this process, which its lines in the log carry.
+    pub(crate) connection: ConnectionId,
+    /// The client's address, where it counts.
+    pub(crate) address: Option<IpAddr>,
+    /// Takes what is for the client.
+    pub(crate) outbox: Arc<Outbox>,
+}
+
 /// Serves an upgraded socket until it is closed.
 ///
-/// `begin` makes the client's side of the protocol that is spoken here, and gets the client's address. `read_ahead` is what came right behind the request, if the client did not wait for the answer.
+/// `begin` makes the client's side of the protocol that is spoken here. `read_ahead` is what came right behind
+/// the request, if the client did not wait for the answer.
 pub(crate) async fn serve<S, C>(
     io: S,
     read_ahead: Bytes,
     hub: Arc<Hub>,
+    connection: ConnectionId,
     admission: Admission,
-    begin: impl FnOnce(Arc<Hub>, Arc<Outbox>, Option<IpAddr>) -> C,
+    begin: impl FnOnce(Arc<Hub>, Opened) -> C,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
     C: Session,
@@ -91,7 +104,12 @@ pub(crate) async fn serve<S, C>(
     let socket =
         WebSocketStream::from_partially_read(io, already_read, Role::Server, Some(config)).await;
     let outbox = hub.new_outbox();
-    let client = begin(hub.clone(), outbox.clone(), admission.address());
+    let opened = Opened {
+        connection,
+        address: admission.address(),
+        outbox: outbox.clone(),
+    };
+    let client = begin(hub.clone(), opened);
     let mut connection = Connection {
         socket,
         client,

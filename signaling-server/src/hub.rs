@@ -14,7 +14,7 @@ use crate::bus::Bus;
 use crate::config::Config;
 use crate::greeter::Greeter;
 use crate::limits::Door;
-use crate::metrics::Metrics;
+use crate::metrics::{Census, Metrics};
 use crate::outbox::{Bounds, Outbox};
 use crate::secret::Secret;
 use crate::store::{LogName, Store, StoreError, Write};
@@ -75,7 +75,10 @@ impl Hub {
             config.turn_lifetime(),
         );
         let store = match &config.store {
-            Some(path) => Some(Arc::new(Store::open(path, config.quotas())?)),
+            Some(path) => {
+                let store = Store::open(path, config.quotas(), metrics.store.clone())?;
+                Some(Arc::new(store))
+            }
             None => None,
         };
         let yjs_store = match &store {
@@ -116,6 +119,18 @@ impl Hub {
         }
         let rooms = self.rooms();
         (rooms.room_count(), rooms.client_count())
+    }
+
+    /// The same, and those of Yjs.
+    pub(crate) fn census(&self) -> Census {
+        let (rooms, clients) = self.counts();
+        let yjs = self.yjs_rooms();
+        Census {
+            rooms,
+            clients,
+            yjs_rooms: yjs.len(),
+            yjs_clients: yjs.members(),
+        }
     }
 
     /// A moment as the rooms know it.

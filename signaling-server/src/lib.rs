@@ -64,7 +64,7 @@ mod yjs;
 
 pub use bus::BusError;
 pub use command_line::{Command, CommandLine, RoomsCommand, StoreFile};
-pub use config::Config;
+pub use config::{Config, LogFormat};
 pub use error::RunError;
 pub use rooms_command::{RoomsError, carry_out};
 pub use secret::{BusUrl, Secret};

@@ -4,7 +4,7 @@ use std::env::VarError;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use signaling_server::{Command, CommandLine, Config, carry_out, health, run};
+use signaling_server::{Command, CommandLine, Config, LogFormat, carry_out, health, run};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -48,11 +48,13 @@ fn serve_until_told(config: Config) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr)
-        .init();
+        .with_writer(io::stderr);
+    match config.log_format {
+        LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().with_current_span(false).init(),
+    }
 
     let served = runtime(config.threads())
         .map_err(Into::into)

@@ -1,7 +1,8 @@
 //! What is counted, for Prometheus.
 
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -9,11 +10,12 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use signaling_protocol::{CloseCode, ErrorCode};
 
-/// Upper bounds of the latency histogram, in seconds: from 50 µs to 6.5 s, doubling.
-const LATENCY_BUCKETS: usize = 18;
+/// How many upper bounds histograms of times have, in seconds: from 50 µs to 6.5 s, doubling.
+const BUCKETS: usize = 18;
 
 /// What kind of message, for the counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -141,6 +143,46 @@ pub(crate) struct Metrics {
     pub(crate) unfinished_bytes: Gauge,
     rooms: Gauge,
     clients: Gauge,
+    yjs_rooms: Gauge,
+    yjs_clients: Gauge,
+    pub(crate) store: StoreMetrics,
+    process: ProcessMetrics,
+}
+
+/// What is counted of the store.
+#[derive(Debug, Clone)]
+pub(crate) struct StoreMetrics {
+    pub(crate) bytes: Gauge,
+    pub(crate) logs: Gauge,
+    /// How long bringing writes to the disk takes, in seconds.
+    pub(crate) commit: Histogram,
+}
+
+impl Default for StoreMetrics {
+    fn default() -> Self {
+        Self {
+            bytes: Gauge::default(),
+            logs: Gauge::default(),
+            commit: Histogram::new(doubling_from_50_micros()),
+        }
+    }
+}
+
+/// What the system says of the process, under the names that all programs give these figures.
+#[derive(Debug, Default)]
+struct ProcessMetrics {
+    resident_bytes: Gauge,
+    open_files: Gauge,
+    threads: Gauge,
+}
+
+/// How many there are of what is counted when it is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Census {
+    pub(crate) rooms: usize,
+    pub(crate) clients: usize,
+    pub(crate) yjs_rooms: usize,
+    pub(crate) yjs_clients: usize,
 }
 
 /// Messages and bytes of one direction, one pair of counters a kind, so that counting takes no lock.
@@ -171,7 +213,10 @@ impl EncodeLabelValue for Word {
 
 impl Metrics {
     pub(crate) fn new() -> Self {
-        let mut registry = Registry::with_prefix("signaling");
+        let mut all = Registry::default();
+        // All programs give these the same names.
+        let process = ProcessMetrics::new(all.sub_registry_with_prefix("process"));
+        let registry = all.sub_registry_with_prefix("signaling");
         let messages = Family::<TrafficLabel, Counter>::default();
         let bytes = Family::<TrafficLabel, Counter>::default();
         let received = Traffic::new("in", &messages, &bytes);
@@ -188,8 +233,7 @@ impl Metrics {
             closes.clone(),
         );
 
-        let bounds = (0..LATENCY_BUCKETS).map(|doublings| 50e-6 * f64::from(1u32 << doublings));
-        let latency = Histogram::new(bounds);
+        let latency = Histogram::new(doubling_from_50_micros());
         registry.register_with_unit(
             "forward_latency",
             "From reading a peer's message to writing it to the other peer's socket",
@@ -212,8 +256,26 @@ impl Metrics {
         );
         let rooms = gauge("rooms", "Rooms, empty ones that are still kept included");
         let clients = gauge("clients", "Clients in some room");
+        let yjs_rooms = gauge("yjs_rooms", "Rooms of Yjs clients");
+        let yjs_clients = gauge("yjs_clients", "Yjs clients in some room");
+
+        let store = StoreMetrics::default();
+        registry.register_with_unit(
+            "store",
+            "The size of all logs in the store",
+            Unit::Bytes,
+            store.bytes.clone(),
+        );
+        registry.register("store_logs", "Logs in the store", store.logs.clone());
+        registry.register_with_unit(
+            "store_commit",
+            "Bringing writes to the disk",
+            Unit::Seconds,
+            store.commit.clone(),
+        );
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "This program", build);
         Self {
-            registry,
             received,
             sent,
             refusals,
@@ -226,6 +288,11 @@ impl Metrics {
             unfinished_bytes,
             rooms,
             clients,
+            yjs_rooms,
+            yjs_clients,
+            store,
+            process,
+            registry: all,
         }
     }
 
@@ -266,9 +333,16 @@ impl Metrics {
     }
 
     /// Everything in the OpenMetrics text form.
-    pub(crate) fn text(&self, rooms: usize, clients: usize) -> String {
-        self.rooms.set(i64::try_from(rooms).unwrap_or(i64::MAX));
-        self.clients.set(i64::try_from(clients).unwrap_or(i64::MAX));
+    pub(crate) fn text(&self, census: Census) -> String {
+        for (gauge, count) in [
+            (&self.rooms, census.rooms),
+            (&self.clients, census.clients),
+            (&self.yjs_rooms, census.yjs_rooms),
+            (&self.yjs_clients, census.yjs_clients),
+        ] {
+            gauge.set(count_of(count));
+        }
+        self.process.measure();
         let mut text = String::new();
         if encode(&mut text, &self.registry).is_err() {
             // Writing to a string does not fail; an empty answer would be mistaken for no traffic.
@@ -277,6 +351,51 @@ impl Metrics {
         }
         text
     }
+}
+
+impl ProcessMetrics {
+    fn new(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        let started = Gauge::<f64, AtomicU64>::default();
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+        started.set(since_1970.unwrap_or_default().as_secs_f64());
+        let seconds = "When the program began, in seconds since 1970";
+        registry.register_with_unit("start_time", seconds, Unit::Seconds, started);
+        let resident = metrics.resident_bytes.clone();
+        registry.register_with_unit("resident_memory", "Memory in use", Unit::Bytes, resident);
+        registry.register(
+            "open_fds",
+            "Open files and sockets",
+            metrics.open_files.clone(),
+        );
+        registry.register("threads", "Threads", metrics.threads.clone());
+        metrics
+    }
+
+    /// Looks at the process anew.
+    fn measure(&self) {
+        #[cfg(target_os = "linux")]
+        if let Ok(process) = procfs::process::Process::myself() {
+            if let Ok(stat) = process.stat() {
+                let bytes = stat.rss.saturating_mul(procfs::page_size());
+                self.resident_bytes
+                    .set(i64::try_from(bytes).unwrap_or(i64::MAX));
+                self.threads.set(stat.num_threads);
+            }
+            if let Ok(count) = process.fd_count() {
+                self.open_files.set(count_of(count));
+            }
+        }
+    }
+}
+
+fn count_of(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Upper bounds of a histogram.
+fn doubling_from_50_micros() -> impl Iterator<Item = f64> {
+    (0..BUCKETS).map(|doublings| 50e-6 * f64::from(1u32 << doublings))
 }
 
 impl Traffic {
@@ -320,7 +439,12 @@ mod tests {
                 metrics.received(kind, 10);
             }
         }
-        let text = metrics.text(2, 3);
+        let census = Census {
+            rooms: 2,
+            clients: 3,
+            ..Census::default()
+        };
+        let text = metrics.text(census);
         for (index, kind) in Kind::ALL.into_iter().enumerate() {
             let label = format!("{{direction=\"in\",kind=\"{}\"}}", kind.as_str());
             let messages = format!("signaling_messages_total{label} {}\n", index + 1);

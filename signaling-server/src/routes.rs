@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hyper::upgrade::OnUpgrade;
@@ -10,6 +10,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use signaling_protocol::{IdError, RoomId};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tracing::Instrument as _;
 use warp::http::header::{
     CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
     SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -22,12 +23,11 @@ use warp::reply::Reply;
 use warp::{Filter, reply};
 
 use crate::assets;
-use crate::connection::{self, Session};
+use crate::connection::{self, Opened, Session};
 use crate::hub::Hub;
 use crate::limits::Admission;
 use crate::metrics::Rejected;
 use crate::origin;
-use crate::outbox::Outbox;
 use crate::signaling::SignalingClient;
 use crate::stream::HttpIo;
 use crate::token::Grant;
@@ -85,16 +85,16 @@ pub(crate) fn routes(
     let stats = {
         let hub = hub.clone();
         readable.and(warp::path!("stats")).map(move || {
-            let ((rooms, clients), yjs_rooms) = (hub.counts(), hub.yjs_rooms());
+            let census = hub.census();
             json_reply(&json!({
-                "rooms": rooms,
-                "total_clients": clients,
+                "rooms": census.rooms,
+                "total_clients": census.clients,
                 "max_rooms": hub.config.max_rooms,
                 "max_clients_per_room": hub.config.max_clients_per_room,
                 "connections": hub.metrics.connections.get(),
                 "queued_messages": hub.metrics.queued_messages.get(),
-                "yjs_rooms": yjs_rooms.len(),
-                "yjs_clients": yjs_rooms.members(),
+                "yjs_rooms": census.yjs_rooms,
+                "yjs_clients": census.yjs_clients,
             }))
         })
     };
@@ -118,8 +118,7 @@ pub(crate) fn routes(
     };
 
     let metrics = readable.and(warp::path!("metrics")).map(move || {
-        let (rooms, clients) = hub.counts();
-        reply::with_header(hub.metrics.text(rooms, clients), CONTENT_TYPE, OPEN_METRICS)
+        reply::with_header(hub.metrics.text(hub.census()), CONTENT_TYPE, OPEN_METRICS)
     });
 
     let app = readable
@@ -159,8 +158,8 @@ fn signaling(
     upgrade: Option<OnUpgrade>,
     address: ClientAddress,
 ) -> Result<Response<Bytes>, Rejection> {
-    socket(hub, headers, upgrade, address, |hub, outbox, from| {
-        SignalingClient::new(hub, outbox, from, room)
+    socket(hub, headers, upgrade, address, |hub, opened| {
+        SignalingClient::new(hub, opened, room)
     })
 }
 
@@ -182,8 +181,8 @@ fn yjs(
     } else {
         yjs_entry(&hub, &room, token)
     };
-    socket(hub, headers, upgrade, address, |hub, outbox, from| {
-        YjsClient::new(hub, outbox, from, entry)
+    socket(hub, headers, upgrade, address, |hub, opened| {
+        YjsClient::new(hub, opened, entry)
     })
 }
 
@@ -212,7 +211,7 @@ fn socket<C: Session + Send + 'static>(
     headers: &HeaderMap,
     upgrade: Option<OnUpgrade>,
     ClientAddress(address): ClientAddress,
-    begin: impl FnOnce(Arc<Hub>, Arc<Outbox>, Option<IpAddr>) -> C + Send + 'static,
+    begin: impl FnOnce(Arc<Hub>, Opened) -> C + Send + 'static,
 ) -> Result<Response<Bytes>, Rejection> {
     let (Some(upgrade), true) = (upgrade, asks_for_websocket(headers)) else {
         return Err(warp::reject::not_found());
@@ -251,18 +250,22 @@ fn socket<C: Session + Send + 'static>(
         }
     };
 
-    hub.sockets.clone().spawn(async move {
+    let (connection, sockets) = (hub.new_connection(), hub.sockets.clone());
+    // All lines of the log about a client carry its number and its address.
+    let client = tracing::info_span!("client", number = connection.0, %address);
+    let serving = async move {
         match upgrade.await.map(|upgraded| upgraded.downcast::<HttpIo>()) {
             Ok(Ok(parts)) => {
-                tracing::debug!(%address, "a socket opened");
+                tracing::debug!("a socket opened");
                 let io = parts.io.into_inner().into_inner();
-                connection::serve(io, parts.read_buf, hub, admission, begin).await;
-                tracing::debug!(%address, "a socket closed");
+                connection::serve(io, parts.read_buf, hub, connection, admission, begin).await;
+                tracing::debug!("a socket closed");
             }
             Ok(Err(_)) => tracing::error!("an upgraded socket is of a foreign kind"),
             Err(error) => tracing::debug!("a socket was lost while it was upgraded: {error}"),
         }
-    });
+    };
+    sockets.spawn(serving.instrument(client));
 
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

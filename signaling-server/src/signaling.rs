@@ -14,7 +14,7 @@ use signaling_rooms::{
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use crate::bus::{Bus, Entrant};
-use crate::connection::Session;
+use crate::connection::{Opened, Session};
 use crate::farewell::farewell;
 use crate::hub::Hub;
 use crate::metrics::Kind;
@@ -42,20 +42,18 @@ struct Socket {
 impl SignalingClient {
     pub(crate) fn new(
         hub: Arc<Hub>,
-        outbox: Arc<Outbox>,
-        address: Option<IpAddr>,
+        opened: Opened,
         address_room: Option<Result<RoomId, IdError>>,
     ) -> Self {
         let limits = hub.config.client_limits();
         let client = Client::new(address_room, &limits, hub.store.is_some());
-        let connection = hub.new_connection();
         Self {
             hub,
             client,
             socket: Socket {
-                connection,
-                address,
-                outbox,
+                connection: opened.connection,
+                address: opened.address,
+                outbox: opened.outbox,
             },
             departure: Departure::Left,
         }
@@ -107,7 +105,7 @@ impl SignalingClient {
                 }
             }
         }
-        tracing::debug!(connection = connection.0, %room, %agent, "left");
+        tracing::debug!(%room, %agent, "left");
     }
 }
 
@@ -134,7 +132,7 @@ impl Socket {
             }
         }
         let Place { room, agent, .. } = place;
-        tracing::debug!(connection = self.connection.0, %room, %agent, "joined");
+        tracing::debug!(%room, %agent, "joined");
         Ok(())
     }
 
@@ -229,7 +227,7 @@ impl Socket {
 
     fn refuse(&self, hub: &Hub, refusal: Refusal) {
         let Refusal { code, message, .. } = &refusal;
-        tracing::debug!(connection = self.connection.0, %code, message, "refused");
+        tracing::debug!(%code, message, "refused");
         self.outbox.push(refusal::letter(refusal, &hub.metrics));
     }
 }

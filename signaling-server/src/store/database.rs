@@ -104,6 +104,14 @@ impl Database {
         Ok(logs)
     }
 
+    /// The size of all logs in bytes, and their number.
+    pub(super) fn size(&self) -> Result<(u64, u64), redb::Error> {
+        let transaction = self.db.begin_read()?;
+        let bytes = transaction.open_table(TOTAL)?.get(())?;
+        let logs = transaction.open_table(HEADS)?.len()?;
+        Ok((bytes.map_or(0, |bytes| bytes.value()), logs))
+    }
+
     /// Gives unused space back to the disk.
     pub(super) fn compact(mut self) -> Result<(), redb::Error> {
         self.db.compact()?;

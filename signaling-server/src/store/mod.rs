@@ -15,6 +15,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Instant;
 
 use signaling_rooms::LogError;
 
@@ -23,6 +24,7 @@ pub use self::error::StoreError;
 pub(crate) use self::stored::StoredLogs;
 use self::write::StoreQuotas;
 pub(crate) use self::write::{LogName, Page, StoredLog, Write};
+use crate::metrics::StoreMetrics;
 
 /// How many jobs may wait for the thread.
 const QUEUE: usize = 1024;
@@ -56,23 +58,29 @@ pub(crate) struct Store {
 
 impl Store {
     /// Logs in a file.
-    pub(crate) fn open(path: &Path, quotas: StoreQuotas) -> Result<Self, StoreError> {
-        Self::start(Database::open(path, quotas)?)
+    pub(crate) fn open(
+        path: &Path,
+        quotas: StoreQuotas,
+        metrics: StoreMetrics,
+    ) -> Result<Self, StoreError> {
+        Self::start(Database::open(path, quotas)?, metrics)
     }
 
     /// Logs in memory, gone with the process.
     pub(crate) fn in_memory(quotas: StoreQuotas) -> Result<Self, StoreError> {
-        Self::start(Database::in_memory(quotas)?)
+        Self::start(Database::in_memory(quotas)?, StoreMetrics::default())
     }
 
-    fn start(database: Database) -> Result<Self, StoreError> {
+    fn start(database: Database, metrics: StoreMetrics) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::sync_channel(QUEUE);
         let failed = Arc::new(AtomicBool::new(false));
         let worker = Worker {
             database,
             queue,
             failed: failed.clone(),
+            metrics,
         };
+        worker.measure();
         thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || worker.run())
@@ -157,6 +165,7 @@ struct Worker {
     database: Database,
     queue: mpsc::Receiver<Job>,
     failed: Arc<AtomicBool>,
+    metrics: StoreMetrics,
 }
 
 impl Worker {
@@ -198,11 +207,23 @@ impl Worker {
         }
     }
 
+    /// Notes how much there is.
+    fn measure(&self) {
+        if let Ok((bytes, logs)) = self.database.size() {
+            let gauge = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+            self.metrics.bytes.set(gauge(bytes));
+            self.metrics.logs.set(gauge(logs));
+        }
+    }
+
     fn write(&self, writes: &mut Vec<Write>, replies: &mut Vec<Reply<u64>>) {
         if writes.is_empty() {
             return;
         }
+        let begun = Instant::now();
         let results = self.database.write(writes);
+        self.metrics.commit.observe(begun.elapsed().as_secs_f64());
+        self.measure();
         writes.clear();
         if let Some(Err(LogError::Unavailable { reason })) = results.first()
             && !self.failed.swap(true, Ordering::Relaxed)

@@ -283,7 +283,7 @@ fn on_a_small_disk() -> Database {
 
 #[test]
 fn a_store_whose_disk_has_failed_says_so() {
-    let store = Store::start(on_a_small_disk()).unwrap();
+    let store = Store::start(on_a_small_disk(), StoreMetrics::default()).unwrap();
     let payload = "x".repeat(100_000);
     let (tell, told) = mpsc::channel();
     let write = || {
@@ -388,7 +388,7 @@ async fn a_finished_store_has_written_everything_and_refuses_more() {
     let folder = std::env::temp_dir().join(format!("store-test-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("logs");
-    let store = Store::open(&path, QUOTAS).unwrap();
+    let store = Store::open(&path, QUOTAS, StoreMetrics::default()).unwrap();
     store.write(append("r", "kept"), |_| {});
     store.finish().await;
     let (tell, told) = mpsc::channel();

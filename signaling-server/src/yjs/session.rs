@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::message::{self, FrameError, Incoming, Presence};
 use super::rooms::{Admitted, SharedRoom};
-use crate::connection::Session;
+use crate::connection::{Opened, Session};
 use crate::hub::Hub;
 use crate::metrics::Kind;
 use crate::outbox::{Letter, Note, Outbox};
@@ -68,11 +68,14 @@ impl YjsClient {
     /// Lets a client in, or tells it why it cannot come in and closes.
     pub(crate) fn new(
         hub: Arc<Hub>,
-        outbox: Arc<Outbox>,
-        address: Option<IpAddr>,
+        opened: Opened,
         entry: Result<(RoomId, Option<Grant>), String>,
     ) -> Self {
-        let connection = hub.new_connection();
+        let Opened {
+            connection,
+            address,
+            outbox,
+        } = opened;
         let config = &hub.config;
         let largest = u32::try_from(config.max_message_size).unwrap_or(u32::MAX);
         let messages = Rate::new(config.relay_messages_per_second, 1);
@@ -331,11 +334,7 @@ impl YjsClient {
     }
 
     fn refuse(&self, error: FrameError) {
-        tracing::debug!(
-            connection = self.connection.0,
-            "a frame was refused: {error}"
-        );
-
+        tracing::debug!("a frame was refused: {error}");
         self.outbox.close(CloseCode::UnsupportedData);
     }
 }

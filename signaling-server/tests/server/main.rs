@@ -17,4 +17,5 @@ mod support;
 mod tls;
 mod tokens;
 mod unfinished;
+mod watching;
 mod yjs;
