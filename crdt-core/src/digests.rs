@@ -19,6 +19,10 @@ use crate::version::Lv;
 /// After so many events of an agent a digest is kept.
 const STEP: u32 = 256;
 
+/// The most heads that a patch names beside the parents of its events: where many edited at once, it stays
+/// small.
+const MOST_HEADS: usize = 32;
+
 /// The digests of a document, kept as far as they were asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Digests(Mutex<Map<AgentIdx, Chain>>);
@@ -56,8 +60,8 @@ impl Digests {
         )
     }
 
-    /// What the events `ranges` (ascending) are added to: their parents, and the heads, that are not among
-    /// them, of each agent the last. By the digests, whoever takes the events in can tell whether it has
+    /// What the events `ranges` (ascending) are added to: their parents, and the last [`MOST_HEADS`] heads,
+    /// that are not among them, of each agent the last. By the digests, whoever takes the events in can tell whether it has
     /// the same.
     pub(crate) fn base_of(&self, history: &History, ranges: &[Range<Lv>]) -> Vec<BaseEvent> {
         let graph = &history.graph;
@@ -69,8 +73,8 @@ impl Digests {
             let (agent, seq, _) = graph.agents.id_of(*lv);
             (agent, seq)
         };
-        let heads = graph.frontier().iter().filter(is_outside);
-        let mut last: Vec<(AgentIdx, u32)> = heads.map(id).collect();
+        let heads = graph.frontier().iter().rev().filter(is_outside);
+        let mut last: Vec<(AgentIdx, u32)> = heads.take(MOST_HEADS).map(id).collect();
         for range in ranges {
             for (run, _) in graph.graph.runs_in(range.clone()) {
                 graph.graph.with_parents(run.start, |parents| {

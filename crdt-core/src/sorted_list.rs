@@ -39,12 +39,6 @@ impl<T> SortedList<T> {
         (i, chunk.map_or(0, |chunk| chunk.partition_point(is_before)))
     }
 
-    /// The last element that `is_before` accepts.
-    pub(crate) fn last_before(&self, is_before: impl Fn(&T) -> bool) -> Option<&T> {
-        let (i, at) = self.place(is_before);
-        self.0.get(i)?.get(at.checked_sub(1)?)
-    }
-
     /// The first element that `is_before` rejects.
     pub(crate) fn first_from(&self, is_before: impl Fn(&T) -> bool) -> Option<&T> {
         let (i, at) = self.place(is_before);
@@ -63,7 +57,22 @@ impl<T> SortedList<T> {
 
     /// Inserts an element after those that `is_before` accepts.
     pub(crate) fn insert(&mut self, new: T, is_before: impl Fn(&T) -> bool) {
+        let place = self.place(is_before);
+        self.insert_at(place, new);
+    }
+
+    /// The same; returns the last element that `is_before` accepts.
+    pub(crate) fn insert_after(&mut self, new: T, is_before: impl Fn(&T) -> bool) -> Option<T>
+    where
+        T: Copy,
+    {
         let (i, at) = self.place(is_before);
+        let before = at.checked_sub(1).map(|before| self.0[i][before]);
+        self.insert_at((i, at), new);
+        before
+    }
+
+    fn insert_at(&mut self, (i, at): (usize, usize), new: T) {
         let last = self.0.len().saturating_sub(1);
         match self.0.get_mut(i) {
             None => self.0.push(vec![new]),
@@ -115,14 +124,14 @@ mod tests {
             for n in 0..120 {
                 let x = if seed % 3 == 0 { n } else { shapes.below(60) };
                 let at = model.partition_point(|&y| y < x);
-                assert_eq!(chunks.last_before(|&y| y < x), model[..at].last());
                 assert_eq!(chunks.first_from(|&y| y < x), model.get(at));
                 assert_eq!(
                     chunks.first_from_mut(|&y| y < x).copied(),
                     model.get(at).copied()
                 );
                 if shapes.below(3) > 0 {
-                    chunks.insert(x, |&y| y < x);
+                    let before = chunks.insert_after(x, |&y| y < x);
+                    assert_eq!(before.as_ref(), model[..at].last());
                     model.insert(at, x);
                 } else {
                     let there = model.get(at) == Some(&x);

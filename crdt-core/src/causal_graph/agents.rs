@@ -93,10 +93,10 @@ pub(crate) struct AgentAssignment {
 }
 
 /// The first bytes of a name. They sort as names do, and nearly always tell two apart.
-pub(crate) fn first_bytes(name: &str) -> u64 {
+pub(crate) fn first_bytes(name: &[u8]) -> u64 {
     let mut first = [0; 8];
-    for (to, from) in first.iter_mut().zip(name.bytes()) {
-        *to = from;
+    for (to, from) in first.iter_mut().zip(name) {
+        *to = *from;
     }
     u64::from_be_bytes(first)
 }
@@ -104,7 +104,7 @@ pub(crate) fn first_bytes(name: &str) -> u64 {
 impl AgentAssignment {
     /// The number of an agent, by its name. O(log agents).
     pub(crate) fn find_agent(&self, name: &str) -> Option<AgentIdx> {
-        let first = first_bytes(name);
+        let first = first_bytes(name.as_bytes());
         let found = self
             .by_name
             .first_from(|named| self.is_before(named, first, name))?;
@@ -121,11 +121,14 @@ impl AgentAssignment {
 
     /// The number of the agent `name`, new if it was not seen before.
     pub(crate) fn agent(&mut self, name: &str) -> AgentIdx {
-        if let Some(agent) = self.find_agent(name) {
-            return agent;
-        }
+        self.find_agent(name)
+            .unwrap_or_else(|| self.add_agent(name))
+    }
+
+    /// Adds the agent `name`, which was not seen before. O(log agents).
+    pub(crate) fn add_agent(&mut self, name: &str) -> AgentIdx {
         let agent = self.push_agent(name);
-        let first_bytes = first_bytes(name);
+        let first_bytes = first_bytes(name.as_bytes());
         let mut by_name = std::mem::take(&mut self.by_name);
         by_name.insert(Named { first_bytes, agent }, |named| {
             self.is_before(named, first_bytes, name)
@@ -390,7 +393,7 @@ impl AgentAssignment {
         let mut by_name = std::mem::take(&mut self.by_name);
         for agent in agent_count..self.agent_count() {
             let name = self.name(agent);
-            let first = first_bytes(name);
+            let first = first_bytes(name.as_bytes());
             by_name.remove(
                 |named| self.is_before(named, first, name),
                 |named| named.agent == agent,

@@ -499,10 +499,9 @@ fn append(
             limit: MAX_AGENTS as usize,
         });
     }
-    let agent = match agents.find(history, &piece, piece.agent) {
-        Some(agent) => agent,
-        None => history.graph.agents.agent(piece.agent_name()),
-    };
+    // The piece's agent was looked for before: one that was not found is new.
+    let agent = *agents.0[piece.agent as usize]
+        .get_or_insert_with(|| history.graph.agents.add_agent(piece.agent_name()));
     history.append(agent, seq, &parents, piece.runs_in(from, len));
     if let Some(time) = piece.time.filter(|_| from == 0) {
         intake.times.push((agent, seq, time));

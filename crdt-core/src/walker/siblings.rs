@@ -27,8 +27,9 @@ type Group = SortedList<Sibling>;
 
 #[derive(Debug, Clone, Copy)]
 struct Sibling {
-    /// The [first bytes](first_bytes) of the agent's name.
-    name: u64,
+    /// The [first bytes](first_bytes) of the agent's name, and those that follow. Siblings are compared by
+    /// the thousand, and each look at the name itself is a cache miss.
+    name: [u64; 2],
     agent: u32,
     seq: u32,
     lv: Lv,
@@ -37,8 +38,10 @@ struct Sibling {
 impl Sibling {
     fn new(agents: &AgentAssignment, lv: Lv) -> Sibling {
         let (agent, seq, _) = agents.id_of(lv);
+        let name = agents.name_bytes(agent);
+        let rest = name.get(size_of::<u64>()..).unwrap_or_default();
         Sibling {
-            name: first_bytes(agents.name(agent)),
+            name: [first_bytes(name), first_bytes(rest)],
             agent,
             seq,
             lv,
@@ -79,24 +82,17 @@ impl Siblings {
         lvs: impl Iterator<Item = Lv>,
     ) {
         self.groups.insert(origin, Group::default());
-        lvs.for_each(|lv| self.add(agents, origin, lv));
+        for lv in lvs {
+            self.add(agents, origin, lv);
+        }
     }
 
-    /// Adds a sibling, if those with its origin are kept.
-    pub(super) fn add(&mut self, agents: &AgentAssignment, origin: Origin, lv: Lv) {
-        let Some(group) = self.groups.get_mut(&origin) else {
-            return;
-        };
+    /// Adds a sibling, if those with its origin are kept. Returns the last one whose id is smaller.
+    pub(super) fn add(&mut self, agents: &AgentAssignment, origin: Origin, lv: Lv) -> Option<Lv> {
+        let group = self.groups.get_mut(&origin)?;
         let new = Sibling::new(agents, lv);
-        group.insert(new, |other| other.compare(agents, &new) == Ordering::Less);
         self.count += 1;
-    }
-
-    /// The last sibling whose id is smaller than that of `lv`.
-    pub(super) fn before(&self, agents: &AgentAssignment, origin: Origin, lv: Lv) -> Option<Lv> {
-        let new = Sibling::new(agents, lv);
-        let is_before = |other: &Sibling| other.compare(agents, &new) == Ordering::Less;
-        let before = self.groups.get(&origin)?.last_before(is_before)?;
-        Some(before.lv)
+        let before = group.insert_after(new, |other| other.compare(agents, &new) == Ordering::Less);
+        before.map(|before| before.lv)
     }
 }

@@ -187,8 +187,7 @@ impl Tracker {
             }
             return (to, effect + passed);
         }
-        let before = self.siblings.before(agents, origin, lv);
-        self.siblings.add(agents, origin, lv);
+        let before = self.siblings.add(agents, origin, lv);
         // All up to the sibling before it would be passed.
         let behind = before.map(|before| {
             let place = self.tree.find_id(before);

@@ -56,6 +56,25 @@ fn a_whole_history_says_nothing_of_what_it_builds_on() {
 }
 
 #[test]
+fn an_increment_stays_small_where_many_edited_at_once() {
+    let heads = 500;
+    let mut all = doc("reader");
+    let mut bytes = 0;
+    for i in 0..heads {
+        let before = all.event_count();
+        let mut other = doc(&format!("agent{i:04}"));
+        other.insert(0, "x").unwrap();
+        merge(&mut all, &other);
+        let new = all.summary_since(before);
+        bytes += all.encode_of(&new).expect("it is all here").len();
+    }
+    assert_eq!(all.frontier().ids().len(), heads);
+    // 32 heads, each with its name, seq and digest.
+    let most = 33 * ("agent0000".len() + 10);
+    assert!(bytes < heads * most, "{bytes} bytes");
+}
+
+#[test]
 fn digests_are_equal_where_the_events_are() {
     for seed in 0..200 {
         let mut rng = Rng::with_seed(seed);
