@@ -1,8 +1,10 @@
 //! The parents of every event, run-length encoded, and the walks over them.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use super::search::last_until;
+use super::skips::Skips;
 use crate::sorting::sort;
 use crate::version::Lv;
 
@@ -21,6 +23,8 @@ pub(crate) struct Graph {
     entries: Vec<Entry>,
     parents: Vec<Lv>,
     len: u32,
+    /// Made once walks have passed as many entries for nothing as it takes.
+    skips: OnceLock<Skips>,
 }
 
 /// The events that only one of two versions contains, as ascending ranges.
@@ -35,7 +39,17 @@ pub(crate) struct Diff {
     /// How many entries all walks with it have looked at so far. To put one into a long queue counts as
     /// many.
     pub(crate) steps: u64,
+    /// How many entries they have passed for nothing.
+    passed: usize,
 }
+
+/// How many times the entries of a graph walks pass for nothing before the ways to skip them are made,
+/// and how many at least. None where the checks run, so that small graphs have them.
+const WORTH_SKIPS: (usize, usize) = if cfg!(debug_assertions) {
+    (0, 2)
+} else {
+    (2, 1024)
+};
 
 const A: u8 = 1;
 const B: u8 = 2;
@@ -63,11 +77,46 @@ impl Graph {
         self.len += len;
         let continues = start > 0 && parents == [start - 1];
         if !continues {
+            if let Some(mut skips) = self.skips.take() {
+                self.push_skip(&mut skips, parents);
+                self.skips = OnceLock::from(skips);
+            }
             self.entries.push(Entry {
                 start,
                 parents: self.parents.len() as u32,
             });
             self.parents.extend_from_slice(parents);
+        }
+    }
+
+    fn push_skip(&self, skips: &mut Skips, parents: &[Lv]) {
+        skips.push(match *parents {
+            [parent] => Some(self.find(parent)),
+            _ => None,
+        });
+    }
+
+    #[inline(never)]
+    fn make_skips(&self) -> Skips {
+        let mut skips = Skips::default();
+        (0..self.entries.len()).for_each(|i| self.push_skip(&mut skips, self.entry_parents(i)));
+        skips
+    }
+
+    /// The lowest entry that a walk, which is at entry `i`, passes for nothing if all else that it looks for
+    /// is at `next` and below. O(log entries), once `walk` has passed many.
+    #[inline]
+    fn skip(&self, i: usize, next: Lv, passed: &mut usize) -> usize {
+        match self.skips.get() {
+            Some(skips) => skips.lowest_above(next, i, |i| self.entries[i].start),
+            None => {
+                *passed += 1;
+                let (times, least) = WORTH_SKIPS;
+                if *passed > least && *passed > times * self.entries.len() {
+                    self.skips.get_or_init(|| self.make_skips());
+                }
+                i
+            }
         }
     }
 
@@ -79,6 +128,9 @@ impl Graph {
             }
             self.parents.truncate(entry.parents as usize);
             self.entries.pop();
+        }
+        if let Some(skips) = self.skips.get_mut() {
+            skips.truncate(self.entries.len());
         }
         self.len = lv;
     }
@@ -194,6 +246,10 @@ impl Graph {
                 }
                 queue.pop();
             }
+            let i = match queue.last() {
+                Some(&(next, _)) => self.skip(i, next, &mut walk.passed),
+                None => i,
+            };
             for &p in self.entry_parents(i).iter().filter(|&&p| p >= lowest) {
                 if enqueue(queue, p, PASSED) & MEMBER != 0 {
                     return false;
@@ -252,10 +308,10 @@ impl Graph {
             if flag != BOTH {
                 one_sided -= 1;
             }
-            let i = self.find_near(v, out.hint);
+            let mut i = self.find_near(v, out.hint);
             out.hint = i;
             out.steps += 1 + (queue.len() >> 6) as u64;
-            let start = self.entries[i].start.max(floor);
+            let mut start = self.entries[i].start.max(floor);
             // Members inside the same entry take over from their place down.
             while let Some(&(next, next_flag)) = queue.last() {
                 if next < start {
@@ -272,6 +328,12 @@ impl Graph {
                 }
             }
             emit(out, flag, start..v + 1);
+            if flag == BOTH
+                && let Some(&(next, _)) = queue.last()
+            {
+                i = self.skip(i, next, &mut out.passed);
+                start = self.entries[i].start.max(floor);
+            }
             if start == self.entries[i].start {
                 for &p in self.entry_parents(i).iter().filter(|&&p| p >= floor) {
                     count(&mut one_sided, enqueue(&mut queue, p, flag), flag);
@@ -294,12 +356,16 @@ impl Graph {
     /// The frontier that is left when an event with `parents` is appended; both are sorted.
     /// O(parents * log heads), and what it takes to close gaps where heads go.
     pub(crate) fn advance_frontier(frontier: &mut Vec<Lv>, parents: &[Lv], last: Lv) {
-        if let [parent] = parents {
-            if let Ok(at) = frontier.binary_search(parent) {
-                frontier.remove(at);
-            }
-        } else if frontier.as_slice() == parents {
+        // So many are looked for one by one, most of which are no heads where there are many heads.
+        const FEW: usize = 4;
+        if frontier.as_slice() == parents {
             frontier.clear();
+        } else if parents.len() <= FEW {
+            for parent in parents {
+                if let Ok(at) = frontier.binary_search(parent) {
+                    frontier.remove(at);
+                }
+            }
         } else {
             frontier.retain(|v| parents.binary_search(v).is_err());
         }

@@ -6,6 +6,7 @@ mod cuts;
 mod graph;
 mod search;
 mod shallow;
+mod skips;
 
 pub(crate) use agents::{AgentAssignment, AgentIdx, first_bytes};
 pub(crate) use base::Base;

@@ -13,15 +13,16 @@ pub struct MergeLimits {
     pub document_events: usize,
     /// The most work, in steps, beyond the 256 that each run of operations of a message allows by itself.
     /// A step is an item of the text or an entry of the event graph that is looked at, or a part of
-    /// moving one from version to version; a second has about 10^8. Where a merge would take more, it is
+    /// moving one from version to version; a second has 25 million or more. Events that the document has
+    /// already and that are replayed do not count. Where a merge would take more, it is
     /// refused with [`MergeError::TooExpensive`](crate::MergeError::TooExpensive).
     pub work: u64,
 }
 
 impl MergeLimits {
-    /// The default of [`MergeLimits::work`]: more than 16 times what any recorded history takes, be it
-    /// merged event by event or at once.
-    pub const WORK: u64 = 1 << 28;
+    /// The default of [`MergeLimits::work`]: more than 160 times what any recorded history takes, merged
+    /// event by event or at once. It is reached after a second or two.
+    pub const WORK: u64 = 1 << 25;
 
     /// Sets [`MergeLimits::message_events`].
     #[must_use]

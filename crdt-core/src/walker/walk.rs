@@ -247,8 +247,8 @@ impl Walker {
             live.prepare(history, &self.parents, &mut self.diff);
             let steps =
                 std::mem::take(&mut live.tracker.steps) + std::mem::take(&mut self.diff.steps);
-            // What is replayed for nobody was accepted before.
-            if out.is_some() {
+            // What is not new was accepted before: it may be replayed, whatever it takes.
+            if is_new {
                 self.left = self
                     .left
                     .checked_sub(steps)

@@ -69,12 +69,24 @@ pub(crate) fn alternating(count: usize) -> Vec<Value> {
         .collect()
 }
 
-/// On top of an early event of one of two branches of `count` events and a late one of the other, in turns.
+/// On top of an early event of one of two branches of `count` events and a late one of the other, in turns:
+/// versions far apart, but each close to the one before the last.
 pub(crate) fn zigzag(count: usize) -> Vec<Value> {
     (0..count)
         .map(|k| {
             let other = count - 1 - k;
             let (a, b) = if k % 2 == 0 { (k, other) } else { (other, k) };
+            insert(&format!("x{k}"), 0, json!([["a", a], ["b", b]]), 3)
+        })
+        .collect()
+}
+
+/// On top of any event of one of two branches of `count` events and any of the other: versions far apart
+/// from all others.
+pub(crate) fn scattered(count: usize) -> Vec<Value> {
+    (0..count)
+        .map(|k| {
+            let (a, b) = (k * 7919 % count, (k * k + k * 31) % count);
             insert(&format!("x{k}"), 0, json!([["a", a], ["b", b]]), 3)
         })
         .collect()
@@ -123,12 +135,25 @@ fn branches_that_come_in_turns_are_not_walked_for_each_event() {
 }
 
 #[test]
+fn a_branch_is_not_walked_to_tell_how_far_two_versions_are_apart() {
+    let mut events = vec![base()];
+    events.extend(alternating(4000));
+    events.extend(zigzag(4000));
+    let mut whole = reader(0);
+    whole.merge_json(&operations(&events)).unwrap();
+    let file = whole.save(&SaveOptions::default()).unwrap();
+    let limits = LoadLimits::default().work(0);
+    let opened = Document::load_verified("z", &file, &limits).unwrap();
+    assert_eq!(opened.text(), whole.text());
+}
+
+#[test]
 fn what_takes_more_work_than_is_allowed_is_refused_and_nothing_changes() {
     let mut events = vec![base()];
     events.extend(alternating(1000));
     let mut doc = reader(0);
     doc.merge_json(&operations(&events)).unwrap();
-    let far = zigzag(1000);
+    let far = scattered(1000);
     let before = (doc.text(), doc.operations_json().unwrap(), doc.summary());
     let refused = doc.merge_json(&operations(&far)).unwrap_err();
     assert!(matches!(refused, MergeError::TooExpensive { limit: 0 }));

@@ -43,11 +43,16 @@ fn own_histories() {
     }
 }
 
-/// A document that allows a sixteenth of the work that it allows by default, and for each run no more
-/// than by default: what is as long as sixteen of the histories here still fits.
+/// How many of the histories here, one behind the other, reach a tenth of the work that is allowed by
+/// default.
+const TIMES: u64 = 16;
+
+/// A document that allows the part of the default work that each of so many histories may take, and for
+/// each run no more than by default.
 fn reader() -> Document {
     let mut doc = Document::new("reader").unwrap();
-    doc.set_merge_limits(MergeLimits::default().work(MergeLimits::WORK / 16));
+    let work = MergeLimits::WORK / (10 * TIMES);
+    doc.set_merge_limits(MergeLimits::default().work(work));
     doc
 }
 
