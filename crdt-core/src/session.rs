@@ -7,7 +7,7 @@
 use crate::document::{Document, NO_RULES};
 use crate::encoding::{json, patch};
 use crate::error::{EncodeError, MergeError};
-use crate::merge::{Cover, MergeReport, Tell};
+use crate::merge::{Batch, Cover, MergeReport, Tell};
 pub use crate::merge::{Exceptions, MergeRules};
 use crate::splice::Splice;
 use crate::version::VersionSummary;
@@ -93,6 +93,20 @@ pub trait NamedPatches {
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError>;
 
+    /// Like [`Document::merge_patch_with`], with exceptions, and returns the events that the patch holds, too.
+    /// Where `as_one` says so, all changes are reported together, as
+    /// [`NamedPatches::merge_patch_named_as_one`] does.
+    ///
+    /// # Errors
+    /// See [`Document::merge_patch`]; `changed` is not called then.
+    fn merge_patch_by(
+        &mut self,
+        patch: &[u8],
+        rules: &MergeRules<'_>,
+        as_one: bool,
+        changed: &mut dyn FnMut(Splice<'_>),
+    ) -> Result<(MergeReport, VersionSummary), MergeError>;
+
     /// Like [`NamedPatches::merge_patch_named_by`], but reports all changes together: calls `changed`
     /// once, with one replacement that does the same, or not at all. For a text of which this replica
     /// has little yet. O(length of the text) more than a merge.
@@ -176,6 +190,26 @@ impl NamedPatches for Document {
         self.merge_batch(&batch, &mut Tell::Each(changed), rules)
     }
 
+    fn merge_patch_by(
+        &mut self,
+        patch: &[u8],
+        rules: &MergeRules<'_>,
+        as_one: bool,
+        changed: &mut dyn FnMut(Splice<'_>),
+    ) -> Result<(MergeReport, VersionSummary), MergeError> {
+        let batch = patch::decode(patch)?;
+        let report = if as_one {
+            self.merge_batch_as_one(&batch, rules, changed)?
+        } else {
+            self.merge_batch(&batch, &mut Tell::Each(changed), rules)?
+        };
+        let mut events = VersionSummary::new();
+        for piece in batch.pieces() {
+            events.insert(piece.agent_name(), piece.seq..piece.seq_end());
+        }
+        Ok((report, events))
+    }
+
     fn merge_patch_named_as_one(
         &mut self,
         patch: &[u8],
@@ -184,8 +218,20 @@ impl NamedPatches for Document {
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError> {
         let batch = patch::decode_named(patch, known)?;
+        self.merge_batch_as_one(&batch, rules, changed)
+    }
+}
+
+impl Document {
+    /// Merges a batch, and calls `changed` with one replacement for all changes of the text, or not at all.
+    fn merge_batch_as_one(
+        &mut self,
+        batch: &Batch,
+        rules: &MergeRules<'_>,
+        changed: &mut dyn FnMut(Splice<'_>),
+    ) -> Result<MergeReport, MergeError> {
         let mut tell = Tell::Together(Cover::new(self.rope()));
-        let report = self.merge_batch(&batch, &mut tell, rules);
+        let report = self.merge_batch(batch, &mut tell, rules);
         if let Tell::Together(cover) = tell {
             cover.tell(self.rope(), changed);
         }

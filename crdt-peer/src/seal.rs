@@ -28,6 +28,7 @@ const WRITE: &[u8] = b"crdt-wasm write 1";
 const RELAY: &[u8] = b"crdt-wasm relay 1";
 const SIGNAL: &[u8] = b"crdt-wasm signal 1";
 const LINK: &[u8] = b"crdt-wasm link 1";
+const LOG: &[u8] = b"crdt-wasm log 1";
 const LINK_KEY: &[u8] = b"crdt-wasm link key 1";
 
 /// Bytes of a read key, of a public key, and of a seed.
@@ -62,6 +63,7 @@ pub(crate) struct RoomKeys {
     relay: Key,
     signal: Key,
     link: Key,
+    log: Key,
     /// The public key of those who may write.
     writers: [u8; PUBLIC_KEY],
     signer: Option<Ed25519KeyPair>,
@@ -116,6 +118,7 @@ impl RoomKeys {
             relay: Key::derive(RELAY, text.as_bytes(), name)?,
             signal: Key::derive(SIGNAL, text.as_bytes(), name)?,
             link: Key::derive(LINK, text.as_bytes(), name)?,
+            log: Key::derive(LOG, text.as_bytes(), name)?,
             writers,
             signer,
             public_value: exchange
@@ -209,6 +212,7 @@ impl RoomKeys {
             Purpose::Relay => Ok(&self.relay),
             Purpose::Signal => Ok(&self.signal),
             Purpose::Link => Ok(&self.link),
+            Purpose::Log => Ok(&self.log),
             Purpose::Message(key) => self.link_keys.get(&key).ok_or(SealError::NoLinkKey),
         }
     }

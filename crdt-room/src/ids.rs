@@ -27,6 +27,8 @@ pub enum Purpose {
     Signal,
     /// What the ends of a link prove to each other before anything else is said on it.
     Link,
+    /// Entries of the room's log at the servers.
+    Log,
     /// Messages on a link, once its ends have agreed on a key. This one does not follow from the room's secret.
     Message(LinkKey),
 }

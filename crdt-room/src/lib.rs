@@ -55,6 +55,7 @@ mod relay_frame;
 mod report;
 mod room;
 mod room_key;
+mod room_log;
 mod sealed_links;
 mod sealed_signals;
 pub mod signal_codec;
@@ -79,6 +80,6 @@ pub use output::{
 pub use room::Room;
 pub use stage::DoctorStage;
 pub use status::{
-    Divergence, LinkState, PeerLink, Phase, Problem, ServerStatus, Status, TransportState,
+    Divergence, Kept, LinkState, PeerLink, Phase, Problem, ServerStatus, Status, TransportState,
     TransportStatus,
 };

@@ -7,6 +7,7 @@ use signaling_protocol::{AgentId, PeerJoined, PeerList};
 
 use crate::page_id;
 use crate::relay;
+use crate::room_log;
 use crate::sealed_signals;
 use crate::signaling::ServerId;
 
@@ -36,6 +37,8 @@ pub(crate) struct Member {
     pub(crate) has_relay: bool,
     /// It seals its signals, so it has a key for the room.
     pub(crate) seals: bool,
+    /// It writes to the room's log where it may.
+    writes_log: bool,
     /// It changes nothing, as it says itself, or as a server says that let it in for reading only.
     pub(crate) is_read_only: bool,
     /// A server let it in for reading only.
@@ -53,6 +56,7 @@ pub(crate) struct Newcomer {
     page: Option<u64>,
     has_relay: bool,
     seals: bool,
+    writes_log: bool,
     /// It says that it changes nothing.
     is_read_only: bool,
     /// The server let it in for reading only.
@@ -93,6 +97,7 @@ impl Newcomer {
             page: page_id::of(capabilities),
             has_relay: has(relay::CAPABILITY),
             seals: has(sealed_signals::CAPABILITY),
+            writes_log: has(room_log::CAPABILITY),
             is_read_only: is_kept_read_only || has(READ_ONLY),
             is_kept_read_only,
         }
@@ -136,6 +141,14 @@ impl Members {
     pub(crate) fn is_named(&self, by: ServerId, id: &AgentId, page: u64) -> bool {
         let named = self.all.get(id).and_then(|member| member.places.get(&by));
         named == Some(&Some(page))
+    }
+
+    /// The members that a server names and that write to its log.
+    pub(crate) fn log_writers(&self, server: ServerId) -> impl Iterator<Item = &AgentId> {
+        let writes = move |(_, member): &(&AgentId, &Member)| {
+            member.writes_log && !member.is_read_only && member.places.contains_key(&server)
+        };
+        self.all.iter().filter(writes).map(|(id, _)| id)
     }
 
     /// The first server that names a member, of those that `is_usable`.
@@ -195,6 +208,7 @@ impl Members {
             page,
             has_relay,
             seals,
+            writes_log,
             is_read_only,
             is_kept_read_only,
         } = newcomer;
@@ -208,6 +222,7 @@ impl Members {
                 member.is_kept_read_only |= is_kept_read_only;
                 // Pages of this browser do not say all that a server does.
                 member.seals |= seals;
+                member.writes_log |= writes_log;
                 if has_relay && !std::mem::replace(&mut member.has_relay, true) {
                     changes.push(Change::Came(id, true));
                 }
@@ -222,6 +237,7 @@ impl Members {
             places,
             has_relay,
             seals,
+            writes_log,
             is_read_only,
             is_kept_read_only,
             is_planned: false,
@@ -263,6 +279,7 @@ impl Members {
                     page,
                     has_relay: member.has_relay,
                     seals: member.seals,
+                    writes_log: member.writes_log,
                     is_read_only: member.is_read_only,
                     is_kept_read_only: member.is_kept_read_only,
                 };

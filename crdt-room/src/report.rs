@@ -18,7 +18,7 @@ use crate::sealed_signals::SealedSignals;
 use crate::signaling::Signaling;
 use crate::stage::DoctorStage;
 use crate::status::{
-    Divergence, LinkState, PeerLink, Phase, Status, TransportState, TransportStatus,
+    Divergence, Kept, LinkState, PeerLink, Phase, Status, TransportState, TransportStatus,
 };
 use crate::transports::Transports;
 
@@ -34,6 +34,8 @@ pub(crate) struct View<'a> {
     pub(crate) key: &'a RoomKey,
     pub(crate) sealed_signals: &'a SealedSignals,
     pub(crate) introductions: &'a Introductions,
+    /// How much of the document the servers keep.
+    pub(crate) kept: Kept,
     pub(crate) transports: &'a Transports,
     /// The open links.
     pub(crate) open: &'a Links,
@@ -67,6 +69,8 @@ impl View<'_> {
             error: self.lifecycle.problem(),
             relay_off: self.relay.off().map(str::to_owned),
             read_only: self.is_read_only,
+            kept: self.kept.clone(),
+            shared: shared(&links),
             links,
             transports,
             open_connections: self.direct.count(),
@@ -234,6 +238,13 @@ impl View<'_> {
         };
         format!("{webrtc}, {relay}, and it is no page of this browser")
     }
+}
+
+/// The peers that hold everything that is here.
+fn shared(links: &[PeerLink]) -> Vec<String> {
+    let holds_all = |link: &&PeerLink| link.ahead == Some(0) && link.diverged.is_none();
+    let holders = links.iter().filter(holds_all);
+    holders.map(|link| link.peer.clone()).collect()
 }
 
 fn divergence(figures: &PeerStatus) -> Option<Divergence> {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crdt_sync::Millis;
 use crdt_sync::backoff::Backoff;
 use signaling_protocol::{
-    AgentId, ClientMessage, CloseCode, ErrorCode, ErrorReply, IceServer, Join, Leave, ParseError,
-    PeerJoined, PeerList, Ping, Pong, Relay, ServerMessage, Signal,
+    AgentId, ClientMessage, CloseCode, ErrorCode, ErrorReply, IceServer, Join, Leave, LogAck,
+    LogEntries, ParseError, PeerJoined, PeerList, Ping, Pong, Relay, ServerMessage, Signal,
 };
 
 use crate::error::RoomError;
@@ -45,6 +45,8 @@ pub(crate) enum SignalingAction {
     PeerLeft(ServerId, AgentId),
     Signal(ServerId, Signal),
     Relayed(Relay),
+    /// A server says something of the room's log.
+    Log(ServerId, LogNews),
     /// Something was refused, and the server stays.
     Refused(RoomError),
     /// A server was lost; `is_over`: it is not tried again.
@@ -52,6 +54,19 @@ pub(crate) enum SignalingAction {
         server: ServerId,
         error: RoomError,
         is_over: bool,
+    },
+}
+
+/// What a server says of its log.
+#[derive(Debug)]
+pub(crate) enum LogNews {
+    Entries(LogEntries),
+    Ack(LogAck),
+    /// It refused something, maybe the message that has this id.
+    Refused {
+        code: ErrorCode,
+        message: String,
+        id: Option<u64>,
     },
 }
 
@@ -486,6 +501,10 @@ impl Signaling {
             ServerMessage::PeerLeft(left) => vec![SignalingAction::PeerLeft(id, left.peer_id)],
             ServerMessage::Signal(signal) => vec![SignalingAction::Signal(id, signal)],
             ServerMessage::Relay(relayed) => vec![SignalingAction::Relayed(relayed)],
+            ServerMessage::LogEntries(entries) => {
+                vec![SignalingAction::Log(id, LogNews::Entries(entries))]
+            }
+            ServerMessage::LogAck(ack) => vec![SignalingAction::Log(id, LogNews::Ack(ack))],
             ServerMessage::Error(reply) => self.refused(id, reply, now, random),
             ServerMessage::Ping(_) => {
                 let pong = self.send(id, &ClientMessage::Pong(Pong {}));
@@ -530,6 +549,14 @@ impl Signaling {
             // It left while a signal to it was on its way; `peer_joined` tells when it is back.
             return vec![SignalingAction::PeerLeft(id, peer.clone())];
         }
+        if self.is_joined(id) && is_about_log(&reply) {
+            let news = LogNews::Refused {
+                code: reply.code,
+                message: reply.message,
+                id: reply.id,
+            };
+            return vec![SignalingAction::Log(id, news)];
+        }
         let error = RoomError::Refused {
             code: reply.code,
             message: reply.message,
@@ -543,6 +570,18 @@ impl Signaling {
         actions.push(self.lost(id, error, now, random));
         actions
     }
+}
+
+/// Whether an answer is about the room's log: no other message has a number, or ends in one of these codes
+/// once the server let us in.
+fn is_about_log(reply: &ErrorReply) -> bool {
+    let codes = [
+        ErrorCode::NoLog,
+        ErrorCode::LogConflict,
+        ErrorCode::QuotaExceeded,
+        ErrorCode::StoreUnavailable,
+    ];
+    reply.id.is_some() || codes.contains(&reply.code)
 }
 
 /// Whether another socket with our secret took the place of ours.

@@ -47,6 +47,10 @@ pub struct Status {
     /// This member follows the room, and no change of its document is sent: by its link, its options, or
     /// what a server allows it.
     pub read_only: bool,
+    /// How much of the document the servers keep for members who come later.
+    pub kept: Kept,
+    /// The agent ids of the peers that hold everything that is here, sorted.
+    pub shared: Vec<String>,
     /// Why the relay is not used although it may be.
     pub relay_off: Option<String>,
     /// Every peer in the room, and those that only a transport of the user's own leads to.
@@ -70,6 +74,7 @@ impl Status {
             || self.transports != before.transports
             || self.relay_off != before.relay_off
             || self.read_only != before.read_only
+            || self.kept.differs_visibly(&before.kept)
             || self.links.len() != before.links.len()
             || self.links.iter().zip(&before.links).any(|(now, then)| {
                 now.peer != then.peer
@@ -80,6 +85,26 @@ impl Status {
                     || now.diverged != then.diverged
                     || now.problem != then.problem
             })
+    }
+}
+
+/// How much of the document the servers keep, in the room's log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// Events here that no server has acknowledged; `None`: no server keeps the document, or it is not known yet.
+    pub ahead: Option<u64>,
+    /// Entries of the log that were skipped, since they do not open, no writer signed them, or they hold no changes.
+    pub skipped: u64,
+    /// Why the document is not kept.
+    pub problem: Option<String>,
+}
+
+impl Kept {
+    fn differs_visibly(&self, before: &Kept) -> bool {
+        let is_whole = |kept: &Kept| kept.ahead.map(|ahead| ahead == 0);
+        is_whole(self) != is_whole(before)
+            || self.skipped != before.skipped
+            || self.problem != before.problem
     }
 }
 

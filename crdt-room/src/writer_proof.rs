@@ -1,6 +1,6 @@
 //! What drivers sign and seal, so that all of them do it alike.
 //!
-//! A message of [`Purpose::Signal`] or [`Purpose::Link`] is sealed together with a mark: whether it is
+//! A message of [`Purpose::Signal`], [`Purpose::Link`] or [`Purpose::Log`] is sealed together with a mark: whether it is
 //! signed with the secret that lets a member write. A signature is made over the message and over all that
 //! the message is bound to, so that it counts nowhere else.
 
@@ -21,6 +21,7 @@ pub fn signed_bytes(purpose: Purpose, room: &RoomId, context: &str, plain: &[u8]
         Purpose::Relay => "relay",
         Purpose::Signal => "signal",
         Purpose::Link => "link",
+        Purpose::Log => "log",
         Purpose::Message(_) => "message",
     };
     let head = format!("crdt-wasm writer 1\n{purpose}\n{room}\n{context}\n");
@@ -50,7 +51,7 @@ pub fn unwrap(opened: &[u8]) -> Option<(Option<&[u8; SIGNATURE]>, &[u8])> {
 /// Whether messages of a purpose carry the mark.
 pub fn is_marked(purpose: Purpose) -> bool {
     match purpose {
-        Purpose::Signal | Purpose::Link => true,
+        Purpose::Signal | Purpose::Link | Purpose::Log => true,
         Purpose::Relay | Purpose::Message(_) => false,
     }
 }
@@ -78,6 +79,7 @@ mod tests {
         let all = [
             signed_bytes(Purpose::Signal, &room("a"), "b", b"c"),
             signed_bytes(Purpose::Link, &room("a"), "b", b"c"),
+            signed_bytes(Purpose::Log, &room("a"), "b", b"c"),
             signed_bytes(Purpose::Signal, &room("b"), "b", b"c"),
             signed_bytes(Purpose::Signal, &room("a"), "c", b"c"),
             signed_bytes(Purpose::Signal, &room("a"), "b", b"d"),

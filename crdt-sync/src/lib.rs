@@ -12,6 +12,7 @@ pub mod backoff;
 mod config;
 mod digest;
 mod engine;
+mod entry;
 mod error;
 pub mod mesh;
 pub mod negotiation;
@@ -22,10 +23,11 @@ mod wire;
 
 pub use config::Config;
 pub use engine::Engine;
+pub use entry::encode_entry;
 pub use error::{CloseReason, PresenceError, WireError};
 pub use time::Millis;
 pub use types::{
-    Access, Channel, Divergence, Incoming, LinkId, LinkOptions, OutdatedSide, Outgoing, Output,
-    OwnedSplice, PeerStatus, Speech,
+    Access, Channel, Divergence, EntryReport, Incoming, LinkId, LinkOptions, OutdatedSide,
+    Outgoing, Output, OwnedSplice, PeerStatus, Speech,
 };
 pub use wire::kind::{GOODBYE, INTRODUCTION, SEALED};

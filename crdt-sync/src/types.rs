@@ -1,6 +1,6 @@
 //! What goes into the engine and what comes out of it.
 
-use crdt_core::{EventId, Frontier, Splice, TextLen};
+use crdt_core::{EventId, Frontier, Splice, TextLen, VersionSummary};
 
 use crate::error::CloseReason;
 use crate::time::Millis;
@@ -241,6 +241,17 @@ pub enum Output {
 pub struct Divergence {
     /// The event that is another one at the peer, if it was found.
     pub id: Option<EventId>,
+}
+
+/// What became of an entry of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryReport {
+    /// The events that the entry holds.
+    pub events: VersionSummary,
+    /// Whether they were all taken. Otherwise some of agents that are linked here were left to their links.
+    pub is_whole: bool,
+    /// How many runs of events are known here with another content. What is here stays.
+    pub conflicts: usize,
 }
 
 /// How a link speaks.

@@ -275,6 +275,10 @@ export interface NetworkStatus {
   error: { code: CrdtErrorCode; message: string } | null;
   /** This page follows the room, and no change of its document is sent: by its key, its options, or what a server allows it. */
   readOnly: boolean;
+  /** How much of the document the servers keep for those who come when nobody else is there. */
+  kept: Kept;
+  /** The agent ids of the peers that hold everything that is here, sorted. */
+  shared: string[];
   /** Why the relay is not used although it may be, or `null`. */
   relayOff: string | null;
   /** Every peer in the room, linked already or not, and those that transports of your own lead to; each once. */
@@ -283,6 +287,19 @@ export interface NetworkStatus {
   transports: TransportStatus[];
   /** How many RTCPeerConnections this page has open through this package. */
   openConnections: number;
+}
+
+/** How much of the document the servers keep, in the log of a room with a key. */
+export interface Kept {
+  /**
+   * How many operations here no server has acknowledged; 0: they are all kept. `null` where no server keeps the
+   * document, or that is not known yet.
+   */
+  ahead: number | null;
+  /** How many entries of the log were skipped: they do not open, no writer signed them, or they hold no changes. */
+  skipped: number;
+  /** Why the document, or a part of it, is not kept; `null` where it is, or will be in a moment. */
+  problem: string | null;
 }
 
 /** The stages of a connection, in the order in which they come. */

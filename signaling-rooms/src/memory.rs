@@ -33,6 +33,11 @@ impl MemoryLogs {
         }
     }
 
+    /// The number of entries in the log of a room.
+    pub(crate) fn entries(&self, room: &RoomId) -> usize {
+        self.logs.get(room).map_or(0, |log| log.entries.len())
+    }
+
     /// Carries a request out, and returns the answer for the client.
     pub(crate) fn answer(&mut self, request: LogRequest) -> ServerMessage {
         let (result, id) = match request {

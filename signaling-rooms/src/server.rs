@@ -98,6 +98,15 @@ impl RoomServer {
         }
     }
 
+    /// Has the logs of a server that ended, as the binary has those in its file.
+    #[must_use]
+    pub fn with_logs_of(self, before: RoomServer) -> Self {
+        Self {
+            logs: before.logs,
+            ..self
+        }
+    }
+
     /// Takes what happens to a connection at the time `now`, which counts from any moment and never
     /// runs backwards. What comes from a connection that is not open is ignored.
     pub fn handle(&mut self, connection: ConnectionId, input: Input<'_>, now: Duration) {
@@ -208,6 +217,13 @@ impl RoomServer {
     /// The next thing to do, in order; `None` where there is nothing to do until the next input.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.output.pop_front()
+    }
+
+    /// The number of entries in the log of a room.
+    #[must_use]
+    pub fn log_entries(&self, room: &RoomId) -> usize {
+        let logs = self.logs.as_ref();
+        logs.map_or(0, |logs| logs.entries(room))
     }
 
     /// Who is in which room.

@@ -16,6 +16,7 @@ use crate::output::{CipherCommand, News, Output};
 use crate::page_id;
 use crate::relay;
 use crate::room_key::RoomKey;
+use crate::room_log;
 use crate::sealed_signals;
 use crate::status::Phase;
 
@@ -226,6 +227,7 @@ impl Room {
         let left = self.signaling.leave(now);
         self.outputs.extend(left);
         self.relay.close();
+        self.log.clear();
         self.sealed_signals.clear();
         let closed = self.broadcast.close();
         self.outputs.extend(closed);
@@ -284,6 +286,9 @@ impl Room {
         if key.is_usable() {
             let sealed = sealed_signals::CAPABILITY.to_owned();
             join.capabilities.push(sealed);
+            if !options.is_read_only {
+                join.capabilities.push(room_log::CAPABILITY.to_owned());
+            }
             if options.allows(LinkKind::Relay) {
                 join.capabilities.push(relay::CAPABILITY.to_owned());
             }

@@ -38,6 +38,7 @@ impl Room {
                     is_back,
                 } => {
                     self.joined();
+                    self.enter_log(server, list.log);
                     let present = Newcomer::listed(&list);
                     let holds = holds(&self.direct, &self.broadcast);
                     let changes = self.members.entered(server, present, holds, now);
@@ -66,6 +67,10 @@ impl Room {
                     self.relay.relayed(message);
                     self.advance_cipher(now);
                 }
+                SignalingAction::Log(server, news) => {
+                    self.log.heard(server, news, now);
+                    self.advance_log(now, document);
+                }
                 SignalingAction::Refused(error) => self.tell_error(error),
                 SignalingAction::Lost {
                     server,
@@ -73,6 +78,7 @@ impl Room {
                     is_over,
                 } => {
                     self.members.server_lost(server, now);
+                    self.log.lost(server);
                     self.on_server_lost(error, is_over, now, document);
                 }
             }
@@ -401,6 +407,7 @@ impl Room {
                         self.on_introductions(actions, now, document);
                     }
                     Purpose::Message(_) => self.on_sealed_links(event, now, document),
+                    Purpose::Log => self.on_log_cipher(event, now, document),
                 }
             }
             CipherEvent::Agreed { .. } => {

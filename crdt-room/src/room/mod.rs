@@ -7,14 +7,16 @@
 //! - `direct`, `broadcast`, `relay` and `transports` bring up links of their kind;
 //! - `room_key` knows whether there is a key, `sealed_signals` uses it for what goes through the servers,
 //!   `introductions` for links that nothing else vouches for, and `sealed_links` seals what those carry;
-//! - `lifecycle` knows whether a connection is wanted, and how far it is.
+//! - `lifecycle` knows whether a connection is wanted, and how far it is;
+//! - `room_log` keeps what the room has at the servers.
 //!
 //! `access` has who may write, `calls` has the calls of the user and the life of the page, `links` what follows from a change of
-//! links or membership, `sync` the traffic of the engine.
+//! links or membership, `log` what the room's log wants, `sync` the traffic of the engine.
 
 mod access;
 mod calls;
 mod links;
+mod log;
 mod sync;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -38,6 +40,7 @@ use crate::parties::Parties;
 use crate::relay::Relay;
 use crate::report;
 use crate::room_key::RoomKey;
+use crate::room_log::RoomLog;
 use crate::sealed_links::SealedLinks;
 use crate::sealed_signals::SealedSignals;
 use crate::signaling::Signaling;
@@ -72,6 +75,7 @@ pub struct Room {
     sealed_signals: SealedSignals,
     introductions: Introductions,
     sealed_links: SealedLinks,
+    log: RoomLog,
     transports: Transports,
     /// The fields of the own presence, as JSON text. They outlive connections.
     presence: BTreeMap<String, String>,
@@ -114,6 +118,7 @@ impl Room {
             sealed_signals: SealedSignals::default(),
             introductions: Introductions::default(),
             sealed_links: SealedLinks::default(),
+            log: RoomLog::default(),
             transports: Transports::default(),
             presence: BTreeMap::new(),
             engine: None,
@@ -152,6 +157,7 @@ impl Room {
             }
             other => self.handle_other(other, now, document),
         }
+        self.log.note(document.event_count(), now);
     }
 
     /// Takes an input that does not come with every keystroke. Browsers compile by the function: what a
@@ -223,6 +229,7 @@ impl Room {
             self.plan_relay(now, document);
         }
         self.advance_cipher(now);
+        self.advance_log(now, document);
         if let Some(engine) = &mut self.engine {
             if engine.owes_receipts(now) {
                 engine.acknowledge(now, document);
@@ -248,9 +255,11 @@ impl Room {
     /// Whether [`settle`](Room::settle) can wait after a keystroke: nobody has to hear of anything, little
     /// is under way, and the timer, armed for `armed`, fires early enough.
     pub fn is_quiet(&self, armed: Option<Millis>) -> bool {
+        let log = self.log.deadline();
         let can_wait = self.engine.as_ref().is_none_or(|engine| {
             let timeout = engine.next_timeout();
-            let is_early = |armed: Millis| timeout.is_none_or(|at| armed <= at);
+            let is_before = |armed: Millis, at: Option<Millis>| at.is_none_or(|at| armed <= at);
+            let is_early = |armed| is_before(armed, timeout) && is_before(armed, log);
             armed.is_some_and(is_early) && engine.buffered() <= LITTLE
         });
         can_wait && !self.is_dirty && !self.has_to_ask && self.outputs.is_empty()
@@ -265,6 +274,7 @@ impl Room {
             self.direct.deadline(),
             self.relay.deadline(),
             self.introductions.deadline(),
+            self.log.deadline(),
             self.transports.deadline(),
             self.room_deadline(now),
         ];
@@ -285,6 +295,7 @@ impl Room {
             key: &self.key,
             sealed_signals: &self.sealed_signals,
             introductions: &self.introductions,
+            kept: self.kept(document),
             open: &self.links,
             is_read_only: self.is_read_only(),
             transports: &self.transports,

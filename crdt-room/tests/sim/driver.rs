@@ -296,7 +296,7 @@ impl World {
                 match purpose {
                     Purpose::Relay => self.traffic.count_relayed(&plain),
                     Purpose::Message(_) => self.traffic.count_sealed(&plain),
-                    Purpose::Signal | Purpose::Link => {}
+                    Purpose::Signal | Purpose::Link | Purpose::Log => {}
                 }
                 let mut sealed = match purpose {
                     Purpose::Message(of) => of_link(held, of, &context),

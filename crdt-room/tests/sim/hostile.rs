@@ -15,6 +15,10 @@ pub(crate) struct Malice {
     replays: bool,
     /// Everybody is let into one room, whatever room they name.
     mixes: bool,
+    /// What is in logs is put together anew, with what is in others and what was never written.
+    shuffles: bool,
+    /// The entries of all logs.
+    entries: Vec<Value>,
     /// The signals by the name of the receiver.
     seen: BTreeMap<String, Vec<String>>,
     /// The last sealed body of each kind.
@@ -66,6 +70,13 @@ impl Malice {
         }
     }
 
+    pub(crate) fn shuffling() -> Malice {
+        Malice {
+            shuffles: true,
+            ..Malice::default()
+        }
+    }
+
     fn twist(&mut self, text: String) -> Vec<String> {
         let message: Value = serde_json::from_str(&text).expect("servers send JSON");
         let kind = message["type"].as_str().unwrap_or_default().to_owned();
@@ -73,6 +84,7 @@ impl Malice {
             "offer" | "answer" => kind.as_str(),
             "ice_candidate" => "candidate",
             "peer_list" if self.replays => return self.replay(text),
+            "log_entries" if self.shuffles => return vec![self.shuffle(message)],
             _ => return vec![text],
         };
         let to = message["to"].as_str().unwrap_or_default().to_owned();
@@ -95,6 +107,30 @@ impl Malice {
             .collect();
         self.forged += forged.len();
         forged
+    }
+
+    /// A page of a log in another order, without some entries, with some of them twice, cut short, or out of
+    /// other logs, and with one that nobody wrote.
+    fn shuffle(&mut self, mut page: Value) -> String {
+        let entries = page["entries"].as_array().cloned().unwrap_or_default();
+        let payloads = entries.into_iter().map(|entry| entry["payload"].clone());
+        let payloads: Vec<Value> = payloads.collect();
+        self.entries.extend(payloads.iter().cloned());
+        let cut = |payload: &Value| {
+            let text = payload.as_str().unwrap_or_default();
+            json!(text[..text.len() / 8 * 4])
+        };
+        let mut shuffled: Vec<Value> = payloads.iter().rev().skip(1).cloned().collect();
+        shuffled.extend(payloads.iter().map(cut));
+        shuffled.extend(payloads.iter().take(2).cloned());
+        shuffled.extend(self.entries.iter().take(4).cloned());
+        shuffled.push(json!("bm90IGFuIGVudHJ5"));
+        self.forged += shuffled.len();
+        let numbered = shuffled.into_iter().enumerate();
+        let entries = numbered.map(|(at, payload)| json!({"seq": at + 1, "payload": payload}));
+        page["entries"] = entries.collect();
+        page["more"] = json!(false);
+        page.to_string()
     }
 
     /// The list of those who are there, and behind it everything that was ever sent to any of the names.

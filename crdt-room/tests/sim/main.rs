@@ -13,6 +13,7 @@
 //! | `connection`, `path` | `RTCPeerConnection`, and what two of them carry |
 //! | `cable` | transports of the users' own |
 //! | `hand` | a transport whose other end a test holds in its hand |
+//! | `logs` | what pages write to the logs of servers |
 //! | `hostile` | a signaling server that is not honest |
 //! | `truth`, `rest` | the oracle: who can reach whom, and what has to be said of it |
 
@@ -23,6 +24,7 @@ mod driver;
 mod hand;
 mod hostile;
 mod life;
+mod logs;
 mod named;
 mod page;
 mod path;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use crdt_room::{Call, Host, LinkKind};
-use signaling_rooms::Settings;
+use signaling_rooms::{LogQuotas, Settings};
 
 use crate::cable::Manners;
 use crate::hostile::Malice;
@@ -16,6 +16,12 @@ use crate::world::{World, pair};
 /// How long rooms may take to come to rest once the network is well.
 const HEALING: u64 = 200_000;
 
+/// What logs may hold: more than any scenario writes.
+const QUOTAS: LogQuotas = LogQuotas {
+    room_bytes: 1 << 26,
+    total_bytes: 1 << 30,
+};
+
 #[derive(Debug, Default)]
 struct Figures {
     pages: u64,
@@ -23,6 +29,15 @@ struct Figures {
     messages: u64,
     relayed: u64,
     healing: Vec<u64>,
+}
+
+/// What the servers of a scenario offer: every third keeps logs. It follows from the seed itself, so that the
+/// other scenarios are the same as in a world without logs.
+fn settings(seed: u64) -> Settings {
+    Settings {
+        log: seed.is_multiple_of(3).then_some(QUOTAS),
+        ..Settings::default()
+    }
 }
 
 /// What a page may use: mostly everything, sometimes little.
@@ -237,7 +252,7 @@ fn heal(world: &mut World, names: &mut u32) {
 fn scenario_of_readers(seed: u64) -> Figures {
     let mut figures = Figures::default();
     let mut world = World::new(seed);
-    world.add_server(Settings::default());
+    world.add_server(settings(seed));
     world.latency.1 = world.latency.0 + *world.rng.choice(&[0, 5, 150]).expect("not empty");
     let n = world.rng.usize(2..=6);
     for number in 0..n {
@@ -273,7 +288,7 @@ fn scenario(seed: u64) -> Figures {
     let mut figures = Figures::default();
     let mut world = World::new(seed);
     for _ in 0..world.rng.usize(1..=2) {
-        world.add_server(Settings::default());
+        world.add_server(settings(seed));
     }
     world.latency.0 = world.rng.u64(0..80);
     world.latency.1 = world.latency.0 + *world.rng.choice(&[0, 5, 150]).expect("not empty");

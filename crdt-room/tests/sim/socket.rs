@@ -26,9 +26,14 @@ pub(crate) struct Server {
     /// The frames that came from pages, and those of them that it relayed.
     pub(crate) frames: u64,
     pub(crate) relayed: u64,
+    settings: Settings,
 }
 
 impl Server {
+    pub(crate) fn keeps_logs(&self) -> bool {
+        self.settings.log.is_some()
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("ws://server-{}.example", self.number)
     }
@@ -79,9 +84,10 @@ impl World {
         self.servers.push(Server {
             number,
             is_up: true,
-            rooms: room_server(settings),
+            rooms: room_server(settings.clone()),
             frames: 0,
             relayed: 0,
+            settings,
         });
         number
     }
@@ -215,6 +221,7 @@ impl World {
                 let state = &mut self.servers[server];
                 state.frames += 1;
                 state.relayed += u64::from(is_relay(&text));
+                self.note_written(load.page, &text);
                 let text = self.misread(text);
                 self.at_server(server, number, Input::Text(&text));
             }
@@ -432,7 +439,18 @@ impl World {
             let soon = self.rng.u64(0..2_000);
             self.after(soon, move |world| world.lose_at_page(number));
         }
-        self.servers[server].rooms = room_server(Settings::default());
+        let state = &mut self.servers[server];
+        let settings = state.settings.clone();
+        let ended = std::mem::replace(&mut state.rooms, room_server(settings.clone()));
+        if settings.log.is_some() {
+            state.rooms = room_server(settings).with_logs_of(ended);
+        }
+    }
+
+    /// A server that is stopped loses what it kept.
+    pub(crate) fn lose_logs(&mut self, server: usize) {
+        let state = &mut self.servers[server];
+        state.rooms = room_server(state.settings.clone());
     }
 
     pub(crate) fn start_server(&mut self, server: usize) {

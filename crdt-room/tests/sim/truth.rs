@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crdt_room::{LinkKind, LinkState, PeerLink, Phase, TransportState};
+use crdt_room::{LinkKind, LinkState, PeerLink, Phase, Status, TransportState};
 
 use crate::cable::Cable;
 use crate::page::Page;
@@ -285,7 +285,24 @@ impl World {
                 all.push(format!("an open transport has a problem: {transport:?}"));
             }
         }
+        self.check_kept(page, &status, all);
         self.check_doctor(page, all);
+    }
+
+    /// Where a server keeps a log, it has everything that writers have.
+    fn check_kept(&self, page: &Page, status: &Status, all: &mut Vec<String>) {
+        let profile = &page.profile;
+        let keeps =
+            |server: &&usize| self.servers[**server].is_up && self.servers[**server].keeps_logs();
+        let is_kept = profile.secret.is_some() && profile.servers.iter().any(|at| keeps(&at));
+        let kept = &status.kept;
+        if !is_kept && (kept.ahead.is_some() || kept.problem.is_none()) {
+            all.push(format!("nobody keeps anything, but {kept:?}"));
+        }
+        let is_right = kept.ahead == Some(0) && kept.problem.is_none() || profile.reads;
+        if is_kept && !is_right {
+            all.push(format!("not kept: {kept:?}"));
+        }
     }
 
     /// Who is named, as what.

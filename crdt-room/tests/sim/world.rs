@@ -14,6 +14,7 @@ use crate::cable::Cable;
 use crate::connection::Connection;
 use crate::hand::Hand;
 use crate::hostile::Malice;
+use crate::logs::Written;
 use crate::page::Page;
 use crate::socket::{Server, Socket};
 use crate::traffic::Traffic;
@@ -49,6 +50,8 @@ pub(crate) struct World {
     /// How many of a thousand steps of a peer connection fail.
     pub(crate) failing_steps: u64,
     pub(crate) traffic: Traffic,
+    /// The entries that pages wrote to the logs of servers.
+    pub(crate) written: Vec<Written>,
     /// Whether to print what pages are told and what they do: `SIM_TRACE` is set.
     pub(crate) trace: bool,
     events: BTreeMap<(u64, u64), Event>,
@@ -72,6 +75,7 @@ impl World {
             descriptions: BTreeMap::new(),
             failing_steps: 0,
             traffic: Traffic::default(),
+            written: Vec::new(),
             trace: std::env::var_os("SIM_TRACE").is_some(),
             events: BTreeMap::new(),
             counter: 0,

@@ -6,10 +6,11 @@
 //! costs a summary, not a queue.
 //!
 //! `handshake` has hello, goodbye and the choice between several links to one peer; `changes` the
-//! events going out and coming in; `liveness` heartbeats and what they find; `json_peer` peers that
+//! events going out and coming in; `entries` those that come by a log; `liveness` heartbeats and what they find; `json_peer` peers that
 //! speak the JSON form; `names` names that are in use twice; `presence` the traffic of cursors and names.
 
 mod changes;
+mod entries;
 mod handshake;
 mod json_peer;
 mod known;

@@ -177,6 +177,15 @@ impl Engine {
 
     /// Goes on under a fresh name of the same person. Says whether there is one.
     fn take_new_name(&mut self, link: LinkId, now: Millis, doc: &mut Document) -> bool {
+        let is_found = self.find_new_name(now, doc);
+        if !is_found {
+            self.tell_in_use(link);
+        }
+        is_found
+    }
+
+    /// The same where no link is concerned.
+    pub(super) fn find_new_name(&mut self, now: Millis, doc: &mut Document) -> bool {
         let mut splices: Vec<OwnedSplice> = Vec::new();
         for number in 0..=u8::MAX {
             let mut random = [number; 9];
@@ -194,7 +203,6 @@ impl Engine {
                 Err(_) => break,
             }
         }
-        self.tell_in_use(link);
         false
     }
 

@@ -20,6 +20,7 @@ const WRITE: &[u8] = b"crdt-wasm write 1";
 const RELAY: &[u8] = b"crdt-wasm relay 1";
 const SIGNAL: &[u8] = b"crdt-wasm signal 1";
 const LINK: &[u8] = b"crdt-wasm link 1";
+const LOG: &[u8] = b"crdt-wasm log 1";
 const CHANNEL: &[u8] = b"crdt-wasm channel 1";
 const ROOM: &[u8] = b"crdt-wasm room 1";
 const LINK_KEY: &[u8] = b"crdt-wasm link key 1";
@@ -44,6 +45,7 @@ pub(super) struct RoomKeys {
     relay: Key,
     signal: Key,
     link: Key,
+    log: Key,
     verifier: Verifier,
     signer: Option<Signer>,
     /// New with each connection to the room.
@@ -71,6 +73,7 @@ impl RoomKeys {
             relay: base.key(RELAY).await?,
             signal: base.key(SIGNAL).await?,
             link: base.key(LINK).await?,
+            log: base.key(LOG).await?,
             verifier: Verifier::new(&public).await,
             signer,
             exchange: Exchange::new().await?,
@@ -85,6 +88,7 @@ impl RoomKeys {
             Purpose::Relay => Some(self.relay.clone()),
             Purpose::Signal => Some(self.signal.clone()),
             Purpose::Link => Some(self.link.clone()),
+            Purpose::Log => Some(self.log.clone()),
             Purpose::Message(_) => None,
         }
     }

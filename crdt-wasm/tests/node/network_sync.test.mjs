@@ -52,6 +52,12 @@ test('the status of a sync that was never connected', () =>
         signaling: [],
         error: null,
         readOnly: false,
+        kept: {
+          ahead: null,
+          skipped: 0,
+          problem: 'the room has no key, so that nothing can be left at a server',
+        },
+        shared: [],
         relayOff: null,
         links: [],
         transports: [],

@@ -21,6 +21,8 @@ function status(state: NetworkStatus["state"], peers: string[] = []): NetworkSta
     signaling: [{ url: "ws://localhost:8080", state, error: null }],
     error: null,
     readOnly: false,
+    kept: { ahead: null, skipped: 0, problem: null },
+    shared: peers,
     relayOff: null,
     links: peers.map((peer) => link({ peer })),
     transports: [],

@@ -12,11 +12,11 @@ export class Server {
     this.url = url;
   }
 
-  /** Starts it; on a free port, unless one is given. */
-  static async start(port = 0): Promise<Server> {
+  /** Starts it; on a free port, unless one is given, and with these flags beside. */
+  static async start(port = 0, flags: string[] = []): Promise<Server> {
     const binary = process.env["SIGNALING_SERVER"];
     if (!binary) throw new Error("SIGNALING_SERVER names no binary: run scripts/e2e");
-    const child = spawn(binary, ["--host", "127.0.0.1", "--port", String(port)], {
+    const child = spawn(binary, ["--host", "127.0.0.1", "--port", String(port), ...flags], {
       stdio: ["ignore", "ignore", "pipe"],
       env: { ...process.env, NO_COLOR: "1", RUST_LOG: "info" },
     });

@@ -4,6 +4,7 @@ mod alone;
 mod faults;
 mod keys;
 mod links;
+mod logs;
 mod names;
 mod readers;
 mod servers;

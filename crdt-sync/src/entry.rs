@@ -1,0 +1,32 @@
+//! Entries of a log: parts of the history that are kept for later readers, who may have nothing yet.
+//!
+//! An entry is a message of changes as on a link, but its patch is one by itself: it names its agents and has
+//! the digests of what it builds on. [`Engine::take_entry`](crate::Engine::take_entry) merges one.
+
+use crdt_core::session::NamedPatches;
+use crdt_core::{Document, EncodeError, VersionSummary};
+
+use crate::wire;
+
+/// Fewer events than this take fewer bytes than any entry may have.
+const FEW_EVENTS: u64 = 64;
+
+/// The events `events` of a document as an entry, or the first of them if they take more than about `enough`
+/// bytes. Returns which these are, too, if they are not all. O(ranges of the events and what is written).
+///
+/// # Errors
+/// See [`Document::encode_of`].
+pub fn encode_entry(
+    doc: &Document,
+    events: &VersionSummary,
+    enough: usize,
+) -> Result<(Vec<u8>, Option<VersionSummary>), EncodeError> {
+    let part = if events.event_count() > FEW_EVENTS {
+        doc.encode_part_named(events, &[], enough)?.1
+    } else {
+        None
+    };
+    let written = part.as_ref().unwrap_or(events);
+    let entry = wire::changes(&doc.encode_of(written)?, true);
+    Ok((entry, part))
+}
