@@ -22,5 +22,6 @@ export function savingLine(stored: StoredStatus | null): SavingLine {
 /** Whether something of the text is on this page alone. */
 export function wouldLose(stored: StoredStatus | null, network: NetworkStatus | null): boolean {
   if (stored?.state !== "unsaved") return false;
-  return !(network?.links ?? []).some((link) => link.synced);
+  if (network === null) return true;
+  return network.shared.length === 0 && network.kept.ahead !== 0;
 }

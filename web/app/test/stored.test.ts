@@ -70,11 +70,14 @@ describe("what is saved", () => {
 
   test("leaving loses what nobody else has", () => {
     const unsaved: StoredStatus = { state: "unsaved", problem, persisted: null };
-    const linked = (synced: boolean) => ({ links: [{ synced }] }) as unknown as NetworkStatus;
+    const at = (shared: string[], ahead: number | null) =>
+      ({ shared, kept: { ahead, skipped: 0, problem: null } }) as unknown as NetworkStatus;
     expect(wouldLose(saved, null)).toBe(false);
     expect(wouldLose({ ...saved, state: "saving" }, null)).toBe(false);
     expect(wouldLose(unsaved, null)).toBe(true);
-    expect(wouldLose(unsaved, linked(false))).toBe(true);
-    expect(wouldLose(unsaved, linked(true))).toBe(false);
+    expect(wouldLose(unsaved, at([], null))).toBe(true);
+    expect(wouldLose(unsaved, at([], 3))).toBe(true);
+    expect(wouldLose(unsaved, at(["Ben"], null))).toBe(false);
+    expect(wouldLose(unsaved, at([], 0))).toBe(false);
   });
 });
