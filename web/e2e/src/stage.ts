@@ -91,6 +91,11 @@ export class Stage {
     return tabs;
   }
 
+  /** Forgets complaints that belong to the test. */
+  forgive(expected: RegExp): void {
+    for (const tab of this.#tabs) tab.forgive(expected);
+  }
+
   /** Closes the tabs of one test, none of which may have complained. */
   async clear(): Promise<void> {
     const tabs = this.#tabs;
