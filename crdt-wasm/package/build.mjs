@@ -202,9 +202,21 @@ function exported(folder) {
       default: esm("anywhere.js"),
     },
     inline: { ...either("inline.js"), default: esm("inline.js") },
-    bare: esm("glue.js"),
+    // By `require`, every entry is the one file that has all.
+    bare: { ...either("glue.js"), default: esm("glue.js") },
   };
 }
+
+/** Where the older way of TypeScript to find declarations, which knows no `exports`, finds those of each entry. */
+const OLDER_TYPES = {
+  inline: ["./crdt_wasm.d.cts"],
+  bare: ["./crdt_wasm.d.cts"],
+  document: ["./document/crdt_wasm.d.cts"],
+  "document/inline": ["./document/crdt_wasm.d.cts"],
+  "document/bare": ["./document/crdt_wasm.d.cts"],
+  storage: ["./storage/index.d.cts"],
+  "storage/node": ["./storage/node.d.cts"],
+};
 
 function makeManifest() {
   const built = JSON.parse(read(target, "package.json"));
@@ -222,6 +234,7 @@ function makeManifest() {
     main: "./crdt_wasm.cjs",
     module: "./anywhere.js",
     types: "./crdt_wasm.d.cts",
+    typesVersions: { "*": OLDER_TYPES },
     exports: {
       ".": main.all,
       "./inline": main.inline,
