@@ -1,0 +1,2 @@
+export * from "crdt-wasm";
+export { default } from "crdt-wasm";

@@ -1,0 +1,1 @@
+export * from "crdt-wasm/storage/node";
