@@ -79,6 +79,22 @@ test('the incremental network of the documentation', async () => {
   for (const doc of [alice, bob, carol]) doc.free();
 });
 
+test('10,000 keystrokes take what the documentation says', async () => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const said = Number(/10,000\s+keystrokes take (\d+) KB/.exec(readme)?.[1]) * 1000;
+  const [here, there] = [new Document(), new Document()];
+  const link = connect(here, there);
+  await settle();
+  const before = link.bytes();
+  for (let at = 0; at < 10_000; at += 1) here.insert(at, 'x');
+  await settle();
+  assert.equal(there.getText(), here.getText());
+  const bytes = link.bytes() - before;
+  assert.ok(Math.abs(bytes - said) < said / 20, `${bytes} bytes, and the README says ${said}`);
+  link.close();
+  for (const doc of [here, there]) doc.free();
+});
+
 test('the simplest network of the documentation', async () => {
   const { port1, port2 } = new MessageChannel();
   const sides = [

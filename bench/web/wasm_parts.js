@@ -1,0 +1,146 @@
+// How many bytes of a WebAssembly module each part takes, by the names of its functions.
+
+const CODE = 10;
+const DATA = 11;
+const IMPORT = 2;
+const CUSTOM = 0;
+
+/** What belongs together, by how the name of a function begins; the first that fits. */
+const STANDARD = [
+  [/^core::ptr::drop_in_place/, "std: drop glue"],
+  [/collections::btree/, "std: B-trees"],
+  [/core::slice::sort|slice::.*sort/, "std: sorting"],
+  [/core::(num::(flt2dec|dec2flt|diy_float|imp::(flt2dec|dec2flt))|fmt::float)|f64/, "std: reading and writing floats"],
+  [/core::fmt|alloc::fmt|fmt::(Debug|Display|Write)/, "std: formatting"],
+  [/hashbrown|std::hash|std::collections::hash/, "std: hash maps"],
+  [/dlmalloc|__rust_(alloc|dealloc|realloc)|__rdl_|^(malloc|free|realloc|memcpy|memmove|memset|memcmp)$/, "std: memory"],
+  [/^<?&?(mut )?(core|alloc|std|rustc_demangle|compiler_builtins)(::|$)/, "std: other"],
+];
+
+/**
+ * @param {Uint8Array} bytes a module with the section `name`
+ * @returns {{ total: number, parts: { part: string, functions: number, bytes: number }[] }} the largest first; the
+ *   section `name` does not count
+ */
+export function partsOf(bytes) {
+  const sections = [...readSections(bytes)];
+  const names = readNames(sections.find(({ name }) => name === "name"));
+  const imported = countImports(sections.find(({ id }) => id === IMPORT));
+  const parts = new Map();
+  const add = (part, size, functions = 0) => {
+    const sum = parts.get(part) ?? { part, functions: 0, bytes: 0 };
+    sum.functions += functions;
+    sum.bytes += size;
+    parts.set(part, sum);
+  };
+  for (const { id, name, reader, size } of sections) {
+    if (id === CUSTOM) {
+      if (name !== "name") add("other sections", size);
+    } else if (id === DATA) {
+      add("data: texts, tables, initial values", size);
+    } else if (id === CODE) {
+      const count = reader.number();
+      for (let index = imported; index < imported + count; index++) {
+        const length = reader.number();
+        add(partOf(names.get(index) ?? ""), length, 1);
+        reader.skip(length);
+      }
+    } else {
+      add("other sections", size);
+    }
+  }
+  const sorted = [...parts.values()].sort((one, other) => other.bytes - one.bytes);
+  return { total: sorted.reduce((sum, { bytes }) => sum + bytes, 0), parts: sorted };
+}
+
+function partOf(name) {
+  const standard = STANDARD.find(([pattern]) => pattern.test(name));
+  // An implementation for a type of a crate belongs to the crate, whatever the trait.
+  const [, crate] = /^<?&?(?:mut )?(\w+)::/.exec(name) ?? [];
+  const own = crate !== undefined && !["core", "alloc", "std", "hashbrown", "dlmalloc"].includes(crate);
+  if (own) return crate;
+  if (standard !== undefined) return standard[1];
+  return name.startsWith("crdt_") || name.startsWith("networksync_") ? "crdt_wasm" : "glue and names of no crate";
+}
+
+class Reader {
+  constructor(bytes) {
+    this.bytes = bytes;
+    this.at = 0;
+  }
+
+  byte() {
+    return this.bytes[this.at++];
+  }
+
+  /** LEB128, unsigned. */
+  number() {
+    let value = 0;
+    for (let shift = 1; ; shift *= 128) {
+      const byte = this.byte();
+      value += (byte & 127) * shift;
+      if (byte < 128) return value;
+    }
+  }
+
+  text() {
+    const length = this.number();
+    return new TextDecoder().decode(this.take(length));
+  }
+
+  take(length) {
+    this.at += length;
+    return this.bytes.subarray(this.at - length, this.at);
+  }
+
+  skip(length) {
+    this.at += length;
+  }
+
+  get ended() {
+    return this.at >= this.bytes.length;
+  }
+}
+
+function* readSections(bytes) {
+  const reader = new Reader(bytes);
+  reader.skip(8);
+  while (!reader.ended) {
+    const id = reader.byte();
+    const size = reader.number();
+    const section = new Reader(reader.take(size));
+    yield { id, size, name: id === CUSTOM ? section.text() : "", reader: section };
+  }
+}
+
+/** Functions that come from JavaScript have the first numbers. */
+function countImports(section) {
+  const { reader } = section;
+  let functions = 0;
+  for (let left = reader.number(); left > 0; left--) {
+    reader.text();
+    reader.text();
+    const kind = reader.byte();
+    if (kind !== 0) throw new Error(`an import of kind ${kind}, which is not a function`);
+    reader.number();
+    functions += 1;
+  }
+  return functions;
+}
+
+function readNames(section) {
+  if (section === undefined) throw new Error("the module has no names");
+  const FUNCTIONS = 1;
+  const { reader } = section;
+  const names = new Map();
+  while (!reader.ended) {
+    const id = reader.byte();
+    const size = reader.number();
+    if (id !== FUNCTIONS) {
+      reader.skip(size);
+      continue;
+    }
+    for (let left = reader.number(); left > 0; left--) names.set(reader.number(), reader.text());
+  }
+  return names;
+}
