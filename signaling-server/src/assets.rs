@@ -158,6 +158,7 @@ mod tests {
     fn only_names_with_a_hash_are_kept_for_good() {
         assert!(caching("assets/index-1a2b.js").contains("immutable"));
         assert_eq!(caching("index.html"), "no-cache");
+        assert_eq!(caching("worker.js"), "no-cache");
     }
 
     #[test]

@@ -1,10 +1,12 @@
 import { fileURLToPath } from "node:url";
 import { defaultClientConditions } from "vite";
 import { defineConfig } from "vitest/config";
+import { serviceWorker } from "./build/service_worker.js";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 
 export default defineConfig({
+  plugins: [serviceWorker()],
   // The bindings are taken as source, so that the app is built in one step.
   resolve: {
     conditions: ["source", ...defaultClientConditions],

@@ -2,6 +2,7 @@ import { EditorView, placeholder } from "@codemirror/view";
 import { CollabEditor } from "@crdt/codemirror";
 import init, { Document, NetworkSync, type NetworkStatus, type TextChange } from "crdt-wasm";
 import { listStored, openStored, type StoredDocument } from "crdt-wasm/storage";
+import { AppVersion } from "./app_version.js";
 import { findings, showFindings } from "./doctor.js";
 import { agentIdFor, colorOf, tidyName } from "./name.js";
 import { page } from "./page.js";
@@ -39,12 +40,14 @@ const storageListeners = new Set<(changes: TextChange[]) => void>();
 let editor: CollabEditor | null = null;
 /** The problem that is shown is that no server can be reached. */
 let isAway = false;
+const version = AppVersion.keep(() => (page.update.hidden = false));
 /** The latest status that the event `status` reported. `getStatus()` in the middle of an edit may return a passing one. */
 let shown: NetworkStatus | null = null;
 
 showRoom();
 page.name.value = rememberedName();
 page.server.value = serverFor(address);
+page.updateTake.addEventListener("click", () => version?.take());
 showStatus(null);
 
 try {
@@ -69,10 +72,12 @@ try {
         // What keeps this page from connecting is told when it gives up, and in the status till then.
         if (status?.state === "connected") showError(error);
       },
-      onOutdated: ({ peer, side, ours, theirs }) =>
+      onOutdated: ({ peer, side, ours, theirs }) => {
+        if (side === "here") version?.check();
         showError(
           coded(`outdated_${side}`, `this page speaks version ${ours}, ${peer} version ${theirs}`),
-        ),
+        );
+      },
       onDiverged: ({ peer, frontier }) =>
         showError(coded("diverged", `${peer} has another text at ${frontier}`)),
       extensions: [

@@ -14,6 +14,8 @@ export const page = {
   newLink: element("new-link", HTMLButtonElement),
   newRoom: element("new-room", HTMLAnchorElement),
   status: element("status", HTMLElement),
+  update: element("update", HTMLElement),
+  updateTake: element("update-take", HTMLButtonElement),
   editor: element("editor", HTMLElement),
   count: element("count", HTMLElement),
   saving: element("saving", HTMLElement),

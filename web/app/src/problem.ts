@@ -98,7 +98,7 @@ const KNOWN: Partial<Record<CrdtErrorCode | NoticeCode, Words>> = {
   ],
   outdated_here: [
     "Someone here has a newer version of this page",
-    "Copy what you need, and reload this page to get it too.",
+    "Reload this page, and load the new version where it is offered.",
   ],
   outdated_peer: [
     "Someone here has an older version of this page",
