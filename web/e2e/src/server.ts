@@ -5,15 +5,23 @@ import { createInterface } from "node:readline";
 /** The real server, as a process of its own on a free port. */
 export class Server {
   readonly url: string;
+  /** The flags that it was started with, but for where it listens. */
+  readonly flags: readonly string[];
   readonly #process: ChildProcess;
 
-  private constructor(process: ChildProcess, url: string) {
+  private constructor(process: ChildProcess, url: string, flags: readonly string[]) {
     this.#process = process;
     this.url = url;
+    this.flags = flags;
   }
 
+<<<<<<< HEAD
   /** Starts it; on a free port, unless one is given, and with these flags beside. */
   static async start(port = 0, flags: string[] = []): Promise<Server> {
+=======
+  /** Starts it; on a free port, unless one is given. */
+  static async start(port = 0, ...flags: string[]): Promise<Server> {
+>>>>>>> 82ffbf0 (End to end: an outage, a killed tab and used-up space lose no word)
     const binary = process.env["SIGNALING_SERVER"];
     if (!binary) throw new Error("SIGNALING_SERVER names no binary: run scripts/e2e");
     const child = spawn(binary, ["--host", "127.0.0.1", "--port", String(port), ...flags], {
@@ -34,7 +42,7 @@ export class Server {
         reject(new Error(`the server ended with ${code}:\n${said.join("\n")}`));
       });
     });
-    return new Server(child, url);
+    return new Server(child, url, flags);
   }
 
   get port(): number {
