@@ -253,11 +253,9 @@ impl ServerLog {
             .as_ref()
             .is_some_and(|write| id == Some(write.id));
         match code {
-            ErrorCode::MessageTooBig => {
-                if self.in_flight.is_some() {
-                    let EntryBytes(bytes) = &mut self.entry_bytes;
-                    *bytes = (*bytes / 2).max(LEAST_BYTES);
-                }
+            ErrorCode::MessageTooBig if self.in_flight.is_some() => {
+                let EntryBytes(bytes) = &mut self.entry_bytes;
+                *bytes = (*bytes / 2).max(LEAST_BYTES);
             }
             ErrorCode::LogConflict if is_write => {
                 self.is_fresh = false;

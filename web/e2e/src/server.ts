@@ -15,13 +15,8 @@ export class Server {
     this.flags = flags;
   }
 
-<<<<<<< HEAD
-  /** Starts it; on a free port, unless one is given, and with these flags beside. */
-  static async start(port = 0, flags: string[] = []): Promise<Server> {
-=======
-  /** Starts it; on a free port, unless one is given. */
+  /** Starts it; on a free port, unless one is given, and with these flags. */
   static async start(port = 0, ...flags: string[]): Promise<Server> {
->>>>>>> 82ffbf0 (End to end: an outage, a killed tab and used-up space lose no word)
     const binary = process.env["SIGNALING_SERVER"];
     if (!binary) throw new Error("SIGNALING_SERVER names no binary: run scripts/e2e");
     const child = spawn(binary, ["--host", "127.0.0.1", "--port", String(port), ...flags], {

@@ -23,7 +23,7 @@ afterAll(() => rm(folder, { recursive: true }));
 async function keepRooms(stage: Stage): Promise<void> {
   const { port } = stage.server;
   await stage.server.stop();
-  stage.server = await Server.start(port, ["--store", join(folder, "rooms.redb")]);
+  stage.server = await Server.start(port, "--store", join(folder, "rooms.redb"));
 }
 
 /** A page of the package with a document in a room. */
@@ -82,7 +82,7 @@ test("the text is there in another browser after everybody left and the server w
 
   const { port } = stage.server;
   await stage.server.crash();
-  stage.server = await Server.start(port, ["--store", join(folder, "rooms.redb")]);
+  stage.server = await Server.start(port, "--store", join(folder, "rooms.redb"));
   const ben = await stage.tab(link, "Ben");
   await ben.connect();
   await ben.shows("For those who come later.");
@@ -97,7 +97,7 @@ test("what is typed while the server is away is kept once it is back", async ({ 
   await stage.server.crash();
   await type(ada, "meanwhile, ");
   await expect.poll(async () => (await kept(ada)).problem, { timeout: PATIENCE_MS }).toMatch(/no signaling server/);
-  stage.server = await Server.start(port, ["--store", join(folder, "rooms.redb")]);
+  stage.server = await Server.start(port, "--store", join(folder, "rooms.redb"));
   await type(ada, "after");
   await isKept(ada);
   await ada.context().close();
