@@ -9,7 +9,7 @@ use crate::error::{AgentNameError, EditError, EncodeError, LoadError, MergeError
 use crate::history::History;
 use crate::history::Savepoint;
 use crate::merge::{
-    Batch, Limits, MergeLimits, MergeReport, MergeRules, Pending, PendingLimits, Tell,
+    Batch, Intake, Limits, MergeLimits, MergeReport, MergeRules, Pending, PendingLimits, Tell,
     append_keystroke, make_edits, take_in, telling,
 };
 use crate::op_log::{Kind, Run};
@@ -569,7 +569,9 @@ impl Document {
                 .map_err(MergeError::CorruptHistory)?;
             self.digests.check_base(history, batch)?;
         }
-        let own = self.next_seq();
+        let is_own = |name: &std::sync::Arc<str>| **name == *self.agent;
+        let own =
+            (!self.pending.is_empty() || batch.names.iter().any(is_own)).then(|| self.next_seq());
         // One limit for all of them.
         let mut work = self.limits.merge.work;
         let mut appended = self.merge_unit(batch, (tell, rules), &mut work, &mut report)?;
@@ -587,7 +589,7 @@ impl Document {
                 }
             }
         }
-        if self.next_seq() != own {
+        if own.is_some_and(|own| self.next_seq() != own) {
             self.mark_shared();
         }
         report.pending = self.pending.events();
@@ -609,25 +611,15 @@ impl Document {
         let before = history.savepoint();
         let chars = self.rope.size().chars();
         self.transformed.clear();
-        let awaited = !self.pending.is_empty();
-        let taken = take_in(history, batch, awaited, &self.limits, rules);
-        let unit = taken.and_then(|intake| {
-            transform(
-                &mut self.walker,
-                history,
-                (before, chars),
-                work,
-                &mut self.transformed,
-            )?;
-            Ok(intake)
+        let mut intake = Intake::new(&self.limits, !self.pending.is_empty());
+        let unit = take_in(history, batch, rules, &mut intake).and_then(|()| {
+            let edits = &mut self.transformed;
+            transform(&mut self.walker, history, (before, chars), work, edits)
         });
-        let mut intake = match unit {
-            Ok(intake) => intake,
-            Err(error) => {
-                history.roll_back(before);
-                return Err(error);
-            }
-        };
+        if let Err(error) = unit {
+            history.roll_back(before);
+            return Err(error);
+        }
         report.dropped += intake.dropped;
         for held in intake.waiting.drain() {
             self.pending.hold(held);

@@ -103,7 +103,32 @@ pub(crate) fn first_bytes(name: &[u8]) -> u64 {
 
 impl AgentAssignment {
     /// The number of an agent, by its name. O(log agents).
+    #[inline]
     pub(crate) fn find_agent(&self, name: &str) -> Option<AgentIdx> {
+        // That few are looked at one by one in less time than a search takes.
+        const FEW: usize = 6;
+        match self.agents.len() {
+            ..=FEW => self.find_of_few(name),
+            _ => self.find_of_many(name),
+        }
+    }
+
+    fn find_of_few(&self, name: &str) -> Option<AgentIdx> {
+        let name = name.as_bytes();
+        // Nobody has an empty name.
+        let last = name.last()?;
+        let mut start = 0;
+        let found = self.agents.iter().position(|agent| {
+            let end = agent.name_end as usize;
+            let held = &self.names.as_bytes()[start..end];
+            start = end;
+            held.len() == name.len() && held.last() == Some(last) && held == name
+        });
+        found.map(|agent| agent as AgentIdx)
+    }
+
+    #[inline(never)]
+    fn find_of_many(&self, name: &str) -> Option<AgentIdx> {
         let first = first_bytes(name.as_bytes());
         let found = self
             .by_name

@@ -68,6 +68,15 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
+    /// Nothing yet. `awaited` says whether events are held back that may wait for those that come in.
+    pub(crate) fn new(limits: &Limits, awaited: bool) -> Intake {
+        Intake {
+            awaited,
+            limits: *limits,
+            ..Intake::default()
+        }
+    }
+
     /// Leaves events of a piece out, from the seq `seq` on.
     fn withhold(&mut self, piece: &Piece<'_>, seq: u32) -> Result<(), MergeError> {
         let id = EventId::new(&**piece.agent_name(), seq);
@@ -90,33 +99,27 @@ impl Intake {
 /// Appends the pieces of `batch` to the history, in an order in which parents come first. What
 /// waits for a parent that is neither known nor among them ends up in [`Intake::waiting`].
 ///
-/// `awaited` says whether events are held back that may wait for them. On an error the history may
-/// hold a part of them: the caller rolls it back.
+/// On an error the history may hold a part of them: the caller rolls it back.
 pub(crate) fn take_in(
     history: &mut History,
     batch: &Batch,
-    awaited: bool,
-    limits: &Limits,
     rules: &MergeRules<'_>,
-) -> Result<Intake, MergeError> {
-    if batch.events() > limits.merge.message_events as u64 {
+    intake: &mut Intake,
+) -> Result<(), MergeError> {
+    let most = intake.limits.merge.message_events;
+    if batch.events() > most as u64 {
         return Err(MergeError::TooLarge {
             what: "the events of one message",
-            limit: limits.merge.message_events,
+            limit: most,
         });
     }
-    let mut intake = Intake {
-        awaited,
-        limits: *limits,
-        ..Intake::default()
-    };
     let mut agents = Agents::new(batch);
     for piece in batch.pieces() {
         let from = intake.appended.len();
-        take_piece(history, piece, &mut agents, rules, &mut intake)?;
-        take_woken(history, from, rules, &mut intake)?;
+        take_piece(history, piece, &mut agents, rules, intake)?;
+        take_woken(history, from, rules, intake)?;
     }
-    Ok(intake)
+    Ok(())
 }
 
 /// Takes in what waited for the events that were appended since `from`, and what waited for that.
