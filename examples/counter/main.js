@@ -102,6 +102,6 @@ for (const [room, counters] of Object.entries(rooms)) {
 const measured = () => rooms.garden[0].links.filter(({ rtt }) => rtt !== null);
 while (measured().length < 2) await pause(DELAY);
 for (const { peer, rtt, bytesIn, bytesOut } of measured()) {
-  console.log(`${peer.split("~")[0]}: ${Math.round(rtt)} ms, ${bytesIn} bytes in, ${bytesOut} out`);
+  console.log(`${peer.split("  ")[0]}: ${Math.round(rtt)} ms, ${bytesIn} bytes in, ${bytesOut} out`);
 }
 for (const counter of everybody) counter.end();

@@ -2,9 +2,13 @@
 
 use super::limits::MAX_AGENT_NAME;
 
-/// Between the name of a person and what is random. No name of a person has a char below it, so
-/// replicas of different people sort as their names do.
-const MARK: char = '\u{1}';
+/// Between the name of a person and what is random. No other char of a valid id is below a space, and the name
+/// of a person has neither two in a row nor one at its end, so replicas of different people sort as
+/// their names do.
+const MARK: &str = "  ";
+
+/// What other versions put there.
+const OLD_MARKS: [&str; 2] = ["\u{1}", "~"];
 
 /// How many random bytes a name has.
 const RANDOM_BYTES: usize = 9;
@@ -17,7 +21,8 @@ const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 /// An agent name that no other replica has: the name of a person, and 72 random bits behind it.
 ///
 /// Any number of replicas may be the same person's. Names of replicas sort as the names of the people do.
-/// A name that is too long is cut to what fits; control characters are left out.
+/// A name that is too long is cut to what fits; control characters are left out, and so are spaces behind a
+/// space and at the end. So the name is a valid id at a signaling server, too.
 ///
 /// ```
 /// use crdt_core::{person_of, replica_name};
@@ -27,15 +32,18 @@ const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 /// assert!(name < replica_name("Ada Lovelace", [0; 9]));
 /// ```
 pub fn replica_name(person: &str, random: [u8; RANDOM_BYTES]) -> String {
-    let longest = MAX_AGENT_NAME - RANDOM_CHARS - MARK.len_utf8();
+    let longest = MAX_AGENT_NAME - RANDOM_CHARS - MARK.len();
     let mut name = String::with_capacity(MAX_AGENT_NAME);
     for char in person.chars().filter(|char| !char.is_control()) {
         if name.len() + char.len_utf8() > longest {
             break;
         }
-        name.push(char);
+        if char != ' ' || !name.ends_with(' ') {
+            name.push(char);
+        }
     }
-    name.push(MARK);
+    name.truncate(name.trim_end_matches(' ').len());
+    name.push_str(MARK);
     for bytes in random.chunks_exact(3) {
         let bits = bytes
             .iter()
@@ -52,10 +60,12 @@ pub fn replica_name(person: &str, random: [u8; RANDOM_BYTES]) -> String {
 pub fn person_of(agent: &str) -> &str {
     let is_random =
         |tail: &str| tail.len() == RANDOM_CHARS && tail.bytes().all(|byte| LETTERS.contains(&byte));
-    match agent.rsplit_once(MARK) {
-        Some((person, tail)) if is_random(tail) => person,
-        _ => agent,
-    }
+    let mut marks = std::iter::once(MARK).chain(OLD_MARKS);
+    let person = marks.find_map(|mark| {
+        let (person, tail) = agent.rsplit_once(mark)?;
+        is_random(tail).then_some(person)
+    });
+    person.unwrap_or(agent)
 }
 
 #[cfg(test)]
@@ -66,7 +76,7 @@ mod tests {
     #[test]
     fn replicas_sort_as_their_people_do() {
         let people = [
-            "", " ", "Al", "Al B", "Al-b", "Ali", "Alice", "Bo", "Zoë", "émile",
+            "", "!", "Al", "Al B", "Al!", "Al-b", "Ali", "Alice", "Bo", "Zoë", "émile",
         ];
         for (a, b) in people.iter().zip(&people[1..]) {
             assert!(a < b);
@@ -87,13 +97,19 @@ mod tests {
             assert_eq!(check_agent_name(&name), Ok(()));
         }
         assert_eq!(person_of(&replica_name("A\u{1}d\na", [9; 9])), "Ada");
+        assert_eq!(person_of(&replica_name("  Ada   L  ", [9; 9])), " Ada L");
         let long = replica_name(&"ë".repeat(300), [9; 9]);
         assert_eq!(person_of(&long), "ë".repeat(57));
+        assert!(!long.contains(char::is_control), "{long:?}");
+        for old in ["Ada~abcdefghijkl", "Ada\u{1}abcdefghijkl"] {
+            assert_eq!(person_of(old), "Ada");
+        }
         assert_eq!(check_agent_name(&long), Ok(()));
         for exact in [
             "alice",
             "alice\u{1}short",
-            "alice~abcdefghijkl",
+            "alice  short",
+            "alice abcdefghijkl",
             "\u{1}?bcdefghijkl",
         ] {
             assert_eq!(person_of(exact), exact);

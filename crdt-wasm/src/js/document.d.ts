@@ -142,7 +142,10 @@ export type Delta = DeltaStep[];
 
 /** Who edits a new replica. */
 export interface ReplicaOptions {
-  /** The name of the person, as `history` and `blame` give it. Any number of replicas may have the same. */
+  /**
+   * The name of the person, as `history` and `blame` give it: spaces in a row count as one. Any number of
+   * replicas may have the same. Their own names sort as those of the people.
+   */
   name?: string;
   /**
    * The name of the replica: 1 to 128 bytes of UTF-8. Two replicas that are edited at the same time, or

@@ -329,16 +329,22 @@ function startClock() {
 // Names.
 
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-/** Behind a person's name, what tells their replicas apart. */
-const TAIL = /~[\w-]{12}$/;
+/**
+ * Behind a person's name, what tells their replicas apart. Names have no two spaces in a row, and no char is
+ * below a space, so replicas of different people sort as their names do. Other versions wrote the
+ * other marks.
+ */
+const MARK = "  ";
+const TAIL = /(?: {2}|~|\x01)[\w-]{12}$/;
 
 /** The name of a new replica: the one that was given, or one that nobody else has. */
 function agentIdOf(agent) {
   if (typeof agent === "string") return agent;
   const { name = "", agentId } = someOptions(agent, REPLICA_OPTIONS);
   if (agentId !== undefined) return aString("agentId", agentId);
+  const person = aString("name", name).replace(/ {2,}/g, " ").replace(/ $/, "");
   const random = crypto.getRandomValues(new Uint8Array(12));
-  return `${aString("name", name)}~${Array.from(random, (byte) => LETTERS[byte & 63]).join("")}`;
+  return person + MARK + Array.from(random, (byte) => LETTERS[byte & 63]).join("");
 }
 
 const REPLICA_OPTIONS = ["name", "agentId", "initialText"];

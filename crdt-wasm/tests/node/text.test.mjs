@@ -30,13 +30,26 @@ function applied(text, changes) {
 test('documents without a name differ, and a name is a part of theirs', () => {
   const [one, two, ada] = [new Document(), new Document(null), new Document({ name: 'Ada' })];
   assert.notEqual(one.agentId, two.agentId);
-  assert.match(ada.agentId, /^Ada~[\w-]{12}$/);
+  assert.match(ada.agentId, /^Ada {2}[\w-]{12}$/);
+  assert.match(new Document({ name: ' Ada   L ' }).agentId, /^ Ada L {2}[\w-]{12}$/);
   assert.equal(new Document('alice').agentId, 'alice');
   assert.equal(new Document({ agentId: 'bob' }).agentId, 'bob');
   assert.equal(errorOf(() => new Document({ agent: 'bob' })).code, 'bad_argument');
   assert.equal(errorOf(() => new Document({ name: 5 })).code, 'bad_argument');
   assert.equal(errorOf(() => new Document(5)).code, 'bad_argument');
   assert.equal(errorOf(() => new Document({ name: 'x'.repeat(200) })).code, 'bad_agent_name');
+});
+
+test('the person comes back from all names of replicas, and from no other', () => {
+  const old = ['Ada~abcdefghijkl', 'Ada\x01abcdefghijkl'];
+  for (const agent of [new Document({ name: 'Ada' }).agentId, ...old]) {
+    const doc = new Document(agent);
+    doc.insert(0, 'x');
+    assert.equal([...doc.history()][0].name, 'Ada');
+  }
+  const other = new Document('Ada abcdefghijkl');
+  other.insert(0, 'x');
+  assert.equal([...other.history()][0].name, 'Ada abcdefghijkl');
 });
 
 test('length and slice count UTF-16 units, and cut no pair', () => {
