@@ -10,9 +10,9 @@
 //! a channel for the room there, and so has having no server. A page announces itself there when it comes, and
 //! says so when it leaves.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use crdt_sync::{CloseReason, LinkId, Outgoing};
+use crdt_sync::{CloseReason, LinkId, Outgoing, SortedMap};
 use signaling_protocol::AgentId;
 
 use crate::input::{BroadcastContent, BroadcastMessage};
@@ -31,7 +31,7 @@ pub(crate) struct Broadcast {
     places: Vec<String>,
     /// The pages that left last: what they said before may come after that, by another channel.
     left: VecDeque<u64>,
-    peers: BTreeMap<AgentId, Peer>,
+    peers: SortedMap<AgentId, Peer>,
 }
 
 /// A page that was greeted, or that is linked.

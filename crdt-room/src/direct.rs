@@ -1,11 +1,11 @@
 //! Direct connections: one negotiation for each peer, and the peer connection that it brings up.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crdt_sync::negotiation::{
     Action, ConnectionState, Description, Input, Negotiation, Signal, Stage, Timing, offers,
 };
-use crdt_sync::{CloseReason, LinkId, Millis};
+use crdt_sync::{CloseReason, LinkId, Millis, SortedMap};
 use signaling_protocol::{AgentId, IceServer};
 
 use crate::error::RoomError;
@@ -24,7 +24,7 @@ const MAX_SIGNED: usize = 8;
 /// All direct connections.
 #[derive(Debug, Default)]
 pub(crate) struct Direct {
-    peers: BTreeMap<AgentId, Peer>,
+    peers: SortedMap<AgentId, Peer>,
     /// Counts negotiations, so that each has a session of its own within the page.
     negotiations: u32,
 }

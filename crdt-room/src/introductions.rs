@@ -11,10 +11,10 @@
 //! Diffie-Hellman), which is new with each page load. When both proofs are there the ends agree on a key for the
 //! link that nobody else has; `sealed_links` uses it for all that follows.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 
-use crdt_sync::{INTRODUCTION, LinkId, Millis, Outgoing};
+use crdt_sync::{INTRODUCTION, LinkId, Millis, Outgoing, SortedMap};
 use signaling_protocol::AgentId;
 
 use crate::cipher_jobs::CipherJobs;
@@ -49,7 +49,7 @@ const MAX_HELD_BYTES: usize = 256 << 10;
 /// The links on which proofs are exchanged, or were.
 #[derive(Debug, Default)]
 pub(crate) struct Introductions {
-    all: BTreeMap<LinkId, Introduction>,
+    all: SortedMap<LinkId, Introduction>,
     /// Our public value for agreeing on keys.
     exchange: Vec<u8>,
     last_key: u32,
@@ -262,7 +262,7 @@ impl Introductions {
     /// Asks again where no proof has come, and gives up after a while.
     pub(crate) fn tick(&mut self, now: Millis) -> Vec<IntroductionAction> {
         let mut actions = Vec::new();
-        for (link, introduction) in &mut self.all {
+        for (link, introduction) in self.all.iter_mut() {
             if introduction.repeat_at.is_none_or(|at| at > now) {
                 continue;
             }
@@ -726,7 +726,7 @@ mod tests {
         for len in [MAX_HELD_BYTES, 1].into_iter().chain([0; 2 * MAX_HELD]) {
             all.receive(LINK, Outgoing::Binary(vec![1; len]), 0);
         }
-        let held = &all.all[&LINK].held;
+        let held = &all.all.get(&LINK).unwrap().held;
         assert_eq!(held.len(), MAX_HELD);
         assert!(held.iter().map(Outgoing::len).sum::<usize>() <= MAX_HELD_BYTES);
         let mut questions = 0;

@@ -1,8 +1,8 @@
 //! The members of the room, as the signaling servers report them, and the links that the mesh wants.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crdt_sync::{Millis, mesh};
+use crdt_sync::{Millis, SortedMap, mesh};
 use signaling_protocol::{AgentId, PeerJoined, PeerList};
 
 use crate::page_id;
@@ -21,9 +21,9 @@ const LOST_MILLIS: Millis = 60_000;
 /// Everyone in the room but us.
 #[derive(Debug, Default)]
 pub(crate) struct Members {
-    all: BTreeMap<AgentId, Member>,
+    all: SortedMap<AgentId, Member>,
     /// The servers that were lost, and until when what they named counts.
-    lost: BTreeMap<ServerId, Millis>,
+    lost: SortedMap<ServerId, Millis>,
 }
 
 /// Someone in the room.
@@ -32,7 +32,7 @@ pub(crate) struct Member {
     /// Its page load, where it says.
     pub(crate) page: Option<u64>,
     /// The servers that name it, this browser among them, each with the page load that it names.
-    places: BTreeMap<ServerId, Option<u64>>,
+    places: SortedMap<ServerId, Option<u64>>,
     /// It has a key for the relay.
     pub(crate) has_relay: bool,
     /// It seals its signals, so it has a key for the room.
@@ -174,7 +174,7 @@ impl Members {
         let mut changes = Vec::new();
         let named: BTreeSet<&AgentId> = present.iter().map(|newcomer| &newcomer.id).collect();
         let mut gone = Vec::new();
-        for (id, member) in &mut self.all {
+        for (id, member) in self.all.iter_mut() {
             if !named.contains(id) {
                 let was_named = member.places.remove(&server).is_some();
                 let is_gone = member.places.is_empty() || was_named && !member.is_met();
@@ -213,7 +213,7 @@ impl Members {
             is_kept_read_only,
         } = newcomer;
         let mut changes = Vec::new();
-        let mut places = BTreeMap::new();
+        let mut places = SortedMap::new();
         if let Some(member) = self.all.get_mut(&id) {
             let stands = page.is_some() && is_linked(&id);
             let is_known_here = member.places.insert(server, page).is_some();
@@ -262,7 +262,7 @@ impl Members {
         member.places.remove(&server);
         // A page of this browser may have ended without a word, which only its links notice.
         if !member.is_met() && !is_linked(id) {
-            member.places.clear();
+            member.places = SortedMap::new();
         }
         // It may have been a later page load of the member that this server knew.
         let elsewhere = member.places.iter().next();
@@ -292,7 +292,7 @@ impl Members {
     /// A server was lost.
     pub(crate) fn server_lost(&mut self, server: ServerId, now: Millis) {
         let until = now.saturating_add(LOST_MILLIS);
-        self.lost.entry(server).or_insert(until);
+        self.lost.get_or_insert_with(server, || until);
     }
 
     /// Removes the members that no server names and that are not linked. A link held them here while no
@@ -320,7 +320,7 @@ impl Members {
     /// Removes everyone.
     pub(crate) fn clear(&mut self) -> Vec<Change> {
         let all = std::mem::take(self).all;
-        all.into_keys().map(Change::Gone).collect()
+        all.into_iter().map(|(id, _)| Change::Gone(id)).collect()
     }
 
     /// Says of each member whether the mesh wants a link to it, given the linked ones, and whether this
@@ -360,12 +360,15 @@ impl Members {
 
     /// Notes which members had time to answer as pages of this browser, and which servers did not come back.
     pub(crate) fn tick(&mut self, now: Millis) {
-        let is_away = |_: &ServerId, until: &mut Millis| *until <= now;
-        for (server, _) in self.lost.extract_if(.., is_away) {
-            for member in self.all.values_mut() {
-                member.places.remove(&server);
+        self.lost.retain(|server, until| {
+            let is_away = *until <= now;
+            if is_away {
+                for member in self.all.values_mut() {
+                    member.places.remove(server);
+                }
             }
-        }
+            !is_away
+        });
         for member in self.all.values_mut() {
             if member.greeted_until.is_some_and(|at| at <= now) {
                 member.greeted_until = None;

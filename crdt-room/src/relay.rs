@@ -13,11 +13,11 @@
 //!
 //! Every message says whether its sender has a better link. A link stands as long as either end has none.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use crdt_sync::{CloseReason, LinkId, Millis, Outgoing};
+use crdt_sync::{CloseReason, LinkId, Millis, Outgoing, SortedMap};
 use signaling_protocol::{AgentId, Relay as RelayMessage};
 
 use crate::cipher_jobs::CipherJobs;
@@ -51,7 +51,7 @@ pub(crate) struct Relay {
     is_ready: bool,
     /// Why the relay is off, where it may be used.
     off: Option<String>,
-    peers: BTreeMap<AgentId, Peer>,
+    peers: SortedMap<AgentId, Peer>,
     /// Messages that wait to be sealed, one after the other, so that their order stays.
     outbox: VecDeque<(AgentId, Vec<u8>)>,
     outbox_bytes: usize,

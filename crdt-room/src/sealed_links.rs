@@ -9,9 +9,9 @@
 //! Only a goodbye is not sealed: a page that goes away has no time for that, and anyone who could forge
 //! one could cut the link as well.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use crdt_sync::{CloseReason, GOODBYE, LinkId, Outgoing, SEALED};
+use crdt_sync::{CloseReason, GOODBYE, LinkId, Outgoing, SEALED, SortedMap};
 
 use crate::cipher_jobs::CipherJobs;
 use crate::ids::{LinkKey, Purpose};
@@ -39,7 +39,7 @@ pub(crate) struct Agreement {
 /// All links with a key of their own.
 #[derive(Debug, Default)]
 pub(crate) struct SealedLinks {
-    all: BTreeMap<LinkId, SealedLink>,
+    all: SortedMap<LinkId, SealedLink>,
     /// What waits to be sealed, and links that are to be closed after that, in order.
     outbox: VecDeque<(LinkId, Item)>,
     /// Messages that wait to be opened, in order.

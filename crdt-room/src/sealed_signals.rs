@@ -5,11 +5,11 @@
 //! members, and a page without the key gets no connection. Whoever may write signs the descriptions too: so
 //! the connection itself is proved to lead to a writer.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use crdt_sync::Millis;
+use crdt_sync::{Millis, SortedMap};
 use serde::{Deserialize, Serialize};
 use signaling_protocol::{AgentId, OpaqueJson, Signal, SignalKind};
 
@@ -43,7 +43,7 @@ pub(crate) struct SealedSignals {
     /// Members whose page has signed a description. From then on one that is not signed is not theirs.
     writers: BTreeSet<AgentId>,
     /// Members whose signals do not open.
-    failures: BTreeMap<AgentId, Failure>,
+    failures: SortedMap<AgentId, Failure>,
 }
 
 /// The signals of a member do not open.

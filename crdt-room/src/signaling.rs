@@ -1,9 +1,7 @@
 //! The signaling servers: joining the room at each, and coming back.
 
-use std::collections::BTreeMap;
-
-use crdt_sync::Millis;
 use crdt_sync::backoff::Backoff;
+use crdt_sync::{Millis, SortedMap};
 use signaling_protocol::{
     AgentId, ClientMessage, CloseCode, ErrorCode, ErrorReply, IceServer, Join, Leave, LogAck,
     LogEntries, ParseError, PeerJoined, PeerList, Ping, Pong, Relay, ServerMessage, Signal,
@@ -78,7 +76,7 @@ pub(crate) struct Signaling {
     /// Numbers the sockets.
     last_socket: u32,
     /// The servers to which we closed a socket, and until when what was said on it may still arrive there.
-    strays: BTreeMap<String, Millis>,
+    strays: SortedMap<String, Millis>,
 }
 
 /// The connection to one server, or the wait for the next attempt.

@@ -17,6 +17,7 @@ mod error;
 pub mod mesh;
 pub mod negotiation;
 mod presence;
+mod sorted_map;
 mod time;
 mod types;
 mod wire;
@@ -25,6 +26,7 @@ pub use config::Config;
 pub use engine::Engine;
 pub use entry::encode_entry;
 pub use error::{CloseReason, PresenceError, WireError};
+pub use sorted_map::SortedMap;
 pub use time::Millis;
 pub use types::{
     Access, Channel, Divergence, EntryReport, Incoming, LinkId, LinkOptions, OutdatedSide,

@@ -6,9 +6,8 @@
 //! can still be reached by another way, contradicts by a higher counter; otherwise its presence ends
 //! after a time of grace.
 
-use std::collections::BTreeMap;
-
 use crate::error::PresenceError;
+use crate::sorted_map::SortedMap;
 use crate::time::Millis;
 use crate::types::LinkId;
 use crate::wire::PresenceUpdate;
@@ -23,9 +22,9 @@ pub(crate) struct Presence {
     agent: String,
     max_sessions: usize,
     max_bytes: usize,
-    sessions: BTreeMap<u64, Entry>,
+    sessions: SortedMap<u64, Entry>,
     /// Counters at which sessions ended.
-    ended: BTreeMap<u64, u64>,
+    ended: SortedMap<u64, u64>,
 }
 
 #[derive(Debug)]
@@ -33,7 +32,7 @@ struct Entry {
     agent: String,
     counter: u64,
     /// Name to the counter at its last change, and its value.
-    fields: BTreeMap<String, (u64, Option<String>)>,
+    fields: SortedMap<String, (u64, Option<String>)>,
     /// The link by which the newest state came; `None` for the own session.
     via: Option<LinkId>,
     lost_at: Option<Millis>,
@@ -73,8 +72,8 @@ impl Presence {
             agent: agent.to_owned(),
             max_sessions,
             max_bytes,
-            sessions: BTreeMap::new(),
-            ended: BTreeMap::new(),
+            sessions: SortedMap::new(),
+            ended: SortedMap::new(),
         }
     }
 
@@ -94,10 +93,10 @@ impl Presence {
             return Err(PresenceError { bytes, bound });
         }
         let agent = &self.agent;
-        let own = self.sessions.entry(self.own).or_insert_with(|| Entry {
+        let own = self.sessions.get_or_insert_with(self.own, || Entry {
             agent: agent.clone(),
             counter: 0,
-            fields: BTreeMap::new(),
+            fields: SortedMap::new(),
             via: None,
             lost_at: None,
         });
@@ -147,10 +146,10 @@ impl Presence {
             return Taken::Gap;
         }
         // A full state replaces: what is not in it is gone. A difference adds to what is there.
-        let mut all = held.map_or_else(BTreeMap::new, |entry| entry.fields.clone());
+        let mut all = held.map_or_else(SortedMap::new, |entry| entry.fields.clone());
         let before = all.clone();
         if base == 0 {
-            all.clear();
+            all = SortedMap::new();
         }
         all.extend(
             fields
@@ -165,7 +164,7 @@ impl Presence {
             .keys()
             .chain(all.keys().filter(|name| !before.contains_key(*name)))
         {
-            let value = |fields: &BTreeMap<String, (u64, Option<String>)>| {
+            let value = |fields: &SortedMap<String, (u64, Option<String>)>| {
                 fields.get(name).and_then(|(_, value)| value.clone())
             };
             let now = value(&all);
@@ -331,7 +330,7 @@ impl Presence {
     }
 }
 
-fn bytes_without(fields: &BTreeMap<String, (u64, Option<String>)>, field: &str) -> usize {
+fn bytes_without(fields: &SortedMap<String, (u64, Option<String>)>, field: &str) -> usize {
     let others = fields.iter().filter(|(name, _)| *name != field);
     others
         .map(|(name, (_, value))| name.len() + value.as_ref().map_or(0, String::len))

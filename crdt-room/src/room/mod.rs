@@ -19,10 +19,10 @@ mod links;
 mod log;
 mod sync;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crdt_core::Document;
-use crdt_sync::{Engine, Millis};
+use crdt_sync::{Engine, Millis, SortedMap};
 
 use crate::broadcast::Broadcast;
 use crate::direct::{Context, Direct};
@@ -78,7 +78,7 @@ pub struct Room {
     log: RoomLog,
     transports: Transports,
     /// The fields of the own presence, as JSON text. They outlive connections.
-    presence: BTreeMap<String, String>,
+    presence: SortedMap<String, String>,
     engine: Option<Engine>,
     links: Links,
     link_numbers: LinkNumbers,
@@ -120,7 +120,7 @@ impl Room {
             sealed_links: SealedLinks::default(),
             log: RoomLog::default(),
             transports: Transports::default(),
-            presence: BTreeMap::new(),
+            presence: SortedMap::new(),
             engine: None,
             links: Links::default(),
             link_numbers: LinkNumbers::default(),

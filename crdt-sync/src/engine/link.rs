@@ -1,11 +1,12 @@
 //! What is known of one link, and what waits to go out on it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use crdt_core::{Document, EventId, VersionSummary};
 
 use super::known::{Flight, Known};
 use crate::config::Config;
+use crate::sorted_map::SortedMap;
 use crate::time::Millis;
 use crate::types::{
     Channel, Divergence, LinkId, LinkOptions, Outgoing, Output, PeerStatus, Speech,
@@ -137,7 +138,7 @@ pub(super) struct Link {
     pub(super) told_neighbours: Vec<u64>,
 
     /// Counters of the sessions whose presence the peer has, as far as is known.
-    pub(super) presence: BTreeMap<u64, u64>,
+    pub(super) presence: SortedMap<u64, u64>,
     pub(super) presence_due: Option<Millis>,
     pub(super) presence_sent_at: Option<Millis>,
     /// Start of the second in which presence messages are being counted, and their number.
@@ -217,7 +218,7 @@ impl Link {
             presence_mismatches: 0,
             neighbours: BTreeSet::new(),
             told_neighbours: Vec::new(),
-            presence: BTreeMap::new(),
+            presence: SortedMap::new(),
             presence_due: None,
             presence_sent_at: None,
             presence_second: (now, 0),

@@ -129,7 +129,7 @@ impl Engine {
         let Some(state) = self.links.get_mut(link) else {
             return;
         };
-        let known = state.presence.entry(session).or_insert(0);
+        let known = state.presence.get_or_insert_with(session, || 0);
         *known = (*known).max(counter);
         let (sender, neighbours) = (state.session(), state.neighbours.clone());
         match self.presence.take(update, link) {

@@ -3,11 +3,10 @@
 //! A fragment is `kind, message number, index, count` and a part of the message. All fragments of a
 //! message but the last are of one length. They are put together in any order.
 
-use std::collections::BTreeMap;
-
 use super::kind;
 use super::reader::{Reader, push_varint};
 use crate::error::WireError;
+use crate::sorted_map::SortedMap;
 use crate::time::Millis;
 
 /// Bytes in front of the part: one for the kind, at most five for each number.
@@ -43,14 +42,14 @@ pub(crate) fn fragments(
 /// Puts fragments together. Holds what has arrived and never reserves by a claim.
 #[derive(Debug, Default)]
 pub(crate) struct Reassembly {
-    open: BTreeMap<u32, Incomplete>,
+    open: SortedMap<u32, Incomplete>,
     bytes: usize,
 }
 
 #[derive(Debug)]
 struct Incomplete {
     count: u32,
-    parts: BTreeMap<u32, Vec<u8>>,
+    parts: SortedMap<u32, Vec<u8>>,
     bytes: usize,
     last: Millis,
 }
@@ -103,9 +102,9 @@ impl Reassembly {
                 bound: MAX_OPEN as u64,
             });
         }
-        let message = self.open.entry(number).or_insert_with(|| Incomplete {
+        let message = self.open.get_or_insert_with(number, || Incomplete {
             count,
-            parts: BTreeMap::new(),
+            parts: SortedMap::new(),
             bytes: 0,
             last: now,
         });
@@ -116,8 +115,8 @@ impl Reassembly {
                 found: u64::from(count),
             });
         }
-        if let std::collections::btree_map::Entry::Vacant(place) = message.parts.entry(index) {
-            place.insert(part.to_vec());
+        if !message.parts.contains_key(&index) {
+            message.parts.insert(index, part.to_vec());
             message.bytes += part.len();
             message.last = now;
             self.bytes += part.len();
