@@ -72,6 +72,10 @@ pub(super) struct ServerLog {
     pub(super) at: Option<Millis>,
     /// When the next entry may be written.
     pub(super) not_before: Millis,
+    /// When the server has taken what was sent, at the pace that it allows.
+    pub(super) paced_until: Millis,
+    /// Something to be written waits for that.
+    pub(super) is_paced: bool,
     /// Nothing is tried before this, since something was refused.
     pub(super) retry_at: Millis,
     pub(super) failures: u32,
@@ -191,8 +195,11 @@ impl ServerLog {
             self.in_flight.as_ref().map(|write| write.until),
         ];
         let answer = answer.into_iter().flatten().min();
-        if answer.is_some() || !self.is_at_rest() || !self.queue.is_empty() {
+        if answer.is_some() || !self.is_at_rest() {
             return answer;
+        }
+        if !self.queue.is_empty() {
+            return self.is_paced.then_some(self.paced_until);
         }
         [self.at, self.again_at].into_iter().flatten().min()
     }

@@ -9,6 +9,9 @@ use signaling_protocol::{ErrorCode, LogAck};
 use super::server_log::{ANSWER, FOLLOW, GATHER, LOOKS, ServerLog};
 use super::types::{ENTRY, EntryBytes, FORM, InFlight, Role, SNAPSHOT, Size, Tail, Write};
 
+/// A long history is written at this pace, in bytes a millisecond: half of what servers take by default.
+const BYTES_PER_MILLI: u64 = 2 * 1024;
+
 /// The fewest bytes that are tried with a server that refuses larger messages.
 const LEAST_BYTES: usize = 4 * 1024;
 
@@ -147,6 +150,10 @@ impl ServerLog {
         if !self.is_joined || self.in_flight.is_some() {
             return None;
         }
+        self.is_paced = now < self.paced_until;
+        if self.is_paced {
+            return None;
+        }
         let (write, entry) = match self.queue.pop_front()? {
             Write::Entry { events } => {
                 let enough = self.entry_bytes.0;
@@ -198,6 +205,8 @@ impl ServerLog {
         match result {
             Ok(sealed) => {
                 let payload = BASE64.encode(sealed);
+                let wait = payload.len() as u64 / BYTES_PER_MILLI;
+                self.paced_until = now.saturating_add(wait);
                 write.tail = Some((Tail::of(&payload), payload.len()));
                 Some((write.write.clone(), payload))
             }

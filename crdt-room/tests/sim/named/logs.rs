@@ -365,3 +365,69 @@ fn a_server_that_shuffles_logs_gets_nothing_in() {
     world.connect(1);
     until_text(&mut world, 1, "0 1 2 3 4 5 ");
 }
+
+/// A page that lost what it had stored comes back under its old name, and edits before it has read the log.
+#[test]
+fn a_name_that_is_in_the_log_already_is_given_up() {
+    let mut world = kept(&["alice", "bob"], |_| {});
+    world.connect(0);
+    world.type_in(0, "of her first life ");
+    until_kept(&mut world, 0, WRITTEN);
+    world.kill(0);
+    world.reload(0, "alice");
+    world.type_in(0, "of her second ");
+    world.connect(0);
+    until_kept(&mut world, 0, PATIENCE);
+    let text = world.pages[0].text();
+    assert!(
+        text.contains("of her first life ") && text.contains("of her second "),
+        "{text}"
+    );
+    assert_ne!(world.pages[0].document.agent(), "alice");
+    world.connect(1);
+    until_text(&mut world, 1, &text);
+    assert_eq!(world.pages[1].told.diverged, 0);
+    ends_well(world);
+}
+
+/// The same page after it stored everything: what is in the log and what is here are one.
+#[test]
+fn what_is_stored_and_in_the_log_is_there_once() {
+    let mut world = kept(&["alice", "bob"], |_| {});
+    world.connect(0);
+    world.type_in(0, "once, ");
+    until_kept(&mut world, 0, WRITTEN);
+    world.store(0);
+    world.kill(0);
+    world.reload(0, "alice");
+    world.type_in(0, "and on");
+    world.connect(0);
+    until_kept(&mut world, 0, PATIENCE);
+    assert_eq!(world.pages[0].text(), "once, and on");
+    world.connect(1);
+    until_text(&mut world, 1, "once, and on");
+    ends_well(world);
+}
+
+/// Two servers that keep logs, of which each member uses one alone or both.
+#[test]
+fn each_server_keeps_what_its_members_have() {
+    let mut world = kept(&["alice", "bob", "carol"], |_| {});
+    world.add_server(Settings {
+        log: Some(PLENTY),
+        ..Settings::default()
+    });
+    world.pages[0].profile.servers = vec![0, 1];
+    world.connect(0);
+    world.type_in(0, "at both");
+    until_kept(&mut world, 0, WRITTEN);
+    world.run(SEEN);
+    world.kill(0);
+    world.run(PATIENCE);
+    world.pages[1].profile.servers = vec![1];
+    world.connect(1);
+    until_text(&mut world, 1, "at both");
+    world.connect(2);
+    until_text(&mut world, 2, "at both");
+    ends_well(world);
+}
