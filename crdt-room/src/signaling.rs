@@ -547,20 +547,26 @@ impl Signaling {
             // It left while a signal to it was on its way; `peer_joined` tells when it is back.
             return vec![SignalingAction::PeerLeft(id, peer.clone())];
         }
+        let of_log = LogNews::Refused {
+            code: reply.code,
+            message: reply.message.clone(),
+            id: reply.id,
+        };
         if self.is_joined(id) && is_about_log(&reply) {
-            let news = LogNews::Refused {
-                code: reply.code,
-                message: reply.message,
-                id: reply.id,
-            };
-            return vec![SignalingAction::Log(id, news)];
+            return vec![SignalingAction::Log(id, of_log)];
         }
         let error = RoomError::Refused {
             code: reply.code,
             message: reply.message,
         };
         if self.is_joined(id) {
-            return vec![SignalingAction::Refused(error)];
+            // Of a message that is too big the server has not read which it was.
+            let of_log = (reply.code == ErrorCode::MessageTooBig).then_some(of_log);
+            let of_log = of_log.map(|news| SignalingAction::Log(id, news));
+            return of_log
+                .into_iter()
+                .chain([SignalingAction::Refused(error)])
+                .collect();
         }
         let server = self.servers.get(id.0);
         let close = server.and_then(|server| server.command(SocketCommand::Close));

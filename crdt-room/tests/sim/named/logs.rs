@@ -37,6 +37,16 @@ fn kept_within(names: &[&str], quotas: LogQuotas, adjust: impl Fn(&mut Profile))
     world
 }
 
+/// A text in which nothing repeats.
+fn noise(chars: usize) -> String {
+    let mut state = 1_u32;
+    let next = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b' ' + (state >> 24) as u8 % 90)
+    };
+    (0..chars).map(next).collect()
+}
+
 fn ahead(world: &World, page: usize) -> Option<u64> {
     world.pages[page].status().kept.ahead
 }
@@ -187,12 +197,7 @@ fn a_long_log_becomes_a_snapshot() {
 #[test]
 fn a_long_history_goes_in_parts() {
     let mut world = kept(&["alice", "bob"], |_| {});
-    let mut state = 1_u32;
-    let noise = |_| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        char::from(b' ' + (state >> 24) as u8 % 90)
-    };
-    let text: String = (0..1_000_000).map(noise).collect();
+    let text = noise(1_000_000);
     world.type_in(0, &text);
     world.connect(0);
     until_kept(&mut world, 0, PATIENCE);
@@ -278,12 +283,7 @@ fn a_full_log_is_said_to_be() {
     world.until("a snapshot makes room", PATIENCE, |world| {
         ahead(world, 0) == Some(0)
     });
-    let mut state = 1_u32;
-    let noise = |_| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        char::from(b' ' + (state >> 24) as u8 % 90)
-    };
-    let text: String = (0..20_000).map(noise).collect();
+    let text = noise(20_000);
     world.type_in(0, &text);
     world.run(PATIENCE);
     let kept = world.pages[0].status().kept;
@@ -291,6 +291,32 @@ fn a_full_log_is_said_to_be() {
     let problem = kept.problem.unwrap_or_default();
     assert!(problem.contains("would hold more than"), "{problem}");
     assert_eq!(world.pages[0].codes(), [""; 0]);
+}
+
+/// A server that takes small messages only gets small entries.
+#[test]
+fn entries_are_as_large_as_the_server_takes_them() {
+    let mut world = World::new(1);
+    let mut settings = Settings {
+        log: Some(PLENTY),
+        ..Settings::default()
+    };
+    settings.clients.message_bytes = 64 * 1024;
+    world.add_server(settings);
+    let mut profile = Profile::new("alice", 0);
+    profile.secret = Some("rose");
+    world.open(profile.clone());
+    profile.agent = "bob".to_owned();
+    world.open(profile);
+    let text = noise(500_000);
+    world.type_in(0, &text);
+    world.connect(0);
+    until_kept(&mut world, 0, PATIENCE);
+    world.disconnect(0);
+    world.run(PATIENCE);
+    world.connect(1);
+    until_text(&mut world, 1, &text);
+    ends_well(world);
 }
 
 /// What is not kept is said, and why.
