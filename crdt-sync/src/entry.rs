@@ -16,6 +16,25 @@ const FEW_EVENTS: u64 = 64;
 ///
 /// # Errors
 /// See [`Document::encode_of`].
+///
+/// ```
+/// use crdt_core::Document;
+/// use crdt_sync::{Config, Engine, encode_entry};
+///
+/// let mut ann = Document::new("ann")?;
+/// ann.insert(0, "to be kept")?;
+/// let (entry, part) = encode_entry(&ann, &ann.summary(), 64 * 1024)?;
+/// assert_eq!(part, None);
+///
+/// let mut bob = Document::new("bob")?;
+/// let mut engine = Engine::new(Config::default(), "bob", 1);
+/// let cut = &entry[..entry.len() - 1];
+/// assert!(engine.take_entry(cut, 0, &mut bob).is_err() && bob.is_empty());
+/// let report = engine.take_entry(&entry, 0, &mut bob)?;
+/// assert_eq!(bob.text(), "to be kept");
+/// assert_eq!(report.events, ann.summary());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn encode_entry(
     doc: &Document,
     events: &VersionSummary,
