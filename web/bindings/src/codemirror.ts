@@ -1,5 +1,6 @@
 import {
   Annotation,
+  type ChangeDesc,
   ChangeSet,
   EditorState,
   type Extension,
@@ -9,6 +10,7 @@ import {
 } from "@codemirror/state";
 import { EditorView, ViewPlugin, type ViewUpdate } from "@codemirror/view";
 import type { TextChange } from "crdt-wasm";
+import { carryOver } from "./held_changes.js";
 import { replacementBetween } from "./replacement.js";
 import type { SharedText, TextView } from "./shared_text.js";
 
@@ -35,6 +37,9 @@ const readOnly = StateField.define<boolean>({
  * The line separator of the state is set to `\n`, since positions on both sides have to count the
  * same: a `\r` that someone else's program put into the text is a character like any other. Pasted
  * and dropped text gets `\n`. While `shared.readOnly` is set, the editor is read-only.
+ *
+ * While an input method composes, what others change waits, as it would break the composition off. It is shown
+ * once the composition ends. A composition without input for five seconds is ended for that.
  */
 export function collaboration(shared: SharedText): Extension {
   return [
@@ -45,17 +50,37 @@ export function collaboration(shared: SharedText): Extension {
   ];
 }
 
+const bindings = new WeakMap<EditorView, EditorBinding>();
+
+/** What others changed and the editor does not show yet; `null` where it shows all. */
+export function heldChanges(view: EditorView): ChangeDesc | null {
+  return bindings.get(view)?.held ?? null;
+}
+
+/** How often the end of a composition is looked for; not every kind of input tells of it. */
+const CHECK_EVERY_MS = 50;
+/** A composition without input for so long is ended. On phones one lasts until the next space. */
+const IDLE_MS = 5000;
+/** For so long changes are held back at most, before the composition is ended. */
+const HELD_MS = 20_000;
+
 class EditorBinding implements TextView {
   readonly #view: EditorView;
   readonly #shared: SharedText;
   readonly #leave: () => void;
   #attached = true;
   #resetPlanned = false;
+  /** From the editor's text to the document's, while a composition goes on. */
+  #held: ChangeSet | null = null;
+  #heldSince = 0;
+  #lastInput = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(view: EditorView, shared: SharedText) {
     this.#view = view;
     this.#shared = shared;
     this.#leave = shared.addView(this);
+    bindings.set(view, this);
     if (view.state.doc.toString() !== shared.text) this.reset();
   }
 
@@ -63,14 +88,19 @@ class EditorBinding implements TextView {
     // Each transaction by itself: one update may hold the user's and others'.
     for (const transaction of update.transactions) {
       if (!transaction.docChanged || transaction.annotation(fromDocument)) continue;
-      this.#shared.edit(editsOf(transaction), this);
+      this.#lastInput = Date.now();
+      this.#shared.edit(this.#carried(editsOf(transaction), transaction.startState.doc.length), this);
     }
+  }
+
+  get held(): ChangeDesc | null {
+    return this.#held;
   }
 
   receive(changes: readonly TextChange[]): void {
     // The reset that is on its way shows these too.
     if (this.#resetPlanned) return;
-    this.#show(changeSet(changes, this.#view.state.doc.length));
+    this.#take(changeSet(changes, this.#held?.newLength ?? this.#view.state.doc.length));
   }
 
   /** Editors cannot be changed while they are at work on a change, so this happens right after. */
@@ -95,13 +125,68 @@ class EditorBinding implements TextView {
 
   destroy(): void {
     this.#attached = false;
+    clearTimeout(this.#timer);
     this.#leave();
   }
 
   #showDocument(): void {
     const { doc } = this.#view.state;
     const change = replacementBetween(doc.toString(), this.#shared.text);
-    if (change !== null) this.#show(changeSet([change], doc.length));
+    this.#held = null;
+    if (change !== null) this.#take(changeSet([change], doc.length));
+  }
+
+  /** The user's edits, as edits of the document. */
+  #carried(edits: TextChange[], length: number): TextChange[] {
+    if (this.#held === null) return edits;
+    const carried = carryOver(changeSet(edits, length), this.#held);
+    this.#held = carried.held;
+    return carried.edits;
+  }
+
+  /** Shows changes of the document, now or after the composition. */
+  #take(changes: ChangeSet): void {
+    if (this.#held !== null) {
+      this.#held = this.#held.compose(changes);
+    } else if (this.#view.composing) {
+      this.#held = changes;
+      this.#heldSince = Date.now();
+      this.#checkLater("composing");
+    } else {
+      this.#show(changes);
+    }
+  }
+
+  /** Shows what is held once the composition is over; `before` is what the last check found. */
+  #checkLater(before: "composing" | "over" | "ended"): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      const now = Date.now();
+      const isLate = now - this.#lastInput > IDLE_MS || now - this.#heldSince > HELD_MS;
+      if (before === "ended" || (before === "over" && !this.#view.composing)) {
+        this.#release();
+      } else if (!this.#view.composing) {
+        // The editor reads what a composition left a moment after its end.
+        this.#checkLater("over");
+      } else if (isLate) {
+        this.#endComposition();
+        this.#checkLater("ended");
+      } else {
+        this.#checkLater("composing");
+      }
+    }, CHECK_EVERY_MS);
+  }
+
+  #release(): void {
+    const changes = this.#held;
+    this.#held = null;
+    if (this.#attached && changes !== null) this.#show(changes);
+  }
+
+  /** Has the input method put down what it composes. */
+  #endComposition(): void {
+    this.#view.contentDOM.blur();
+    this.#view.focus();
   }
 
   #show(changes: ChangeSet): void {

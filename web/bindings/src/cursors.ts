@@ -14,7 +14,7 @@ import {
   ViewPlugin,
   type ViewUpdate,
 } from "@codemirror/view";
-import { fromDocument } from "./codemirror.js";
+import { fromDocument, heldChanges } from "./codemirror.js";
 import type { AnchoredSelection, Presence } from "./presence.js";
 import type { SharedText } from "./shared_text.js";
 
@@ -137,7 +137,9 @@ class CursorBinding {
   #showOwn(): void {
     if (!this.#entered || !this.#presence.isShown) return;
     const { anchor, head } = this.#view.state.selection.main;
-    this.#presence.setSelection(this.#shared.anchorSelection(anchor, head));
+    const held = heldChanges(this.#view);
+    const inDocument = (position: number) => held?.mapPos(position, -1) ?? position;
+    this.#presence.setSelection(this.#shared.anchorSelection(inDocument(anchor), inDocument(head)));
   }
 
   #showOthers(): void {
@@ -156,7 +158,9 @@ class CursorBinding {
   /** `null` for places in text that has not arrived yet; when it does, this is asked again. */
   #positions({ anchor, head }: AnchoredSelection): [number, number] | null {
     const [from, to] = [this.#shared.positionOf(anchor), this.#shared.positionOf(head)];
-    return from === null || to === null ? null : [from, to];
+    if (from === null || to === null) return null;
+    const shown = heldChanges(this.#view)?.invertedDesc;
+    return shown === undefined ? [from, to] : [shown.mapPos(from, 1), shown.mapPos(to, 1)];
   }
 }
 

@@ -1,5 +1,6 @@
 import { ChangeSet } from "@codemirror/state";
 import type { TextChange } from "crdt-wasm";
+import { carryOver } from "./held_changes.js";
 import { applyChanges, replacementBetween } from "./replacement.js";
 import type { SharedText, TextView } from "./shared_text.js";
 
@@ -107,11 +108,8 @@ class TextareaBinding implements TextView {
 
   #handIn(edit: TextChange): void {
     const typed = sequence([edit], this.#base.length);
-    const edits: TextChange[] = [];
-    typed.map(this.#waiting).iterChanges((fromA, toA, fromB, _toB, inserted) => {
-      edits.push({ position: fromB, deleted: toA - fromA, inserted: inserted.toString() });
-    }, true);
-    this.#waiting = this.#waiting.map(typed, true);
+    const { edits, held } = carryOver(typed, this.#waiting);
+    this.#waiting = held;
     this.#base = applyChanges(this.#base, [edit]);
     this.#text = applyChanges(this.#text, edits);
     this.#shared.edit(edits, this);

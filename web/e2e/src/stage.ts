@@ -21,12 +21,17 @@ const FLAGS = [
 /** With this, a browser sends nothing by UDP, as if a firewall forbade it. */
 const NO_UDP = "--webrtc-ip-handling-policy=disable_non_proxied_udp";
 
+const ANDROID =
+  "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36";
+
 export interface TabOptions {
   height?: number;
   /** Another tab of the same browser; left out, it is another person's. */
   beside?: { readonly page: Page };
   /** The firewall lets nothing through but what goes to servers. */
   firewall?: boolean;
+  /** The browser calls itself Chromium on Android, where editors take input in another way. */
+  android?: boolean;
 }
 
 /** A server and some people's browsers. */
@@ -69,12 +74,20 @@ export class Stage {
   }
 
   /** A tab with nothing in it. */
-  async emptyTab({ height = 3000, beside, firewall = false }: TabOptions = {}): Promise<Tab> {
+  async emptyTab({
+    height = 3000,
+    beside,
+    firewall = false,
+    android = false,
+  }: TabOptions = {}): Promise<Tab> {
     const browser = firewall ? await (this.#behindFirewall ??= launch(NO_UDP)) : this.#browser;
     // A context is to the pages in it what a browser with a profile of its own is.
     const context =
       beside?.page.context() ??
-      (await browser.newContext({ permissions: ["clipboard-read", "clipboard-write"] }));
+      (await browser.newContext({
+        permissions: ["clipboard-read", "clipboard-write"],
+        ...(android ? { userAgent: ANDROID } : {}),
+      }));
     const page = await context.newPage();
     await page.setViewportSize({ width: 1000, height });
     const tab = new Tab(page);

@@ -1,0 +1,24 @@
+import type { ChangeSet } from "@codemirror/state";
+import type { TextChange } from "crdt-wasm";
+
+/**
+ * Carries what a user typed in a view over changes of the document that the view does not show yet.
+ *
+ * `typed` and `held` are changes of the text that the view showed before. Returns the typed edits as edits of
+ * the document, one after the other, and what the view has still to show. Where both insert at one place, what
+ * was typed comes first, so that it stays together with what was typed before it.
+ */
+export function carryOver(
+  typed: ChangeSet,
+  held: ChangeSet,
+): { edits: TextChange[]; held: ChangeSet } {
+  const edits: TextChange[] = [];
+  typed.map(held, true).iterChanges((fromA, toA, fromB, _toB, inserted) => {
+    edits.push({
+      position: fromB,
+      deleted: toA - fromA,
+      inserted: inserted.sliceString(0, inserted.length, "\n"),
+    });
+  }, true);
+  return { edits, held: held.map(typed) };
+}
