@@ -1,4 +1,4 @@
-import type { ChangeSet } from "@codemirror/state";
+import { ChangeSet } from "@codemirror/state";
 import type { TextChange } from "crdt-wasm";
 
 /**
@@ -21,4 +21,23 @@ export function carryOver(
     });
   }, true);
   return { edits, held: held.map(typed) };
+}
+
+/**
+ * What an edit that the document made otherwise than it was asked for leaves to show: the document widens what
+ * would cut a surrogate pair in two.
+ *
+ * The changes lead from the text after the edit as asked, of this length, to the text after the edit as made.
+ */
+export function difference(asked: TextChange, made: TextChange, length: number): ChangeSet {
+  const start = asked.position;
+  const end = start + asked.inserted.length;
+  const before = start - made.position;
+  if (made.deleted === 0 && before > 0) {
+    const moved = { from: made.position, insert: made.inserted };
+    return ChangeSet.of([moved, { from: start, to: end }], length, "\n");
+  }
+  const after = made.deleted - asked.deleted - before;
+  const widened = { from: start - before, to: end + after, insert: made.inserted };
+  return ChangeSet.of(widened, length, "\n");
 }

@@ -1,4 +1,6 @@
+import { ChangeSet } from "@codemirror/state";
 import { anchor_at, anchor_position, type MergeReport, type TextChange } from "crdt-wasm";
+import { carryOver, difference } from "./held_changes.js";
 import type { AnchoredSelection } from "./presence.js";
 
 /** What a `SharedText` needs of a document; `Document` of crdt-wasm is one. */
@@ -83,14 +85,24 @@ export class SharedText {
     }
     const done: TextChange[] = [];
     let exact = true;
+    /** From the text as the view shows it to the document's, once they differ. */
+    let drift: ChangeSet | null = null;
     try {
       for (const edit of edits) {
-        const change = this.#replace(edit);
-        done.push(change);
-        exact &&=
-          change.position === edit.position &&
-          change.deleted === edit.deleted &&
-          change.inserted === edit.inserted;
+        let asked = [edit];
+        if (drift !== null) {
+          const typed = ChangeSet.of(changeSpec(edit), drift.length, "\n");
+          ({ edits: asked, held: drift } = carryOver(typed, drift));
+        }
+        for (const one of asked) {
+          const made = this.#replace(one);
+          done.push(made);
+          if (isSame(one, made)) continue;
+          exact = false;
+          const length = this.text.length - growth(made) + growth(one);
+          const left: ChangeSet = difference(one, made, length);
+          drift = drift?.compose(left) ?? left;
+        }
       }
     } catch (error) {
       // The edits before this one stand; the view shows more than was done. What led here is a
@@ -181,4 +193,21 @@ export class SharedText {
       inserted: come?.inserted ?? "",
     };
   }
+}
+
+function changeSpec({ position, deleted, inserted }: TextChange) {
+  return { from: position, to: position + deleted, insert: inserted };
+}
+
+function isSame(one: TextChange, other: TextChange): boolean {
+  return (
+    one.position === other.position &&
+    one.deleted === other.deleted &&
+    one.inserted === other.inserted
+  );
+}
+
+/** How much longer a change makes the text. */
+function growth({ deleted, inserted }: TextChange): number {
+  return inserted.length - deleted;
 }

@@ -9,7 +9,8 @@ import type { SharedText, TextView } from "./shared_text.js";
  *
  * The area's text gives way to the shared one. Selection and scroll position stay where they were
  * in the text when others change it. While an input method composes, what others change waits, as
- * writing to the area would break the composition off. While `shared.readOnly` is set, the area is
+ * writing to the area would break the composition off. A value that a script sets is taken over with the
+ * next event `input`, or when others change something. While `shared.readOnly` is set, the area is
  * read-only.
  */
 export function bindTextarea(area: HTMLTextAreaElement, shared: SharedText): () => void {
@@ -59,7 +60,10 @@ class TextareaBinding implements TextView {
     if (this.#resetPlanned) return;
     this.#waiting = this.#waiting.compose(sequence(changes, this.#text.length));
     this.#text = applyChanges(this.#text, changes);
-    if (!this.#composing) this.#show();
+    if (this.#composing) return;
+    // A script set the value, without an event: that is taken over before anything is shown.
+    if (this.#area.value !== shownForm(this.#base)) this.reset();
+    else this.#show();
   }
 
   /** The document may be ahead of what this view was told so far, so this happens after that. */
@@ -67,8 +71,7 @@ class TextareaBinding implements TextView {
     if (this.#resetPlanned) return;
     this.#resetPlanned = true;
     queueMicrotask(() => {
-      this.#catchUp();
-      if (!this.#composing) this.#show();
+      if (this.#resetPlanned) this.#typed();
     });
   }
 

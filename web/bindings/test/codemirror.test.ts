@@ -235,6 +235,23 @@ describe("where the document cannot do what the editor did", () => {
     expect(a!.text).toBe("ab");
   });
 
+  const BESIDE: [name: string, before: string, changes: TransactionSpec["changes"], after: string][] = [
+    ["a half deleted, then text further on", "a😀bcd", [{ from: 1, to: 2 }, { from: 4, to: 5, insert: "X" }], "abXd"],
+    ["the other half deleted, then text further on", "a😀bcd", [{ from: 2, to: 3 }, { from: 5, insert: "X" }], "abcXd"],
+    ["both halves, each by itself", "a😀bc", [{ from: 1, to: 2 }, { from: 2, to: 3 }], "abc"],
+    ["halves of two", "a😀😃bc", [{ from: 2, to: 3 }, { from: 4, to: 5 }, { from: 6, to: 7 }], "ab"],
+    ["text into the middle, then a deletion", "a😀bc", [{ from: 2, insert: "X" }, { from: 3, to: 4 }], "aX😀c"],
+    ["a half inserted, then a deletion", "abcd", [{ from: 1, insert: "\ud83d" }, { from: 2, to: 3 }], "a\ufffdbd"],
+  ];
+
+  test.each(BESIDE)("several changes beside half a pair: %s", async (_name, before, changes, after) => {
+    const [a] = replicasWith(before, 1);
+    a!.view.dispatch({ changes: changes! });
+    await settled();
+    expect(a!.document.getText()).toBe(after);
+    expect(a!.text).toBe(after);
+  });
+
   test("what others change before the view is set right is not shown twice", async () => {
     const [a, b] = replicasWith("a😀b");
     b!.view.dispatch({ changes: { from: 4, insert: "!" } });

@@ -203,3 +203,24 @@ test("on a read-only text the area is read-only, and what gets in all the same i
   expect(area.value).toBe("ab");
   expect(a!.document.getText()).toBe("ab");
 });
+
+test("a value that a script set without an event is taken over, and others' text comes to it", async () => {
+  const [a, b] = replicasWith("some text");
+  const area = areaOf(a!);
+  area.value = "some longer text, set by a script";
+  area.setSelectionRange(area.value.length, area.value.length);
+  b!.view.dispatch({ changes: { from: 0, insert: ">> " } });
+  a!.pull(b!);
+  await new Promise<void>((resolve) => queueMicrotask(resolve));
+  expect(area.value).toBe(">> some longer text, set by a script");
+  expect(a!.document.getText()).toBe(area.value);
+  expect(a!.text).toBe(area.value);
+
+  area.value = "";
+  b!.pull(a!);
+  b!.view.dispatch({ changes: { from: 0, insert: "new " } });
+  a!.pull(b!);
+  await new Promise<void>((resolve) => queueMicrotask(resolve));
+  expect(area.value).toBe("new ");
+  expect(a!.text).toBe("new ");
+});
