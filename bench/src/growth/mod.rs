@@ -24,11 +24,18 @@ use crate::subjects::{DiamondTypes, Ours, Yrs};
 use crate::trace::Res;
 use shapes::{Inputs, Shape};
 
-/// The sizes of each shape.
-pub(crate) const SIZES: [usize; 4] = [1_000, 4_000, 16_000, 64_000];
+/// The sizes of shapes; each row has those up to a size of its own.
+pub(crate) const SIZES: [usize; 5] = [1_000, 4_000, 16_000, 64_000, MILLION];
 
-/// How long a cell may take, what it reads included.
-const CELL: Duration = Duration::from_secs(30);
+/// The greatest size of most rows.
+const MANY: usize = 64_000;
+
+const MILLION: usize = 1_000_000;
+
+/// How long a cell of a size may take, what it reads included.
+fn time_for(size: usize) -> Duration {
+    Duration::from_secs(if size > MANY { 120 } else { 30 })
+}
 
 /// After a cell that took longer, in milliseconds, the next size is not tried.
 const WORTH_MORE: f64 = 4_000.0;
@@ -45,6 +52,19 @@ pub(crate) struct Row {
     pub(crate) figure: &'static str,
     pub(crate) unit: &'static str,
     pub(crate) subjects: &'static [&'static str],
+    /// The greatest size.
+    most: usize,
+}
+
+impl Row {
+    const fn up_to(self, most: usize) -> Row {
+        Row { most, ..self }
+    }
+
+    fn sizes(&self) -> impl Iterator<Item = usize> + use<> {
+        let most = self.most;
+        SIZES.into_iter().filter(move |&size| size <= most)
+    }
 }
 
 const ALL: &[&str] = &[OURS, YRS, DT];
@@ -62,6 +82,7 @@ const fn row(
         figure,
         unit,
         subjects,
+        most: MANY,
     }
 }
 
@@ -69,6 +90,12 @@ const MS: (&str, &str) = ("ms", "ms");
 
 pub(crate) const ROWS: &[Row] = &[
     row("Zigzag, in one patch", ("whole", "zigzag"), MS, &[OURS, DT]),
+    row(
+        "Scattered versions, in one patch",
+        ("whole", "scattered"),
+        MS,
+        &[OURS, DT],
+    ),
     row("Ladder, in one patch", ("whole", "ladder"), MS, ALL),
     row(
         "Ladder, one update at a time",
@@ -100,19 +127,21 @@ pub(crate) const ROWS: &[Row] = &[
         MS,
         ALL,
     ),
-    row("Agents at once, in one patch", ("whole", "agents"), MS, ALL),
+    row("Agents at once, in one patch", ("whole", "agents"), MS, ALL).up_to(MILLION),
     row(
         "Agents at once, what is kept",
         ("whole", "agents"),
         ("kept_mb", "MB"),
         ALL,
-    ),
+    )
+    .up_to(MILLION),
     row(
         "Agents at once, the version",
         ("whole", "agents"),
         ("version_ms", "ms"),
         ALL,
-    ),
+    )
+    .up_to(MILLION),
     row("Undo, group by group", ("undo", "groups"), MS, &[OURS, YRS]),
     row(
         "Redo, group by group",
@@ -192,17 +221,17 @@ pub(crate) fn run(out: &Path, only: &str) -> Res<()> {
     for row in ROWS {
         for subject in row.subjects {
             let mut worth_it = Ok(());
-            for size in SIZES {
+            for size in row.sizes() {
                 let (measure, shape) = (row.measure, sized(row.shape, size));
                 let name = key(subject, measure, &shape);
                 if results.cells.contains_key(&name) || !name.contains(only) {
                     continue;
                 }
                 let outcome = match worth_it.clone() {
-                    Ok(()) => process([subject, measure, row.shape, &size.to_string()], out)?,
+                    Ok(()) => process([subject, measure, row.shape], size, out)?,
                     Err(reason) => reason,
                 };
-                worth_it = worth_more(&outcome);
+                worth_it = worth_more(&outcome, size);
                 println!("{name}: {}", in_words(&outcome));
                 results.cells.insert(name, outcome);
                 let path = out.join("growth.json");
@@ -214,10 +243,10 @@ pub(crate) fn run(out: &Path, only: &str) -> Res<()> {
 }
 
 /// Whether the next size is worth a try after a cell; if not, what becomes of it.
-fn worth_more(outcome: &Outcome) -> Result<(), Outcome> {
+fn worth_more(outcome: &Outcome, size: usize) -> Result<(), Outcome> {
     match outcome {
         Outcome::Figures(figures) if figures.get("ms").is_none_or(|ms| *ms < WORTH_MORE) => Ok(()),
-        Outcome::Figures(_) | Outcome::CutOff(_) => Err(Outcome::CutOff(CELL.as_secs())),
+        Outcome::Figures(_) | Outcome::CutOff(_) => Err(Outcome::CutOff(time_for(size).as_secs())),
         Outcome::Failed(_) | Outcome::NotRun(_) => {
             Err(Outcome::NotRun("a smaller one failed".into()))
         }
@@ -229,14 +258,15 @@ pub(crate) fn sized(shape: &str, size: usize) -> String {
     format!("{shape}:{size}")
 }
 
-fn process(arguments: [&str; 4], out: &Path) -> Res<Outcome> {
+fn process(arguments: [&str; 3], size: usize, out: &Path) -> Res<Outcome> {
     let log = |name: &str| out.join(format!("growth.{name}"));
     let mut child = Command::new(std::env::current_exe()?)
         .arg("grow")
         .args(arguments)
+        .arg(size.to_string())
         .stdin(Stdio::null())
         .stdout(std::fs::File::create(log("out"))?)
         .stderr(std::fs::File::create(log("err"))?)
         .spawn()?;
-    Outcome::of(&mut child, CELL, &log("out"), &log("err"))
+    Outcome::of(&mut child, time_for(size), &log("out"), &log("err"))
 }

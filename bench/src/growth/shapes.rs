@@ -8,6 +8,8 @@ use crate::trace::{Patch, Res, Trace, Txn};
 pub(crate) enum Shape {
     /// Two branches, and events on top of an early event of one and a late one of the other, in turns.
     Zigzag,
+    /// Two branches, and events on top of any event of one and any of the other.
+    Scattered,
     /// Two who type; one of them sees each event of the other before the next of its own.
     Ladder,
     /// Inserts at one place, by as many who know only the text.
@@ -16,7 +18,7 @@ pub(crate) enum Shape {
     Branches,
     /// Deletes of all of a text, by as many who know only the text.
     Deletes,
-    /// Inserts at as many places, by as many who know only the text.
+    /// Inserts all over the text, by as many who know only the text.
     Agents,
 }
 
@@ -24,6 +26,7 @@ impl Shape {
     pub(crate) fn find(name: &str) -> Res<Shape> {
         Ok(match name {
             "zigzag" => Shape::Zigzag,
+            "scattered" => Shape::Scattered,
             "ladder" => Shape::Ladder,
             "gap" => Shape::Gap,
             "branches" => Shape::Branches,
@@ -52,16 +55,24 @@ const WRITER: usize = 9_999_999;
 impl Inputs {
     /// The messages of a shape with `size` events, or runs of them; one with all of them for `whole`.
     pub(crate) fn make<S: Subject>(shape: Shape, size: usize, whole: bool) -> Res<Inputs> {
-        if let Shape::Zigzag = shape {
-            return zigzag::<S>(size);
+        let third = size / 3;
+        match shape {
+            Shape::Zigzag => {
+                return on_two_branches::<S>(third, |k| match k % 2 {
+                    0 => (k, third - 1 - k),
+                    _ => (third - 1 - k, k),
+                });
+            }
+            Shape::Scattered => {
+                return on_two_branches::<S>(third, |k| {
+                    (k * 7919 % third, (k * k + k * 31) % third)
+                });
+            }
+            _ => {}
         }
         let mut writer = S::new(WRITER)?;
         let nothing = writer.version();
-        let len = match shape {
-            Shape::Agents => size,
-            _ => BASE,
-        };
-        writer.edit(&Patch::insert(0, "-".repeat(len)))?;
+        writer.edit(&Patch::insert(0, "-".repeat(BASE)))?;
         writer.settle();
         let base = writer.since(&nothing)?;
         let messages = match shape {
@@ -70,8 +81,8 @@ impl Inputs {
             // By names in no order.
             Shape::Gap => at_once::<S>(&base, size, |i| (i * 7919 % size, Patch::insert(5, "x")))?,
             Shape::Deletes => at_once::<S>(&base, size, |i| (i, Patch::delete(0, BASE)))?,
-            Shape::Agents => at_once::<S>(&base, size, |i| (i, Patch::insert(i, "x")))?,
-            Shape::Zigzag => Vec::new(),
+            Shape::Agents => at_once::<S>(&base, size, |i| (i, Patch::insert(i % BASE, "x")))?,
+            Shape::Zigzag | Shape::Scattered => Vec::new(),
         };
         let mut author = S::new(WRITER + 1)?;
         author.apply(&base)?;
@@ -125,9 +136,12 @@ fn in_turns<S: Subject>(base: &[u8], size: usize, sees: bool) -> Res<Vec<Vec<u8>
     Ok(messages)
 }
 
-/// A third of the events on either branch, in turns, and a third on top of both.
-fn zigzag<S: Subject>(size: usize) -> Res<Inputs> {
-    let third = size / 3;
+/// `third` events on each of two branches, in turns, and as many on top of both: `parents` tells for each of
+/// those on which event of either.
+fn on_two_branches<S: Subject>(
+    third: usize,
+    parents: impl Fn(usize) -> (usize, usize),
+) -> Res<Inputs> {
     let mut txns = vec![Txn {
         parents: Vec::new(),
         agent: 2,
@@ -145,10 +159,7 @@ fn zigzag<S: Subject>(size: usize) -> Res<Inputs> {
         }
     }
     for k in 0..third {
-        let (a, b) = match k % 2 {
-            0 => (k, third - 1 - k),
-            _ => (third - 1 - k, k),
-        };
+        let (a, b) = parents(k);
         txns.push(Txn {
             parents: vec![1 + 2 * a, 2 + 2 * b],
             agent: 3 + k,
