@@ -30,13 +30,17 @@ async function append(tab: Tab, text: string, gapMs = 0): Promise<void> {
   await tab.type(text, gapMs);
 }
 
-/** Replaces the server by one that keeps rooms in a folder, as `scripts/run` starts it; returns what ends both. */
+/** Replaces the server by one that keeps rooms in a folder, as `scripts/run` starts it; returns what undoes that. */
 async function storingServer(stage: Stage): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), "rooms-"));
   const { port } = stage.server;
   await stage.server.stop();
   stage.server = await Server.start(port, "--store", join(folder, "rooms.redb"));
-  return () => rm(folder, { recursive: true });
+  return async () => {
+    await stage.server.stop();
+    stage.server = await Server.start(port);
+    await rm(folder, { recursive: true });
+  };
 }
 
 /** The server dies; the same one comes back when the returned function is called. */
