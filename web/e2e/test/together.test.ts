@@ -189,7 +189,9 @@ test("an input method composes while someone else types in the same line", async
   await bob!.shows("say にほ here");
   await bob!.select("say にほ here".length);
   await bob!.type(", please");
-  await ada!.shows("say にほ here, please");
+  await bob!.shows("say にほ here, please");
+  // What others write waits for the end of the composition.
+  expect(await ada!.text()).toBe("say にほ here");
   await compose("にほん");
   await keyboard.send("Input.insertText", { text: "日本" });
   for (const tab of [ada!, bob!]) await tab.shows("say 日本 here, please");
