@@ -21,6 +21,11 @@ extern "C" {
     /// Tells the listeners of a document in a microtask.
     pub(crate) fn wake(handle: u32);
 
+    /// Whether a document is saved on the device, in a word; `null` where nothing stores it.
+    #[cfg(feature = "network")]
+    #[wasm_bindgen(js_name = savedOf)]
+    pub(crate) fn saved_of(handle: u32) -> JsValue;
+
     #[wasm_bindgen(reexport = "toDelta", js_name = toDelta, skip_typescript)]
     fn to_delta();
 }

@@ -221,6 +221,12 @@ impl Entry {
         }
     }
 
+    /// Whether the document is saved on the device: a `SavedState` of the TypeScript types, or `null`.
+    #[cfg(feature = "network")]
+    pub(crate) fn saved(&self) -> wasm_bindgen::JsValue {
+        crate::javascript::saved_of(self.handle)
+    }
+
     /// Takes an undo manager in, and returns its number, which is no other's.
     pub(crate) fn add_undo_manager(&self, manager: UndoManager) -> u32 {
         let mut managers = self.undo_managers.borrow_mut();

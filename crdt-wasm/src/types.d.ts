@@ -275,6 +275,8 @@ export interface NetworkStatus {
   error: { code: CrdtErrorCode; message: string } | null;
   /** This page follows the room, and no change of its document is sent: by its key, its options, or what a server allows it. */
   readOnly: boolean;
+  /** Whether the document is saved on this device; `null` where no `openStored` of `crdt-wasm/storage` does that. */
+  saved: SavedState | null;
   /** How much of the document the servers keep for those who come when nobody else is there. */
   kept: Kept;
   /** The agent ids of the peers that hold everything that is here, sorted. */
@@ -288,6 +290,12 @@ export interface NetworkStatus {
   /** How many RTCPeerConnections this page has open through this package. */
   openConnections: number;
 }
+
+/**
+ * Whether a document is saved on this device. `saved`: all edits are stored. `saving`: the last ones are on their
+ * way. `unsaved`: the last ones are only in memory, and the status of the stored document says why.
+ */
+export type SavedState = "saved" | "saving" | "unsaved";
 
 /** How much of the document the servers keep, in the log of a room with a key. */
 export interface Kept {

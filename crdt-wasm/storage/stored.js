@@ -20,6 +20,9 @@ const MANY_UPDATES = 400;
 const MANY_BYTES = 64 * 1024;
 const SHARE_OF_FILE = 0.5;
 
+/** Where `NetworkSync` finds whether a document is saved. */
+const SAVING = Symbol.for("crdt-wasm.saving");
+
 /** The origin of what is merged from the storage. */
 const FROM_STORAGE = Symbol("stored");
 
@@ -150,6 +153,7 @@ export class StoredDocument {
     this.#stopListening = document.on("update", (_, { origin }) => {
       if (origin !== FROM_STORAGE) this.#edited();
     });
+    document[SAVING] = () => this.status.state;
     this.#lifecycle = lifecycle({ leave: () => this.#leave(), back: () => this.#readAgain() });
   }
 
@@ -521,6 +525,7 @@ export class StoredDocument {
 
   #end() {
     this.#isClosed = true;
+    if (this.#document !== null) delete this.#document[SAVING];
     this.#stopListening();
     this.#lifecycle?.stop();
     this.#tabs?.leave();

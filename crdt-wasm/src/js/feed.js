@@ -18,6 +18,19 @@ export function wake(handle) {
   queueMicrotask(() => observers.get(handle)?.catchUp());
 }
 
+/** Under this name a document has the function that says whether it is saved on the device. */
+const SAVING = Symbol.for("crdt-wasm.saving");
+
+/** Called by the module for the status of the network: "saved", "saving", "unsaved", or null. */
+export function savedOf(handle) {
+  try {
+    return observers.get(handle)?.saved ?? null;
+  } catch (error) {
+    report(error);
+    return null;
+  }
+}
+
 /** The feed of a document, which is made if there is none, and keeps the document as long as it is. */
 export function feedOf(handle, document) {
   let feed = observers.get(handle);
@@ -82,6 +95,10 @@ class Feed {
   removeUndoManager(manager) {
     this.#undoManagers.delete(manager);
     this.#settle();
+  }
+
+  get saved() {
+    return this.#document[SAVING]?.() ?? null;
   }
 
   /** Whether a transaction runs. */

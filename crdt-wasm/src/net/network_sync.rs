@@ -13,7 +13,6 @@ use wasm_bindgen::prelude::*;
 use super::error::NetworkError;
 use super::host;
 use super::listeners::EventName;
-use super::news;
 use super::options::{self, Options, addresses};
 use super::promises::Deferred;
 use super::room_keys;
@@ -241,7 +240,7 @@ impl NetworkSync {
     /// the last such event: a view that follows it shows the payload, and does not ask here in between.
     #[wasm_bindgen(js_name = getStatus, unchecked_return_type = "NetworkStatus")]
     pub fn get_status(&self) -> JsValue {
-        news::status_of(self.session.ask(Room::status))
+        self.session.status()
     }
 
     /// Names the stage at which the connection fails, and what to do about it.

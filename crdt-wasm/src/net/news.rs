@@ -4,7 +4,7 @@ use crdt_room::{News, Status};
 use crdt_sync::{OutdatedSide, OwnedSplice};
 use js_sys::{JSON, Object};
 use serde::Serialize;
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 
 use super::error::NetworkError;
 use super::host;
@@ -49,11 +49,11 @@ struct Diverged {
     theirs: Option<String>,
 }
 
-/// Queues a piece of news for its listeners.
+/// Queues a piece of news for its listeners. `saved` tells whether the document is saved on the device.
 #[inline(never)]
-pub(super) fn queue(news: News, listeners: &Listeners) {
+pub(super) fn queue(news: News, saved: &dyn Fn() -> JsValue, listeners: &Listeners) {
     match news {
-        News::Status(status) => listeners.queue(EventName::Status, status_of(*status)),
+        News::Status(status) => listeners.queue(EventName::Status, status_of(*status, &saved())),
         News::Peers {
             peers,
             joined,
@@ -150,11 +150,13 @@ pub(super) fn changes_of(splices: Vec<OwnedSplice>) -> Vec<TextChange> {
     delta.into_changes()
 }
 
-/// A status as `NetworkStatus` of the TypeScript types.
-pub(super) fn status_of(mut status: Status) -> JsValue {
+/// A status as `NetworkStatus` of the TypeScript types. `saved`: whether the document is saved on the device.
+pub(super) fn status_of(mut status: Status, saved: &JsValue) -> JsValue {
     // The limit on connections is one of the page, not of a room.
     status.open_connections = peer_connection::open_connections();
-    plain(&status)
+    let status = plain(&status);
+    host::set(status.unchecked_ref(), "saved", saved);
+    status
 }
 
 fn presence(session: u64, peer: &str, fields: Vec<(String, Option<String>)>, left: bool) -> Object {

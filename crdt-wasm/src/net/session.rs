@@ -23,6 +23,7 @@ use crdt_room::{
 use crdt_sync::{Incoming, LinkId, Millis};
 use js_sys::Object;
 use signaling_protocol::{AgentId, SessionSecret};
+use wasm_bindgen::JsValue;
 
 use super::clock;
 use super::driver::{Take, Tell};
@@ -147,6 +148,11 @@ impl Session {
 
     pub(super) fn listeners(&self) -> &Listeners {
         &self.listeners
+    }
+
+    /// How things stand, as `NetworkStatus` of the TypeScript types.
+    pub(super) fn status(&self) -> JsValue {
+        news::status_of(self.ask(Room::status), &self.entry.saved())
     }
 
     /// Asks the room something. The answer is empty for a host that calls back into here in the middle
@@ -339,7 +345,7 @@ impl Session {
                     .promises
                     .settle(call, result.map_err(BindingError::from));
             }
-            Output::Tell(news) => news::queue(news, &self.listeners),
+            Output::Tell(news) => news::queue(news, &|| self.entry.saved(), &self.listeners),
             Output::KeepAlive(on) => {
                 self.keep_alive(on);
                 state.drivers.carry_out(output);

@@ -52,6 +52,7 @@ test('the status of a sync that was never connected', () =>
         signaling: [],
         error: null,
         readOnly: false,
+        saved: null,
         kept: {
           ahead: null,
           skipped: 0,

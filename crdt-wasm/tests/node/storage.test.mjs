@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { crdt } from './package.mjs';
 import { error, MemoryStorage, open, randomFrom, storage, textIn, until } from './storages.mjs';
 
-const { Document } = crdt;
+const { Document, NetworkSync } = crdt;
 
 test('what is edited is stored by itself, and opens again', async () => {
   const kept = new MemoryStorage();
@@ -44,6 +44,24 @@ test('a document of one\'s own takes in what is stored, and is stored', async ()
   assert.match(own.getText(), /own /);
   await stored.close();
   assert.equal(await textIn(kept, 'garden'), own.getText());
+});
+
+test('the status of the network says whether the document is saved', async () => {
+  const kept = new MemoryStorage();
+  const document = new Document();
+  const sync = new NetworkSync(document.handle, document.agentId);
+  assert.equal(sync.getStatus().saved, null);
+  const stored = await open('garden', { storage: kept, document });
+  assert.equal(sync.getStatus().saved, 'saved');
+  kept.fault = error('storage_full');
+  document.insert(0, 'Hello');
+  assert.equal(sync.getStatus().saved, 'saving');
+  await until(() => sync.getStatus().saved === 'unsaved');
+  kept.fault = null;
+  await until(() => sync.getStatus().saved === 'saved');
+  await stored.close();
+  assert.equal(sync.getStatus().saved, null);
+  sync.destroy();
 });
 
 test('an initial text is there once, and is stored', async () => {

@@ -21,6 +21,7 @@ function status(state: NetworkStatus["state"], peers: string[] = []): NetworkSta
     signaling: [{ url: "ws://localhost:8080", state, error: null }],
     error: null,
     readOnly: false,
+    saved: null,
     kept: { ahead: null, skipped: 0, problem: null },
     shared: peers,
     relayOff: null,
