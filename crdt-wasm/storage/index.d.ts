@@ -62,8 +62,11 @@ export interface StoredProgress {
 export interface StoredOptions<D extends AnyDocument = Document> {
   /** A document that takes in what is stored, and is stored from then on. Left out, one is made. */
   document?: D;
-  /** The class of the document to make, for pages that use another entry than `crdt-wasm`. */
-  Document?: DocumentClass<D>;
+  /**
+   * The class of the document to make, for pages that use another entry than `crdt-wasm`; or a promise of it, so
+   * that the storage is read while the entry is loaded: `init().then(() => Document)`.
+   */
+  Document?: DocumentClass<D> | Promise<DocumentClass<D>>;
   /**
    * The name of the replica to make, and the text that it begins with if nothing is stored yet, as for
    * `new Document`. Each opening is a replica of its own.

@@ -18,9 +18,8 @@ export async function openStored(name, options) {
   for (const call of ["load", "append", "replace", "remove"]) {
     if (typeof kept[call] !== "function") throw badArgument(`storage.${call}`, "a function", kept[call]);
   }
-  const made = document?.constructor ?? Document ?? (await packageDocument());
   return new StoredDocument(kept, name, { asksToPersist: persist }).open({
-    Document: made,
+    Document: document?.constructor ?? Document ?? packageDocument(),
     document: document ?? null,
     agent,
     onProgress,

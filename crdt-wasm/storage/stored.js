@@ -73,10 +73,17 @@ export class StoredDocument {
     this.#tabs = storage.join?.(name, (message) => this.#hear(message)) ?? null;
   }
 
-  /** Opens the stored document; `document` takes it in, where it is given. */
-  async open({ Document, document, agent, onProgress }) {
+  /**
+   * Opens the stored document; `document` takes it in, where it is given. `Document` is the class, or a promise of
+   * it: the storage is read while the class is loaded.
+   */
+  async open({ Document: promised, document, agent, onProgress }) {
+    const loading = Promise.resolve(promised);
+    // It is waited for below, where a failure is the caller's to hear.
+    loading.catch(() => {});
     try {
-      const made = document === null ? await this.#restore(Document, agent, onProgress) : null;
+      const made = document === null ? await this.#restore(loading, agent, onProgress) : null;
+      const Document = await loading;
       if (made !== null) {
         const isNew = made.loaded.mark === null;
         this.#begin(made.document, isNew ? emptyVersion(Document) : made.document.version());
@@ -285,7 +292,10 @@ export class StoredDocument {
 
   // What is stored.
 
-  /** What is stored, as a document. Null where it cannot be read, which is then the problem. */
+  /**
+   * What is stored, as a document of a class, or of the class that a promise is for. Null where it cannot be
+   * read, which is then the problem.
+   */
   async #restore(Document, agent, onProgress) {
     let loaded;
     try {
@@ -295,7 +305,7 @@ export class StoredDocument {
       return null;
     }
     try {
-      return { ...(await restore(Document, agent, loaded, onProgress)), loaded };
+      return { ...(await restore(await Document, agent, loaded, onProgress)), loaded };
     } catch (error) {
       // All else is the caller's doing.
       if (error.code !== "storage_newer") throw error;

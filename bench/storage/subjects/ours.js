@@ -9,9 +9,9 @@ export class Subject {
   #stored;
 
   static async open(name) {
-    await init({ module_or_path: WASM });
     const subject = new Subject();
-    subject.#stored = await openStored(name, { Document });
+    const loading = init({ module_or_path: WASM }).then(() => Document);
+    subject.#stored = await openStored(name, { Document: loading });
     return subject;
   }
 

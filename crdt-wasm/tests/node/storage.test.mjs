@@ -31,6 +31,23 @@ test('what is edited is stored by itself, and opens again', async () => {
   assert.equal(await textIn(kept, 'garden'), '');
 });
 
+test('the class may come while the storage is read, or fail', async () => {
+  const kept = new MemoryStorage();
+  const first = await open('garden', { storage: kept });
+  first.document.insert(0, 'stored');
+  await first.close();
+  let loaded;
+  kept.calls.length = 0;
+  const opening = open('garden', { storage: kept, Document: new Promise((resolve) => (loaded = resolve)) });
+  await until(() => kept.calls.includes('load'));
+  loaded(Document);
+  const stored = await opening;
+  assert.equal(stored.document.getText(), 'stored');
+  await stored.close();
+  const failing = open('garden', { storage: kept, Document: Promise.reject(error('no_class')) });
+  await assert.rejects(failing, { code: 'no_class' });
+});
+
 test('a document of one\'s own takes in what is stored, and is stored', async () => {
   const kept = new MemoryStorage();
   const first = await open('garden', { storage: kept });

@@ -51,10 +51,10 @@ page.updateTake.addEventListener("click", () => version?.take());
 showStatus(null);
 
 try {
-  await init();
-  // The text is there before any network is.
+  // The text is there before any network is, and is read while the module is loaded.
+  const loading = init().then(() => Document);
   const { document } = keep(
-    await openStored(nameHere(), { Document, agent: { name: rememberedName() } }),
+    await openStored(nameHere(), { Document: loading, agent: { name: rememberedName() } }),
   );
   start(
     await CollabEditor.create(page.editor, {
