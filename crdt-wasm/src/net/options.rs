@@ -120,8 +120,8 @@ pub(super) fn secret(
     name: &'static str,
     value: &JsValue,
 ) -> Result<Option<RoomSecret>, BindingError> {
-    let key = argument::optional_string("key", &field(value, "key"))?;
-    let read_key = argument::optional_string("readKey", &field(value, "readKey"))?;
+    let key = given("key", value)?;
+    let read_key = given("readKey", value)?;
     match (key, read_key) {
         (Some(_), Some(_)) => Err(argument::bad(name, "one of key and readKey", value)),
         (Some(key), None) => write_key(key).map(RoomSecret::Write).map(Some),
@@ -136,6 +136,16 @@ pub(super) fn secret(
         }
         (None, None) => Ok(None),
     }
+}
+
+/// A text, or `None` where there is none. An empty one is what is left of a link that was cut short: it is
+/// checked like every other, and does not open a room without a key.
+fn given(name: &'static str, object: &JsValue) -> Result<Option<String>, BindingError> {
+    let value = field(object, name);
+    if value.is_undefined() || value.is_null() {
+        return Ok(None);
+    }
+    argument::string(name, &value).map(Some)
 }
 
 /// The secret of a room that lets its holder write, unless it is too short to be one.

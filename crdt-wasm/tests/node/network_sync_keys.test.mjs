@@ -5,7 +5,7 @@ import './fake_signaling.mjs';
 import { crdt } from './package.mjs';
 import { Replica, pause, until } from './replica.mjs';
 
-const { NetworkSync } = crdt;
+const { Document, NetworkSync } = crdt;
 
 // As crdt-peer/src/seal.rs has them: native members and pages derive the same.
 const KEY = 'kkkkkkkkkkkkkkkkkkkkkk';
@@ -34,6 +34,18 @@ test('bad arguments are typed errors', async () => {
   await assert.rejects(NetworkSync.readKey(KEY, 'a\nb'), { code: 'bad_id' });
   await assert.rejects(NetworkSync.roomAtServer({ room: ROOM }), { code: 'bad_argument' });
   await assert.rejects(NetworkSync.roomAtServer({ room: ROOM, readKey: 'x' }), { code: 'bad_argument' });
+  await assert.rejects(NetworkSync.roomAtServer({ room: ROOM, key: '' }), { code: 'weak_key' });
+});
+
+test('what is left of a link that was cut short opens no room without a key', () => {
+  const open = (secret) => {
+    const doc = new Document();
+    return () => new NetworkSync(doc.handle, doc.agentId, { room: ROOM, ...secret });
+  };
+  assert.throws(open({ key: '' }), { code: 'weak_key' });
+  assert.throws(open({ readKey: '' }), { code: 'bad_argument' });
+  assert.throws(open({ key: KEY, readKey: '' }), { code: 'bad_argument' });
+  assert.throws(open({ key: '', readKey: READ_KEY }), { code: 'bad_argument' });
 });
 
 for (const link of ['broadcast', 'relay']) {
