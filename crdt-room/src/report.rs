@@ -114,10 +114,22 @@ impl View<'_> {
         let others = others.filter(|of| of.active && !of.session.is_some_and(in_room));
         links.extend(others.map(|figures| {
             let peer = figures.agent.clone().unwrap_or_default();
-            entry(peer, LinkKind::Custom, LinkState::Open, Some(figures))
+            self.by_transport(peer, figures)
         }));
         links.sort_by(|a, b| a.peer.cmp(&b.peer));
         links
+    }
+
+    /// The entry of a peer that a transport of the user's own leads to.
+    fn by_transport(&self, peer: String, figures: &PeerStatus) -> PeerLink {
+        let mut shown = entry(peer, LinkKind::Custom, LinkState::Open, Some(figures));
+        shown.read_only = self.is_reader(figures.link);
+        shown
+    }
+
+    /// Whether the other end of an open link has not proved that it may write.
+    fn is_reader(&self, link: LinkId) -> bool {
+        self.open.get(link).is_some_and(|open| !open.is_writer)
     }
 
     fn link(&self, id: &AgentId, member: &Member) -> PeerLink {
@@ -125,12 +137,9 @@ impl View<'_> {
             figures.active && figures.session.is_some() && figures.session == member.page
         });
         if let Some(figures) = by_transport {
-            return entry(
-                id.to_string(),
-                LinkKind::Custom,
-                LinkState::Open,
-                Some(figures),
-            );
+            let mut shown = self.by_transport(id.to_string(), figures);
+            shown.read_only |= member.is_read_only;
+            return shown;
         }
         let is_proven = |link: &LinkId| !self.introductions.is_pending(*link);
         let local = self.broadcast.link_to(id).filter(is_proven);
@@ -154,8 +163,7 @@ impl View<'_> {
         };
         let figures = link.and_then(|link| self.figures(link));
         let mut shown = entry(id.to_string(), kind, state, figures);
-        let open = link.and_then(|link| self.open.get(link));
-        shown.read_only = member.is_read_only || open.is_some_and(|open| !open.is_writer);
+        shown.read_only = member.is_read_only || link.is_some_and(|link| self.is_reader(link));
         let direct_problem = self.direct.problem_with(id);
         if state == LinkState::Open {
             shown.detour = match kind {

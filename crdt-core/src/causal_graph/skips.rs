@@ -1,7 +1,6 @@
-//! Ways to skip what a walk over the graph would pass for nothing.
+//! Jumps over entries of the graph that a walk does not need to visit.
 //!
-//! Where a walk is at one place of a branch and all else that it looks for is far below, it passes one
-//! entry after the other. An entry with a single parent leads to one entry only, and so on, up to one
+//! A walk whose target is far below its position on a branch would visit every entry in between. An entry with a single parent leads to one entry only, and so on, up to one
 //! with several parents or none: a chain. Each entry of a chain knows one that is far down, so that
 //! any entry of it is found in O(log n) (skew-binary jumps, Myers 1983).
 
@@ -22,7 +21,7 @@ struct Skip {
 }
 
 impl Skips {
-    /// Adds the next entry. `next` is the entry that holds its only parent, if it has exactly one.
+    /// Adds an entry. If it has exactly one parent, `next` is the entry that contains this parent.
     pub(super) fn push(&mut self, next: Option<usize>) {
         let own = self.0.len() as u32;
         let Some(next) = next else {

@@ -1,10 +1,10 @@
 //! The room's log at the signaling servers that keep one: what the room has, for members who come when nobody
 //! else is there.
 //!
-//! Every member reads the log when it joins. One member writes to it: the first by name of those at the server
-//! who may. The others look now and then whether what they have is in the log, and write it themselves if the
-//! writer does not. An entry is sealed, and signed by a writer; entries that do not open, or are not signed,
-//! are skipped and counted.
+//! Every member reads the log when it joins. One member writes to it: the one with the lowest agent id among
+//! the writers at that server. The other writers check now and then whether the log contains their changes,
+//! and write them if that member does not. Entries are sealed and signed by writers. Entries that do not open,
+//! or are not signed, are skipped and counted.
 //!
 //! `server_log` has the state of the log at one server, `reading` and `writing` what moves it, `types` what
 //! they have in common.
@@ -16,10 +16,8 @@ mod writing;
 
 pub(crate) use self::types::Role;
 
-use std::collections::BTreeMap;
-
 use crdt_core::Document;
-use crdt_sync::{EntryReport, Millis};
+use crdt_sync::{EntryReport, Millis, SortedMap};
 use signaling_protocol::{ClientMessage, LogAppend, LogSnapshot};
 
 use self::server_log::ServerLog;
@@ -36,7 +34,7 @@ pub(crate) const CAPABILITY: &str = "log";
 /// The logs at all servers that keep one.
 #[derive(Debug, Default)]
 pub(crate) struct RoomLog {
-    logs: BTreeMap<ServerId, ServerLog>,
+    logs: SortedMap<ServerId, ServerLog>,
     jobs: CipherJobs<Sealing, Opening>,
     /// Numbers the messages that servers acknowledge.
     last_id: u64,
@@ -77,7 +75,8 @@ impl RoomLog {
 
     /// A server let us in that keeps a log.
     pub(crate) fn entered(&mut self, server: ServerId) {
-        self.logs.entry(server).or_default().enter();
+        let log = self.logs.get_or_insert_with(server, ServerLog::default);
+        log.enter();
     }
 
     /// A server was lost, or keeps no log.
@@ -161,7 +160,7 @@ impl RoomLog {
         now: Millis,
     ) -> Vec<LogAction> {
         let mut actions = Vec::new();
-        for (server, log) in &mut self.logs {
+        for (server, log) in self.logs.iter_mut() {
             log.tick(now);
             if log.needs_plan(now) {
                 log.plan(document, role(*server), now);

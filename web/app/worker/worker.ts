@@ -20,5 +20,5 @@ self.addEventListener("message", ({ data }: ExtendableMessageEvent) => {
 // Without this the first page of a visitor would not learn of a new version.
 clientsClaim();
 precacheAndRoute(FILES);
-// Rooms are told apart by the query and the fragment. Other paths belong to the server.
+// The query and the fragment identify the room. Other paths belong to the server.
 registerRoute(new NavigationRoute(createHandlerBoundToURL("/index.html"), { allowlist: [/^\/(\?|$)/] }));

@@ -62,6 +62,20 @@ fn a_reader_follows_and_is_seen() {
 }
 
 #[test]
+fn a_reader_is_shown_as_one_over_a_transport() {
+    let mut world = opened(&["alice", "rita"], |profile| {
+        profile.servers.clear();
+        reads(profile);
+    });
+    world.plug(0, 1, Manners::default());
+    connect_all(&mut world);
+    world.type_in(0, "for all");
+    until_text(&mut world, 1, "for all");
+    assert!(link(&world, 0, "rita").read_only);
+    assert!(!link(&world, 1, "alice").read_only);
+}
+
+#[test]
 fn what_a_reader_edits_stays_with_it() {
     for kind in LinkKind::CHOICES {
         let mut world = with_rita(kind, |_| {});
@@ -277,7 +291,7 @@ impl Impostor {
     }
 }
 
-/// A transport leads through somebody who has the key of readers, as the server of a relay may.
+/// Somebody between the two ends of a transport holds the readers' key, as the server of a relay may.
 #[test]
 fn somebody_on_the_way_who_may_read_changes_nothing() {
     let mut world = opened(&["alice", "bob"], |profile| {
