@@ -17,8 +17,10 @@ const SUBJECTS = ["ours", "network", "yjs"];
 const TRACE = "automerge-paper";
 const CHARACTERS = process.env["QUICK"] ? 200_000 : 1_000_000;
 const OPENINGS = process.env["QUICK"] ? 3 : 25;
-/** A browser that has just started is busy with itself, and libraries tidy what they stored. */
+/** A browser that has just started is busy with itself. */
 const REST_MS = process.env["QUICK"] ? 500 : 3000;
+/** After a session of writing, both libraries tidy what they stored. */
+const TIDY_MS = 20_000;
 
 const [traces, crdtWasm, bindings, out] = process.argv
   .slice(2)
@@ -31,7 +33,7 @@ function say(text) {
   console.log(`[${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}] ${text}`);
 }
 
-const rest = () => new Promise((resolve) => setTimeout(resolve, REST_MS));
+const rest = (milliseconds = REST_MS) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** The folder of crdt-wasm's entry that a subject uses. */
 const entryOf = (name) => (name === "ours" ? path.join(crdtWasm, "document") : crdtWasm);
@@ -109,7 +111,7 @@ async function prepare(profile, origin, name, texts) {
       [title, patches, times],
     );
   }
-  await rest();
+  await rest(TIDY_MS);
   const version = browser.browser()?.version() ?? (await page.evaluate(() => navigator.userAgent));
   await browser.close();
   return { written, version };

@@ -12,6 +12,10 @@ const VERSION = 1;
 const STORES = ["documents", "files", "updates"];
 /** How long the database may take to answer before that counts as a failure, in seconds. */
 const PATIENCE_SECONDS = 5;
+/** How many connections one transaction may use up. */
+const ATTEMPTS = 5;
+/** How browsers name the error of a connection that they close, at whatever moment. */
+const INTERRUPTED = new Set(["AbortError", "InvalidStateError", "UnknownError"]);
 
 export function indexedDbStorage({ database = "crdt-wasm" } = {}) {
   let storage = storages.get(database);
@@ -29,6 +33,8 @@ class IndexedDbStorage {
   #database;
   /** The connection, or the attempt to get one. */
   #opening = null;
+  /** The last connection that was opened; null once the browser closed it. */
+  #connection = null;
   /** Why the last attempt has not succeeded yet. */
   #waitsFor = null;
   #isTakenOver = false;
@@ -144,36 +150,23 @@ class IndexedDbStorage {
     return aloneAmongTabs(this.#database, name, act);
   }
 
-  /** Acts on the stores in one transaction, and returns what `act` does once it is done. */
+  /**
+   * Acts on the stores in one transaction, and returns what `act` does once it is done. The browser may close a
+   * connection at any time, for example when it clears the site's data: an interrupted transaction changed
+   * nothing, and runs again on a new connection.
+   */
   async #transact(mode, options, act) {
-    const transaction = await this.#begin(mode, options);
-    const { done } = transaction;
-    // It is awaited below, unless something else fails first.
-    done.catch(() => {});
-    const store = (name) => transaction.objectStore(name);
-    try {
-      const result = await act(Object.fromEntries(STORES.map((name) => [name, store(name)])));
-      await done;
-      return result;
-    } catch (error) {
+    for (let attempt = 1; ; attempt++) {
+      let database = null;
       try {
-        transaction.abort();
-      } catch {
-        // It has ended already; then it knows why.
+        database = await this.#open();
+        return await transact(database, mode, options, act);
+      } catch (error) {
+        if (attempt === ATTEMPTS || !INTERRUPTED.has((error.cause ?? error).name)) throw error;
+        // The event `close`, which says so, may come later than the error, or never.
+        database?.close();
+        this.#closed(database);
       }
-      throw transaction.error ?? error;
-    }
-  }
-
-  async #begin(mode, options) {
-    const database = await this.#open();
-    try {
-      return database.transaction(STORES, mode, options);
-    } catch (error) {
-      if (error.name !== "InvalidStateError") throw error;
-      // The browser closed the connection, and has not said so yet.
-      this.#opening = null;
-      return (await this.#open()).transaction(STORES, mode, options);
     }
   }
 
@@ -205,7 +198,9 @@ class IndexedDbStorage {
       blocked = resolve;
     });
     const database = await openDB(this.#database, VERSION, {
-      upgrade(database) {
+      upgrade(database, _before, _after, transaction) {
+        // `openDB` fails with it.
+        transaction.done.catch(() => {});
         for (const store of STORES) {
           database.createObjectStore(store, store === "documents" ? { keyPath: "name" } : undefined);
         }
@@ -216,12 +211,38 @@ class IndexedDbStorage {
         database.close();
         for (const receive of this.#receivers) receive({ problem: "takenOver" });
       },
-      terminated: () => {
-        this.#opening = null;
-      },
+      terminated: () => this.#closed(database),
     });
     this.#waitsFor = null;
+    this.#connection = database;
     return database;
+  }
+
+  /** The browser closed a connection: the next call opens another one. */
+  #closed(database) {
+    if (this.#connection !== database) return;
+    this.#connection = null;
+    this.#opening = null;
+  }
+}
+
+async function transact(database, mode, options, act) {
+  const transaction = database.transaction(STORES, mode, options);
+  const { done } = transaction;
+  // It is awaited below, unless something else fails first.
+  done.catch(() => {});
+  const store = (name) => transaction.objectStore(name);
+  try {
+    const result = await act(Object.fromEntries(STORES.map((name) => [name, store(name)])));
+    await done;
+    return result;
+  } catch (error) {
+    try {
+      transaction.abort();
+    } catch {
+      // It has ended already; then it knows why.
+    }
+    throw transaction.error ?? error;
   }
 }
 

@@ -19,6 +19,12 @@ const MANY_UPDATES = 400;
 /** or have so many bytes, and this share of the bytes of the last file. */
 const MANY_BYTES = 64 * 1024;
 const SHARE_OF_FILE = 0.5;
+/**
+ * A file without updates beside it opens fastest, so one takes the place of any updates once nothing was edited for
+ * so many milliseconds, and for as long again as this rate of writing, in bytes a second, gives its size.
+ */
+const REST_MILLIS = 3_000;
+const REST_RATE = 200_000;
 
 /** Where `NetworkSync` finds whether a document is saved. */
 const SAVING = Symbol.for("crdt-wasm.saving");
@@ -52,6 +58,7 @@ export class StoredDocument {
   #fileBytes = 0;
 
   #gatherTimer = null;
+  #restTimer = null;
   #retryTimer = null;
   #retryMillis = FIRST_RETRY_MILLIS;
   #reading = null;
@@ -166,6 +173,7 @@ export class StoredDocument {
 
   #edited() {
     this.#isDirty = true;
+    clearTimeout(this.#restTimer);
     this.#plan();
     this.#tell();
   }
@@ -454,8 +462,14 @@ export class StoredDocument {
 
   #planCompaction() {
     const isLarge = this.#bytes >= Math.max(MANY_BYTES, SHARE_OF_FILE * this.#fileBytes);
-    if (!isLarge && this.#updates < MANY_UPDATES) return;
-    if (this.#damage === null && this.#compacting === null) whenIdle(() => void this.#compact(false));
+    clearTimeout(this.#restTimer);
+    if (this.#damage !== null || this.#compacting !== null || this.#updates === 0) return;
+    const compact = () => whenIdle(() => void this.#compact(false));
+    if (isLarge || this.#updates >= MANY_UPDATES) return compact();
+    const rest = REST_MILLIS + (this.#fileBytes / REST_RATE) * 1000;
+    this.#restTimer = setTimeout(compact, rest);
+    // Node would wait for it.
+    this.#restTimer.unref?.();
   }
 
   /** Has a file take the place of the updates. Returns whether it does. */
@@ -477,6 +491,11 @@ export class StoredDocument {
 
   async #compactAlone(isAsked) {
     const loaded = await this.#take();
+    if (!isAsked && loaded?.updates.length === 0) {
+      // Another tab was faster.
+      this.#updates = this.#bytes = 0;
+      return false;
+    }
     // What cannot be read stays, unless it is given up.
     const mayReplace = loaded !== null && (this.#damage === null || isAsked);
     if (!mayReplace || !(await this.#put(loaded.mark))) return false;
@@ -540,6 +559,7 @@ export class StoredDocument {
     this.#lifecycle?.stop();
     this.#tabs?.leave();
     clearTimeout(this.#gatherTimer);
+    clearTimeout(this.#restTimer);
     clearTimeout(this.#retryTimer);
   }
 }

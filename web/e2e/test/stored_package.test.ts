@@ -245,14 +245,41 @@ test("a database that the browser threw away is written anew", async ({ stage })
     globalThis.stored.document.insert(0, "before");
     await globalThis.stored.flush();
   });
-  const devtools = await page.context().newCDPSession(page);
-  await devtools.send("Storage.clearDataForOrigin", {
-    origin: stage.server.url,
-    storageTypes: "indexeddb",
-  });
+  await throwAway(stage, page);
   await page.evaluate(async () => {
     globalThis.stored.document.insert(6, " and after");
     await globalThis.stored.flush();
   });
   expect(await openStored(await storagePage(stage, page))).toBe("before and after");
 });
+
+test("a database that the browser throws away during writes is written anew", async ({ stage }) => {
+  const page = await storagePage(stage);
+  await openStored(page);
+  for (let round = 0; round < 30; round++) {
+    await Promise.all([
+      throwAway(stage, page),
+      page.evaluate(async () => {
+        for (let write = 0; write < 5; write++) {
+          globalThis.stored.document.insert(0, "x");
+          await globalThis.stored.flush();
+        }
+      }),
+    ]);
+  }
+  await page.evaluate(async () => {
+    globalThis.stored.document.insert(0, "y");
+    await globalThis.stored.flush();
+  });
+  expect(await openStored(await storagePage(stage, page))).toBe(`y${"x".repeat(150)}`);
+});
+
+/** Has the browser delete the site's databases, as it does where it needs the space. */
+async function throwAway(stage: Stage, page: Page): Promise<void> {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("Storage.clearDataForOrigin", {
+    origin: stage.server.url,
+    storageTypes: "indexeddb",
+  });
+  await devtools.detach();
+}
