@@ -370,6 +370,7 @@ impl Member {
         }
         let is_done = |mirror: &Mirror| mirror.is_at_rest() && !mirror.is_behind(&self.document);
         let is_done = self.mirror.as_ref().is_some_and(is_done) && knowledge == Knowledge::Full;
+        let is_done = is_done && self.has_left_all(&status);
         self.looks_done = if is_done { self.looks_done + 1 } else { 0 };
         if self.looks_done == 0 && now > ONCE_MILLIS {
             return Err(self.unfinished(&status));
@@ -416,12 +417,22 @@ impl Member {
     fn is_up_to_date(&self, status: &Status, now: Millis) -> bool {
         if status.links.is_empty() {
             let long = |since: Millis| now.saturating_sub(since) >= ALONE_MILLIS;
-            return self.alone_since.is_some_and(long);
+            // What others left at a server comes first.
+            let is_log_read = status.kept.ahead.is_some() || status.kept.problem.is_some();
+            return is_log_read && self.alone_since.is_some_and(long);
         }
         let mut linked = status.links.iter();
         let is_in_sync = linked.all(|link| link.state == LinkState::Indirect || link.synced);
         let is_linked = status.links.iter().any(|link| link.synced);
         status.state == Phase::Connected && is_in_sync && is_linked
+    }
+
+    /// Whether nobody misses anything when we leave: others are in the room, or the server has it all, if it keeps
+    /// rooms.
+    fn has_left_all(&self, status: &Status) -> bool {
+        let kept = &status.kept;
+        let is_kept = kept.ahead == Some(0) || kept.problem.is_some();
+        is_kept || status.read_only || !status.links.is_empty()
     }
 
     fn unfinished(&self, status: &Status) -> MemberError {

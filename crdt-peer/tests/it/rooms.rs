@@ -97,6 +97,32 @@ async fn once_brings_both_up_to_date_and_ends() {
 }
 
 #[tokio::test]
+async fn what_one_leaves_at_the_server_another_finds_there() {
+    let store = Folder::new();
+    let server = Server::with_store(store.path()).await;
+    let link = server.link("garden");
+    let once = async |folder: &Folder, link: &str| {
+        let (code, said) = Peer::join(link, folder, &["--once"]).end().await;
+        assert_eq!(code, Some(0), "{said}");
+    };
+    let (ann, ben, ray) = (Folder::with("one\n"), Folder::new(), Folder::new());
+    once(&ann, &link).await;
+    once(&ben, &link).await;
+    assert_eq!(ben.text(), "one\n");
+    ben.save("one\ntwo\n");
+    once(&ben, &link).await;
+    // A server that ends and begins again has it on its disk, and a reader takes it from there as well.
+    server.stop().await;
+    let server = Server::with_store(store.path()).await;
+    once(&ray, &server.read_link()).await;
+    once(&ann, &server.link("garden")).await;
+    for folder in [&ann, &ray] {
+        assert_eq!(folder.text(), "one\ntwo\n");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn read_only_follows_and_sends_nothing() {
     let server = Server::start().await;
     let link = server.link("garden");

@@ -38,11 +38,18 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start() -> Server {
-        Server::start_at("127.0.0.1:0").await
+        Server::start_at("127.0.0.1:0", &[]).await
     }
 
-    async fn start_at(address: &str) -> Server {
-        let config = Config::try_parse_from(["signaling-server"]).unwrap();
+    /// One that keeps what members leave there, in a folder.
+    pub(crate) async fn with_store(folder: &Path) -> Server {
+        let file = folder.join("rooms");
+        Server::start_at("127.0.0.1:0", &["--store", file.to_str().unwrap()]).await
+    }
+
+    async fn start_at(address: &str, options: &[&str]) -> Server {
+        let words = ["signaling-server"].iter().chain(options);
+        let config = Config::try_parse_from(words).unwrap();
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -66,7 +73,7 @@ impl Server {
     /// Ends, and begins again at the same address with no memory of anybody.
     pub(crate) async fn restart(self) -> Server {
         let address = self.stop().await;
-        Server::start_at(&address.to_string()).await
+        Server::start_at(&address.to_string(), &[]).await
     }
 
     /// The read-only link of the room "garden": what follows from its key and its name.
