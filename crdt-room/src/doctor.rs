@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::options::{LinkKind, RoomOptions};
 use crate::stage::DoctorStage;
-use crate::status::{LinkState, PeerLink, Phase, ServerStatus, Status, TransportState};
+use crate::status::{Kept, LinkState, PeerLink, Phase, ServerStatus, Status, TransportState};
 
 /// The kinds of link that can be made here.
 #[derive(Clone, Copy, Debug)]
@@ -164,14 +164,27 @@ fn room(status: &Status) -> (Option<bool>, String) {
         Phase::Connected => match failing(DoctorStage::Room, status, is_being_made) {
             Some(failing) => (Some(false), failing),
             None => {
-                let others = status.links.len();
-                (Some(true), format!("{others} others in the room"))
+                let (others, log) = (status.links.len(), log(&status.kept));
+                (Some(true), format!("{others} others in the room; {log}"))
             }
         },
         Phase::Error | Phase::Reconnecting if concerns_room(status) => {
             (Some(false), problem_of(status))
         }
         _ => (None, "not in the room yet".to_owned()),
+    }
+}
+
+/// How much of the document the room's log has.
+fn log(kept: &Kept) -> String {
+    match (kept.ahead, &kept.problem) {
+        (Some(0), _) => "a server keeps all of the document".to_owned(),
+        (Some(ahead), None) => format!("{ahead} operations are not kept at a server yet"),
+        (Some(ahead), Some(problem)) => {
+            format!("{ahead} operations are not kept at a server: {problem}")
+        }
+        (None, Some(problem)) => format!("no server keeps the document: {problem}"),
+        (None, None) => "what a server keeps is being read".to_owned(),
     }
 }
 
@@ -495,6 +508,38 @@ mod tests {
                 (None, message)
             );
             assert_eq!(diagnosis.advice, None);
+        }
+    }
+
+    #[test]
+    fn the_room_stage_says_what_the_server_keeps() {
+        let full = Some("the log is full".to_owned());
+        for (ahead, problem, words) in [
+            (Some(0), None, "a server keeps all of the document"),
+            (Some(12), None, "12 operations are not kept at a server yet"),
+            (
+                Some(12),
+                full.clone(),
+                "12 operations are not kept at a server: the log is full",
+            ),
+            (None, full, "no server keeps the document: the log is full"),
+            (None, None, "what a server keeps is being read"),
+        ] {
+            let mut status = status(Phase::Connected, None, vec![]);
+            status.kept = Kept {
+                ahead,
+                problem,
+                skipped: 0,
+            };
+            let diagnosis = diagnose(&status, WAYS);
+            let mut checks = diagnosis.checks.iter();
+            let room = checks
+                .find(|check| check.stage == DoctorStage::Room)
+                .expect("every stage is there");
+            assert_eq!(
+                (room.ok, &room.detail),
+                (Some(true), &format!("0 others in the room; {words}"))
+            );
         }
     }
 

@@ -14,7 +14,10 @@ pub enum RoomError {
     )]
     NoWebRtc,
     /// The host has no WebSockets.
-    #[error("this environment has no WebSocket: connect from a page in a current browser")]
+    #[error(
+        "this environment has no WebSocket: connect from a page in a current browser or from Node 22, or set \
+         globalThis.WebSocket"
+    )]
     NoWebSocket,
     /// The room has a key, and nothing can be encrypted here.
     #[error(
@@ -27,7 +30,8 @@ pub enum RoomError {
     /// Neither a server nor a transport is there to be used.
     #[error(
         "urls has to be the address of a signaling server, or several, unless a transport was added, \
-         or the option room names the room in which pages of this browser meet"
+         or the option room names the room in which pages of this browser meet. Pages that only read do \
+         not meet there: they need a server or a transport"
     )]
     NoServer,
     /// An address that no socket can be opened to.

@@ -190,7 +190,10 @@ impl Introductions {
     pub(crate) fn problem(&self, link: LinkId) -> Option<&'static str> {
         let introduction = self.all.get(&link).filter(|of| !of.is_up)?;
         if introduction.has_failed {
-            Some("the other end has another key")
+            Some(
+                "what the other end sent does not open with the key here: it has another key, or opened another \
+                 room, or something changed it on the way",
+            )
         } else if introduction.repeats >= PATIENCE {
             Some("the other end has not proved that it has this room's key")
         } else {

@@ -154,7 +154,7 @@ pub struct TransportStatus {
 pub enum TransportState {
     /// Not started: `Connect` was not called.
     Stopped,
-    /// Started, or waiting to be started again.
+    /// Started, or waiting to be started again, or connected to an end that has another key or none.
     Connecting,
     /// Connected.
     Open,

@@ -172,6 +172,18 @@ impl Transports {
         }
     }
 
+    /// Sets what keeps an open link from being used; `None`: nothing does. Returns whether that is news of a
+    /// transport.
+    pub(crate) fn set_problem(&mut self, link: LinkId, problem: Option<&str>) -> bool {
+        let of_link = |transport: &&mut Transport| transport.link() == Some(link);
+        let Some(transport) = self.all.iter_mut().find(of_link) else {
+            return false;
+        };
+        let is_news = transport.problem.as_deref() != problem;
+        transport.problem = problem.map(str::to_owned);
+        is_news
+    }
+
     /// The engine closed a link, and has forgotten it.
     pub(crate) fn closed(
         &mut self,
@@ -224,7 +236,8 @@ impl Transports {
     ) -> impl Iterator<Item = (TransportState, Option<LinkId>, Option<&str>)> {
         let of = |transport: &Transport| match (transport.run, transport.link()) {
             _ if transport.is_over => TransportState::Failed,
-            (_, Some(_)) => TransportState::Open,
+            (_, Some(_)) if transport.problem.is_none() => TransportState::Open,
+            (_, Some(_)) => TransportState::Connecting,
             (Some(_), None) => TransportState::Connecting,
             (None, None) if transport.restart_at.is_some() => TransportState::Connecting,
             (None, None) => TransportState::Stopped,

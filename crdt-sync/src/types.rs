@@ -295,7 +295,8 @@ pub struct PeerStatus {
     /// Bytes held for the link: frames that wait for room, and messages that are incomplete.
     pub bytes_held: usize,
     /// Events here that the peer is not known to have: not sent to it yet or, of those that were made
-    /// here and sent to a peer that says what has come, still under way.
+    /// here and sent to a peer that says what has come, still under way. On a link that sends no changes:
+    /// the events that were made here under the agent of the engine, which stay here.
     pub ahead: u64,
     /// Events that the peer said to have and that are missing here.
     pub behind: u64,

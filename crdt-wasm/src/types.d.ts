@@ -249,7 +249,7 @@ export interface PeerLink {
   bytesOut: number;
   /**
    * How many operations here the peer is not known to have: not sent to it yet or, of those made here,
-   * sent and still under way.
+   * sent and still under way. On a page that only reads: those made here, which stay here.
    */
   ahead: number | null;
   /** How many operations the peer has said to have are missing here. */

@@ -1,7 +1,7 @@
 //! Who may write: what the ends of links prove, and which changes each link carries for it.
 
 use crdt_core::Document;
-use crdt_sync::{Access, CloseReason, Incoming, LinkId, Millis, Outgoing};
+use crdt_sync::{Access, CloseReason, INTRODUCTION, Incoming, LinkId, Millis, Outgoing};
 use signaling_protocol::AgentId;
 
 use super::Room;
@@ -111,6 +111,14 @@ impl Room {
         now: Millis,
         document: &mut Document,
     ) {
+        if !self.options.has_key {
+            let is_introduction =
+                matches!(&message, Outgoing::Binary(bytes) if bytes.first() == Some(&INTRODUCTION));
+            let problem =
+                "the other end has a key for this room, and this page was opened without one";
+            let problem = is_introduction.then_some(problem);
+            self.is_dirty |= self.transports.set_problem(link, problem);
+        }
         match self.introductions.receive(link, message, now) {
             Received::Pass(message) => {
                 self.take(link, message, now, document);

@@ -146,7 +146,8 @@ impl Room {
             });
         }
         let host = self.options.host;
-        let is_bare = !host.websocket && !host.webrtc;
+        // With a key the relay would do, and that needs a WebSocket alone.
+        let is_bare = !host.websocket && !host.webrtc && !self.options.has_key;
         let leads_anywhere = Ways::of(&self.options, false).lead_anywhere();
         if !has_transports && (is_bare || !leads_anywhere) {
             return Err(RoomError::NoWebRtc);

@@ -400,7 +400,8 @@ impl Link {
                     .sum::<usize>()
                 + self.reassembly.bytes(),
             ahead: if !self.options.access.sends {
-                0
+                // What others made reaches the peer by their links, what was made here stays here.
+                unconfirmed
             } else if gives_receipts {
                 unsent.max(unconfirmed)
             } else {

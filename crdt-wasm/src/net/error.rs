@@ -20,6 +20,8 @@ pub(crate) enum NetworkError {
         "options.key has {length} characters, and needs {MIN_KEY} at least: take 16 random bytes, as base64url"
     )]
     WeakKey { length: usize },
+    #[error("options.key begins or ends with white space: give the key alone")]
+    SpacedKey,
     #[error("there is no option {name}: there are {known}")]
     UnknownOption { name: String, known: String },
 }
@@ -32,7 +34,7 @@ impl NetworkError {
             NetworkError::NoRandom => "random_unavailable",
             NetworkError::BadId(_) => "bad_id",
             NetworkError::WeakKey { .. } => "weak_key",
-            NetworkError::UnknownOption { .. } => "bad_argument",
+            NetworkError::SpacedKey | NetworkError::UnknownOption { .. } => "bad_argument",
         }
     }
 }

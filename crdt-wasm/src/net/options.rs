@@ -154,6 +154,10 @@ pub(super) fn write_key(key: String) -> Result<String, BindingError> {
     if length < MIN_KEY {
         return Err(NetworkError::WeakKey { length }.into());
     }
+    // It is part of the secret, and would open another room.
+    if key.trim() != key {
+        return Err(NetworkError::SpacedKey.into());
+    }
     Ok(key)
 }
 

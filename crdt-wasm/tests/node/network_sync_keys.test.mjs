@@ -46,6 +46,8 @@ test('what is left of a link that was cut short opens no room without a key', ()
   assert.throws(open({ readKey: '' }), { code: 'bad_argument' });
   assert.throws(open({ key: KEY, readKey: '' }), { code: 'bad_argument' });
   assert.throws(open({ key: '', readKey: READ_KEY }), { code: 'bad_argument' });
+  // With white space around it, as copied text may have, it would be the key of another room.
+  for (const key of [`${KEY} `, `${KEY}\n`, ` ${KEY}`]) assert.throws(open({ key }), { code: 'bad_argument' });
 });
 
 for (const link of ['broadcast', 'relay']) {

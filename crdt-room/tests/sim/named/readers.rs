@@ -92,7 +92,29 @@ fn what_a_reader_edits_stays_with_it() {
             assert!(link(&world, page, "rita").synced);
             assert_eq!(world.pages[page].codes(), [""; 0]);
         }
-        assert_eq!(link(&world, 2, "bob").ahead, Some(0));
+        // "mine " and "!" are at nobody else's, and the status says so.
+        for peer in ["alice", "bob"] {
+            let link = link(&world, 2, peer);
+            assert_eq!((link.ahead, link.synced), (Some(6), false), "{kind:?}");
+        }
+        assert_eq!(world.pages[2].status().shared, [""; 0]);
+    }
+}
+
+#[test]
+fn a_reader_that_edits_nothing_holds_what_the_others_hold() {
+    for kind in LinkKind::CHOICES {
+        let mut world = with_rita(kind, |_| {});
+        connect_all(&mut world);
+        world.type_in(0, "for all");
+        world.type_in(1, "and so on");
+        world.converge(PATIENCE);
+        world.run(LATER);
+        for peer in ["alice", "bob"] {
+            let link = link(&world, 2, peer);
+            assert_eq!((link.ahead, link.synced), (Some(0), true), "{kind:?}");
+        }
+        assert_eq!(world.pages[2].status().shared, ["alice", "bob"]);
     }
 }
 
@@ -182,6 +204,25 @@ fn a_transport_of_ones_own_carries_nothing_before_both_ends_have_proved_the_key(
     assert!(problem.contains("has not proved"), "{problem}");
     assert_eq!(transports[1].state, TransportState::Open);
     assert_eq!(world.pages[1].text(), "a secret");
+}
+
+#[test]
+fn a_page_without_the_key_shows_why_a_transport_to_one_with_it_carries_nothing() {
+    let mut world = opened(&["alice", "bob"], |profile| {
+        profile.servers.clear();
+        profile.secret = (profile.agent == "alice").then_some("rose");
+    });
+    world.plug(0, 1, Manners::default());
+    connect_all(&mut world);
+    world.type_in(0, "a secret");
+    world.run(LATER);
+    assert_eq!(world.pages[1].text(), "");
+    let problem = |page: usize| {
+        let transports = world.pages[page].status().transports;
+        transports[0].problem.clone().unwrap_or_default()
+    };
+    assert!(problem(0).contains("has not proved"), "{}", problem(0));
+    assert!(problem(1).contains("opened without one"), "{}", problem(1));
 }
 
 /// A proof that was made for one link is of no use on another one.
