@@ -1,15 +1,19 @@
 //! Undo and redo of the own edits, as new edits.
 //!
 //! Nothing is rewound: what a group of edits inserted is deleted, as far as it still stands, and
-//! what it deleted comes back as new chars where the old ones stood, unless others have deleted it
-//! too. So an undo is an edit like any other, which merges with what others do meanwhile. A redo
-//! takes back an undo in the same way.
+//! what it deleted comes back as new chars where the old ones stood. So an undo is an edit like any
+//! other, which merges with what others do meanwhile. A redo takes back an undo in the same way.
+//!
+//! A char that several replicas deleted at the same time comes back with the undo of one of them
+//! alone: the deletion whose id sorts first counts, by the name of the agent. So it comes back once,
+//! even if all of them undo.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::document::Document;
 use crate::error::{HistoryError, LoadError};
+use crate::history::History;
 use crate::op_log::Texts;
 use crate::sorting::{sort, sort_by};
 use crate::splice::Splice;
@@ -313,6 +317,8 @@ fn place(
 struct Effect {
     /// The version in which the group began.
     before: Vec<Lv>,
+    /// The events themselves.
+    own: Vec<Range<Lv>>,
     inserted: Vec<Range<Lv>>,
     deleted: Vec<Range<Lv>>,
 }
@@ -334,6 +340,7 @@ impl Effect {
                 let graph = &history.graph.graph;
                 effect.before = graph.with_parents(run.lv, <[Lv]>::to_vec);
             }
+            effect.own.push(run.lv..run.lv + run.len);
             for part in history.ops.parts_in(run.lv..run.lv + run.len) {
                 let lvs = part.lv..part.lv + part.run.len;
                 if part.run.is_insert() {
@@ -354,7 +361,7 @@ impl Effect {
     }
 
     /// What comes back, with its text, in the order of the document: what the group deleted, but
-    /// neither what it had inserted itself nor what others deleted too.
+    /// neither what it had inserted itself nor what others deleted too by events that sort before.
     fn restored(&self, doc: &mut Document) -> Result<Vec<Deleted>, LoadError> {
         if self.deleted.is_empty() {
             return Ok(Vec::new());
@@ -362,24 +369,30 @@ impl Effect {
         let (history, chars) = doc.chars()?;
         let log = (&history.graph, &history.ops);
         chars.move_to(log, history.graph.frontier());
+        let (mut back, mut shared) = (Vec::new(), Vec::new());
+        for run in self.deleted.iter().flat_map(|r| chars.runs_of(r.clone())) {
+            let range = run.lv..run.lv + run.len;
+            match chars.deletions(run.lv) {
+                0 => {}
+                1 => back.push(range),
+                _ => shared.push(range),
+            }
+        }
+        if !shared.is_empty() {
+            back.extend(self.first_deleted_here(history, chars, shared));
+        }
         let mut ranges: Vec<Range<Lv>> = Vec::new();
-        for deleted in &self.deleted {
-            for run in chars.runs_of(deleted.clone()) {
-                if chars.deletions(run.lv) != 1 {
-                    continue;
+        for Range { start, end } in back {
+            let mut at = start;
+            let from = self.inserted.partition_point(|own| own.end <= at);
+            for own in self.inserted[from..].iter().take_while(|o| o.start < end) {
+                if at < own.start {
+                    ranges.push(at..own.start);
                 }
-                let mut at = run.lv;
-                let end = run.lv + run.len;
-                let from = self.inserted.partition_point(|own| own.end <= at);
-                for own in self.inserted[from..].iter().take_while(|o| o.start < end) {
-                    if at < own.start {
-                        ranges.push(at..own.start);
-                    }
-                    at = own.end.min(end);
-                }
-                if at < end {
-                    ranges.push(at..end);
-                }
+                at = own.end.min(end);
+            }
+            if at < end {
+                ranges.push(at..end);
             }
         }
         sort_by(&mut ranges, |a, b| chars.compare(a.start, b.start));
@@ -389,6 +402,56 @@ impl Effect {
             range,
         };
         Ok(ranges.into_iter().map(with_text).collect())
+    }
+}
+
+impl Effect {
+    /// Of chars that others deleted too, those whose deletion by this group sorts first. All of them
+    /// are deleted by events since the group began: those are looked through.
+    fn first_deleted_here(
+        &self,
+        history: &History,
+        chars: &CharIndex,
+        mut shared: Vec<Range<Lv>>,
+    ) -> Vec<Range<Lv>> {
+        let start = self.own.first().map_or(0, |run| run.start);
+        sort_by(&mut shared, |a, b| a.start.cmp(&b.start));
+        let mut deletions: Vec<(Lv, Lv)> = Vec::new();
+        for part in history.ops.parts_in(start..history.len()) {
+            if part.run.is_insert() {
+                continue;
+            }
+            for lv in part.lv..part.lv + part.run.len {
+                let Some(char) = chars.target(lv) else {
+                    continue;
+                };
+                let at = shared.partition_point(|range| range.end <= char);
+                if shared.get(at).is_some_and(|range| range.contains(&char)) {
+                    deletions.push((char, lv));
+                }
+            }
+        }
+        let agents = &history.graph.agents;
+        sort_by(&mut deletions, |a, b| {
+            a.0.cmp(&b.0).then_with(|| agents.compare(a.1, b.1))
+        });
+        deletions.dedup_by_key(|&mut (char, _)| char);
+        let mut first: Vec<Range<Lv>> = Vec::new();
+        let mut at = 0;
+        for (char, lv) in deletions {
+            let own = self.own.partition_point(|run| run.end <= lv);
+            if !self.own.get(own).is_some_and(|run| run.contains(&lv)) {
+                continue;
+            }
+            let run = shared.partition_point(|range| range.end <= char);
+            match first.last_mut() {
+                // Chars of two runs do not stand in a row.
+                Some(last) if last.end == char && run == at => last.end += 1,
+                _ => first.push(char..char + 1),
+            }
+            at = run;
+        }
+        first
     }
 }
 
