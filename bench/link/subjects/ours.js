@@ -62,7 +62,6 @@ export class Subject {
     const shared = new SharedText(this.document);
     const presence = new Presence();
     presence.setUser({ name: this.name, color: "teal" });
-    shared.follow(this.sync);
     presence.follow(this.sync);
     return showEditor(parent, this.text, [collaboration(shared), remoteCursors(shared, presence)]);
   }

@@ -1,5 +1,5 @@
 // crdt-wasm/storage. The build chooses the entry of the package: with or without the network.
-import { collaboration } from "bindings/codemirror.ts";
+import { collaboration } from "bindings/collaboration.ts";
 import { SharedText } from "bindings/shared_text.ts";
 import init, { Document } from "crdt-wasm";
 import { openStored } from "crdt-wasm-storage";
@@ -21,7 +21,6 @@ export class Subject {
 
   show(parent) {
     const shared = new SharedText(this.#stored.document);
-    shared.follow(this.#stored);
     return showEditor(parent, shared.text, collaboration(shared));
   }
 

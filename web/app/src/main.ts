@@ -1,6 +1,6 @@
 import { EditorView, placeholder } from "@codemirror/view";
 import { CollabEditor } from "@crdt/codemirror";
-import init, { Document, NetworkSync, type NetworkStatus, type TextChange } from "crdt-wasm";
+import init, { Document, NetworkSync, type NetworkStatus } from "crdt-wasm";
 import { listStored, openStored, type StoredDocument } from "crdt-wasm/storage";
 import { AppVersion } from "./app_version.js";
 import { findings, showFindings } from "./doctor.js";
@@ -35,8 +35,6 @@ const address = new URL(location.href);
 let here = enterRoom();
 let agentId = agentIdFor(rememberedName(), random);
 let stored: StoredDocument | null = null;
-/** Those who show what other tabs store, whichever room that is in. */
-const storageListeners = new Set<(changes: TextChange[]) => void>();
 let editor: CollabEditor | null = null;
 /** The problem that is shown is that no server can be reached. */
 let isAway = false;
@@ -58,11 +56,7 @@ try {
   );
   start(
     await CollabEditor.create(page.editor, {
-      stored: {
-        document,
-        on: (_, listener) => storageListeners.add(listener),
-        off: (_, listener) => storageListeners.delete(listener),
-      },
+      document,
       agentId: () => agentId,
       room: () => here.room,
       secret: () => here.secret,
@@ -163,9 +157,6 @@ function nameHere(): string {
 function keep(opened: StoredDocument): StoredDocument {
   stored = opened;
   opened.on("status", showSaving);
-  opened.on("change", (changes) => {
-    for (const listener of storageListeners) listener(changes);
-  });
   return opened;
 }
 

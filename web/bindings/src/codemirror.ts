@@ -1,18 +1,21 @@
+import { isolateHistory } from "@codemirror/commands";
 import {
   Annotation,
   type ChangeDesc,
   ChangeSet,
   EditorState,
   type Extension,
+  Prec,
   StateEffect,
   StateField,
   Transaction,
 } from "@codemirror/state";
-import { EditorView, ViewPlugin, type ViewUpdate } from "@codemirror/view";
-import type { TextChange } from "crdt-wasm";
+import { type Command, EditorView, keymap, ViewPlugin, type ViewUpdate } from "@codemirror/view";
+import type { Selection, TextChange } from "crdt-wasm";
 import { carryOver } from "./held_changes.js";
 import { replacementBetween } from "./replacement.js";
 import type { SharedText, TextView } from "./shared_text.js";
+import { type EditContext, type UndoKind, undoKindOf } from "./undo_steps.js";
 
 /** On every transaction that shows what came from the document rather than from the user. */
 export const fromDocument = Annotation.define<boolean>();
@@ -27,28 +30,41 @@ const readOnly = StateField.define<boolean>({
   provide: (field) => EditorState.readOnly.from(field),
 });
 
-/**
- * A CodeMirror extension that keeps the editor and a shared text equal.
- *
- * What the user changes becomes the same insertions and deletions in the document. What others
- * change becomes transactions that leave the selection with the text it was in, and that undo
- * leaves alone. Start the state with `doc: shared.text`; any other text gives way to it.
- *
- * The line separator of the state is set to `\n`, since positions on both sides have to count the
- * same: a `\r` that someone else's program put into the text is a character like any other. Pasted
- * and dropped text gets `\n`. While `shared.readOnly` is set, the editor is read-only.
- *
- * While an input method composes, what others change waits, as it would break the composition off. It is shown
- * once the composition ends. A composition without input for five seconds is ended for that.
- */
-export function collaboration(shared: SharedText): Extension {
+/** Keeps the editor and the shared text equal, without carets: see `collaboration`. */
+export function synchronized(shared: SharedText): Extension {
   return [
     EditorState.lineSeparator.of("\n"),
     readOnly.init(() => shared.readOnly),
     EditorView.clipboardInputFilter.of((text) => text.replace(/\r\n?/g, "\n")),
     ViewPlugin.define((view) => new EditorBinding(view, shared)),
+    shared.hasUndo ? Prec.high([keymap.of(undoKeymap), undoEvents]) : [],
   ];
 }
+
+/** Undoes the last step that was edited here, in an editor with `collaboration`. */
+export const undo: Command = (view) => bindings.get(view)?.step("undo") ?? false;
+
+/** Redoes the step that was undone last. */
+export const redo: Command = (view) => bindings.get(view)?.step("redo") ?? false;
+
+const undoKeymap = [
+  { key: "Mod-z", run: undo, shift: redo, preventDefault: true },
+  { key: "Ctrl-y", mac: "Cmd-y", run: redo, preventDefault: true },
+];
+
+/** What the browser's own menus ask for. */
+const undoEvents = EditorView.domEventHandlers({
+  beforeinput(event, view) {
+    const kind = undoKindOf(event);
+    if (kind === null) return false;
+    event.preventDefault();
+    bindings.get(view)?.step(kind);
+    return true;
+  },
+});
+
+/** What may continue the step before, as `history()` of CodeMirror has it. */
+const CONTINUES = /^(input\.type|delete)($|\.)/;
 
 const bindings = new WeakMap<EditorView, EditorBinding>();
 
@@ -74,6 +90,10 @@ class EditorBinding implements TextView {
   #held: ChangeSet | null = null;
   #heldSince = 0;
   #lastInput = 0;
+  /** The next edit begins a step of undo, as the selection was moved, or the last edit said so. */
+  #beginsStep = false;
+  /** What the user edited last, in the editor's text. */
+  #edited = { from: 0, to: 0 };
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(view: EditorView, shared: SharedText) {
@@ -87,10 +107,30 @@ class EditorBinding implements TextView {
   update(update: ViewUpdate): void {
     // Each transaction by itself: one update may hold the user's and others'.
     for (const transaction of update.transactions) {
-      if (!transaction.docChanged || transaction.annotation(fromDocument)) continue;
+      if (transaction.annotation(fromDocument)) {
+        this.#edited = mappedRange(this.#edited, transaction.changes);
+        continue;
+      }
+      if (!transaction.docChanged) {
+        this.#beginsStep ||= !transaction.newSelection.eq(transaction.startState.selection);
+        continue;
+      }
       this.#lastInput = Date.now();
-      this.#shared.edit(this.#carried(editsOf(transaction), transaction.startState.doc.length), this);
+      const context = this.#contextOf(transaction);
+      const edits = this.#carried(editsOf(transaction), transaction.startState.doc.length);
+      this.#shared.edit(edits, this, context);
     }
+  }
+
+  /** Undoes or redoes a step, and selects what was selected before it. Returns whether there was one. */
+  step(kind: UndoKind): boolean {
+    const step = this.#shared[kind](this.#selectionIn(this.#view.state));
+    if (step === null) return false;
+    const { selection } = step;
+    // While a composition goes on, the editor does not show the step yet.
+    if (selection === null || this.#held !== null || this.#resetPlanned) return true;
+    this.#view.dispatch({ selection, scrollIntoView: true, annotations: fromDocument.of(true) });
+    return true;
   }
 
   get held(): ChangeDesc | null {
@@ -134,6 +174,30 @@ class EditorBinding implements TextView {
     const change = replacementBetween(doc.toString(), this.#shared.text);
     this.#held = null;
     if (change !== null) this.#take(changeSet([change], doc.length));
+  }
+
+  /** The selection of a state that the editor had last, in positions of the document. */
+  #selectionIn({ selection: { main } }: EditorState): Selection {
+    const at = (position: number) => this.#held?.mapPos(position, -1) ?? position;
+    return { anchor: at(main.anchor), head: at(main.head) };
+  }
+
+  #contextOf(transaction: Transaction): EditContext {
+    const userEvent = transaction.annotation(Transaction.userEvent);
+    const isolated = transaction.annotation(isolateHistory);
+    const begins =
+      this.#beginsStep ||
+      transaction.changes.touchesRange(this.#edited.from, this.#edited.to) === false ||
+      isolated === "before" ||
+      isolated === "full" ||
+      (userEvent !== undefined && !CONTINUES.test(userEvent));
+    this.#beginsStep = isolated === "after" || isolated === "full";
+    this.#edited = changedRange(transaction);
+    return {
+      selection: this.#selectionIn(transaction.startState),
+      // A composition is one step, however long it takes.
+      joins: userEvent === "input.type.compose" ? "always" : begins ? "never" : "soon",
+    };
   }
 
   /** The user's edits, as edits of the document. */
@@ -201,6 +265,20 @@ class EditorBinding implements TextView {
       filter: false,
     });
   }
+}
+
+/** From the start of the first change to the end of the last, in the text that they made. */
+function changedRange({ changes, newDoc }: Transaction): { from: number; to: number } {
+  const range = { from: newDoc.length, to: 0 };
+  changes.iterChangedRanges((_fromA, _toA, fromB, toB) => {
+    range.from = Math.min(range.from, fromB);
+    range.to = toB;
+  });
+  return range;
+}
+
+function mappedRange({ from, to }: { from: number; to: number }, changes: ChangeDesc) {
+  return { from: changes.mapPos(from, -1), to: changes.mapPos(to, 1) };
 }
 
 /** A transaction's changes as edits to be made one after the other. */

@@ -1,4 +1,4 @@
-import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
+import { defaultKeymap } from "@codemirror/commands";
 import { EditorState, type Extension } from "@codemirror/state";
 import { drawSelection, EditorView, keymap } from "@codemirror/view";
 import init, {
@@ -10,11 +10,11 @@ import init, {
   type NetworkStatus,
   type NetworkSyncEvents,
   type NetworkSyncOptions,
+  UndoManager,
 } from "crdt-wasm";
-import { collaboration } from "./codemirror.js";
-import { remoteCursors } from "./cursors.js";
+import { collaboration } from "./collaboration.js";
 import { Presence, type User } from "./presence.js";
-import { type ChangeSource, SharedText } from "./shared_text.js";
+import { SharedText } from "./shared_text.js";
 
 export interface CollabEditorOptions {
   /**
@@ -54,8 +54,8 @@ export interface CollabEditorOptions {
   onDiverged?: (event: NetworkSyncEvents["diverged"]) => void;
 }
 
-/** A document that is kept somewhere, and tells what comes from there. */
-export interface StoredText extends ChangeSource {
+/** A document that is kept somewhere. */
+export interface StoredText {
   readonly document: Document;
 }
 
@@ -86,11 +86,9 @@ export class CollabEditor {
    */
   constructor(parent: Element, options: CollabEditorOptions = {}) {
     this.#options = options;
-    const { stored = null } = options;
-    this.document = options.document ?? stored?.document ?? new Document(crypto.randomUUID());
-    this.shared = new SharedText(this.document);
+    this.document = options.document ?? options.stored?.document ?? new Document();
+    this.shared = new SharedText(this.document, { UndoManager });
     this.shared.readOnly = "readKey" in this.#secret();
-    this.shared.follow(stored);
     if (options.user !== undefined) this.presence.setUser(options.user);
     this.view = new EditorView({
       parent,
@@ -98,12 +96,10 @@ export class CollabEditor {
         doc: this.shared.text,
         extensions: [
           options.extensions ?? [],
-          collaboration(this.shared),
-          remoteCursors(this.shared, this.presence),
-          history(),
+          collaboration(this.shared, { presence: this.presence }),
           drawSelection(),
           EditorView.lineWrapping,
-          keymap.of([...defaultKeymap, ...historyKeymap]),
+          keymap.of(defaultKeymap),
         ],
       }),
     });
@@ -119,12 +115,11 @@ export class CollabEditor {
    */
   async enableNetworkSync(wsUrl: string | string[]): Promise<void> {
     this.disableNetworkSync();
-    const { agentId = crypto.randomUUID() } = this.#options;
+    const { agentId = randomId } = this.#options;
     const network = new NetworkSync(this.document.handle, valueOf(agentId), this.#networkOptions());
     this.#network = network;
     this.shared.readOnly = network.getStatus().readOnly;
     this.#lastDiagnosis = null;
-    this.shared.follow(network);
     this.presence.follow(network);
     this.#listen(network);
     try {
@@ -141,7 +136,6 @@ export class CollabEditor {
   /** Leaves the room. The text stays, and `enableNetworkSync` may be called again. */
   disableNetworkSync(): void {
     if (this.#network === null) return;
-    this.shared.follow(this.#options.stored ?? null);
     this.presence.follow(null);
     this.#network.destroy();
     this.#network = null;
@@ -164,8 +158,8 @@ export class CollabEditor {
   /** Leaves the room and takes the editor off the page. Frees the document if it made it. */
   destroy(): void {
     this.disableNetworkSync();
-    this.shared.follow(null);
     this.view.destroy();
+    this.shared.destroy();
     const { document, stored } = this.#options;
     if (document === undefined && stored === undefined) this.document.free();
   }
@@ -199,6 +193,12 @@ export class CollabEditor {
     if (onOutdated) network.on("outdated", onOutdated);
     if (onDiverged) network.on("diverged", onDiverged);
   }
+}
+
+/** An id that nobody else has. `crypto.randomUUID` is missing in pages over plain HTTP. */
+function randomId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function valueOf<T>(option: string | (() => T)): string | T {

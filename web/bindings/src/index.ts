@@ -1,5 +1,7 @@
 export { CollabEditor, type CollabEditorOptions, type StoredText } from "./editor.js";
-export { collaboration, fromDocument } from "./codemirror.js";
+export type { BindingOptions } from "./binding_options.js";
+export { collaboration } from "./collaboration.js";
+export { fromDocument, redo, undo } from "./codemirror.js";
 export { remoteCursors, remoteSelections, type RemoteSelection } from "./cursors.js";
 export {
   Presence,
@@ -11,7 +13,8 @@ export {
 export { bindTextarea } from "./textarea.js";
 export {
   SharedText,
-  type ChangeSource,
+  type SharedTextOptions,
   type TextDocument,
   type TextView,
 } from "./shared_text.js";
+export type { EditContext, UndoManagerClass } from "./undo_steps.js";

@@ -79,8 +79,7 @@ test("a document that was edited past the views waits, too", async () => {
   const [a] = replicasWith("text", 1);
   compose(a!, true);
   write(a!, 4, 4, "に");
-  a!.document.inner.insert(0, "new ");
-  a!.shared.refresh();
+  a!.document.insert(0, "new ");
   await vi.advanceTimersByTimeAsync(60);
   expect(a!.text).toBe("textに");
   write(a!, 4, 5, "日");

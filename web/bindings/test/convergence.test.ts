@@ -1,5 +1,5 @@
-import { undo } from "@codemirror/commands";
 import { afterEach, expect, test, vi } from "vitest";
+import { redo, undo } from "../src/codemirror.js";
 import { bindTextarea } from "../src/textarea.js";
 import { type Replica, replicasWith } from "./replicas.js";
 
@@ -59,7 +59,7 @@ function step(seats: Seat[], random: (limit: number) => number): void {
       break;
     }
     case 4:
-      undo(replica.view);
+      (random(3) === 0 ? redo : undo)(replica.view);
       break;
     case 5: {
       const at = random(area.value.length + 1);

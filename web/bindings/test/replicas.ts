@@ -1,39 +1,21 @@
-import { history } from "@codemirror/commands";
 import { EditorState, type Extension } from "@codemirror/state";
 import { EditorView } from "@codemirror/view";
-import { Document, type MergeReport, type TextChange } from "crdt-wasm";
-import { collaboration } from "../src/codemirror.js";
-import { SharedText, type TextDocument } from "../src/shared_text.js";
+import { Document, type TextChange, UndoManager } from "crdt-wasm";
+import { collaboration } from "../src/collaboration.js";
+import { SharedText } from "../src/shared_text.js";
 
 /** A document that remembers what was asked of it. */
-export class RecordingDocument implements TextDocument {
+export class RecordingDocument extends Document {
   readonly calls: string[] = [];
-  readonly inner: Document;
 
-  constructor(agent: string) {
-    this.inner = new Document(agent);
-  }
-
-  get handle(): number {
-    return this.inner.handle;
-  }
-
-  getText(): string {
-    return this.inner.getText();
-  }
-
-  insert(position: number, text: string): TextChange {
+  override insert(position: number, text: string): TextChange {
     this.calls.push(`+${position}:${text}`);
-    return this.inner.insert(position, text);
+    return super.insert(position, text);
   }
 
-  deleteRange(position: number, length: number): TextChange {
+  override deleteRange(position: number, length: number): TextChange {
     this.calls.push(`-${position}:${length}`);
-    return this.inner.deleteRange(position, length);
-  }
-
-  mergeOperations(ops: string, frontier?: string | null): MergeReport {
-    return this.inner.mergeOperations(ops, frontier);
+    return super.deleteRange(position, length);
   }
 }
 
@@ -45,12 +27,12 @@ export class Replica {
 
   constructor(agent: string, extensions: Extension | ((shared: SharedText) => Extension) = []) {
     this.document = new RecordingDocument(agent);
-    this.shared = new SharedText(this.document);
+    this.shared = new SharedText(this.document, { UndoManager });
     const more = typeof extensions === "function" ? extensions(this.shared) : extensions;
     this.view = new EditorView({
       state: EditorState.create({
         doc: this.shared.text,
-        extensions: [more, collaboration(this.shared), history()],
+        extensions: [more, collaboration(this.shared)],
       }),
     });
   }
@@ -70,8 +52,7 @@ export class Replica {
 
   /** Takes over everything that the other one has. */
   pull(other: Replica): void {
-    const { inner } = this.document;
-    this.shared.merge(other.document.inner.getOperationsSinceJson(inner.getFrontierJson()));
+    this.document.merge(other.document.encodeSince(this.document.version()));
   }
 }
 

@@ -1,6 +1,6 @@
-import { Document, type TextChange } from "crdt-wasm";
+import { Document, type TextChange, UndoManager } from "crdt-wasm";
 import { expect, test } from "vitest";
-import { type ChangeSource, SharedText, type TextView } from "../src/shared_text.js";
+import { SharedText, type TextView } from "../src/shared_text.js";
 
 /** A view that writes down what it is told. */
 class Listener implements TextView {
@@ -17,29 +17,6 @@ class Listener implements TextView {
   }
 }
 
-/** As a `NetworkSync`: it tells of every merge into its document. */
-class Source implements ChangeSource {
-  readonly listeners = new Set<(changes: TextChange[]) => void>();
-
-  on(_event: "change", callback: (changes: TextChange[]) => void): void {
-    this.listeners.add(callback);
-  }
-
-  off(_event: "change", callback: (changes: TextChange[]) => void): void {
-    this.listeners.delete(callback);
-  }
-
-  tell(changes: TextChange[]): void {
-    for (const listener of this.listeners) listener(changes);
-  }
-}
-
-function operationsOf(text: string): string {
-  const other = new Document("other");
-  other.insert(0, text);
-  return other.getOperationsJson();
-}
-
 test("an edit is told to every view but the one it came from", () => {
   const shared = new SharedText(new Document("a"));
   const [one, two] = [new Listener(), new Listener()];
@@ -54,36 +31,63 @@ test("an edit is told to every view but the one it came from", () => {
   expect(two.heard).toEqual(["0 -0 +abc", "1 -1 +"]);
 });
 
-test("a merge is told once: by what it returns, or by the source that tells of every merge", () => {
-  const document = new Document("a");
-  const shared = new SharedText(document);
+test("a merge, a program's edit and an undo are told once, to every view", () => {
+  const replica = new Document("a");
+  const shared = new SharedText(replica, { UndoManager });
   const view = new Listener();
   shared.addView(view);
-  expect(shared.merge(operationsOf("one")).applied).toBe(3);
-  expect(view.heard).toEqual(["0 -0 +one"]);
-
-  const source = new Source();
-  shared.follow(source);
-  view.heard.length = 0;
-  shared.merge('{"v":1,"frontier":[],"txns":[]}');
-  source.tell([{ position: 3, deleted: 0, inserted: "!" }]);
-  expect(view.heard).toEqual(["3 -0 +!"]);
-});
-
-test("another source takes the place of the first, and none of it stays", () => {
-  const shared = new SharedText(new Document("a"));
-  const [one, two] = [new Source(), new Source()];
-  shared.follow(one);
-  shared.follow(two);
-  expect([one.listeners.size, two.listeners.size]).toEqual([0, 1]);
-  shared.follow(null);
-  expect(two.listeners.size).toBe(0);
+  const other = new Document("other");
+  other.insert(0, "one");
+  replica.merge(other.encodeSince());
+  replica.insert(3, "!");
+  shared.edit([{ position: 0, deleted: 3, inserted: "two" }], view);
+  shared.undo();
+  expect(view.heard).toEqual(["0 -0 +one", "3 -0 +!", "0 -3 +one"]);
+  expect(shared.text).toBe("one!");
 });
 
 test("a merge that fails throws, and no view hears of it", () => {
-  const shared = new SharedText(new Document("a"));
+  const replica = new Document("a");
+  const shared = new SharedText(replica);
   const view = new Listener();
   shared.addView(view);
-  expect(() => shared.merge("{")).toThrow(expect.objectContaining({ name: "CrdtError" }));
+  expect(() => replica.merge(new Uint8Array([1, 2, 3]))).toThrow(
+    expect.objectContaining({ name: "CrdtError" }),
+  );
   expect(view.heard).toEqual([]);
+});
+
+test("a text that is let go tells nothing any more, and undoes nothing", () => {
+  const replica = new Document("a");
+  const shared = new SharedText(replica, { UndoManager });
+  const view = new Listener();
+  shared.addView(view);
+  shared.destroy();
+  replica.insert(0, "unseen");
+  expect(view.heard).toEqual([]);
+});
+
+test("only what was edited through the text is undone, and nothing where people may not edit", () => {
+  const replica = new Document("a");
+  const shared = new SharedText(replica, { UndoManager });
+  let told = 0;
+  const stop = shared.onUndoChange(() => (told += 1));
+  expect([shared.hasUndo, shared.canUndo, shared.canRedo]).toEqual([true, false, false]);
+  replica.insert(0, "a program's");
+  expect(shared.canUndo).toBe(false);
+  shared.edit([{ position: 0, deleted: 0, inserted: "not " }]);
+  expect(shared.canUndo).toBe(true);
+  shared.readOnly = true;
+  expect(shared.canUndo).toBe(false);
+  expect(shared.undo()).toBeNull();
+  shared.readOnly = false;
+  shared.undo();
+  expect(shared.text).toBe("a program's");
+  expect([shared.canUndo, shared.canRedo]).toEqual([false, true]);
+  expect(told).toBeGreaterThan(1);
+  stop();
+
+  const without = new SharedText(replica);
+  without.edit([{ position: 0, deleted: 0, inserted: "x" }]);
+  expect([without.hasUndo, without.canUndo, without.undo()]).toEqual([false, false, null]);
 });

@@ -22,6 +22,9 @@ function compose(area: HTMLTextAreaElement, phase: "start" | "end"): void {
   area.dispatchEvent(new Event(`composition${phase}`));
 }
 
+/** Half a pair is held for one task. */
+const nextTask = () => new Promise<void>((resolve) => setTimeout(resolve));
+
 const selection = (area: HTMLTextAreaElement) => [area.selectionStart, area.selectionEnd];
 
 test("it shows the text, and hands in what is typed where the caret is", () => {
@@ -174,9 +177,21 @@ test("half a surrogate pair shows as the document has it", async () => {
   const area = areaOf(a!);
   area.setSelectionRange(1, 1);
   typeInto(area, "\ud83d");
-  await Promise.resolve();
+  await nextTask();
   expect(area.value).toBe("a\ufffdb");
   expect(a!.document.getText()).toBe("a\ufffdb");
+});
+
+test("halves of a pair that come as two inputs are one character", async () => {
+  const [a] = replicasWith("ab", 1);
+  const area = areaOf(a!);
+  area.setSelectionRange(1, 1);
+  typeInto(area, "\ud83d");
+  typeInto(area, "\ude00");
+  expect(a!.document.getText()).toBe("a😀b");
+  await nextTask();
+  expect(area.value).toBe("a😀b");
+  expect(selection(area)).toEqual([3, 3]);
 });
 
 test("an area that is let go hears nothing more and says nothing more", () => {

@@ -1,0 +1,64 @@
+import { fileURLToPath } from "node:url";
+import type { Page } from "playwright-core";
+import { build } from "vite";
+import { repository } from "./package_page.js";
+import type { Stage } from "./stage.js";
+
+type Bindings = typeof import("@crdt/codemirror");
+type Package = typeof import("crdt-wasm");
+
+declare global {
+  // Set by the page below.
+  var bindings: Bindings;
+  var crdt: Package;
+}
+
+const FOLDER = "/bindings/";
+const PAGE = `<!doctype html>
+  <script type="importmap">{ "imports": { "crdt-wasm": "./package/crdt_wasm.js" } }</script>
+  <body><script type="module">
+    import init, * as crdt from "crdt-wasm";
+    import * as bindings from "./bindings.js";
+    await init();
+    Object.assign(globalThis, { crdt, bindings });
+  </script>`;
+
+let bundled: Promise<string> | null = null;
+
+/** The bindings as one module that imports `crdt-wasm`, once for each file of tests. */
+async function bundle(): Promise<string> {
+  const result = await build({
+    configFile: false,
+    logLevel: "warn",
+    build: {
+      write: false,
+      lib: {
+        entry: fileURLToPath(new URL("web/bindings/src/index.ts", repository)),
+        formats: ["es"],
+      },
+      rolldownOptions: { external: "crdt-wasm" },
+    },
+  });
+  const [first] = Array.isArray(result) ? result : [result];
+  const chunk = first !== undefined && "output" in first ? first.output[0] : undefined;
+  if (chunk === undefined) throw new Error("the bindings made no module");
+  return chunk.code;
+}
+
+/** A page that has the bindings and the package, and nothing else of this project. */
+export async function openBindingsPage(stage: Stage): Promise<Page> {
+  const code = await (bundled ??= bundle());
+  const { page } = await stage.emptyTab({ height: 700 });
+  await page.route(`${stage.server.url}${FOLDER}**`, async (route) => {
+    const name = new URL(route.request().url()).pathname.slice(FOLDER.length);
+    if (name === "") await route.fulfill({ contentType: "text/html", body: PAGE });
+    else if (name === "bindings.js") await route.fulfill({ contentType: "text/javascript", body: code });
+    else {
+      const file = new URL(`crdt-wasm/pkg/${name.replace("package/", "")}`, repository);
+      await route.fulfill({ path: fileURLToPath(file) });
+    }
+  });
+  await page.goto(`${stage.server.url}${FOLDER}`);
+  await page.waitForFunction(() => "bindings" in globalThis);
+  return page;
+}
