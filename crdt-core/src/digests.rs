@@ -9,12 +9,11 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::causal_graph::AgentIdx;
 use crate::error::MergeError;
-use crate::hashing::Map;
 use crate::history::History;
-use crate::merge::{BaseEvent, Batch};
-use crate::op_log::{Kind, Texts};
+use crate::merge::{Agents, BaseEvent, Batch, split_text};
+use crate::op_log::{Kind, Run, Texts};
 use crate::sorting::sort_by;
-use crate::version::Lv;
+use crate::version::{Lv, NONE};
 
 /// After so many events of an agent a digest is kept.
 const STEP: u32 = 256;
@@ -23,17 +22,29 @@ const STEP: u32 = 256;
 /// small.
 const MOST_HEADS: usize = 32;
 
+/// For so many numbers of an agent's events that were asked for last, the digest is kept: others who type
+/// at once build on different events of it, time and again.
+const RECENT: usize = 4;
+
 /// The digests of a document, kept as far as they were asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Digests(Mutex<Map<AgentIdx, Chain>>);
+pub(crate) struct Digests(Mutex<Chains>);
+
+/// The digests of all agents.
+#[derive(Debug, Default)]
+struct Chains {
+    /// Of each agent its place in `chains`, or [`NONE`].
+    places: Vec<u32>,
+    chains: Vec<Chain>,
+}
 
 /// The digests of one agent's events.
 #[derive(Debug, Default)]
 struct Chain {
     /// After each `STEP` events.
     marks: Vec<u64>,
-    /// After the number of events that was asked for last.
-    last: (u32, u64),
+    /// After so many events, the one that was asked for last first.
+    recent: [(u32, u64); RECENT],
 }
 
 /// Nothing is lost with what is kept: it is made again when it is asked for.
@@ -47,17 +58,8 @@ impl Digests {
     /// The digest of an event; `None` if it is not known, or its agent has events that were let go.
     /// O(events of the agent) the first time, then at most as many as `STEP` or as are new.
     pub(crate) fn get(&self, history: &History, agent: AgentIdx, seq: u32) -> Option<u64> {
-        let agents = &history.graph.agents;
-        if !agents.trimmed(agent).is_empty() || agents.lv_of(agent, seq).is_none() {
-            return None;
-        }
         let mut chains = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(
-            chains
-                .entry(agent)
-                .or_default()
-                .get(history, agent, seq + 1),
-        )
+        chains.get(history, agent, seq)
     }
 
     /// What the events `ranges` (ascending) are added to: their parents, and the last [`MOST_HEADS`] heads,
@@ -96,14 +98,18 @@ impl Digests {
     /// # Errors
     /// [`MergeError::Conflict`] with the last event that they build on, if that or one before it of its
     /// agent is another one here.
-    pub(crate) fn check_base(&self, history: &History, batch: &Batch) -> Result<(), MergeError> {
+    pub(crate) fn check_base(
+        &mut self,
+        history: &History,
+        (batch, agents): (&Batch, &mut Agents),
+    ) -> Result<(), MergeError> {
+        let chains = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
         for base in &batch.base {
-            let name = &batch.names[base.agent as usize];
-            let agent = history.graph.agents.find_agent(name);
-            let here = agent.and_then(|agent| self.get(history, agent, base.seq));
+            let agent = agents.find(history, &batch.names, base.agent);
+            let here = agent.and_then(|agent| chains.get(history, agent, base.seq));
             if here.is_some_and(|here| here as u32 != base.digest) {
                 return Err(MergeError::Conflict {
-                    agent: name.to_string(),
+                    agent: batch.names[base.agent as usize].to_string(),
                     seq: base.seq,
                 });
             }
@@ -112,86 +118,175 @@ impl Digests {
     }
 }
 
-impl Chain {
-    /// The digest after `count` events.
-    fn get(&mut self, history: &History, agent: AgentIdx, count: u32) -> u64 {
-        let whole = (count / STEP).min(self.marks.len() as u32);
-        let mark = whole
-            .checked_sub(1)
-            .and_then(|last| self.marks.get(last as usize));
-        let mut known = (whole * STEP, mark.copied().unwrap_or_default());
-        if (known.0..=count).contains(&self.last.0) {
-            known = self.last;
+impl Chains {
+    /// See [`Digests::get`].
+    fn get(&mut self, history: &History, agent: AgentIdx, seq: u32) -> Option<u64> {
+        let agents = &history.graph.agents;
+        let last = agents.lv_of(agent, seq)?;
+        if !agents.trimmed(agent).is_empty() {
+            return None;
         }
-        let marks = &mut self.marks;
-        let digest = fold(history, agent, known, count, &mut |events, digest| {
-            if events / STEP == marks.len() as u32 + 1 && events % STEP == 0 {
-                marks.push(digest);
-            }
-        });
-        self.last = (count, digest);
-        digest
+        let place = agent as usize;
+        if place >= self.places.len() {
+            self.places.resize(place + 1, NONE);
+        }
+        let place = &mut self.places[place];
+        if *place == NONE {
+            *place = self.chains.len() as u32;
+            self.chains.push(Chain::default());
+        }
+        let chain = &mut self.chains[*place as usize];
+        Some(chain.get(history, (agent, last), seq + 1))
     }
 }
 
-/// Goes on from the digest after some events of an agent to the one after `count`, and hands on those
-/// between.
-fn fold(
-    history: &History,
-    agent: AgentIdx,
-    (from, digest): (u32, u64),
-    count: u32,
-    passed: &mut dyn FnMut(u32, u64),
-) -> u64 {
-    let graph = &history.graph;
-    let mut texts = Texts::new(&history.ops);
-    let (mut events, mut digest) = (from, digest);
-    for run in graph.agents.runs_of(agent, from..count) {
-        for (lvs, _) in graph.graph.runs_in(run.lv..run.lv + run.len) {
-            digest = with_parents(history, agent, (lvs.start, events), digest);
-            for part in history.ops.parts_in(lvs.clone()) {
-                let mut inserted = "";
-                if part.run.is_insert() {
-                    texts.read(part.lv..part.lv + part.run.len, |text| inserted = text);
+impl Chain {
+    /// The digest after `count` events, the last of which is `last`.
+    fn get(&mut self, history: &History, (agent, last): (AgentIdx, Lv), count: u32) -> u64 {
+        let near = (0..RECENT).filter(|&i| self.recent[i].0 <= count);
+        let near = near.max_by_key(|&i| self.recent[i].0);
+        let mut known = near.map_or((0, 0), |i| self.recent[i]);
+        let mut replaced = RECENT - 1;
+        match near {
+            Some(i) if known.0 == count => replaced = i,
+            _ => {
+                let whole = (count / STEP).min(self.marks.len() as u32);
+                if let Some(mark) = whole.checked_sub(1).map(|i| self.marks[i as usize])
+                    && known.0 < whole * STEP
+                {
+                    known = (whole * STEP, mark);
                 }
-                let mut chars = inserted.chars();
-                for k in 0..part.run.len {
-                    let at = match part.run.kind {
-                        Kind::Insert => part.run.pos + k,
-                        Kind::Delete | Kind::Backspace => part.run.next_pos(part.run.len - k),
-                    };
-                    let what = chars.next().map_or(0, |char| u64::from(char) + 1);
-                    digest = mix(digest, what << 32 | u64::from(at));
-                    events += 1;
-                    passed(events, digest);
+                known = (count, self.fold(history, (agent, last), known, count));
+            }
+        }
+        self.recent.copy_within(..replaced, 1);
+        self.recent[0] = known;
+        known.1
+    }
+
+    /// Goes on from the digest after some events of an agent to the one after `count`, the last of which is
+    /// `last`.
+    fn fold(
+        &mut self,
+        history: &History,
+        (agent, last): (AgentIdx, Lv),
+        (from, digest): (u32, u64),
+        count: u32,
+    ) -> u64 {
+        let graph = &history.graph;
+        let mut digest = digest;
+        if count - from == 1
+            && let Some(run) = history.ops.event(last)
+        {
+            // That nearly always is all: it takes no searches for runs and rows.
+            let before = from.checked_sub(1);
+            let before = before.and_then(|before| graph.agents.lv_of(agent, before));
+            digest = graph.graph.with_parents(last, |parents| {
+                with_parents(history, before, parents, digest)
+            });
+            let inserted = history.ops.char_of(last);
+            digest = mix(digest, what(inserted, run.pos));
+            self.passed(count, digest);
+            return digest;
+        }
+        let mut texts = Texts::new(&history.ops);
+        let mut events = from;
+        let before = from.checked_sub(1);
+        let mut before = before.and_then(|before| graph.agents.lv_of(agent, before));
+        for run in graph.agents.runs_of(agent, from..count) {
+            for (lvs, parents) in graph.graph.runs_in(run.lv..run.lv + run.len) {
+                digest = match parents {
+                    Some(parents) => with_parents(history, before, parents, digest),
+                    None => with_parents(history, before, &[lvs.start - 1], digest),
+                };
+                before = Some(lvs.end - 1);
+                for part in history.ops.parts_in(lvs) {
+                    let text = texts.part(&part);
+                    digest = self.fold_run((part.run, text), (events, digest));
+                    events += part.run.len;
                 }
             }
         }
+        digest
     }
-    digest
+
+    /// Goes on from the digest after some events of an agent to the one after those of `run`.
+    fn fold_run(&mut self, (run, text): (Run, &str), (events, digest): (u32, u64)) -> u64 {
+        let mut digest = digest;
+        let (mut rest, mut done, mut events) = (text, 0, events);
+        while done < run.len {
+            // As far as the next digest that is kept.
+            let len = (run.len - done).min(STEP - events % STEP);
+            let (text, behind) = split_text(rest, len);
+            digest = fold_part(&run.part(done, len), text, digest);
+            rest = behind;
+            done += len;
+            events += len;
+            self.passed(events, digest);
+        }
+        digest
+    }
+
+    /// Takes note of the digest after `events` events.
+    fn passed(&mut self, events: u32, digest: u64) {
+        if events.is_multiple_of(STEP) && events / STEP == self.marks.len() as u32 + 1 {
+            self.marks.push(digest);
+        }
+    }
+}
+
+/// Goes on with the events of a run. In loops of their own, that each do as little as can be.
+fn fold_part(run: &Run, text: &str, digest: u64) -> u64 {
+    let at = run.pos..run.pos + run.len;
+    match run.kind {
+        Kind::Insert if text.len() == run.len as usize => {
+            let events = at.zip(text.bytes());
+            events.fold(digest, |digest, (at, byte)| {
+                mix(digest, what(Some(byte.into()), at))
+            })
+        }
+        Kind::Insert => at.zip(text.chars()).fold(digest, |digest, (at, char)| {
+            mix(digest, what(Some(char), at))
+        }),
+        Kind::Delete => {
+            let what = what(None, run.pos);
+            at.fold(digest, |digest, _| mix(digest, what))
+        }
+        Kind::Backspace => at
+            .rev()
+            .fold(digest, |digest, at| mix(digest, what(None, at))),
+    }
+}
+
+/// What an event does: the char that it inserts, if it does, and where.
+fn what(inserted: Option<char>, at: u32) -> u64 {
+    let inserted = inserted.map_or(0, |char| u64::from(char) + 1);
+    inserted << 32 | u64::from(at)
 }
 
 /// Takes the parents of an event in; those of most are the event before of the agent alone, and add
 /// nothing.
-fn with_parents(history: &History, agent: AgentIdx, (lv, seq): (Lv, u32), digest: u64) -> u64 {
+fn with_parents(history: &History, before: Option<Lv>, parents: &[Lv], digest: u64) -> u64 {
+    match (before, parents) {
+        (Some(before), &[parent]) if before == parent => digest,
+        _ => with_ids(history, parents, digest),
+    }
+}
+
+/// Takes the ids of parents in, by name.
+#[inline(never)]
+fn with_ids(history: &History, parents: &[Lv], digest: u64) -> u64 {
     let graph = &history.graph;
-    graph.graph.with_parents(lv, |parents| {
-        let ids = graph.ids(parents);
-        if seq
-            .checked_sub(1)
-            .is_some_and(|before| ids == [(agent, before)])
-        {
-            return digest;
-        }
-        let parents = graph.public_frontier(parents);
-        let count = mix(digest, u64::MAX - parents.ids().len() as u64);
-        parents.ids().iter().fold(count, |digest, id| {
-            let name = id
-                .agent
-                .bytes()
-                .fold(digest, |digest, byte| mix(digest, byte.into()));
-            mix(name, u64::MAX << 32 | u64::from(id.seq))
-        })
+    let mut ids = graph.ids(parents);
+    let name = |agent| graph.agents.name_bytes(agent);
+    sort_by(&mut ids, |a, b| {
+        (name(a.0).cmp(name(b.0))).then(a.1.cmp(&b.1))
+    });
+    let count = mix(digest, u64::MAX - ids.len() as u64);
+    ids.into_iter().fold(count, |digest, (agent, seq)| {
+        let bytes = name(agent).iter();
+        let name = bytes.fold(digest, |digest, &byte| mix(digest, byte.into()));
+        mix(name, u64::MAX << 32 | u64::from(seq))
     })
 }
 

@@ -3,14 +3,15 @@
 use crate::causal_graph::AgentIdx;
 use crate::char_cache::CharCache;
 use crate::digests::Digests;
+use crate::encoding::decoder::Decoder;
 use crate::encoding::file::{LoadLimits, SaveOptions};
 use crate::encoding::{json, patch};
 use crate::error::{AgentNameError, EditError, EncodeError, LoadError, MergeError};
 use crate::history::History;
 use crate::history::Savepoint;
 use crate::merge::{
-    Batch, Intake, Limits, MergeLimits, MergeReport, MergeRules, Pending, PendingLimits, Tell,
-    append_keystroke, make_edits, take_in, telling,
+    Agents, Batch, Intake, Limits, MergeLimits, MergeReport, MergeRules, Pending, PendingLimits,
+    Tell, append_keystroke, make_edits, take_in, telling,
 };
 use crate::op_log::{Kind, Run};
 use crate::own_names::OwnNames;
@@ -48,6 +49,7 @@ pub struct Document {
     /// The place of every char, for anchors, older versions, authors and undo.
     chars: CharCache,
     digests: Digests,
+    decoder: Decoder,
 }
 
 impl Document {
@@ -81,6 +83,7 @@ impl Document {
             transformed: Vec::new(),
             chars: CharCache::default(),
             digests: Digests::default(),
+            decoder: Decoder::default(),
         })
     }
 
@@ -386,6 +389,7 @@ impl Document {
         self.walker.forget();
         self.chars = CharCache::default();
         self.transformed = Vec::new();
+        self.decoder = Decoder::default();
     }
 
     /// Merges events in the JSON form. See [`Document::merge_patch`].
@@ -421,7 +425,9 @@ impl Document {
     /// # Errors
     /// Any [`MergeError`]; the document is as it was then.
     pub fn merge_patch(&mut self, patch: &[u8]) -> Result<MergeReport, MergeError> {
-        self.merge_batch(&patch::decode(patch)?, &mut Tell::Nobody, &NO_RULES)
+        self.merge_decoded(patch, None, |doc, batch| {
+            doc.merge_batch(batch, &mut Tell::Nobody, &NO_RULES)
+        })
     }
 
     /// Like [`Document::merge_patch`], and calls `changed` with every change of the text.
@@ -448,7 +454,9 @@ impl Document {
         patch: &[u8],
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError> {
-        self.merge_batch(&patch::decode(patch)?, &mut Tell::Each(changed), &NO_RULES)
+        self.merge_decoded(patch, None, |doc, batch| {
+            doc.merge_batch(batch, &mut Tell::Each(changed), &NO_RULES)
+        })
     }
 
     /// Merges a patch of one event that follows all that is here; `None` for any other, with which
@@ -555,6 +563,24 @@ impl Document {
         }))
     }
 
+    /// Decodes a patch, one by itself or one that leaves out the names `known`, and calls `merge` with
+    /// what it holds.
+    pub(crate) fn merge_decoded<T>(
+        &mut self,
+        patch: &[u8],
+        known: Option<&[&str]>,
+        merge: impl FnOnce(&mut Document, &Batch) -> Result<T, MergeError>,
+    ) -> Result<T, MergeError> {
+        let mut decoder = std::mem::take(&mut self.decoder);
+        let merged = match decoder.decode(patch, known) {
+            Ok(batch) => merge(self, batch),
+            Err(error) => Err(error.into()),
+        };
+        decoder.shrink();
+        self.decoder = decoder;
+        merged
+    }
+
     pub(crate) fn merge_batch(
         &mut self,
         batch: &Batch,
@@ -562,19 +588,19 @@ impl Document {
         rules: &MergeRules<'_>,
     ) -> Result<MergeReport, MergeError> {
         let mut report = MergeReport::default();
+        let mut agents = Agents::new(batch);
         if !batch.base.is_empty() && !rules.keeps_conflicts {
-            let history = self
-                .history
-                .unpacked()
-                .map_err(MergeError::CorruptHistory)?;
-            self.digests.check_base(history, batch)?;
+            let history = self.history.unpacked();
+            let history = history.map_err(MergeError::CorruptHistory)?;
+            self.digests.check_base(history, (batch, &mut agents))?;
         }
         let is_own = |name: &std::sync::Arc<str>| **name == *self.agent;
         let own =
             (!self.pending.is_empty() || batch.names.iter().any(is_own)).then(|| self.next_seq());
         // One limit for all of them.
         let mut work = self.limits.merge.work;
-        let mut appended = self.merge_unit(batch, (tell, rules), &mut work, &mut report)?;
+        let mut appended =
+            self.merge_unit((batch, &mut agents), (tell, rules), &mut work, &mut report)?;
         // What was held back for these events is each a unit of its own: who sent it is long gone,
         // and must not spoil the merge of others. Nor do the rules for another sender concern it.
         let held_rules = MergeRules {
@@ -583,7 +609,8 @@ impl Document {
         };
         while let Some((agent, seq, len)) = appended.pop() {
             for held in self.pending.wake(&agent, seq..seq + len) {
-                match self.merge_unit(&held.piece, (tell, &held_rules), &mut work, &mut report) {
+                let piece = (&held.piece, &mut Agents::new(&held.piece));
+                match self.merge_unit(piece, (tell, &held_rules), &mut work, &mut report) {
                     Ok(more) => appended.extend(more),
                     Err(_) => report.dropped += held.len as usize,
                 }
@@ -601,7 +628,7 @@ impl Document {
     /// `work` steps, and what each run allows, and leaves there how many are left.
     fn merge_unit(
         &mut self,
-        batch: &Batch,
+        batch: (&Batch, &mut Agents),
         (tell, rules): (&mut Tell<'_>, &MergeRules<'_>),
         work: &mut u64,
         report: &mut MergeReport,

@@ -176,8 +176,9 @@ impl NamedPatches for Document {
         if let Some(report) = self.merge_keystroke(patch, known, rules, changed) {
             return Ok(report);
         }
-        let batch = patch::decode_named(patch, known)?;
-        self.merge_batch(&batch, &mut Tell::Each(changed), rules)
+        self.merge_decoded(patch, Some(known), |doc, batch| {
+            doc.merge_batch(batch, &mut Tell::Each(changed), rules)
+        })
     }
 
     fn merge_json_by(
@@ -197,17 +198,18 @@ impl NamedPatches for Document {
         as_one: bool,
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<(MergeReport, VersionSummary), MergeError> {
-        let batch = patch::decode(patch)?;
-        let report = if as_one {
-            self.merge_batch_as_one(&batch, rules, changed)?
-        } else {
-            self.merge_batch(&batch, &mut Tell::Each(changed), rules)?
-        };
-        let mut events = VersionSummary::new();
-        for piece in batch.pieces() {
-            events.insert(piece.agent_name(), piece.seq..piece.seq_end());
-        }
-        Ok((report, events))
+        self.merge_decoded(patch, None, |doc, batch| {
+            let report = if as_one {
+                doc.merge_batch_as_one(batch, rules, changed)?
+            } else {
+                doc.merge_batch(batch, &mut Tell::Each(changed), rules)?
+            };
+            let mut events = VersionSummary::new();
+            for piece in batch.pieces() {
+                events.insert(piece.agent_name(), piece.seq..piece.seq_end());
+            }
+            Ok((report, events))
+        })
     }
 
     fn merge_patch_named_as_one(
@@ -217,8 +219,9 @@ impl NamedPatches for Document {
         rules: &MergeRules<'_>,
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError> {
-        let batch = patch::decode_named(patch, known)?;
-        self.merge_batch_as_one(&batch, rules, changed)
+        self.merge_decoded(patch, Some(known), |doc, batch| {
+            doc.merge_batch_as_one(batch, rules, changed)
+        })
     }
 }
 

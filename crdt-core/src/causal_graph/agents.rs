@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crate::sorted_list::SortedList;
 use crate::version::{Lv, NONE, join_range};
@@ -73,6 +74,39 @@ impl More {
     }
 }
 
+/// Which agents were found last, by a hash of their names. What it says is compared before it is used.
+#[derive(Debug)]
+struct Found([AtomicU32; FOUND]);
+
+/// How many agents are remembered, at most: a power of two.
+const FOUND: usize = 128;
+
+impl Default for Found {
+    fn default() -> Self {
+        Found([const { AtomicU32::new(NONE) }; FOUND])
+    }
+}
+
+/// Nothing is lost with what it says.
+impl Clone for Found {
+    fn clone(&self) -> Self {
+        Found::default()
+    }
+}
+
+impl Found {
+    /// Where an agent of this name would be. Names mostly differ at their ends.
+    fn place(&self, name: &str) -> &AtomicU32 {
+        let last = match name.as_bytes().last_chunk::<8>() {
+            Some(last) => u64::from_le_bytes(*last),
+            None => first_bytes(name.as_bytes()),
+        };
+        // All bits of the name make a difference to the highest of the product.
+        let hash = last.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - FOUND.trailing_zeros());
+        &self.0[hash as usize % FOUND]
+    }
+}
+
 /// An agent among all, sorted by name.
 #[derive(Debug, Clone, Copy)]
 struct Named {
@@ -87,6 +121,7 @@ pub(crate) struct AgentAssignment {
     more: Vec<More>,
     /// All names, in the order of the agents.
     names: String,
+    found: Found,
     by_name: SortedList<Named>,
     runs: Vec<LvRun>,
     len: u32,
@@ -129,6 +164,19 @@ impl AgentAssignment {
 
     #[inline(never)]
     fn find_of_many(&self, name: &str) -> Option<AgentIdx> {
+        let place = self.found.place(name);
+        let last = place.load(Relaxed);
+        if last < self.agent_count() && self.name_bytes(last) == name.as_bytes() {
+            return Some(last);
+        }
+        let found = self.search(name);
+        if let Some(agent) = found {
+            place.store(agent, Relaxed);
+        }
+        found
+    }
+
+    fn search(&self, name: &str) -> Option<AgentIdx> {
         let first = first_bytes(name.as_bytes());
         let found = self
             .by_name

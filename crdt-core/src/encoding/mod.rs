@@ -1,6 +1,7 @@
 //! The forms in which events leave and enter a document. None of them knows the walker.
 
 mod anchor;
+pub(crate) mod decoder;
 mod entropy;
 pub(crate) mod file;
 pub(crate) mod json;

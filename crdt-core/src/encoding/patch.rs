@@ -32,8 +32,8 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
 
+use super::decoder::Names;
 use super::reader::Reader;
 use super::varint::{push, push_signed};
 use crate::causal_graph::AgentIdx;
@@ -77,7 +77,7 @@ const BASE_BYTES: usize = 6;
 
 /// Writes the events `ranges` (ascending), which build on `base`, as a patch by itself.
 pub(crate) fn encode(history: &History, ranges: &[Range<Lv>], base: &[BaseEvent]) -> Vec<u8> {
-    let mut names = Names::new(history, &[]);
+    let mut names = Places::new(&[]);
     let mut out = vec![if base.is_empty() { WHOLE } else { VERSION }];
     if !base.is_empty() {
         push(&mut out, base.len() as u64);
@@ -110,19 +110,13 @@ pub(crate) fn encode_part(
     enough: usize,
     out: &mut Vec<u8>,
 ) -> Option<Lv> {
-    encode_pieces(
-        history,
-        ranges,
-        &mut Names::new(history, known),
-        enough,
-        out,
-    )
+    encode_pieces(history, ranges, &mut Places::new(known), enough, out)
 }
 
 fn encode_pieces(
     history: &History,
     ranges: &[Range<Lv>],
-    names: &mut Names,
+    names: &mut Places<'_>,
     enough: usize,
     out: &mut Vec<u8>,
 ) -> Option<Lv> {
@@ -155,24 +149,43 @@ fn encode_pieces(
 }
 
 /// The places of agents in the list of names.
-struct Names {
+struct Places<'a> {
+    known: &'a [&'a str],
+    /// How many names the list has.
     count: u64,
+    /// Those that were asked for, and all that are known once many were.
     index: HashMap<AgentIdx, u64>,
+    /// How many agents are looked for in the list one by one, before all of it is indexed.
+    few: u32,
 }
 
-impl Names {
+impl<'a> Places<'a> {
     /// The list that begins with the names `known`.
-    fn new(history: &History, known: &[&str]) -> Names {
-        let mut names = Names {
+    fn new(known: &'a [&'a str]) -> Self {
+        const FEW: u32 = 8;
+        Places {
+            known,
             count: known.len() as u64,
             index: HashMap::new(),
-        };
-        for (i, name) in known.iter().enumerate() {
-            if let Some(agent) = history.graph.agents.find_agent(name) {
-                names.index.entry(agent).or_insert(i as u64);
+            few: FEW,
+        }
+    }
+
+    /// The place of an agent among the known names.
+    fn known_place(&mut self, history: &History, agent: AgentIdx) -> Option<u64> {
+        let agents = &history.graph.agents;
+        if let Some(few) = self.few.checked_sub(1) {
+            self.few = few;
+            let name = agents.name(agent);
+            let place = self.known.iter().position(|&known| known == name)?;
+            return Some(place as u64);
+        }
+        for (i, name) in std::mem::take(&mut self.known).iter().enumerate() {
+            if let Some(agent) = agents.find_agent(name) {
+                self.index.entry(agent).or_insert(i as u64);
             }
         }
-        names
+        self.index.get(&agent).copied()
     }
 
     /// Writes the place of an agent, and its name if the reader does not have it yet.
@@ -183,13 +196,18 @@ impl Names {
     }
 
     /// The place of an agent, and its name if the reader does not have it yet.
-    fn place<'a>(&mut self, history: &'a History, agent: AgentIdx) -> (u64, Option<&'a str>) {
-        let mut new = None;
-        let place = *self.index.entry(agent).or_insert_with(|| {
-            new = Some(history.graph.agents.name(agent));
-            self.count += 1;
-            self.count - 1
-        });
+    fn place<'h>(&mut self, history: &'h History, agent: AgentIdx) -> (u64, Option<&'h str>) {
+        if let Some(&place) = self.index.get(&agent) {
+            return (place, None);
+        }
+        let (place, new) = match self.known_place(history, agent) {
+            Some(place) => (place, None),
+            None => {
+                self.count += 1;
+                (self.count - 1, Some(history.graph.agents.name(agent)))
+            }
+        };
+        self.index.insert(agent, place);
         (place, new)
     }
 }
@@ -203,7 +221,7 @@ fn push_name(out: &mut Vec<u8>, name: Option<&str>) {
 
 fn encode_piece(
     history: &History,
-    names: &mut Names,
+    names: &mut Places<'_>,
     out: &mut Vec<u8>,
     (lvs, agent, seq): (Range<Lv>, AgentIdx, u32),
 ) {
@@ -299,28 +317,33 @@ fn operation(run: &Run, cursor: u32) -> (u64, i64) {
     }
 }
 
-/// Reads a patch by itself.
-pub(crate) fn decode(bytes: &[u8]) -> Result<Batch, DecodeError> {
-    let mut reader = Reader::new(bytes);
-    let version = reader.byte()?;
-    let mut batch = Batch::default();
-    match version {
+/// Reads a patch by itself into an empty batch.
+pub(super) fn decode(
+    mut reader: Reader<'_>,
+    mut names: Names<'_>,
+    batch: &mut Batch,
+) -> Result<(), DecodeError> {
+    match reader.byte()? {
         WHOLE => {}
-        VERSION => decode_base(&mut reader, &mut batch)?,
-        _ => {
+        VERSION => decode_base(&mut reader, &mut names, batch)?,
+        version => {
             return Err(DecodeError::Version {
                 found: version.into(),
                 known: VERSION.into(),
             });
         }
     }
-    decode_pieces(reader, batch)
+    decode_pieces(reader, names, batch)
 }
 
-fn decode_base(reader: &mut Reader<'_>, batch: &mut Batch) -> Result<(), DecodeError> {
+fn decode_base(
+    reader: &mut Reader<'_>,
+    names: &mut Names<'_>,
+    batch: &mut Batch,
+) -> Result<(), DecodeError> {
     for _ in 0..reader.count(BASE_BYTES)? {
         let place = reader.varint()?;
-        let agent = name_at(reader, batch, place)?;
+        let agent = names.read(reader, batch, place)?;
         let seq = reader.small()?;
         let digest = <[u8; 4]>::try_from(reader.take(4)?);
         let digest = digest.map_err(|_| reader.error("a digest is cut off"))?;
@@ -330,20 +353,16 @@ fn decode_base(reader: &mut Reader<'_>, batch: &mut Batch) -> Result<(), DecodeE
     Ok(())
 }
 
-/// Reads a patch that leaves out the names `known`.
-pub(crate) fn decode_named(bytes: &[u8], known: &[&str]) -> Result<Batch, DecodeError> {
-    let mut batch = Batch::default();
-    batch
-        .names
-        .extend(known.iter().map(|&name| Arc::<str>::from(name)));
-    decode_pieces(Reader::new(bytes), batch)
-}
-
-fn decode_pieces(mut reader: Reader<'_>, mut batch: Batch) -> Result<Batch, DecodeError> {
+/// Reads pieces to the end.
+pub(super) fn decode_pieces(
+    mut reader: Reader<'_>,
+    mut names: Names<'_>,
+    batch: &mut Batch,
+) -> Result<(), DecodeError> {
     while reader.left() > 0 {
-        decode_piece(&mut reader, &mut batch)?;
+        decode_piece(&mut reader, &mut names, batch)?;
     }
-    Ok(batch)
+    Ok(())
 }
 
 /// Reads a patch that is one keystroke. That it is not one does not say that it is invalid.
@@ -402,23 +421,15 @@ pub(crate) fn encode_keystroke(history: &History, known: &[&str], out: &mut Vec<
     Some(())
 }
 
-/// Checks that `place` is in the list of names, or adds the name that follows.
-fn name_at(reader: &mut Reader<'_>, batch: &mut Batch, place: u64) -> Result<u32, DecodeError> {
-    let error = reader.error("an agent that is not in the list of names");
-    if place == batch.names.len() as u64 {
-        batch.names.push(Arc::from(reader.text()?));
-    }
-    let place = u32::try_from(place).ok();
-    place
-        .filter(|&place| (place as usize) < batch.names.len())
-        .ok_or(error)
-}
-
 #[cfg_attr(target_family = "wasm", inline(never))]
-fn decode_piece(reader: &mut Reader<'_>, batch: &mut Batch) -> Result<(), DecodeError> {
+fn decode_piece(
+    reader: &mut Reader<'_>,
+    names: &mut Names<'_>,
+    batch: &mut Batch,
+) -> Result<(), DecodeError> {
     let mark = batch.mark();
     let head = reader.varint()?;
-    let agent = name_at(reader, batch, head >> AGENT_SHIFT)?;
+    let agent = names.read(reader, batch, head >> AGENT_SHIFT)?;
     let seq = reader.small()?;
     let origin = if head & PARENTS == 0 {
         let before = seq
@@ -439,7 +450,7 @@ fn decode_piece(reader: &mut Reader<'_>, batch: &mut Batch) -> Result<(), Decode
         }
         for _ in 0..others {
             let place = reader.varint()?;
-            let name = name_at(reader, batch, place)?;
+            let name = names.read(reader, batch, place)?;
             batch.parents.push((name, reader.small()?));
         }
         match before {

@@ -123,7 +123,22 @@ impl Batch {
         5 * ALLOCATED
             + names.sum::<usize>()
             + self.names.capacity() * size_of::<Arc<str>>()
-            + self.heads.capacity() * size_of::<Head>()
+            + self.room()
+    }
+
+    /// Empties it, and keeps the memory of its lists.
+    pub(crate) fn clear(&mut self) {
+        self.names.clear();
+        self.heads.clear();
+        self.parents.clear();
+        self.runs.clear();
+        self.text.clear();
+        self.base.clear();
+    }
+
+    /// Bytes of memory that its lists have room for, without the names.
+    pub(crate) fn room(&self) -> usize {
+        self.heads.capacity() * size_of::<Head>()
             + self.parents.capacity() * size_of::<(u32, u32)>()
             + self.runs.capacity() * size_of::<Run>()
             + self.text.capacity()
@@ -276,7 +291,7 @@ fn counted_from(run: &Run, cursor: i64) -> Run {
 }
 
 /// The first `chars` chars of `text`, and the rest.
-pub(super) fn split_text(text: &str, chars: u32) -> (&str, &str) {
+pub(crate) fn split_text(text: &str, chars: u32) -> (&str, &str) {
     let chars = chars as usize;
     let at = if text.as_bytes().get(..chars).is_some_and(<[u8]>::is_ascii) {
         chars

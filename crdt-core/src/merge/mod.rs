@@ -9,8 +9,7 @@ mod report;
 mod rules;
 pub(crate) mod telling;
 
-use batch::split_text;
-pub(crate) use batch::{BaseEvent, Batch, Origin, Piece};
+pub(crate) use batch::{BaseEvent, Batch, Origin, Piece, split_text};
 pub(crate) use keystroke::{Keystroke, append_keystroke};
 pub use limits::MergeLimits;
 use pending::Held;
@@ -102,7 +101,7 @@ impl Intake {
 /// On an error the history may hold a part of them: the caller rolls it back.
 pub(crate) fn take_in(
     history: &mut History,
-    batch: &Batch,
+    (batch, agents): (&Batch, &mut Agents),
     rules: &MergeRules<'_>,
     intake: &mut Intake,
 ) -> Result<(), MergeError> {
@@ -113,10 +112,9 @@ pub(crate) fn take_in(
             limit: most,
         });
     }
-    let mut agents = Agents::new(batch);
     for piece in batch.pieces() {
         let from = intake.appended.len();
-        take_piece(history, piece, &mut agents, rules, intake)?;
+        take_piece(history, piece, agents, rules, intake)?;
         take_woken(history, from, rules, intake)?;
     }
     Ok(())
@@ -144,17 +142,41 @@ fn take_woken(
 }
 
 /// The numbers of the agents that a batch names, looked up once.
-struct Agents(Vec<Option<AgentIdx>>);
+pub(crate) struct Agents {
+    /// Of the first names: most batches have no more.
+    first: [Option<AgentIdx>; 4],
+    others: Vec<Option<AgentIdx>>,
+}
 
 impl Agents {
-    fn new(batch: &Batch) -> Self {
-        Agents(vec![None; batch.names.len()])
+    pub(crate) fn new(batch: &Batch) -> Self {
+        let first = [None; 4];
+        let others = batch.names.len().saturating_sub(first.len());
+        Agents {
+            first,
+            others: vec![None; others],
+        }
     }
 
-    fn find(&mut self, history: &History, piece: &Piece<'_>, name: u32) -> Option<AgentIdx> {
-        let known = &mut self.0[name as usize];
+    /// What is known of the name at a place of the batch.
+    fn at(&mut self, name: u32) -> &mut Option<AgentIdx> {
+        let name = name as usize;
+        match name.checked_sub(self.first.len()) {
+            None => &mut self.first[name],
+            Some(other) => &mut self.others[other],
+        }
+    }
+
+    /// The number of the agent whose name is at a place of `names`, the names of the batch.
+    pub(crate) fn find(
+        &mut self,
+        history: &History,
+        names: &[Arc<str>],
+        name: u32,
+    ) -> Option<AgentIdx> {
+        let known = self.at(name);
         if known.is_none() {
-            *known = history.graph.agents.find_agent(&piece.names[name as usize]);
+            *known = history.graph.agents.find_agent(&names[name as usize]);
         }
         *known
     }
@@ -169,7 +191,7 @@ fn take_piece(
     intake: &mut Intake,
 ) -> Result<(), MergeError> {
     check_piece(&piece)?;
-    let agent = agents.find(history, &piece, piece.agent);
+    let agent = agents.find(history, piece.names, piece.agent);
     let withheld = rules.first_withheld(piece.agent_name());
     let unplaced = |intake: &mut Intake| match hold_unplaced(history, piece, agent, intake) {
         Err(error) => intake.except(error, rules),
@@ -386,7 +408,7 @@ fn find_parents(
     let mut trimmed: Vec<(AgentIdx, u32)> = Vec::new();
     let graph = &history.graph;
     for &(name, seq) in named {
-        let agent = agents.find(history, piece, name);
+        let agent = agents.find(history, piece.names, name);
         match agent.and_then(|agent| graph.agents.lv_of(agent, seq)) {
             Some(lv) => parents.push(lv),
             None => match agent.filter(|&a| graph.agents.trimmed_until(a, seq).is_some()) {
@@ -434,7 +456,13 @@ fn append(
     let seq = piece.seq + from;
     let before = [(piece.agent, seq.wrapping_sub(1))];
     // Nobody makes an event without having made all before it: beyond a gap they wait for it to close.
-    if seq > 0 && !is_known(history, agents.find(history, &piece, piece.agent), seq - 1) {
+    if seq > 0
+        && !is_known(
+            history,
+            agents.find(history, piece.names, piece.agent),
+            seq - 1,
+        )
+    {
         hold(piece, (from, len), before[0], intake);
         return Ok(());
     }
@@ -503,7 +531,8 @@ fn append(
         });
     }
     // The piece's agent was looked for before: one that was not found is new.
-    let agent = *agents.0[piece.agent as usize]
+    let agent = *agents
+        .at(piece.agent)
         .get_or_insert_with(|| history.graph.agents.add_agent(piece.agent_name()));
     history.append(agent, seq, &parents, piece.runs_in(from, len));
     if let Some(time) = piece.time.filter(|_| from == 0) {

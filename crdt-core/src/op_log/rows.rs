@@ -232,6 +232,25 @@ impl OpLog {
         }
     }
 
+    /// The char that the event `lv` inserts, if it does. O(chars to the nearer end of the row) where the row
+    /// holds non-ASCII text.
+    pub(crate) fn char_of(&self, lv: Lv) -> Option<char> {
+        let i = last_until(&self.rows, lv, self.rows.len(), |row| row.lv);
+        let run = self.rows[i].run();
+        if !run.is_insert() {
+            return None;
+        }
+        let (text, at) = (self.row_text(i), (lv - self.rows[i].lv) as usize);
+        let behind = run.len as usize - 1 - at;
+        if text.len() == run.len as usize {
+            text.as_bytes().get(at).map(|&byte| char::from(byte))
+        } else if behind < at {
+            text.chars().nth_back(behind)
+        } else {
+            text.chars().nth(at)
+        }
+    }
+
     /// The position of the author's cursor after the event `lv`, in chars.
     pub(crate) fn cursor_after(&self, lv: Lv) -> u32 {
         self.event(lv).map_or(0, |run| run.ends().1)

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::rows::OpLog;
+use super::rows::{OpLog, Part};
 use crate::version::Lv;
 
 /// Reads what events inserted, in pieces. Where the pieces of a row come in ascending order, as they
@@ -24,27 +24,30 @@ impl<'a> Texts<'a> {
 
     /// Calls `f` with what the events `range`, all of them inserts, inserted.
     pub(crate) fn read(&mut self, range: Range<Lv>, mut f: impl FnMut(&'a str)) {
-        for part in self.ops.parts_in(range) {
-            let text = self.ops.row_text(part.row as usize);
-            let whole = self.ops.row_len(part.row as usize);
-            if text.len() == whole as usize || part.run.len == whole {
-                f(self.ops.text_of(&part));
-                continue;
-            }
-            let place = self.places.entry(part.row).or_default();
-            if place.0 > part.from {
-                *place = (0, 0);
-            }
-            let skip = |text: &str, chars: u32| {
-                text.char_indices()
-                    .nth(chars as usize)
-                    .map_or(text.len(), |(at, _)| at)
-            };
-            let start = place.1 + skip(&text[place.1..], part.from - place.0);
-            let end = start + skip(&text[start..], part.run.len);
-            *place = (part.from + part.run.len, end);
-            f(&text[start..end]);
+        let ops = self.ops;
+        ops.parts_in(range).for_each(|part| f(self.part(&part)));
+    }
+
+    /// What a part of a row inserted; nothing if it deleted.
+    pub(crate) fn part(&mut self, part: &Part) -> &'a str {
+        let text = self.ops.row_text(part.row as usize);
+        let whole = self.ops.row_len(part.row as usize);
+        if text.len() == whole as usize || part.run.len == whole || !part.run.is_insert() {
+            return self.ops.text_of(part);
         }
+        let place = self.places.entry(part.row).or_default();
+        if place.0 > part.from {
+            *place = (0, 0);
+        }
+        let skip = |text: &str, chars: u32| {
+            text.char_indices()
+                .nth(chars as usize)
+                .map_or(text.len(), |(at, _)| at)
+        };
+        let start = place.1 + skip(&text[place.1..], part.from - place.0);
+        let end = start + skip(&text[start..], part.run.len);
+        *place = (part.from + part.run.len, end);
+        &text[start..end]
     }
 
     /// What the events `range`, all of them inserts, inserted.

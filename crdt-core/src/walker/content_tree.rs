@@ -369,6 +369,17 @@ impl ContentTree {
         }
     }
 
+    /// The place of the char `id`, with which the item behind `place` probably begins.
+    #[inline]
+    pub(super) fn find_id_behind(&self, id: u32, place: Place) -> Place {
+        let leaf = &self.leaves[place.leaf as usize];
+        let behind = place.behind();
+        if behind.index < leaf.len() && leaf.id[behind.index] == id {
+            return behind;
+        }
+        self.find_id(id)
+    }
+
     /// Base chars stand in the order of their ids.
     fn leaf_of_base(&self, id: u32) -> u32 {
         let mut left = id - BASE;

@@ -509,14 +509,18 @@ impl Tracker {
     #[inline]
     fn change_chars(&mut self, ids: Range<u32>, change: impl Fn(u32) -> u32) {
         let mut id = ids.start;
-        while id < ids.end {
+        let mut place = self.tree.find_id(id);
+        loop {
             self.steps += STEPS_A_MOVE;
-            let place = self.tree.find_id(id);
             let item = self.tree.item(place);
             let len = (item.len - place.offset).min(ids.end - id);
-            let place = self.tree.isolate(place, len);
+            place = self.tree.isolate(place, len);
             self.tree.set_state(place, change(item.state));
             id += len;
+            if id >= ids.end {
+                break;
+            }
+            place = self.tree.find_id_behind(id, place);
         }
     }
 }
