@@ -7,6 +7,7 @@ import path from "node:path";
 import { gunzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { chromium } from "playwright-core";
+import { oneCodeMirror, say } from "../shared.js";
 import { report } from "./report.js";
 import { serve } from "./serve.js";
 
@@ -26,12 +27,6 @@ const [traces, crdtWasm, bindings, out] = process.argv
   .slice(2)
   .map((argument) => path.resolve(argument));
 const dist = path.join(HERE, "dist");
-const started = performance.now();
-
-function say(text) {
-  const seconds = Math.floor((performance.now() - started) / 1000);
-  console.log(`[${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}] ${text}`);
-}
 
 const rest = (milliseconds = REST_MS) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
@@ -57,26 +52,10 @@ async function bundle(name) {
     },
     // One copy of CodeMirror, the one that the bindings find too.
     nodePaths: [path.join(HERE, "node_modules")],
-    plugins: [oneCodeMirror],
+    plugins: [oneCodeMirror(HERE)],
     logLevel: "error",
   });
 }
-
-/** The bindings' source would find a CodeMirror of their own, and two do not go together. */
-const oneCodeMirror = {
-  name: "one CodeMirror",
-  setup(bundle) {
-    bundle.onResolve({ filter: /^@codemirror\// }, ({ path: name, pluginData }) =>
-      pluginData === oneCodeMirror
-        ? undefined
-        : bundle.resolve(name, {
-            resolveDir: HERE,
-            kind: "import-statement",
-            pluginData: oneCodeMirror,
-          }),
-    );
-  },
-};
 
 /** The edits of a history, as `[position, deleted, inserted]`. */
 async function history(name) {
