@@ -16,7 +16,7 @@ use crate::sorting::sort_by;
 use crate::version::{Lv, NONE};
 
 /// After so many events of an agent a digest is kept.
-const STEP: u32 = 256;
+const STEP: u32 = 64;
 
 /// The most heads that a patch names beside the parents of its events: where many edited at once, it stays
 /// small.

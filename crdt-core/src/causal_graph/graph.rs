@@ -222,8 +222,15 @@ impl Graph {
         false
     }
 
-    /// Whether no member of `set` (sorted, each once) is an ancestor of another. One walk down to
-    /// the lowest member; `walk` is scratch memory.
+    /// Whether no member of `set` (sorted, each once) is an ancestor of another, as it is for the parents of
+    /// an event.
+    pub(crate) fn are_parents(&self, set: &[Lv], walk: &mut Diff) -> bool {
+        // Where many write at once, an event mostly has the parents of the one that came before it.
+        let last = self.entries.len().checked_sub(1);
+        last.is_some_and(|last| self.entry_parents(last) == set) || self.is_reduced(set, walk)
+    }
+
+    /// The same, by a walk down to the lowest member; `walk` is scratch memory.
     pub(crate) fn is_reduced(&self, set: &[Lv], walk: &mut Diff) -> bool {
         let [lowest, _, ..] = *set else {
             return true;
@@ -287,6 +294,11 @@ impl Graph {
         if a == b {
             return true;
         }
+        if let [v] = *a
+            && self.is_run_on(v, b, floor, out)
+        {
+            return true;
+        }
         let most = out.steps.saturating_add(most);
         let mut queue = std::mem::take(&mut out.queue);
         queue.clear();
@@ -346,6 +358,30 @@ impl Graph {
         one_sided == 0
     }
 
+    /// Sets the difference if `b` is the parents of the entry that `v` is in: the tracker often goes back from
+    /// an event to its parents, and there may be many. Returns whether it is.
+    #[inline]
+    fn is_run_on(&self, v: Lv, b: &[Lv], floor: Lv, out: &mut Diff) -> bool {
+        if v < floor {
+            return false;
+        }
+        let i = self.find_near(v, out.hint);
+        let start = self.entries[i].start;
+        let parents = self.entry_parents(i);
+        let from = parents.len().checked_sub(b.len());
+        let is_on = start >= floor
+            && from.is_some_and(|from| {
+                let (before, within) = parents.split_at(from);
+                within == b && before.last().is_none_or(|&last| last < floor)
+            });
+        if is_on {
+            out.hint = i;
+            out.steps += 1;
+            emit(out, A, start..v + 1);
+        }
+        is_on
+    }
+
     /// The parts of entries, as [`Graph::diff_into`] gives them, in a fresh result.
     pub(crate) fn diff(&self, a: &[Lv], b: &[Lv]) -> Diff {
         let mut out = Diff::default();
@@ -360,6 +396,8 @@ impl Graph {
         const FEW: usize = 4;
         if frontier.as_slice() == parents {
             frontier.clear();
+        } else if parents.last() < frontier.first() {
+            // All heads came later.
         } else if parents.len() <= FEW {
             for parent in parents {
                 if let Ok(at) = frontier.binary_search(parent) {

@@ -495,7 +495,7 @@ fn append(
     intake.pieces += 1;
     let reduced = parents.len() < 2
         || (parents.windows(2).all(|w| w[0] != w[1])
-            && history.graph.graph.is_reduced(&parents, &mut intake.walk));
+            && history.graph.graph.are_parents(&parents, &mut intake.walk));
     let work = intake.limits.merge.work;
     if intake.walk.steps > work.saturating_add(STEPS_A_PIECE * intake.pieces) {
         return Err(MergeError::TooExpensive { limit: work });
