@@ -11,7 +11,7 @@ use crate::history::History;
 use crate::history::Savepoint;
 use crate::merge::{
     Agents, Batch, Intake, Limits, MergeLimits, MergeReport, MergeRules, Pending, PendingLimits,
-    Tell, append_keystroke, make_edits, take_in, telling,
+    Tell, append_keystroke, check_size, make_edits, take_in, telling,
 };
 use crate::op_log::{Kind, Run};
 use crate::own_names::OwnNames;
@@ -50,6 +50,15 @@ pub struct Document {
     chars: CharCache,
     digests: Digests,
     decoder: Decoder,
+}
+
+/// What changes whenever the history or the text does, or what is held back.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct State {
+    agent: String,
+    events: usize,
+    /// How many pieces were ever held back, and how many events are.
+    pending: (u64, usize),
 }
 
 impl Document {
@@ -490,6 +499,25 @@ impl Document {
             applied: 1,
             ..MergeReport::default()
         })
+    }
+
+    /// Checks that a batch has no more events than one message may.
+    pub(crate) fn check_size(&self, batch: &Batch) -> Result<(), MergeError> {
+        check_size(batch, &self.limits)
+    }
+
+    /// Becomes `copy`, a copy of this document that has merged more.
+    pub(crate) fn turn_into(&mut self, copy: Document) {
+        let limits = self.limits;
+        *self = Document { limits, ..copy };
+    }
+
+    pub(crate) fn state(&self) -> State {
+        State {
+            agent: self.agent.clone(),
+            events: self.event_count(),
+            pending: (self.pending.held_ever(), self.pending.events()),
+        }
     }
 
     pub(crate) fn digests(&self) -> &Digests {

@@ -55,6 +55,7 @@ mod exports;
 mod hashing;
 mod history;
 mod merge;
+mod merging;
 mod op_log;
 mod own_names;
 mod pieces;
@@ -83,6 +84,7 @@ pub use error::{
     LoadError, MergeError, RenameError,
 };
 pub use merge::{MergeLimits, MergeReport, PendingLimits};
+pub use merging::Merging;
 pub use rope::Chunks;
 pub use splice::{Splice, TextLen};
 pub use text::Lines;

@@ -31,6 +31,12 @@ impl Clone for Decoder {
 }
 
 impl Decoder {
+    /// Reads a patch by itself, and nothing after it.
+    pub(crate) fn decode_whole(mut self, bytes: &[u8]) -> Result<Batch, DecodeError> {
+        self.decode(bytes, None)?;
+        Ok(self.batch)
+    }
+
     /// Reads a patch: one by itself, or one that leaves out the names `known`. O(patch), however many
     /// names are known.
     pub(crate) fn decode(

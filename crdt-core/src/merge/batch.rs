@@ -11,7 +11,7 @@ use crate::version::{EventId, MAX_CHARS};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Batch {
     pub(crate) names: Vec<Arc<str>>,
-    heads: Vec<Head>,
+    pub(super) heads: Vec<Head>,
     pub(crate) parents: Vec<(u32, u32)>,
     pub(crate) runs: Vec<Run>,
     /// What all insert runs insert, one behind the other.
@@ -39,15 +39,15 @@ pub(crate) enum Origin {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Head {
-    agent: u32,
-    seq: u32,
-    len: u32,
-    origin: Origin,
-    time: Option<u64>,
-    parents: Range<u32>,
-    runs: Range<u32>,
-    text: Range<usize>,
+pub(super) struct Head {
+    pub(super) agent: u32,
+    pub(super) seq: u32,
+    pub(super) len: u32,
+    pub(super) origin: Origin,
+    pub(super) time: Option<u64>,
+    pub(super) parents: Range<u32>,
+    pub(super) runs: Range<u32>,
+    pub(super) text: Range<usize>,
 }
 
 /// Where a piece starts in the lists of a batch, while it is being decoded.

@@ -4,6 +4,7 @@
 mod batch;
 mod keystroke;
 mod limits;
+mod parts;
 mod pending;
 mod report;
 mod rules;
@@ -12,6 +13,7 @@ pub(crate) mod telling;
 pub(crate) use batch::{BaseEvent, Batch, Origin, Piece, split_text};
 pub(crate) use keystroke::{Keystroke, append_keystroke};
 pub use limits::MergeLimits;
+pub(crate) use parts::Parts;
 use pending::Held;
 pub(crate) use pending::Pending;
 pub use pending::PendingLimits;
@@ -105,17 +107,23 @@ pub(crate) fn take_in(
     rules: &MergeRules<'_>,
     intake: &mut Intake,
 ) -> Result<(), MergeError> {
-    let most = intake.limits.merge.message_events;
+    check_size(batch, &intake.limits)?;
+    for piece in batch.pieces() {
+        let from = intake.appended.len();
+        take_piece(history, piece, agents, rules, intake)?;
+        take_woken(history, from, rules, intake)?;
+    }
+    Ok(())
+}
+
+/// Checks that a batch has no more events than one message may.
+pub(crate) fn check_size(batch: &Batch, limits: &Limits) -> Result<(), MergeError> {
+    let most = limits.merge.message_events;
     if batch.events() > most as u64 {
         return Err(MergeError::TooLarge {
             what: "the events of one message",
             limit: most,
         });
-    }
-    for piece in batch.pieces() {
-        let from = intake.appended.len();
-        take_piece(history, piece, agents, rules, intake)?;
-        take_woken(history, from, rules, intake)?;
     }
     Ok(())
 }

@@ -94,6 +94,11 @@ impl Pending {
         self.pieces.is_empty()
     }
 
+    /// How many pieces were held back ever since.
+    pub(crate) fn held_ever(&self) -> u64 {
+        self.next
+    }
+
     /// The first `most` of the events that are waited for, sorted. O(most).
     pub(crate) fn missing(&self, most: usize) -> Vec<EventId> {
         let parents = self.waiting.keys().take(most);

@@ -8,6 +8,7 @@ mod counts;
 mod crowds;
 mod files;
 mod histories;
+mod merging;
 mod names;
 mod oracle;
 mod patches;
