@@ -1,10 +1,14 @@
+import { Compartment } from "@codemirror/state";
 import { EditorView, placeholder } from "@codemirror/view";
 import { CollabEditor } from "@crdt/codemirror";
 import init, { Document, NetworkSync, type NetworkStatus } from "crdt-wasm";
 import { listStored, openStored, type StoredDocument } from "crdt-wasm/storage";
 import { AppVersion } from "./app_version.js";
+import { Counter } from "./counter.js";
 import { findings, showFindings } from "./doctor.js";
-import { agentIdFor, colorOf, tidyName } from "./name.js";
+import { serveMenu } from "./menu.js";
+import { Follower } from "./follow.js";
+import { agentIdFor, colorAmong, newName, tidyName } from "./name.js";
 import { page } from "./page.js";
 import { peopleIn, showPeople } from "./people.js";
 import { coded, type Problem, problemOf } from "./problem.js";
@@ -20,9 +24,11 @@ import {
   serverFor,
 } from "./room.js";
 import { savingLine, wouldLose } from "./saving.js";
-import { hintText, countText, statusLine } from "./status.js";
+import { countText, emptyText, hintText, statusLine } from "./status.js";
 
 const NAME_KEY = "name";
+/** Set in a tab that its user disconnected: it stays so when it is loaded again. */
+const OFFLINE_KEY = "offline";
 const COUNT_DELAY_MS = 150;
 const COPIED_MS = 2000;
 const CHECK_EVERY_MS = 1000;
@@ -36,11 +42,16 @@ let here = enterRoom();
 let agentId = agentIdFor(rememberedName(), random);
 let stored: StoredDocument | null = null;
 let editor: CollabEditor | null = null;
+let follower: Follower | null = null;
 /** The problem that is shown is that no server can be reached. */
 let isAway = false;
 const version = AppVersion.keep(() => (page.update.hidden = false));
 /** The latest status that the event `status` reported. `getStatus()` in the middle of an edit may return a passing one. */
 let shown: NetworkStatus | null = null;
+const counter = new Counter((counts) => (page.count.textContent = countText(counts)));
+/** What stands in the editor while there is no text. */
+const placeholders = new Compartment();
+let shownPlaceholder = emptyText(null);
 
 showRoom();
 page.name.value = rememberedName();
@@ -75,10 +86,11 @@ try {
       onDiverged: ({ peer, frontier }) =>
         showError(coded("diverged", `${peer} has another text at ${frontier}`)),
       extensions: [
-        placeholder("Write something…"),
+        placeholders.of(placeholder(shownPlaceholder)),
         EditorView.contentAttributes.of({ "aria-label": "The shared text", spellcheck: "true" }),
         EditorView.updateListener.of((update) => {
-          if (update.docChanged) planCount(update.view);
+          follower?.update(update);
+          if (update.docChanged) counter.count(() => update.view.state.doc, COUNT_DELAY_MS);
         }),
       ],
     }),
@@ -94,19 +106,43 @@ try {
 
 function start(created: CollabEditor): void {
   editor = created;
-  page.count.textContent = countText(created.document.getText());
+  counter.count(() => created.view.state.doc);
   showSaving();
   void showRecentRooms();
   showName(created);
-  created.presence.onChange(showWhoIsHere);
+  const following = new Follower(created.presence, showWhoIsHere);
+  follower = following;
+  for (const event of ["wheel", "pointerdown"] as const) {
+    page.editor.addEventListener(event, () => following.stop(), { passive: true });
+  }
+  page.peers.addEventListener("click", ({ target }) => {
+    const row = target instanceof Element ? target.closest("button")?.closest("li") : null;
+    const peer = row?.dataset["peer"];
+    if (peer !== undefined) following.toggle(peer, created.view);
+  });
+  // Others may have taken the colour.
+  created.presence.onChange(() => showName(created));
+  document.addEventListener("visibilitychange", () => showName(created));
   page.form.addEventListener("submit", (event) => {
     event.preventDefault();
+    // Enter in the field of the name comes here, too; the name is changed by then.
     if (created.getNetworkStatus() === null) void connect(created);
-    else created.disableNetworkSync();
+  });
+  page.disconnect.addEventListener("click", () => {
+    created.disableNetworkSync();
+    page.menu.open = false;
+    store(() => sessionStorage, OFFLINE_KEY, "yes");
+  });
+  page.tokenForm.addEventListener("submit", (event) => {
+    event.preventDefault();
+    here = { ...here, token: page.token.value.trim() || null };
+    page.token.value = "";
+    history.replaceState(null, "", addressOf(here, address));
+    void connect(created);
   });
   page.name.addEventListener("change", () => {
     page.name.value = tidyName(page.name.value);
-    remember(page.name.value);
+    store(() => localStorage, NAME_KEY, page.name.value);
     showName(created);
   });
   page.copyLink.addEventListener("click", () => {
@@ -126,9 +162,22 @@ function start(created: CollabEditor): void {
     if (page.doctor.open) showDoctor();
   }, CHECK_EVERY_MS);
   created.view.focus();
+  serveMenu(created, {
+    room: () => here.room,
+    link: () => linkTo(here.room, here.secret, address),
+    showError,
+    stored: (key) => storedValue(() => localStorage, key),
+    store: (key, value) => store(() => localStorage, key, value),
+  });
+  if (storedValue(() => sessionStorage, OFFLINE_KEY) === null) void connect(created, "by itself");
 }
 
-async function connect(created: CollabEditor): Promise<void> {
+/** Joins the room; a server that is away is a problem to show only where somebody asked for it. */
+async function connect(
+  created: CollabEditor,
+  how: "asked" | "by itself" = "asked",
+): Promise<void> {
+  if (how === "asked") store(() => sessionStorage, OFFLINE_KEY, null);
   showProblem(null);
   // The old id may still be held by the server for a connection that broke.
   agentId = agentIdFor(page.name.value, random);
@@ -138,7 +187,7 @@ async function connect(created: CollabEditor): Promise<void> {
   try {
     await connected;
     const { state, error } = created.getNetworkStatus() ?? {};
-    if (state === "reconnecting" && error) {
+    if (how === "asked" && state === "reconnecting" && error) {
       showError(coded(error.code, error.message));
       isAway = true;
     }
@@ -175,13 +224,26 @@ async function showRecentRooms(): Promise<void> {
 
 /** Shows others the name, now and when connected; the id stays as long as the connection. */
 function showName(created: CollabEditor): void {
-  created.presence.setUser({ name: page.name.value, color: colorOf(agentId) });
+  created.presence.setUser({
+    name: page.name.value,
+    color: ownColor(),
+    ...(document.hidden ? { away: true } : {}),
+  });
   showWhoIsHere();
 }
 
+function ownColor(): string {
+  const others = editor?.presence.participants ?? [];
+  return colorAmong(
+    agentId,
+    others.flatMap(({ peer, user }) => (user === null ? [] : [{ id: peer, color: user.color }])),
+  );
+}
+
 function showWhoIsHere(): void {
-  const me = { agentId, name: page.name.value };
-  showPeople(page.peers, peopleIn(me, shown, editor?.presence.participants ?? []));
+  const me = { agentId, name: page.name.value, color: ownColor() };
+  const participants = editor?.presence.participants ?? [];
+  showPeople(page.peers, peopleIn(me, shown, participants, follower?.peer ?? null));
 }
 
 function showDoctor(): void {
@@ -196,13 +258,9 @@ function showStatus(status: NetworkStatus | null): void {
   if (page.status.textContent !== text) page.status.textContent = text;
   page.status.dataset["state"] = look;
 
-  page.connect.textContent =
-    status === null
-      ? "Connect to Network"
-      : status.state === "connecting"
-        ? "Cancel"
-        : "Disconnect";
-  page.connect.classList.toggle("primary", status === null);
+  page.connect.hidden = status !== null;
+  page.disconnect.hidden = status === null;
+  showPlaceholder(status);
   page.server.readOnly = status !== null;
 
   showWhoIsHere();
@@ -217,6 +275,16 @@ function showStatus(status: NetworkStatus | null): void {
   }
 }
 
+function showPlaceholder(status: NetworkStatus | null): void {
+  const text = emptyText(status);
+  if (text === shownPlaceholder || editor === null) return;
+  shownPlaceholder = text;
+  // The status may change in the middle of an edit, where the editor takes no other change.
+  queueMicrotask(() => {
+    editor?.view.dispatch({ effects: placeholders.reconfigure(placeholder(shownPlaceholder)) });
+  });
+}
+
 function showError(error: unknown): void {
   const problem = problemOf(error);
   if (problem !== null) showProblem(problem);
@@ -228,6 +296,7 @@ function showProblem(problem: Problem | null): void {
   page.problemTitle.textContent = problem?.title ?? "";
   page.problemAdvice.textContent = problem?.advice ?? "";
   page.problemDetail.textContent = problem?.detail ?? "";
+  page.tokenForm.hidden = problem?.needsToken !== true;
 }
 
 /** The room of the address, which gets one where it has none that will do. */
@@ -302,32 +371,30 @@ async function copy(button: HTMLButtonElement, link: string): Promise<void> {
   setTimeout(() => (button.textContent = name), COPIED_MS);
 }
 
-let countPlanned = false;
-
-/** Counts a little later, so that fast typing in a long text is not held up by it. */
-function planCount(view: EditorView): void {
-  if (countPlanned) return;
-  countPlanned = true;
-  setTimeout(() => {
-    countPlanned = false;
-    page.count.textContent = countText(view.state.doc.toString());
-  }, COUNT_DELAY_MS);
+function rememberedName(): string {
+  const known = storedValue(() => localStorage, NAME_KEY);
+  if (known !== null) return tidyName(known);
+  const name = newName(random);
+  store(() => localStorage, NAME_KEY, name);
+  return name;
 }
 
-function rememberedName(): string {
+/** A value that was stored; `null` where there is none, or storage is switched off. */
+function storedValue(storage: () => Storage, key: string): string | null {
   try {
-    return tidyName(localStorage.getItem(NAME_KEY) ?? "");
+    return storage().getItem(key);
   } catch {
-    // Storage may be switched off.
-    return tidyName("");
+    return null;
   }
 }
 
-function remember(name: string): void {
+/** Stores a value, or removes it; where storage is switched off, it is forgotten with the page. */
+function store(storage: () => Storage, key: string, value: string | null): void {
   try {
-    localStorage.setItem(NAME_KEY, name);
+    if (value === null) storage().removeItem(key);
+    else storage().setItem(key, value);
   } catch {
-    // Then it has to be typed again next time.
+    // Then it has to be given again next time.
   }
 }
 

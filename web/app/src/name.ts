@@ -27,14 +27,52 @@ export function nameIn(agentId: string): string {
   return agentId.replace(SUFFIX, "") || agentId;
 }
 
-/**
- * A colour for whoever has this id, the same on every page. All are as bright as each other, and
- * white can be read on them.
- */
-export function colorOf(agentId: string): string {
+const FIRST = "Amber Brave Bright Calm Clever Eager Gentle Glad Golden Happy Jolly Keen Lucky Merry Nimble Quick Quiet Sunny Swift Witty";
+const SECOND = "Badger Beaver Crane Dolphin Falcon Finch Fox Hare Heron Koala Lark Lynx Otter Owl Panda Puffin Robin Seal Swan Wren";
+
+/** A friendly name for whoever has given none. */
+export function newName(random: (limit: number) => number): string {
+  const pick = (words: string) => {
+    const all = words.split(" ");
+    return all[random(all.length)];
+  };
+  return `${pick(FIRST)} ${pick(SECOND)}`;
+}
+
+/** How many colours there are: neighbours are easily told apart, and white can be read on all of them. */
+const COLORS = 12;
+
+function colorAt(index: number): string {
+  return `oklch(0.5 0.14 ${(index % COLORS) * (360 / COLORS)})`;
+}
+
+function firstColorOf(agentId: string): number {
   let hash = 0;
   for (const character of agentId) hash = (hash * 31 + (character.codePointAt(0) ?? 0)) >>> 0;
-  return `oklch(0.55 0.17 ${(hash * 137) % 360})`;
+  return (hash * 7) % COLORS;
+}
+
+/** The colour of whoever shows none: it follows from the id. */
+export function colorOf(agentId: string): string {
+  return colorAt(firstColorOf(agentId));
+}
+
+/**
+ * A colour that nobody else in the room shows, as far as there are enough. Of two who have the same one, the one
+ * whose id sorts last takes another.
+ */
+export function colorAmong(
+  agentId: string,
+  others: readonly { id: string; color: string }[],
+): string {
+  const first = firstColorOf(agentId);
+  const own = colorAt(first);
+  if (!others.some(({ id, color }) => color === own && id < agentId)) return own;
+  for (let step = 1; step < COLORS; step += 1) {
+    const free = colorAt(first + step);
+    if (!others.some(({ color, id }) => color === free && id !== agentId)) return free;
+  }
+  return own;
 }
 
 /** The first letter, for a badge. */

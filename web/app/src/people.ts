@@ -10,13 +10,16 @@ interface Person {
   color: string;
   note: string;
   linked: boolean;
+  /** Whether one can follow them, and does; `null` for oneself. */
+  followed: boolean | null;
 }
 
 /** Who is in the room: this page first, then the others as they show themselves. */
 export function peopleIn(
-  me: { agentId: string; name: string },
+  me: { agentId: string; name: string; color: string },
   status: NetworkStatus | null,
   participants: readonly Participant[],
+  followed: string | null = null,
 ): Person[] {
   const here = status !== null && (status.connected || status.links.length > 0);
   const others = (status?.links ?? []).map((link) => {
@@ -25,16 +28,18 @@ export function peopleIn(
       id: link.peer,
       name: shown?.name || nameIn(link.peer),
       color: shown?.color ?? colorOf(link.peer),
-      note: linkText(link),
+      note: linkText(link) + (shown?.away === true ? ", away" : ""),
       linked: link.state !== "connecting",
+      followed: link.peer === followed,
     };
   });
   const own = {
     id: me.agentId,
     name: me.name,
-    color: colorOf(me.agentId),
+    color: me.color,
     note: here ? "you" : "you, not connected",
     linked: here,
+    followed: null,
   };
   return [own, ...others];
 }
@@ -53,16 +58,20 @@ export function showPeople(list: HTMLUListElement, people: readonly Person[]): v
   while (list.children.length > people.length) list.lastElementChild?.remove();
 }
 
-function row({ id, name, color, note, linked }: Person): HTMLLIElement {
+function row({ id, name, color, note, linked, followed }: Person): HTMLLIElement {
   const badge = document.createElement("span");
   badge.className = "badge";
   badge.ariaHidden = "true";
   badge.textContent = initialOf(name);
   badge.style.setProperty("--person", color);
 
-  const who = document.createElement("span");
+  const who = document.createElement(followed === null ? "span" : "button");
   who.className = "who";
   who.textContent = name;
+  if (followed !== null) {
+    who.title = "Follow";
+    who.ariaPressed = String(followed);
+  }
 
   const how = document.createElement("span");
   how.className = "how";

@@ -1,12 +1,14 @@
 import type { CrdtErrorCode } from "crdt-wasm";
 
-/** A failure as it is told to a person. */
+/** A failure in words for a person. */
 export interface Problem {
   title: string;
   /** What to do. */
   advice: string;
   /** What the program said, for whoever is asked for help. */
   detail: string;
+  /** Whether a token may help, which the page asks for then. */
+  needsToken?: boolean;
 }
 
 const TRY_AGAIN = "Press Connect to Network to try again.";
@@ -32,11 +34,11 @@ const KNOWN: Partial<Record<CrdtErrorCode | NoticeCode, Words>> = {
   ],
   forbidden: [
     "The server does not let you in",
-    "Your link's permission is for another room, or has ended. Ask for the link again.",
+    "Your link's permission is for another room, or has ended. Ask for the link again, or put in another permission.",
   ],
   unauthorized: [
     "The server does not let you in",
-    "It asks for a link with a permission. Ask for the link again.",
+    "It asks for a permission. Ask for a link that has one, or put it in here.",
   ],
   random_unavailable: ["This browser has no random numbers", "Use a current browser."],
   bad_url: [
@@ -128,7 +130,12 @@ export function problemOf(error: unknown): Problem | null {
     "Your text is still here. Try again; if that does not help, copy it and reload the page.",
   ];
   const message = error instanceof Error ? error.message : String(error);
-  return { title, advice, detail: code === "" ? message : `${message} (${code})` };
+  return {
+    title,
+    advice,
+    detail: code === "" ? message : `${message} (${code})`,
+    needsToken: code === "unauthorized" || code === "forbidden",
+  };
 }
 
 /** An error with a code, for what comes as an event. */

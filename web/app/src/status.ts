@@ -1,4 +1,5 @@
 import type { NetworkStatus, PeerLink } from "crdt-wasm";
+import type { Counts } from "./counter.js";
 import type { RoomKey } from "./room.js";
 
 /** How the status line looks. */
@@ -65,10 +66,20 @@ export function hintText(status: NetworkStatus | null, secret: RoomKey): string 
   return status.readOnly ? "You have a read-only link: you see the text, and cannot change it." : "";
 }
 
+/** Whether others may have text that is not here yet. */
+export function isOnItsWay(status: NetworkStatus | null): boolean {
+  if (status === null) return false;
+  if (status.state === "connecting") return true;
+  return status.links.some(({ synced, problem }) => !synced && problem === null);
+}
+
+/** What an empty text says. */
+export function emptyText(status: NetworkStatus | null): string {
+  return isOnItsWay(status) ? "The text of the others is on its way…" : "Write something…";
+}
+
 /** The size of the text, as people count. */
-export function countText(text: string): string {
-  const words = text.match(/[\p{L}\p{N}][\p{L}\p{N}\p{M}'’-]*/gu)?.length ?? 0;
-  const characters = [...text].length;
+export function countText({ words, characters }: Counts): string {
   return `${plural(words, "word")} · ${plural(characters, "character")}`;
 }
 

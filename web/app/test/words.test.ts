@@ -1,8 +1,9 @@
 import type { Participant } from "@crdt/codemirror";
 import type { Diagnosis, DoctorStage, NetworkStatus, PeerLink } from "crdt-wasm";
 import { describe, expect, test } from "vitest";
+import { countsOf } from "../src/counter.js";
 import { findings } from "../src/doctor.js";
-import { agentIdFor, colorOf, initialOf, nameIn, tidyName } from "../src/name.js";
+import { agentIdFor, colorAmong, colorOf, initialOf, nameIn, newName, tidyName } from "../src/name.js";
 import { peopleIn } from "../src/people.js";
 import { problemOf } from "../src/problem.js";
 import { addressOf, linkProblem, linkTo, newKey, newRoom, roomIn, serverFor } from "../src/room.js";
@@ -97,7 +98,7 @@ describe("the count", () => {
   ];
 
   test.each(CASES)("%j", (text, words, characters) => {
-    const counted = countText(text);
+    const counted = countText(countsOf(text));
     expect(counted.startsWith(`${words} word`)).toBe(true);
     expect(counted).toContain(`${characters} character`);
   });
@@ -140,10 +141,31 @@ describe("names", () => {
     expect(colorOf("Ada~1")).toBe(colorOf("Ada~1"));
     expect(colorOf("Ada~1")).not.toBe(colorOf("Ada~2"));
   });
+
+  test("people in a room show different colours, whoever they are", () => {
+    for (let round = 0; round < 50; round += 1) {
+      const ids = Array.from({ length: 12 }, (_, index) => `${round * index * 7919}~${index}`);
+      const room = ids.map((id) => ({ id, color: colorOf(id) }));
+      // Each hears of the others, and takes another colour where that is due, until all are content.
+      for (let turn = 0; turn < ids.length; turn += 1) {
+        for (const one of room) {
+          one.color = colorAmong(one.id, room.filter(({ id }) => id !== one.id));
+        }
+      }
+      expect(new Set(room.map(({ color }) => color)).size).toBe(ids.length);
+    }
+  });
+
+  test("whoever gave no name has a friendly one", () => {
+    let drawn = 0;
+    const names = Array.from({ length: 40 }, () => newName((limit) => (drawn += 7) % limit));
+    for (const name of names) expect(name).toMatch(/^[A-Z][a-z]+ [A-Z][a-z]+$/);
+    expect(newName(() => 3)).toBe("Calm Dolphin");
+  });
 });
 
 describe("people", () => {
-  const me = { agentId: "Me~000000", name: "Me" };
+  const me = { agentId: "Me~000000", name: "Me", color: "maroon" };
   const shown = (peer: string, name: string): Participant => ({
     session: "1",
     peer,
@@ -162,7 +184,7 @@ describe("people", () => {
       ["Benjamin", "up to date"],
     ]);
     expect(people.map(({ color }) => color)).toEqual([
-      colorOf(me.agentId),
+      "maroon",
       colorOf("Ada~123456"),
       "teal",
     ]);

@@ -5,6 +5,8 @@ export interface User {
   name: string;
   /** Any CSS colour. */
   color: string;
+  /** Whether the page is out of its owner's sight. */
+  away?: boolean;
 }
 
 /** Ends of a selection as anchors, which stay with the characters beside them whatever is edited. */
@@ -132,9 +134,10 @@ export class Presence {
 
 /** What a peer sent, if it is what it should be. */
 function userIn(value: unknown): User | null {
-  const { name, color } = partsOf(value);
+  const { name, color, away } = partsOf(value);
   if (typeof name !== "string" || typeof color !== "string" || color.length > MAX_COLOR) return null;
-  return { name: Array.from(name).slice(0, MAX_NAME).join(""), color };
+  const shown = { name: Array.from(name).slice(0, MAX_NAME).join(""), color };
+  return away === true ? { ...shown, away } : shown;
 }
 
 function selectionIn(value: unknown): AnchoredSelection | null {

@@ -26,8 +26,9 @@ export class Tab {
     this.complaints.splice(0, this.complaints.length, ...others);
   }
 
-  /** Opens the room's link and waits until one can type. */
+  /** Opens the room's link, in a tab that was disconnected before, and waits until one can type. */
   async open(link: string, name: string): Promise<void> {
+    await this.page.addInitScript(() => sessionStorage.setItem("offline", "yes"));
     await this.page.goto(link);
     await this.#editor.waitFor();
     await this.page.getByLabel("Your name").fill(name);
@@ -43,6 +44,7 @@ export class Tab {
   }
 
   async disconnect(): Promise<void> {
+    await this.page.getByText("Menu", { exact: true }).click();
     await this.page.getByRole("button", { name: "Disconnect" }).click();
   }
 
