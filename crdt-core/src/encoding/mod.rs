@@ -9,6 +9,7 @@ mod json_fields;
 mod json_value;
 mod json_version;
 pub(crate) mod patch;
+mod patch_names;
 mod reader;
 mod summary;
 mod varint;

@@ -33,7 +33,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::decoder::Names;
+use super::patch_names::Names;
 use super::reader::Reader;
 use super::varint::{push, push_signed};
 use crate::causal_graph::AgentIdx;
