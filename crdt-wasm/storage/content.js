@@ -15,17 +15,20 @@ export const NOTHING = { file: null, updates: [] };
  *
  * @throws {CrdtError} `storage_newer` where a part was written by a newer version
  */
-export async function restore(Document, agent, { file, updates }, onProgress = () => {}) {
+export async function restore(Document, agent, { file, updates, damage: lost }, onProgress = () => {}) {
   const total = updates.length + 1;
   onProgress({ done: 0, total });
   const opened = openFile(Document, agent, file);
-  let { damage } = opened;
+  let damage = opened.damage ?? lost ?? null;
+  let last = null;
   const isNew = file === null && updates.length === 0;
   const document = opened.document ?? new Document(isNew ? agent : withoutText(agent));
   try {
     let turn = performance.now();
     for (const [index, update] of updates.entries()) {
-      damage ??= mergeUpdate(document, update).damage;
+      const merged = mergeUpdate(document, update);
+      damage ??= merged.damage;
+      last = merged.report ?? last;
       if (performance.now() - turn > SLICE_MILLIS) {
         onProgress({ done: index + 1, total });
         await new Promise((resolve) => setTimeout(resolve));
@@ -37,7 +40,13 @@ export async function restore(Document, agent, { file, updates }, onProgress = (
     throw error;
   }
   onProgress({ done: total, total });
-  return { document, damage };
+  return { document, damage: damage ?? gap(last) };
+}
+
+/** An error, if what the last merge left waits for changes that are not there. */
+export function gap(report) {
+  const isWhole = report === null || report.missing.length === 0;
+  return isWhole ? null : new Error("changes that others build on are missing");
 }
 
 /** What is there has begun with the initial text, or without. */

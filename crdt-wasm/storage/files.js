@@ -95,7 +95,7 @@ class FileStorage {
         documents.push({ name, bytes, changed });
       } catch (error) {
         // It is being created, replaced or removed.
-        if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error;
+        if (!["ENOENT", "ENOTDIR", "EISDIR"].includes(error.code)) throw error;
       }
     }
     return documents;
@@ -160,12 +160,16 @@ async function loadFrom(folder) {
   const file = generation === 0 ? null : await readFile(path.join(folder, `${generation}.crdt`));
   const logs = {};
   const updates = [];
+  const damaged = [];
   for (const log of files.filter(isLog).sort()) {
     const bytes = await readFile(path.join(folder, log));
     logs[log] = bytes.length;
-    updates.push(...unframed(bytes));
+    const found = unframed(bytes);
+    updates.push(...found.updates);
+    if (found.isDamaged) damaged.push(log);
   }
-  return { file, updates, mark: { generation, logs } };
+  const damage = damaged.length === 0 ? null : new Error(`there are bytes in ${damaged} that are no update`);
+  return { file, updates, damage, mark: { generation, logs } };
 }
 
 async function filesIn(folder) {
@@ -283,18 +287,40 @@ function checksum(update) {
   return createHash("sha256").update(update).digest().subarray(0, FRAME_BYTES - 4);
 }
 
-/** The updates in a log, up to where it broke off. */
+/** The updates in a log, and whether there is more in it than them and the beginning of one that broke off. */
 function unframed(bytes) {
   const updates = [];
-  for (let at = 0; at + FRAME_BYTES <= bytes.length; ) {
-    const end = at + FRAME_BYTES + bytes.readUInt32LE(at);
-    const update = bytes.subarray(at + FRAME_BYTES, end);
-    const isWhole = end <= bytes.length && checksum(update).equals(bytes.subarray(at + 4, at + FRAME_BYTES));
-    if (!isWhole) break;
+  let isDamaged = false;
+  /** Where the bytes begin that are no update; those of one that broke off go to the end. */
+  let lost = null;
+  for (let at = 0; at < bytes.length; ) {
+    const update = updateAt(bytes, at);
+    if (update === null) {
+      lost ??= at;
+      at += 1;
+      continue;
+    }
+    isDamaged ||= lost !== null;
+    lost = null;
     updates.push(update);
-    at = end;
+    at += FRAME_BYTES + update.length;
   }
-  return updates;
+  if (lost !== null && !isBrokenOff(bytes, lost)) isDamaged = true;
+  return { updates, isDamaged };
+}
+
+/** The update whose frame begins at a place; null if none does. */
+function updateAt(bytes, at) {
+  if (at + FRAME_BYTES > bytes.length) return null;
+  const length = bytes.readUInt32LE(at);
+  const update = bytes.subarray(at + FRAME_BYTES, at + FRAME_BYTES + length);
+  if (length === 0 || update.length < length) return null;
+  return checksum(update).equals(bytes.subarray(at + 4, at + FRAME_BYTES)) ? update : null;
+}
+
+/** Whether the last frame is one of which the end was never written. */
+function isBrokenOff(bytes, at) {
+  return at + FRAME_BYTES > bytes.length || at + FRAME_BYTES + bytes.readUInt32LE(at) > bytes.length;
 }
 
 async function exists(file) {

@@ -127,6 +127,8 @@ export interface StoredContent {
   file: Uint8Array | null;
   /** What was appended since, in any order. */
   updates: Uint8Array[];
+  /** Set where the storage could not read a part, which then stays as it is. */
+  damage?: Error | null;
   /** What tells the storage which content this is; it may be anything but `null` and `undefined`. */
   mark: unknown;
 }
@@ -179,9 +181,11 @@ export interface DocumentStorage {
 /** What those say who have a document open. */
 export type StorageMessage =
   /** These are stored, or could not be. */
-  | { updates: Uint8Array[]; isUnsaved?: boolean; problem?: undefined }
+  | { updates: Uint8Array[]; isUnsaved?: boolean; problem?: undefined; isGone?: undefined }
   /** The document was removed; or a newer version of the page has the storage. */
-  | { problem: "removed" | "takenOver"; updates?: undefined };
+  | { problem: "removed" | "takenOver"; updates?: undefined; isGone?: undefined }
+  /** What is stored was thrown away: it is to be written anew. */
+  | { isGone: true; updates?: undefined; problem?: undefined };
 
 /**
  * Opens a document that is stored on this device, or begins one.

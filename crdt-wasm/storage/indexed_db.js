@@ -206,16 +206,24 @@ class IndexedDbStorage {
         }
       },
       blocked,
-      blocking: () => {
-        this.#isTakenOver = true;
+      blocking: (_version, newer) => {
         database.close();
+        // Somebody deletes the database.
+        if (newer === null) return this.#gone(database);
+        this.#isTakenOver = true;
         for (const receive of this.#receivers) receive({ problem: "takenOver" });
       },
-      terminated: () => this.#closed(database),
+      terminated: () => this.#gone(database),
     });
     this.#waitsFor = null;
     this.#connection = database;
     return database;
+  }
+
+  /** What was stored is gone, or will be in a moment. */
+  #gone(database) {
+    this.#closed(database);
+    for (const receive of this.#receivers) receive({ isGone: true });
   }
 
   /** The browser closed a connection: the next call opens another one. */

@@ -4,7 +4,7 @@
 // Edits are on their way in three steps: made (`#isDirty`), collected as an update (`#collected`, up to the
 // version `#collectedTo`), appended (`#saved`). What comes from another tab has been stored by that tab.
 
-import { holds, mergeUpdate, NOTHING, openFile, restore } from "./content.js";
+import { gap, holds, mergeUpdate, NOTHING, openFile, restore } from "./content.js";
 import { Emitter } from "./emitter.js";
 import { lifecycle, whenIdle } from "./lifecycle.js";
 import { mayPass, PROBLEMS, storageError } from "./problems.js";
@@ -376,39 +376,42 @@ export class StoredDocument {
     return version;
   }
 
-  /** Merges updates. Returns the first error of a damaged one, and whether what they build on is missing. */
+  /** Merges updates. Returns the first error of a damaged one, and one if what they build on is missing. */
   #merge(updates, origin) {
     // What was edited here before is not stored by them.
     this.#collect();
     let damage = null;
-    let isMissing = false;
+    let last = null;
     for (const update of updates) {
       const merged = mergeUpdate(this.#document, update, origin);
       damage ??= merged.damage;
       if (merged.report === null) continue;
-      isMissing ||= merged.report.missing.length > 0;
+      last = merged.report;
       if (merged.report.changes.length > 0) this.#emitter.emit("change", merged.report.changes);
     }
     // A listener may have edited.
     if (origin === FROM_STORAGE && !this.#isDirty) this.#collectedTo = this.#document.version();
-    return { damage, isMissing };
+    return { damage, missing: gap(last) };
   }
 
   /** Another tab wrote something, or something happened to the storage. */
-  #hear({ updates, isUnsaved, problem }) {
+  #hear({ updates, isUnsaved, problem, isGone }) {
     if (this.#isClosed) return;
     if (this.#document === null) {
-      this.#early.push({ updates, isUnsaved, problem });
+      this.#early.push({ updates, isUnsaved, problem, isGone });
       return;
     }
     if (!this.#isAlive()) return;
-    if (problem !== undefined) {
+    if (isGone) {
+      // The next write finds that, and stores all of it.
+      if (this.#document.length > 0) this.#edited();
+    } else if (problem !== undefined) {
       if (problem === "removed") this.#isDirty ||= this.#document.length > 0;
       this.#fail(PROBLEMS[problem]());
       this.#tell();
     } else {
-      const { isMissing } = this.#merge(updates, isUnsaved ? undefined : FROM_STORAGE);
-      if (isMissing) this.#readAgain();
+      const { missing } = this.#merge(updates, isUnsaved ? undefined : FROM_STORAGE);
+      if (missing !== null) this.#readAgain();
     }
   }
 
@@ -512,8 +515,8 @@ export class StoredDocument {
       this.#absorb(opened.document);
       opened.document.free();
     }
-    const { damage } = this.#merge(loaded.updates, FROM_STORAGE);
-    const first = opened.damage ?? damage;
+    const { damage, missing } = this.#merge(loaded.updates, FROM_STORAGE);
+    const first = opened.damage ?? loaded.damage ?? damage ?? missing;
     this.#damage = first === null ? null : PROBLEMS.damaged(first);
     return loaded;
   }

@@ -259,6 +259,43 @@ test('damaged parts are passed over, said, and kept', async () => {
   assert.match(stored.document.getText(), /beside/);
 });
 
+test('what is typed beside a damaged file is there when it is opened again', async () => {
+  const { kept, document } = await written();
+  document.file = document.file.with(document.file.length - 3, document.file.at(-3) ^ 0x40);
+  document.updates = [];
+  const stored = await open('garden', { storage: kept });
+  stored.document.insert(0, 'my new text');
+  await stored.close();
+  assert.equal(await textIn(kept, 'garden'), 'my new text');
+});
+
+test('updates whose beginning is missing or damaged are said, and never replaced by a file', async () => {
+  for (const spoil of [(updates) => updates.shift(), (updates) => (updates[0][1][0] = updates[0][1][0].slice(0, -1))]) {
+    const kept = new MemoryStorage();
+    const first = await open('garden', { storage: kept });
+    for (let at = 0; at < 5; at += 1) {
+      first.document.insert(at, String(at));
+      await first.flush();
+    }
+    await first.close();
+    const document = kept.documents.get('garden');
+    const whole = structuredClone(document.updates);
+    spoil(document.updates);
+    const { length } = document.updates;
+    const stored = await open('garden', { storage: kept });
+    assert.equal(stored.status.problem?.code, 'storage_damaged');
+    stored.document.insert(0, 'new ');
+    await stored.flush();
+    assert.equal(stored.status.problem?.code, 'storage_damaged');
+    assert.equal(document.updates.length, length + 1, 'they are not replaced');
+    await stored.close();
+    // Nothing of what can still be read is lost.
+    document.updates = [...whole, document.updates.at(-1)];
+    const text = await textIn(kept, 'garden');
+    assert.ok(text.includes('01234') && text.includes('new '), text);
+  }
+});
+
 test('a document that is removed while it is open is told, and stays in memory', async () => {
   const kept = new MemoryStorage();
   const stored = await open('garden', { storage: kept });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -79,6 +79,52 @@ test('a log that broke off is read up to there, and not written on', () =>
     second.document.insert(0, 'more ');
     await second.close();
     assert.equal(await textIn(fileStorage(folder), 'garden'), 'more whole ');
+  }));
+
+test('damage in a log is said, costs what is damaged alone, and nothing is replaced', () =>
+  inFolder(async (folder) => {
+    const writer = fileStorage(folder);
+    const first = await open('garden', { storage: writer });
+    for (const word of ['one ', 'two ', 'three ']) {
+      first.document.insert(0, word);
+      await first.flush();
+    }
+    await first.close();
+    const [document] = await readdir(folder);
+    const [name] = (await filesOf(folder)).filter((file) => file.endsWith('.log'));
+    const log = path.join(folder, document, name);
+    const whole = await readFile(log);
+    const { updates } = await writer.load('garden');
+    assert.equal(updates.length, 3);
+    const length = updates[0].length;
+    const spoilt = {
+      'a bit of the first': whole.with(8 + length - 1, whole[8 + length - 1] ^ 1),
+      'the length of the first': whole.with(1, whole[1] ^ 1),
+      'a bit of the last': whole.with(whole.length - 1, whole.at(-1) ^ 1),
+      zeros: new Uint8Array(whole.length),
+      nonsense: Uint8Array.from(whole, (_, at) => (at * 97 + 13) & 0x7f),
+    };
+    for (const [what, bytes] of Object.entries(spoilt)) {
+      await writeFile(log, bytes);
+      const kept = fileStorage(folder);
+      const found = await kept.load('garden');
+      assert.equal(found.updates.length, what.includes('bit') || what.includes('length') ? 2 : 0, what);
+      const stored = await open('garden', { storage: kept });
+      // What looks like the beginning of a long update may as well be one that was never written to its end.
+      if (what !== 'nonsense') assert.equal(stored.status.problem?.code, 'storage_damaged', what);
+      await stored.close();
+      assert.deepEqual(await readFile(log), Buffer.from(bytes), 'it stays as it is');
+    }
+  }));
+
+test('what is no document of ours stands in no list, and in no way', () =>
+  inFolder(async (folder) => {
+    const kept = fileStorage(folder);
+    await mkdir(path.join(folder, 'strange', 'name'), { recursive: true });
+    const stored = await open('garden', { storage: kept });
+    stored.document.insert(0, 'text');
+    await stored.close();
+    assert.deepEqual((await storage.listStored({ storage: kept })).map((of) => of.name), ['garden']);
   }));
 
 test('many who write and replace at once lose nothing', () =>
