@@ -345,6 +345,25 @@ impl Member {
         } else {
             Knowledge::Partial
         };
+        let is_file_done = self.poll_file(now, knowledge).await?;
+        if !self.settings.is_once {
+            return Ok(false);
+        }
+        let is_done = is_file_done && knowledge == Knowledge::Full && has_left_all(&status);
+        self.looks_done = if is_done { self.looks_done + 1 } else { 0 };
+        if self.looks_done == 0 && now > ONCE_MILLIS {
+            return Err(unfinished(&status));
+        }
+        // What was edited just now is seen at the second look.
+        let is_over = self.looks_done > 2;
+        if is_over && let Some(reason) = why_nobody_has_it(&status) {
+            tracing::warn!("nobody else has the text: nobody else is in the room, and {reason}");
+        }
+        Ok(is_over)
+    }
+
+    /// Takes the edits of the file, and gives it the text of the room. Returns whether both are the same.
+    async fn poll_file(&mut self, now: Millis, knowledge: Knowledge) -> Result<bool, MemberError> {
         let Some(mirror) = &mut self.mirror else {
             let (path, is_read_only) = (&self.settings.file, self.settings.is_read_only);
             self.mirror = reconcile(path, &mut self.document, knowledge, is_read_only)?;
@@ -365,18 +384,8 @@ impl Member {
             Err(error) => tracing::warn!("{error}"),
         }
         self.write().await?;
-        if !self.settings.is_once {
-            return Ok(false);
-        }
         let is_done = |mirror: &Mirror| mirror.is_at_rest() && !mirror.is_behind(&self.document);
-        let is_done = self.mirror.as_ref().is_some_and(is_done) && knowledge == Knowledge::Full;
-        let is_done = is_done && self.has_left_all(&status);
-        self.looks_done = if is_done { self.looks_done + 1 } else { 0 };
-        if self.looks_done == 0 && now > ONCE_MILLIS {
-            return Err(self.unfinished(&status));
-        }
-        // What was edited just now is seen at the second look.
-        Ok(self.looks_done > 2)
+        Ok(self.mirror.as_ref().is_some_and(is_done))
     }
 
     /// Gives the file the text of the document, if it is due.
@@ -425,31 +434,6 @@ impl Member {
         let is_in_sync = linked.all(|link| link.state == LinkState::Indirect || link.synced);
         let is_linked = status.links.iter().any(|link| link.synced);
         status.state == Phase::Connected && is_in_sync && is_linked
-    }
-
-    /// Whether nobody misses anything when we leave: others are in the room, or the server has it all, if it keeps
-    /// rooms.
-    fn has_left_all(&self, status: &Status) -> bool {
-        let kept = &status.kept;
-        let is_kept = kept.ahead == Some(0) || kept.problem.is_some();
-        is_kept || status.read_only || !status.links.is_empty()
-    }
-
-    fn unfinished(&self, status: &Status) -> MemberError {
-        let of_peers = status.links.iter().filter(|link| !link.synced);
-        let of_peers = of_peers.map(|link| match &link.problem {
-            Some(problem) => format!("{}: {problem}", link.peer),
-            None => format!("{} is not up to date", link.peer),
-        });
-        let of_room = status.error.iter().map(|error| error.message.clone());
-        let mut problems: Vec<String> = of_room.chain(of_peers).collect();
-        if problems.is_empty() {
-            problems.push("the file could not be brought up to date".to_owned());
-        }
-        MemberError::Unfinished {
-            seconds: ONCE_MILLIS / 1000,
-            problems: problems.join("; "),
-        }
     }
 
     fn on_news(&mut self, news: News) {
@@ -523,6 +507,46 @@ impl Member {
     /// The room cannot be joined, and trying again does not help.
     fn on_refusal(&mut self, error: RoomError) {
         self.failure = Some(error.into());
+    }
+}
+
+/// Whether nobody misses anything when we leave: others are in the room, or the server has it all, if it keeps
+/// this room.
+fn has_left_all(status: &Status) -> bool {
+    let kept = &status.kept;
+    // A problem of a server that has a part already leaves the rest with nobody.
+    let is_kept = match kept.ahead {
+        Some(ahead) => ahead == 0,
+        None => kept.problem.is_some(),
+    };
+    is_kept || status.read_only || !status.links.is_empty()
+}
+
+/// Why nobody else has the text when we leave; `None` where somebody has it, or nothing of it is ours to give.
+fn why_nobody_has_it(status: &Status) -> Option<&str> {
+    let is_alone = status.links.is_empty() && !status.read_only;
+    let problem = status.kept.problem.as_deref();
+    problem.filter(|_| is_alone && status.kept.ahead != Some(0))
+}
+
+fn unfinished(status: &Status) -> MemberError {
+    let of_room = status.error.iter().map(|error| error.message.clone());
+    let of_server = (!has_left_all(status)).then(|| match &status.kept.problem {
+        Some(problem) => format!("the server does not keep everything: {problem}"),
+        None => "the server has not acknowledged everything".to_owned(),
+    });
+    let of_peers = status.links.iter().filter(|link| !link.synced);
+    let of_peers = of_peers.map(|link| match &link.problem {
+        Some(problem) => format!("{}: {problem}", link.peer),
+        None => format!("{} is not up to date", link.peer),
+    });
+    let mut problems: Vec<String> = of_room.chain(of_server).chain(of_peers).collect();
+    if problems.is_empty() {
+        problems.push("the file could not be brought up to date".to_owned());
+    }
+    MemberError::Unfinished {
+        seconds: ONCE_MILLIS / 1000,
+        problems: problems.join("; "),
     }
 }
 

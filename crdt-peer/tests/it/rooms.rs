@@ -68,7 +68,12 @@ async fn once_brings_both_up_to_date_and_ends() {
     let link = server.link("garden");
     let (ann, ben) = (Folder::with("one\n"), Folder::new());
     // Alone, it only keeps its own.
-    assert_eq!(Peer::join(&link, &ann, &["--once"]).end().await.0, Some(0));
+    let (code, said) = Peer::join(&link, &ann, &["--once"]).end().await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("WARN") && said.contains("nobody else has the text"),
+        "{said}"
+    );
     let stays = Peer::join(&link, &ann, &[]);
     for (way, text) in WAYS.into_iter().zip(["one\n", "one\ntwo\n"]) {
         let once = ["--once", "--links", way];
@@ -104,6 +109,7 @@ async fn what_one_leaves_at_the_server_another_finds_there() {
     let once = async |folder: &Folder, link: &str| {
         let (code, said) = Peer::join(link, folder, &["--once"]).end().await;
         assert_eq!(code, Some(0), "{said}");
+        assert!(!said.contains("nobody else has the text"), "{said}");
     };
     let (ann, ben, ray) = (Folder::with("one\n"), Folder::new(), Folder::new());
     once(&ann, &link).await;
@@ -120,6 +126,46 @@ async fn what_one_leaves_at_the_server_another_finds_there() {
         assert_eq!(folder.text(), "one\ntwo\n");
     }
     server.stop().await;
+}
+
+/// A text that does not fit into a small store, also when it is compressed.
+fn long_text() -> String {
+    (1..2000u32)
+        .map(|n| format!("{:x}\n", n.wrapping_mul(2_654_435_761)))
+        .collect()
+}
+
+#[tokio::test]
+async fn once_fails_where_the_server_refuses_what_is_left_there() {
+    let store = Folder::new();
+    let server = Server::with_small_store(store.path()).await;
+    let folder = Folder::with(&long_text());
+    let peer = Peer::join(&server.link("garden"), &folder, &["--once"]);
+    let (code, said) = peer.end().await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("not everything went through")
+            && said.contains("the server does not keep everything: "),
+        "{said}"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn once_fails_where_the_server_goes_and_stays_away() {
+    let store = Folder::new();
+    // It never has everything, however late it ends.
+    let server = Server::with_small_store(store.path()).await;
+    let folder = Folder::with(&long_text());
+    let peer = Peer::join(&server.link("garden"), &folder, &["--once"]);
+    peer.says("in the room").await;
+    server.stop().await;
+    let (code, said) = peer.end().await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("not everything went through") && said.contains("cannot be reached"),
+        "{said}"
+    );
 }
 
 #[tokio::test]

@@ -47,6 +47,18 @@ impl Server {
         Server::start_at("127.0.0.1:0", &["--store", file.to_str().unwrap()]).await
     }
 
+    /// One whose logs of rooms are full with a small text.
+    pub(crate) async fn with_small_store(folder: &Path) -> Server {
+        let file = folder.join("rooms");
+        let options = [
+            "--store",
+            file.to_str().unwrap(),
+            "--store-room-bytes",
+            "2000",
+        ];
+        Server::start_at("127.0.0.1:0", &options).await
+    }
+
     async fn start_at(address: &str, options: &[&str]) -> Server {
         let words = ["signaling-server"].iter().chain(options);
         let config = Config::try_parse_from(words).unwrap();
