@@ -33,7 +33,15 @@ pub(crate) enum LinkError {
     Room(String),
     #[error("the key in the address was cut short: copy the whole link")]
     Key,
+    #[error("the link was changed on the way: copy the whole link again")]
+    Changed,
 }
+
+/// The names of the parameters of a link.
+const NAMES: [&str; 5] = ["room", "key", "read", "token", "server"];
+
+/// What stands in a link before a secret.
+const SECRETS: [&str; 2] = ["key", "read"];
 
 /// A key has at least as many chars as 16 bytes have in base64.
 const MIN_KEY: usize = 22;
@@ -55,6 +63,9 @@ impl RoomLink {
         };
         let (query, fragment) = (uri.query().unwrap_or_default(), fragment.trim());
         let room = value(fragment, "room").or_else(|| value(query, "room"));
+        if is_changed(fragment, room.as_deref()) {
+            return Err(LinkError::Changed);
+        }
         let room = RoomId::parse(&room.ok_or(LinkError::NoRoom)?)
             .map_err(|error| LinkError::Room(error.to_string()))?;
         let server = value(query, "server");
@@ -77,6 +88,32 @@ fn value(parameters: &str, name: &str) -> Option<String> {
     let mut all = form_urlencoded::parse(parameters.as_bytes());
     all.find(|(found, value)| found == name && !value.is_empty())
         .map(|(_, value)| value.into_owned())
+}
+
+/// Whether the key of a link stands in its room's name, or in a parameter of another name, since some program
+/// encoded or changed the link. Such a link would lead to a room without a key.
+fn is_changed(fragment: &str, room: Option<&str>) -> bool {
+    let before_sign = |part: &str| part.split_once('=').map(|(name, _)| name.to_owned());
+    let room = decoded_again(room.unwrap_or_default());
+    let mut in_room = room.split(['&', '#']).skip(1).filter_map(before_sign);
+    let is_secret = |name: &str| {
+        let name = decoded_again(name);
+        let mut parts = name.split(['&', '#']);
+        parts.any(|part| {
+            let name = before_sign(part).unwrap_or_else(|| part.to_owned());
+            SECRETS.iter().any(|secret| name.ends_with(secret))
+        })
+    };
+    let mut names = form_urlencoded::parse(fragment.as_bytes()).map(|(name, _)| name);
+    in_room.any(|name| NAMES.contains(&name.as_str()))
+        || names.any(|name| !NAMES.contains(&&*name) && is_secret(&name))
+}
+
+/// The text in small letters, with the signs between parameters decoded that were encoded more than once.
+fn decoded_again(text: &str) -> String {
+    let text = text.to_lowercase();
+    let text = text.replace("%26", "&").replace("%23", "#");
+    text.replace("%3d", "=").replace("&amp;", "&")
 }
 
 fn secret_in(fragment: &str) -> Result<Option<RoomSecret>, LinkError> {
@@ -165,6 +202,30 @@ mod tests {
         assert_eq!(link.token.as_deref(), Some("a.b.c"));
         let writers = format!("https://a.example/#room=r&key={KEY}");
         assert!(!RoomLink::parse(&writers).unwrap().is_read_only());
+    }
+
+    #[test]
+    fn a_link_that_was_changed_on_the_way_opens_no_room_without_a_key() {
+        for changed in [
+            format!("#room=garden%26key={KEY}"),
+            format!("#room=garden&amp;key={KEY}"),
+            format!("#room=garden&KEY={KEY}"),
+            format!("#room=garden%26amp;key={KEY}"),
+            format!("#room=garden%2526read%253D{KEY}"),
+            format!("#room=garden%26Read%3D{KEY}"),
+            format!("?room=garden%23key={KEY}"),
+            format!("?room=garden#key%3D{KEY}"),
+            format!("#room%3Dgarden%26key%3D{KEY}"),
+        ] {
+            let link = format!("https://a.example/{changed}");
+            assert_eq!(RoomLink::parse(&link), Err(LinkError::Changed), "{link}");
+        }
+        for room in ["monkey", "salt & pepper", "a&b=c", "key=x", "a&keys=b"] {
+            let name: String = form_urlencoded::byte_serialize(room.as_bytes()).collect();
+            let link = format!("https://a.example/#room={name}&key={KEY}");
+            let link = RoomLink::parse(&link).unwrap();
+            assert_eq!(link.room.to_string(), room);
+        }
     }
 
     #[test]

@@ -37,14 +37,16 @@ const CHECK_EVERY_MS = 1000;
 type RoomHere = RoomAddress & { room: string };
 
 const address = new URL(location.href);
+/** The problem that is shown is that no server can be reached. */
+let isAway = false;
+/** Why the link that the page was opened by cannot be followed, until that was read and closed. */
+let badLink: Problem | null = null;
 /** The room that this page is in; "New link" moves it to another one, with its text. */
 let here = enterRoom();
 let agentId = agentIdFor(rememberedName(), random);
 let stored: StoredDocument | null = null;
 let editor: CollabEditor | null = null;
 let follower: Follower | null = null;
-/** The problem that is shown is that no server can be reached. */
-let isAway = false;
 const version = AppVersion.keep(() => (page.update.hidden = false));
 /** The latest status that the event `status` reported. `getStatus()` in the middle of an edit may return a passing one. */
 let shown: NetworkStatus | null = null;
@@ -150,7 +152,10 @@ function start(created: CollabEditor): void {
   });
   page.copyReadLink.addEventListener("click", () => void copyReadLink());
   page.newLink.addEventListener("click", () => void moveToNewRoom(created));
-  page.problemClose.addEventListener("click", () => showProblem(null));
+  page.problemClose.addEventListener("click", () => {
+    badLink = null;
+    showProblem(null);
+  });
   window.addEventListener("beforeunload", (event) => {
     if (wouldLose(stored?.status ?? null, created.getNetworkStatus())) event.preventDefault();
   });
@@ -178,7 +183,8 @@ async function connect(
   how: "asked" | "by itself" = "asked",
 ): Promise<void> {
   if (how === "asked") store(() => sessionStorage, OFFLINE_KEY, null);
-  showProblem(null);
+  // Connecting to a new room makes nothing of the link good.
+  showProblem(badLink);
   // The old id may still be held by the server for a connection that broke.
   agentId = agentIdFor(page.name.value, random);
   showName(created);
@@ -269,7 +275,7 @@ function showStatus(status: NetworkStatus | null): void {
   if (page.hint.textContent !== hint) page.hint.textContent = hint;
   page.hint.hidden = hint === "";
 
-  if (isAway && status?.state === "connected") showProblem(null);
+  if (isAway && status?.state === "connected") showProblem(badLink);
   if (status?.state === "error" && status.error !== null) {
     showError(coded(status.error.code, status.error.message));
   }
@@ -306,11 +312,12 @@ function enterRoom(): RoomHere {
   const entered = room !== null && problem === null ? { room, secret, token } : freshRoom();
   history.replaceState(null, "", addressOf(entered, address));
   if (problem !== null) {
-    showProblem({
+    badLink = {
       title: "That link cannot be followed",
       advice: "Ask for it again, and copy it as a whole. You are in a new room for now.",
       detail: `${problem}.`,
-    });
+    };
+    showProblem(badLink);
   }
   return entered;
 }
@@ -328,6 +335,7 @@ async function moveToNewRoom(created: CollabEditor): Promise<void> {
   // What cannot be stored in the old room goes to the new one all the same.
   await stored?.close().catch(() => {});
   here = freshRoom();
+  badLink = null;
   keep(await openStored(nameHere(), { document: created.document }));
   showSaving();
   void showRecentRooms();

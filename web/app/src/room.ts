@@ -6,6 +6,8 @@ const SERVER = "server";
 const KEY = "key";
 const READ = "read";
 const TOKEN = "token";
+/** The names of the parameters of a link. */
+const NAMES: readonly string[] = [ROOM, SERVER, KEY, READ, TOKEN];
 
 const FIRST = "amber brave calm clear early fresh gentle golden green happy light little lucky merry mild quick quiet silver sunny warm";
 const SECOND = "birch brook cedar cloud coral field finch heron lake lark maple meadow otter pebble pine reed river sparrow stone willow";
@@ -43,12 +45,35 @@ export interface RoomAddress {
 export function linkProblem(address: URL): string | null {
   const { room, secret } = roomIn(address);
   const fragment = new URLSearchParams(address.hash.slice(1));
+  if (isChanged(fragment, room)) return "The link was changed on the way: copy the whole link again";
   // A room with a key is never opened as one without.
   if (secret === null && (fragment.has(KEY) || fragment.has(READ))) {
     return "The key in it was cut short or changed";
   }
   const problem = room === null ? null : roomProblem(room);
   return problem === null ? null : `The room's name in it cannot be used: ${problem}`;
+}
+
+/**
+ * Whether the key of a link stands in its room's name, or in a parameter of another name, since some program
+ * encoded or changed the link. Such a link would lead to a room without a key.
+ */
+function isChanged(fragment: URLSearchParams, room: string | null): boolean {
+  const inRoom = decodedAgain(room ?? "").split(/[&#]/).slice(1);
+  if (inRoom.some((part) => part.includes("=") && NAMES.includes(beforeSign(part)))) return true;
+  return [...fragment.keys()]
+    .filter((name) => !NAMES.includes(name))
+    .some((name) => decodedAgain(name).split(/[&#]/).some((part) => /(key|read)$/.test(beforeSign(part))));
+}
+
+function beforeSign(part: string): string {
+  return part.replace(/=.*$/s, "");
+}
+
+/** The text in small letters, with the signs between parameters decoded that were encoded more than once. */
+function decodedAgain(text: string): string {
+  const small = text.toLowerCase().replaceAll("%26", "&").replaceAll("%23", "#");
+  return small.replaceAll("%3d", "=").replaceAll("&amp;", "&");
 }
 
 /**

@@ -313,6 +313,26 @@ describe("rooms", () => {
     },
   );
 
+  test.each([
+    `#room=garden%26key=${key}`,
+    `#room=garden&amp;key=${key}`,
+    `#room=garden&KEY=${key}`,
+    `#room=garden%26amp;key=${key}`,
+    `#room=garden%2526read%253D${key}`,
+    `#room=garden%26Read%3D${key}`,
+    `?room=garden%23key=${key}`,
+    `?room=garden#key%3D${key}`,
+    `#room%3Dgarden%26key%3D${key}`,
+  ])("a link that was changed to %j opens no room without a key", (changed) => {
+    expect(linkProblem(new URL(changed, "http://localhost/"))).toMatch(/changed on the way: copy the whole/);
+  });
+
+  test.each(["monkey", "salt & pepper", "a&b=c", "key=x", "a&keys=b"])("a room may be named %j", (room) => {
+    const link = new URL(linkTo(room, { key }, new URL("http://localhost/")));
+    expect(linkProblem(link)).toBeNull();
+    expect(roomIn(link).room).toBe(room);
+  });
+
   test("a page served safely uses a safe socket", () => {
     expect(serverFor(new URL("https://example.org/?room=x"))).toBe("wss://example.org/ws");
   });
