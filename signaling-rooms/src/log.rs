@@ -196,6 +196,8 @@ pub struct LogPage<B> {
     pub entries: Vec<(u64, B)>,
     /// Whether there are entries after these.
     pub more: bool,
+    /// The cost of all entries of the log.
+    pub log_bytes: u64,
     /// The size of the entries.
     bytes: usize,
 }
@@ -209,6 +211,7 @@ impl<B: AsRef<[u8]>> LogPage<B> {
             last: head.last,
             entries: Vec::new(),
             more: false,
+            log_bytes: head.bytes,
             bytes: 0,
         }
     }

@@ -13,10 +13,16 @@ use crate::secret::{BusUrl, Secret};
 use crate::store::write::StoreQuotas;
 use crate::token::{Key, PublicKey, Tokens};
 
+/// The largest message of a Yjs client: a whole document, when it comes back.
+#[cfg(feature = "yjs")]
+const YJS_MESSAGE_BYTES: usize = 64 << 20;
+
 /// How much the logs may hold that are kept in memory, for Yjs rooms without a store.
+#[cfg(feature = "yjs")]
 const MEMORY_LOG_BYTES: u64 = 256 << 20;
 
 /// One address may have this part of it.
+#[cfg(feature = "yjs")]
 const MEMORY_ADDRESS_SHARE: u64 = 4;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -186,6 +192,12 @@ pub struct Config {
     #[arg(long, env = "RELAY_BYTES_PER_SECOND", value_name = "BYTES",
           default_value_t = ClientLimits::DEFAULT.relay_bytes_per_second)]
     pub relay_bytes_per_second: u32,
+
+    /// Largest message that a Yjs client may send, as it does with its whole document
+    #[cfg(feature = "yjs")]
+    #[arg(long, env = "YJS_MESSAGE_BYTES", default_value_t = YJS_MESSAGE_BYTES,
+          value_name = "BYTES", value_parser = at_least_one)]
+    pub yjs_message_bytes: usize,
 
     /// How many threads serve clients; as many as there are cores where nothing is said
     #[arg(long, env = "THREADS", value_name = "N", value_parser = at_least_one)]
@@ -427,6 +439,7 @@ impl Config {
     }
 
     /// Logs in memory are bounded by memory, not by the disk.
+    #[cfg(feature = "yjs")]
     pub(crate) fn memory_quotas(&self) -> StoreQuotas {
         let StoreQuotas {
             logs,

@@ -21,8 +21,8 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use crate::hub::Hub;
 use crate::limits::Admission;
 use crate::metrics::{Ended, Kind, Metrics};
-use crate::outbox::{Letter, Note, Outbox, Outgoing};
-use crate::unfinished::Metered;
+use crate::outbox::{Bounds, Letter, Note, Outbox, Outgoing};
+use crate::unfinished::{Budget, Metered};
 
 /// Most frames are a few hundred bytes, and every idle client pays for this buffer.
 const READ_BUFFER: usize = 2048;
@@ -39,6 +39,16 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// What a client's frames mean: one protocol's rules for one client, without I/O. What it has to say
 /// goes through its outbox. Dropping it takes the client out of its room.
 pub(crate) trait Session {
+    /// What the protocol allows on the wire.
+    fn wire(hub: &Hub) -> Wire {
+        Wire {
+            message_bytes: hub.config.max_message_size,
+            unfinished: hub.unfinished.clone(),
+            bounds: hub.bounds(),
+            slowest: None,
+        }
+    }
+
     /// Takes a text frame, read at `now`.
     fn receive_text(&mut self, frame: &str, now: std::time::Instant);
 
@@ -67,6 +77,18 @@ pub(crate) trait Session {
     fn noted(&mut self, note: Note);
 }
 
+/// What a protocol allows on the wire.
+pub(crate) struct Wire {
+    /// The largest message that a client may send.
+    pub(crate) message_bytes: usize,
+    /// What all clients may leave unfinished.
+    pub(crate) unfinished: Arc<Budget>,
+    /// How much may wait for a client.
+    pub(crate) bounds: Bounds,
+    /// A message that comes at this rate in bytes a second is not late, whatever its size.
+    pub(crate) slowest: Option<u64>,
+}
+
 /// A socket that was opened, for the protocol that is spoken on it.
 pub(crate) struct Opened {
     /// Its number in this process, which its lines in the log carry.
@@ -92,18 +114,19 @@ pub(crate) async fn serve<S, C>(
     S: AsyncRead + AsyncWrite + Unpin,
     C: Session,
 {
+    let wire = C::wire(&hub);
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
-        .max_message_size(Some(hub.config.max_message_size))
-        .max_frame_size(Some(hub.config.max_message_size));
+        .max_message_size(Some(wire.message_bytes))
+        .max_frame_size(Some(wire.message_bytes));
     // Copied, for the buffer that it is a part of is four times as large as ours, and would stay.
     let already_read = read_ahead.to_vec();
     drop(read_ahead);
-    let io = hub.unfinished.meter(io, admission.address());
+    let io = wire.unfinished.meter(io, admission.address());
     let socket =
         WebSocketStream::from_partially_read(io, already_read, Role::Server, Some(config)).await;
-    let outbox = hub.new_outbox();
+    let outbox = Arc::new(Outbox::new(wire.bounds, hub.metrics.clone()));
     let opened = Opened {
         connection,
         address: admission.address(),
@@ -119,6 +142,7 @@ pub(crate) async fn serve<S, C>(
         last_heard: Instant::now(),
         unfinished_since: None,
         message_timeout: hub.config.message_timeout(),
+        slowest: wire.slowest,
         ping_interval: hub.config.ping_interval(),
         client_timeout: hub.config.client_timeout(),
     };
@@ -138,6 +162,7 @@ struct Connection<S, C> {
     /// Since when, at least, there is a message that has not come to its end.
     unfinished_since: Option<Instant>,
     message_timeout: Duration,
+    slowest: Option<u64>,
     ping_interval: Duration,
     client_timeout: Duration,
 }
@@ -167,6 +192,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Session> Connection<S, C> {
                 Event::End(ended) => break ended,
                 Event::Alarm if self.client.has_expired() => {
                     break Ended::Server(CloseCode::TokenExpired);
+                }
+                Event::Alarm if self.outbox.is_stalled() => {
+                    break Ended::Server(CloseCode::SlowConsumer);
                 }
                 Event::Alarm if self.message_is_late() => {
                     break Ended::Server(CloseCode::MessageTimeout);
@@ -305,7 +333,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Session> Connection<S, C> {
             return false;
         }
         let since = *self.unfinished_since.get_or_insert_with(Instant::now);
-        since.elapsed() >= self.message_timeout
+        let sent = self.socket.get_ref().unfinished() as u64;
+        let by_rate = self.slowest.map_or(0, |rate| sent / rate);
+        since.elapsed() >= self.message_timeout + Duration::from_secs(by_rate)
     }
 
     /// Pings a client that has been silent, and gives it up after too long a silence.

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use signaling_protocol::RoomId;
 use signaling_rooms::{ConnectionId, Rooms};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,7 +20,8 @@ use crate::store::{LogName, Store, StoreError, Write};
 use crate::token::Tokens;
 use crate::turn::IceServers;
 use crate::unfinished::Budget;
-use crate::yjs::rooms::YjsRooms;
+#[cfg(feature = "yjs")]
+use crate::yjs::YjsHub;
 
 /// The process's shared state: rooms, limits, and the tasks to wait for at the end.
 pub(crate) struct Hub {
@@ -39,12 +39,12 @@ pub(crate) struct Hub {
     pub(crate) greeter: Greeter,
     /// The rooms' logs, where they are kept.
     pub(crate) store: Option<Arc<Store>>,
-    /// Where the logs of Yjs documents are: in the store, or in memory where there is none.
-    yjs_store: Arc<Store>,
+    /// What Yjs clients share.
+    #[cfg(feature = "yjs")]
+    pub(crate) yjs: YjsHub,
     /// What joins this process with others, where there are others. It has the rooms then.
     pub(crate) bus: Option<Bus>,
     rooms: Mutex<Rooms<Arc<Outbox>>>,
-    yjs_rooms: Mutex<YjsRooms<Arc<Outbox>>>,
     last_connection: AtomicU64,
     /// The zero of the clock that the rooms know.
     started: Instant,
@@ -53,7 +53,6 @@ pub(crate) struct Hub {
 impl Hub {
     pub(crate) fn new(config: Config, bus: Option<Bus>) -> Result<Self, StoreError> {
         let limits = config.room_limits();
-        let queue_bytes = config.max_queued_bytes();
         let metrics = Arc::new(Metrics::new());
         let door = Door::new(
             config.max_connections,
@@ -81,10 +80,8 @@ impl Hub {
             }
             None => None,
         };
-        let yjs_store = match &store {
-            Some(store) => store.clone(),
-            None => Arc::new(Store::in_memory(config.memory_quotas())?),
-        };
+        #[cfg(feature = "yjs")]
+        let yjs = YjsHub::new(&config, &metrics, store.as_ref())?;
         Ok(Self {
             config,
             metrics,
@@ -98,10 +95,10 @@ impl Hub {
             store,
             ending: CancellationToken::new(),
             sockets: TaskTracker::new(),
-            yjs_store,
+            #[cfg(feature = "yjs")]
+            yjs,
             bus,
             rooms: Mutex::new(Rooms::new(limits)),
-            yjs_rooms: Mutex::new(YjsRooms::new(limits, queue_bytes)),
             last_connection: AtomicU64::new(0),
             started: Instant::now(),
         })
@@ -124,12 +121,15 @@ impl Hub {
     /// The same, and those of Yjs.
     pub(crate) fn census(&self) -> Census {
         let (rooms, clients) = self.counts();
-        let yjs = self.yjs_rooms();
+        #[cfg(feature = "yjs")]
+        let (yjs_rooms, yjs_clients) = self.yjs.counts();
+        #[cfg(not(feature = "yjs"))]
+        let (yjs_rooms, yjs_clients) = (0, 0);
         Census {
             rooms,
             clients,
-            yjs_rooms: yjs.len(),
-            yjs_clients: yjs.members(),
+            yjs_rooms,
+            yjs_clients,
         }
     }
 
@@ -145,24 +145,12 @@ impl Hub {
         self.sockets.close();
     }
 
-    /// The rooms of Yjs clients. This lock, too, is never held across I/O.
-    pub(crate) fn yjs_rooms(&self) -> MutexGuard<'_, YjsRooms<Arc<Outbox>>> {
-        self.yjs_rooms
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Where the logs of Yjs documents are.
-    pub(crate) fn yjs_store(&self) -> &Store {
-        &self.yjs_store
-    }
-
-    /// Forgets rooms that have been empty for long, and with them logs that are in memory only.
+    /// Forgets rooms that have been empty for long.
     pub(crate) fn remove_expired_rooms(&self, now: Instant) {
         let now = self.since_start(now);
         self.rooms().remove_expired(now);
-        let gone = self.yjs_rooms().remove_expired(now);
-        self.forget_logs(&gone);
+        #[cfg(feature = "yjs")]
+        self.yjs.remove_expired_rooms(now);
     }
 
     /// Removes logs that nobody has used for as long as the operator says.
@@ -170,9 +158,10 @@ impl Hub {
         let (Some(store), Some(after)) = (&self.store, self.config.store_expiry()) else {
             return;
         };
-        let rooms: Vec<_> = self.rooms().occupied().map(LogName::signaling).collect();
-        let documents: Vec<_> = self.yjs_rooms().occupied().map(LogName::yjs).collect();
-        let logs = [rooms, documents].concat();
+        let occupied = self.rooms().occupied().map(LogName::signaling).collect();
+        let mut logs: Vec<LogName> = occupied;
+        #[cfg(feature = "yjs")]
+        logs.append(&mut self.yjs.logs_in_use());
         store.write(Write::Touch { logs }, |_| {});
         let before = since_1970.saturating_sub(after).as_secs();
         store.write(Write::Expire { before }, |result| match result {
@@ -182,29 +171,16 @@ impl Hub {
         });
     }
 
-    /// Forgets the logs of Yjs rooms that are no more, where they are in memory only.
-    pub(crate) fn forget_logs(&self, rooms: &[RoomId]) {
-        if self.store.is_none() {
-            for room in rooms {
-                self.yjs_store.write(
-                    Write::Forget {
-                        log: LogName::yjs(room),
-                    },
-                    |_| {},
-                );
-            }
-        }
-    }
-
     pub(crate) fn new_connection(&self) -> ConnectionId {
         ConnectionId(self.last_connection.fetch_add(1, Ordering::Relaxed))
     }
 
-    pub(crate) fn new_outbox(&self) -> Arc<Outbox> {
-        let bounds = Bounds {
+    /// How much may wait for a client.
+    pub(crate) fn bounds(&self) -> Bounds {
+        Bounds {
             messages: self.config.max_queued_messages,
             bytes: self.config.max_queued_bytes(),
-        };
-        Arc::new(Outbox::new(bounds, self.metrics.clone()))
+            long_bytes: 0,
+        }
     }
 }

@@ -39,6 +39,7 @@ mod config;
 mod connection;
 mod error;
 mod farewell;
+mod foreign;
 mod greeter;
 pub mod health;
 mod hub;
@@ -60,6 +61,7 @@ mod tls;
 mod token;
 mod turn;
 mod unfinished;
+#[cfg(feature = "yjs")]
 mod yjs;
 
 pub use bus::BusError;

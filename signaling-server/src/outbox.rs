@@ -7,13 +7,24 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use signaling_protocol::CloseCode;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use crate::metrics::{Kind, Metrics};
+
+/// Longer binary messages go out in frames of this size, so that the socket's buffer stays small.
+const LONG: usize = 64 * 1024;
+
+/// A client has to take a long message at this rate in bytes a second at least, and gets
+/// [`LONG_PATIENCE`] beside that.
+const LONG_RATE: u64 = 16 * 1024;
+
+const LONG_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A queue that grew beyond this gives its memory back once it is empty.
 const KEPT_CAPACITY: usize = 4;
@@ -29,7 +40,10 @@ pub(crate) struct Outbox {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     pub(crate) messages: usize,
+    /// Long messages apart.
     pub(crate) bytes: usize,
+    /// All long messages together; one of any size may wait alone.
+    pub(crate) long_bytes: usize,
 }
 
 /// A message on its way to a client.
@@ -44,28 +58,16 @@ pub(crate) struct Letter {
 /// Something that the client's own side is to learn once what was queued before has been written.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Note {
-    /// A page of a log has been sent; there is more after this entry.
-    ReadOn { after: u64 },
-    /// A log has been sent whole.
-    Replayed {
-        /// The number of the snapshot that it begins with.
-        base: u64,
-        /// The number of its last entry.
-        upto: u64,
-        /// Its only entry, where it has no more.
-        only: Option<Bytes>,
-    },
     /// The client is in its room.
     Entered,
     /// The client may not enter its room.
     TurnedAway,
-    /// A log has grown long.
-    Grown {
-        /// The number of the snapshot that it begins with.
-        base: u64,
-        /// The number of its last entry.
-        upto: u64,
-    },
+    /// A change of the client is taken, or refused; the next one may come.
+    #[cfg(feature = "yjs")]
+    Taken,
+    /// The client was told what it lacks.
+    #[cfg(feature = "yjs")]
+    Answered,
 }
 
 /// What the connection takes out.
@@ -77,16 +79,28 @@ pub(crate) enum Outgoing {
     Close(CloseCode),
 }
 
-/// One place in the queue. Notes are rare and boxed, so that they take no more room than letters.
+/// One place in the queue.
 enum Item {
     Letter(Letter),
-    Note(Box<Note>),
+    Long(Box<Long>),
+    Note(Note),
+}
+
+/// A long message, of which a part may have been sent.
+struct Long {
+    rest: Bytes,
+    kind: Kind,
+    since: Option<Instant>,
+    /// When its first part was sent, and the size of all that were.
+    begun: Option<Instant>,
+    sent: u64,
 }
 
 #[derive(Default)]
 struct State {
     queue: VecDeque<Item>,
     bytes: usize,
+    long_bytes: usize,
     closing: Option<CloseCode>,
     waker: Option<Waker>,
 }
@@ -106,16 +120,29 @@ impl Outbox {
         if state.closing.is_some() {
             return;
         }
-        let bytes = state.bytes.saturating_add(letter.message.len());
-        if state.queue.len() >= self.bounds.messages || bytes > self.bounds.bytes {
+        let size = letter.message.len();
+        let long = size > LONG && letter.message.is_binary();
+        let (mut bytes, mut long_bytes) = (state.bytes, state.long_bytes);
+        let too_much = if long {
+            long_bytes += size;
+            state.long_bytes > 0 && long_bytes > self.bounds.long_bytes
+        } else {
+            bytes += size;
+            bytes > self.bounds.bytes
+        };
+        if state.queue.len() >= self.bounds.messages || too_much {
             // The client would see a gap, so what waits is of no use to it any more.
             self.clear(&mut state);
             state.closing = Some(CloseCode::SlowConsumer);
         } else {
             self.metrics.queued_messages.inc();
-            self.metrics.queued_bytes.inc_by(size(&letter));
-            state.bytes = bytes;
-            state.queue.push_back(Item::Letter(letter));
+            self.metrics.queued_bytes.inc_by(signed(size));
+            (state.bytes, state.long_bytes) = (bytes, long_bytes);
+            state.queue.push_back(if long {
+                Item::Long(Box::new(Long::new(letter)))
+            } else {
+                Item::Letter(letter)
+            });
         }
         wake(state);
     }
@@ -124,7 +151,7 @@ impl Outbox {
     pub(crate) fn note(&self, note: Note) {
         let mut state = self.lock();
         if state.closing.is_none() {
-            state.queue.push_back(Item::Note(Box::new(note)));
+            state.queue.push_back(Item::Note(note));
             wake(state);
         }
     }
@@ -147,22 +174,48 @@ impl Outbox {
         Poll::Pending
     }
 
+    /// Whether the client takes a long message so slowly that it is to be dropped.
+    pub(crate) fn is_stalled(&self) -> bool {
+        let state = self.lock();
+        let Some(Item::Long(long)) = state.queue.front() else {
+            return false;
+        };
+        let Some(begun) = long.begun else {
+            return false;
+        };
+        begun.elapsed() > LONG_PATIENCE + Duration::from_secs(long.sent / LONG_RATE)
+    }
+
     /// The next message, in the order in which they were pushed, and the close after the last one.
     pub(crate) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Outgoing> {
         let mut state = self.lock();
+        if let Some(Item::Long(long)) = state.queue.front_mut()
+            && long.rest.len() > LONG
+        {
+            let letter = long.part(LONG);
+            state.long_bytes = state.long_bytes.saturating_sub(LONG);
+            self.metrics.queued_bytes.dec_by(signed(LONG));
+            return Poll::Ready(Outgoing::Letter(letter));
+        }
         if let Some(item) = state.queue.pop_front() {
             if state.queue.is_empty() && state.queue.capacity() > KEPT_CAPACITY {
                 state.queue = VecDeque::new();
             }
-            return Poll::Ready(match item {
+            let letter = match item {
                 Item::Letter(letter) => {
-                    self.metrics.queued_messages.dec();
-                    self.metrics.queued_bytes.dec_by(size(&letter));
                     state.bytes = state.bytes.saturating_sub(letter.message.len());
-                    Outgoing::Letter(letter)
+                    letter
                 }
-                Item::Note(note) => Outgoing::Note(*note),
-            });
+                Item::Long(mut long) => {
+                    let size = long.rest.len();
+                    state.long_bytes = state.long_bytes.saturating_sub(size);
+                    long.part(size)
+                }
+                Item::Note(note) => return Poll::Ready(Outgoing::Note(note)),
+            };
+            self.metrics.queued_messages.dec();
+            self.metrics.queued_bytes.dec_by(signed(payload(&letter)));
+            return Poll::Ready(Outgoing::Letter(letter));
         }
         if let Some(code) = state.closing {
             return Poll::Ready(Outgoing::Close(code));
@@ -173,12 +226,15 @@ impl Outbox {
 
     fn clear(&self, state: &mut State) {
         for item in std::mem::take(&mut state.queue) {
-            if let Item::Letter(letter) = item {
-                self.metrics.queued_messages.dec();
-                self.metrics.queued_bytes.dec_by(size(&letter));
-            }
+            let size = match item {
+                Item::Letter(letter) => letter.message.len(),
+                Item::Long(long) => long.rest.len(),
+                Item::Note(_) => continue,
+            };
+            self.metrics.queued_messages.dec();
+            self.metrics.queued_bytes.dec_by(signed(size));
         }
-        state.bytes = 0;
+        (state.bytes, state.long_bytes) = (0, 0);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -195,6 +251,14 @@ impl Drop for Outbox {
 }
 
 impl Letter {
+    pub(crate) fn binary(kind: Kind, frame: Bytes, since: Option<Instant>) -> Self {
+        Self {
+            message: Message::Binary(frame),
+            kind,
+            since,
+        }
+    }
+
     pub(crate) fn text(kind: Kind, text: String) -> Self {
         Self {
             message: Message::text(text),
@@ -204,8 +268,44 @@ impl Letter {
     }
 }
 
-fn size(letter: &Letter) -> i64 {
-    i64::try_from(letter.message.len()).unwrap_or(i64::MAX)
+impl Long {
+    fn new(letter: Letter) -> Self {
+        Self {
+            rest: letter.message.into_data(),
+            kind: letter.kind,
+            since: letter.since,
+            begun: None,
+            sent: 0,
+        }
+    }
+
+    /// The next frame of the message.
+    fn part(&mut self, size: usize) -> Letter {
+        let first = self.begun.is_none();
+        self.begun.get_or_insert_with(Instant::now);
+        self.sent += size as u64;
+        let part = self.rest.split_to(size);
+        let data = if first { Data::Binary } else { Data::Continue };
+        let last = self.rest.is_empty();
+        Letter {
+            message: Message::Frame(Frame::message(part, OpCode::Data(data), last)),
+            kind: self.kind,
+            // Counted once.
+            since: self.since.take(),
+        }
+    }
+}
+
+/// The size of a message or a frame without what a frame has around it.
+fn payload(letter: &Letter) -> usize {
+    match &letter.message {
+        Message::Frame(frame) => frame.payload().len(),
+        message => message.len(),
+    }
+}
+
+fn signed(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 fn remember(state: &mut State, context: &Context<'_>) {
@@ -230,6 +330,7 @@ mod tests {
     const BOUNDS: Bounds = Bounds {
         messages: 3,
         bytes: 10,
+        long_bytes: 3 * LONG,
     };
 
     fn outbox() -> (Outbox, Arc<Metrics>) {
@@ -304,6 +405,61 @@ mod tests {
         assert_eq!(metrics.queued_bytes.get(), 10);
         outbox.push(letter("1"));
         assert!(overrun(&outbox));
+    }
+
+    /// A binary message of so many bytes.
+    fn long(size: usize) -> Letter {
+        let message = Message::binary((0..size).map(|at| at as u8).collect::<Vec<u8>>());
+        Letter {
+            message,
+            ..letter("")
+        }
+    }
+
+    #[test]
+    fn a_long_message_goes_out_in_frames_and_nothing_comes_between() {
+        let (outbox, metrics) = outbox();
+        let size = 10 * LONG + 7;
+        outbox.push(long(size));
+        outbox.push(letter("m"));
+        let mut bytes = Vec::new();
+        for at in 0..=10 {
+            let Poll::Ready(Outgoing::Letter(part)) = next(&outbox) else {
+                panic!("the frame {at} is missing");
+            };
+            let Message::Frame(frame) = part.message else {
+                panic!("no frame: {:?}", part.message);
+            };
+            let data = if at == 0 {
+                Data::Binary
+            } else {
+                Data::Continue
+            };
+            let header = frame.header();
+            assert_eq!(
+                (header.opcode, header.is_final),
+                (OpCode::Data(data), at == 10)
+            );
+            bytes.extend_from_slice(frame.payload());
+            assert!(!outbox.is_stalled());
+        }
+        assert_eq!(long(size).message.into_data(), bytes);
+        assert_eq!(next(&outbox), Poll::Ready(Outgoing::Letter(letter("m"))));
+        assert_eq!(
+            (metrics.queued_messages.get(), metrics.queued_bytes.get()),
+            (0, 0)
+        );
+    }
+
+    #[test]
+    fn long_messages_have_a_bound_of_their_own() {
+        let (outbox, metrics) = outbox();
+        outbox.push(long(10 * LONG));
+        assert!(!overrun(&outbox));
+        outbox.push(letter("1234567890"));
+        outbox.push(long(LONG + 1));
+        assert!(overrun(&outbox));
+        assert_eq!(metrics.queued_bytes.get(), 0);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The addresses of the server, as warp filters.
 
+#[cfg(feature = "yjs")]
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -17,21 +18,26 @@ use warp::http::header::{
 };
 use warp::http::{Response, StatusCode};
 use warp::hyper::body::Bytes;
-use warp::path::{FullPath, Tail};
+use warp::path::FullPath;
+#[cfg(feature = "yjs")]
+use warp::path::Tail;
 use warp::reject::Rejection;
 use warp::reply::Reply;
 use warp::{Filter, reply};
 
 use crate::assets;
 use crate::connection::{self, Opened, Session};
+use crate::foreign::{self, PeerJsClient};
 use crate::hub::Hub;
 use crate::limits::Admission;
 use crate::metrics::Rejected;
 use crate::origin;
 use crate::signaling::SignalingClient;
 use crate::stream::HttpIo;
+#[cfg(feature = "yjs")]
 use crate::token::Grant;
-use crate::yjs::YjsClient;
+#[cfg(feature = "yjs")]
+use crate::yjs::{TopicsClient, YjsClient};
 
 /// How long to ask a refused client to stay away.
 const RETRY_AFTER_SECONDS: &str = "10";
@@ -50,7 +56,7 @@ pub(crate) fn routes(
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone {
     let readable = warp::get().or(warp::head()).unify();
 
-    let socket = warp::get()
+    let sockets = warp::get()
         .and(socket_path())
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<OnUpgrade>())
@@ -63,6 +69,7 @@ pub(crate) fn routes(
             }
         });
 
+    #[cfg(feature = "yjs")]
     let yjs = warp::get()
         .and(warp::path("yjs"))
         .and(warp::path::tail())
@@ -75,6 +82,48 @@ pub(crate) fn routes(
             move |room: Tail, query: HashMap<String, String>, headers: HeaderMap, on, address| {
                 let hub = hub.clone();
                 async move { yjs(hub, &room, &query, &headers, on, address) }
+            }
+        });
+
+    let peerjs = warp::get()
+        .and(warp::path::full())
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::optional::<OnUpgrade>())
+        .and(warp::ext::get::<ClientAddress>())
+        .and_then({
+            let hub = hub.clone();
+            move |path: FullPath, headers: HeaderMap, upgrade, address| {
+                let hub = hub.clone();
+                async move {
+                    if !foreign::is_peerjs(path.as_str()) {
+                        return Err(warp::reject::not_found());
+                    }
+                    let words = problem(StatusCode::NOT_FOUND, foreign::USE_NETWORK_SYNC);
+                    let begin = |_, opened| PeerJsClient::new(opened);
+                    Ok::<_, Rejection>(
+                        socket(hub, &headers, upgrade, address, begin).unwrap_or(words),
+                    )
+                }
+            }
+        });
+
+    #[cfg(feature = "yjs")]
+    let topics = warp::get()
+        .and(warp::path!("y-webrtc"))
+        .and(warp::query::<HashMap<String, String>>())
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::optional::<OnUpgrade>())
+        .and(warp::ext::get::<ClientAddress>())
+        .and_then({
+            let hub = hub.clone();
+            move |mut query: HashMap<String, String>, headers: HeaderMap, on, address| {
+                let hub = hub.clone();
+                let token = query.remove("token");
+                async move {
+                    socket(hub, &headers, on, address, |hub, opened| {
+                        TopicsClient::new(hub, opened, token)
+                    })
+                }
             }
         });
 
@@ -130,8 +179,11 @@ pub(crate) fn routes(
             assets::serve(&path, &headers).ok_or_else(warp::reject::not_found)
         });
 
-    socket
-        .or(yjs)
+    #[cfg(feature = "yjs")]
+    let sockets = sockets.or(yjs).or(topics);
+
+    sockets
+        .or(peerjs)
         .or(health)
         .or(ready)
         .or(stats)
@@ -165,6 +217,7 @@ fn signaling(
 
 /// `/yjs/<room>`; the room may have slashes, as y-websocket writes it into the address as it is. The
 /// token comes as a parameter, since a browser can set no header.
+#[cfg(feature = "yjs")]
 fn yjs(
     hub: Arc<Hub>,
     room: &Tail,
@@ -187,6 +240,7 @@ fn yjs(
 }
 
 /// Whether a Yjs client may come in, and what it may do there; else why not.
+#[cfg(feature = "yjs")]
 fn yjs_entry(
     hub: &Hub,
     room: &str,

@@ -89,6 +89,10 @@ pub async fn run(
             days => tracing::info!("logs that nobody uses for {days} days are deleted"),
         }
     }
+    #[cfg(feature = "yjs")]
+    if hub.bus.is_none() {
+        tracing::info!("Yjs documents at /yjs are not encrypted: this server can read them");
+    }
     open_files::check(hub.config.max_connections);
 
     tokio::select! {

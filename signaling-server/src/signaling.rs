@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use signaling_protocol::{ErrorCode, IdError, Join, LogAck, RoomId, ServerMessage, SignalKind};
+use signaling_protocol::{
+    CloseCode, ErrorCode, IdError, Join, LogAck, RoomId, ServerMessage, SignalKind,
+};
 use signaling_rooms::{
     Client, ConnectionId, Decision, Departure, Effect, Forward, LOG_PAGE_BYTES, LogRequest,
     MessageKind, Newcomer, Permit, Place, Refusal,
@@ -16,6 +18,7 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use crate::bus::{Bus, Entrant};
 use crate::connection::{Opened, Session};
 use crate::farewell::farewell;
+use crate::foreign;
 use crate::hub::Hub;
 use crate::metrics::Kind;
 use crate::outbox::{Letter, Note, Outbox};
@@ -277,6 +280,12 @@ impl Session for SignalingClient {
     fn receive_binary(&mut self, frame: Bytes, now: Instant) {
         let size = frame.len();
         self.hub.metrics.received(Kind::Unreadable, size);
+        if let Some(answer) = foreign::answer(&frame) {
+            self.hub.metrics.refused(ErrorCode::BinaryFrame);
+            let outbox = &self.socket.outbox;
+            outbox.push(Letter::binary(Kind::Error, answer.into(), None));
+            return outbox.close(CloseCode::Refused);
+        }
         match self.client.receive_binary(size, self.hub.since_start(now)) {
             Decision::Disconnect(refusal, code) => {
                 self.socket.refuse(&self.hub, refusal);

@@ -21,6 +21,8 @@ const ADDRESS_SHARE: usize = 4;
 /// The bytes that all clients together may leave unfinished beyond their allowances.
 pub(crate) struct Budget {
     limit: usize,
+    /// What one address may have of it.
+    share: usize,
     used: Gauge,
     state: Mutex<State>,
     last_stream: AtomicU64,
@@ -35,10 +37,16 @@ struct State {
 }
 
 impl Budget {
-    /// The gauge counts the bytes in use.
+    /// A budget of which one address may have a quarter. The gauge counts the bytes in use.
     pub(crate) fn new(limit: usize, used: Gauge) -> Self {
+        Self::with_share(limit, limit / ADDRESS_SHARE, used)
+    }
+
+    /// A budget of which one address may have `share` bytes.
+    pub(crate) fn with_share(limit: usize, share: usize, used: Gauge) -> Self {
         Self {
             limit,
+            share,
             used,
             state: Mutex::default(),
             last_stream: AtomicU64::new(0),
@@ -100,6 +108,11 @@ impl<S> Metered<S> {
         self.meter.read = self.meter.read.saturating_sub(bytes);
     }
 
+    /// What was read of a message that is not complete, in bytes.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.meter.read
+    }
+
     /// Whether a message has begun and is not complete.
     pub(crate) fn has_unfinished(&self) -> bool {
         self.meter.read > 0
@@ -113,12 +126,11 @@ impl Meter {
             return true;
         }
         let mut state = self.budget.lock();
-        let share = self.budget.limit / ADDRESS_SHARE;
         let of_address = self
             .address
             .and_then(|address| state.by_address.get(&address).copied())
             .unwrap_or_default();
-        let may = state.used < self.budget.limit && of_address < share;
+        let may = state.used < self.budget.limit && of_address < self.budget.share;
         if !may {
             state.waiting.insert(self.id, cx.waker().clone());
         }

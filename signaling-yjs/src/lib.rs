@@ -31,8 +31,8 @@
 //! UTF-8, is an [`UpdateError`].
 //!
 //! The crate `yrs` has functions of the same purpose and is what the tests compare with. It is not used
-//! here because it builds every struct in memory (some 200 bytes for one that has 2), nests without a
-//! bound, and cannot read JSON contents.
+//! here because it builds every struct in memory, reads nested values without a bound on their depth, and
+//! reads one value too many of JSON contents.
 
 #![forbid(unsafe_code)]
 

@@ -67,6 +67,7 @@ impl Store {
     }
 
     /// Logs in memory, gone with the process.
+    #[cfg(feature = "yjs")]
     pub(crate) fn in_memory(quotas: StoreQuotas) -> Result<Self, StoreError> {
         Self::start(Database::in_memory(quotas)?, StoreMetrics::default())
     }

@@ -17,6 +17,7 @@ impl LogName {
     }
 
     /// The log of a Yjs document.
+    #[cfg(feature = "yjs")]
     pub(crate) fn yjs(room: &RoomId) -> Self {
         Self(format!("yjs/{room}").into())
     }

@@ -1,7 +1,8 @@
-//! The frames of the y-websocket protocol, as far as a server needs them that cannot read a
-//! document: updates are bytes, and of presence it reads the ids and clocks.
+//! The frames of the y-websocket protocol. Updates are bytes here, and of presence the ids and clocks
+//! are read.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use serde::de::IgnoredAny;
 
 const SYNC: u64 = 0;
 const AWARENESS: u64 = 1;
@@ -12,30 +13,24 @@ const SYNC_STEP_1: u64 = 0;
 const SYNC_STEP_2: u64 = 1;
 const SYNC_UPDATE: u64 = 2;
 
-/// The update that changes nothing.
-const EMPTY_UPDATE: &[u8] = &[0, 0];
-
-/// The state vector of a document that has nothing in it.
-const EMPTY_STATE: &[u8] = &[0];
-
 /// The most presences in one frame. A client that hears of everyone in a large room repeats as many.
 const MAX_PRESENCES: u64 = 2048;
 
 /// What a client sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Incoming {
-    /// The client says what it has and asks for the rest. `empty` where it has nothing.
-    Step1 { empty: bool },
-    /// The answer to the server's own question what the client has.
-    Step2(Bytes),
-    /// A change.
+    /// The client says how far it is, by a state vector, and asks for the rest.
+    Step1(Bytes),
+    /// A change, or the answer to the server's own question what it lacks.
     Update(Bytes),
     /// Who is there, and where their cursors are.
     Awareness(Vec<Presence>),
     /// The client asks who is there.
     QueryAwareness,
-    /// Something that clients agreed upon among themselves.
-    Custom,
+    /// The client shows a token or the like.
+    Auth,
+    /// Something else, perhaps of a later version.
+    Unknown,
 }
 
 /// One user's presence.
@@ -64,40 +59,42 @@ impl Presence {
 }
 
 /// Why a frame is none of the protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FrameError {
     #[error("the frame ends too early")]
     TooShort,
     #[error("a number is larger than JavaScript's largest safe integer")]
     NumberTooLarge,
-    #[error("there is no message of kind {0} in sync")]
-    UnknownSync(u64),
     #[error("a frame may have {max} presences at most, not {0}", max = MAX_PRESENCES)]
     TooManyPresences(u64),
-    #[error("clients do not send messages of kind {0}")]
-    NotFromClients(u64),
+    #[error("a presence is not JSON")]
+    NotJson,
+    #[error("who is there: {0}")]
+    Presence(Box<FrameError>),
 }
 
-/// Whether an update changes nothing.
-pub(super) fn is_empty(update: &[u8]) -> bool {
-    update == EMPTY_UPDATE
+impl FrameError {
+    pub(super) fn is_too_many(&self) -> bool {
+        matches!(self, FrameError::TooManyPresences(_))
+    }
 }
 
 pub(super) fn parse(frame: Bytes) -> Result<Incoming, FrameError> {
     let mut reader = Reader(frame);
     match reader.number()? {
         SYNC => match reader.number()? {
-            SYNC_STEP_1 => Ok(Incoming::Step1 {
-                empty: reader.bytes()? == EMPTY_STATE,
-            }),
-            SYNC_STEP_2 => reader.bytes().map(Incoming::Step2),
-            SYNC_UPDATE => reader.bytes().map(Incoming::Update),
-            other => Err(FrameError::UnknownSync(other)),
+            SYNC_STEP_1 => reader.bytes().map(Incoming::Step1),
+            SYNC_STEP_2 | SYNC_UPDATE => reader.bytes().map(Incoming::Update),
+            _ => Ok(Incoming::Unknown),
         },
-        AWARENESS => awareness(reader.bytes()?).map(Incoming::Awareness),
-        AUTH => Err(FrameError::NotFromClients(AUTH)),
+        AWARENESS => {
+            let presences = reader.bytes().and_then(awareness);
+            let presences = presences.map_err(|error| FrameError::Presence(Box::new(error)));
+            presences.map(Incoming::Awareness)
+        }
+        AUTH => Ok(Incoming::Auth),
         QUERY_AWARENESS => Ok(Incoming::QueryAwareness),
-        _ => Ok(Incoming::Custom),
+        _ => Ok(Incoming::Unknown),
     }
 }
 
@@ -110,28 +107,31 @@ fn awareness(bytes: Bytes) -> Result<Vec<Presence>, FrameError> {
     let mut all = Vec::new();
     for _ in 0..count {
         let (client, clock) = (reader.number()?, reader.number()?);
+        let state = reader.bytes()?;
+        // Clients parse it as soon as it comes.
+        serde_json::from_slice::<IgnoredAny>(&state).map_err(|_| FrameError::NotJson)?;
         all.push(Presence {
             client,
             clock,
-            state: reader.bytes()?,
+            state,
         });
     }
     Ok(all)
 }
 
-/// A change, for the other clients or one that comes later.
-pub(super) fn update(update: &[u8]) -> Bytes {
-    sync(SYNC_UPDATE, update)
+/// A change, for the other clients.
+pub(super) fn update(update: &[u8]) -> Vec<u8> {
+    sync_frame(SYNC_UPDATE, update)
 }
 
-/// Tells a client that it has everything now.
-pub(super) fn all_sent() -> Bytes {
-    sync(SYNC_STEP_2, EMPTY_UPDATE)
+/// Tells a client what it lacks, and that it has everything then.
+pub(super) fn answer(update: &[u8]) -> Vec<u8> {
+    sync_frame(SYNC_STEP_2, update)
 }
 
-/// Asks a client for everything it has.
-pub(super) fn ask_for_all() -> Bytes {
-    sync(SYNC_STEP_1, EMPTY_STATE)
+/// Asks a client for what goes beyond a state vector.
+pub(super) fn ask_for_more_than(state: &[u8]) -> Vec<u8> {
+    sync_frame(SYNC_STEP_1, state)
 }
 
 pub(super) fn presence(all: &[Presence]) -> Bytes {
@@ -162,15 +162,15 @@ pub(super) fn denied(reason: &str) -> Bytes {
     frame.freeze()
 }
 
-fn sync(kind: u64, content: &[u8]) -> Bytes {
-    let mut frame = BytesMut::with_capacity(content.len() + 12);
+fn sync_frame(kind: u64, content: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(content.len() + 12);
     put_number(&mut frame, SYNC);
     put_number(&mut frame, kind);
     put_bytes(&mut frame, content);
-    frame.freeze()
+    frame
 }
 
-fn put_number(frame: &mut BytesMut, mut number: u64) {
+fn put_number(frame: &mut impl BufMut, mut number: u64) {
     while number >= 0x80 {
         frame.put_u8((number & 0x7F) as u8 | 0x80);
         number >>= 7;
@@ -178,7 +178,7 @@ fn put_number(frame: &mut BytesMut, mut number: u64) {
     frame.put_u8(number as u8);
 }
 
-fn put_bytes(frame: &mut BytesMut, bytes: &[u8]) {
+fn put_bytes(frame: &mut impl BufMut, bytes: &[u8]) {
     put_number(frame, bytes.len() as u64);
     frame.put_slice(bytes);
 }
@@ -226,25 +226,27 @@ mod tests {
         // As y-protocols 1.0 encodes them.
         assert_eq!(
             parse(bytes(&[0, 0, 1, 0])),
-            Ok(Incoming::Step1 { empty: true })
+            Ok(Incoming::Step1(bytes(&[0])))
         );
         assert_eq!(
             parse(bytes(&[0, 0, 3, 1, 5, 9])),
-            Ok(Incoming::Step1 { empty: false })
+            Ok(Incoming::Step1(bytes(&[1, 5, 9])))
         );
         assert_eq!(
             parse(bytes(&[0, 1, 2, 0, 0])),
-            Ok(Incoming::Step2(bytes(&[0, 0])))
+            Ok(Incoming::Update(bytes(&[0, 0])))
         );
         assert_eq!(
             parse(bytes(&[0, 2, 2, 7, 8])),
             Ok(Incoming::Update(bytes(&[7, 8])))
         );
         assert_eq!(parse(bytes(&[3])), Ok(Incoming::QueryAwareness));
-        assert_eq!(parse(bytes(&[4, 1, 2, 3])), Ok(Incoming::Custom));
-        assert_eq!(all_sent(), bytes(&[0, 1, 2, 0, 0]));
-        assert_eq!(ask_for_all(), bytes(&[0, 0, 1, 0]));
-        assert_eq!(update(&[7, 8]), bytes(&[0, 2, 2, 7, 8]));
+        assert_eq!(parse(bytes(&[4, 1, 2, 3])), Ok(Incoming::Unknown));
+        assert_eq!(parse(bytes(&[0, 9])), Ok(Incoming::Unknown));
+        assert_eq!(parse(bytes(&[2, 0, 0])), Ok(Incoming::Auth));
+        assert_eq!(answer(&[0, 0]), [0, 1, 2, 0, 0]);
+        assert_eq!(ask_for_more_than(&[0]), [0, 0, 1, 0]);
+        assert_eq!(update(&[7, 8]), [0, 2, 2, 7, 8]);
         assert_eq!(denied("no"), bytes(&[2, 0, 2, b'n', b'o']));
     }
 
@@ -274,11 +276,18 @@ mod tests {
             clock: 7,
             state: bytes(b"{}"),
         }]);
-        for len in 0..good.len() {
-            assert_eq!(parse(good.slice(..len)), Err(FrameError::TooShort), "{len}");
+        assert_eq!(parse(Bytes::new()), Err(FrameError::TooShort));
+        let presence_error = |error| Err(FrameError::Presence(Box::new(error)));
+        for len in 1..good.len() {
+            let cut = parse(good.slice(..len));
+            assert_eq!(cut, presence_error(FrameError::TooShort), "{len}");
         }
-        assert_eq!(parse(bytes(&[0, 9])), Err(FrameError::UnknownSync(9)));
-        assert_eq!(parse(bytes(&[2, 0, 0])), Err(FrameError::NotFromClients(2)));
+        let not_json = presence(&[Presence {
+            client: 1,
+            clock: 1,
+            state: bytes(b"{"),
+        }]);
+        assert_eq!(parse(not_json), presence_error(FrameError::NotJson));
         assert_eq!(parse(bytes(&[0xFF; 20])), Err(FrameError::NumberTooLarge));
         let large = [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x1F];
         assert_eq!(
@@ -292,9 +301,10 @@ mod tests {
         );
         assert_eq!(
             parse(bytes(&[1, 4, 0xFF, 0xFF, 0xFF, 0x7F])),
-            Err(FrameError::TooManyPresences(0x0FFF_FFFF))
+            presence_error(FrameError::TooManyPresences(0x0FFF_FFFF))
         );
-        assert_eq!(parse(bytes(&[1, 2, 0x80, 0x10])), Err(FrameError::TooShort));
+        let cut = parse(bytes(&[1, 2, 0x80, 0x10]));
+        assert_eq!(cut, presence_error(FrameError::TooShort));
     }
 
     #[test]

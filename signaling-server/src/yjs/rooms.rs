@@ -9,6 +9,7 @@ use bytes::Bytes;
 use signaling_protocol::RoomId;
 use signaling_rooms::{ConnectionId, RoomLimits};
 
+use super::document::Document;
 use super::message::Presence;
 
 /// A browser tab has one presence; this leaves room for tests that run several in one.
@@ -74,6 +75,7 @@ pub(super) struct Room<H> {
     presences: BTreeMap<u64, Owned>,
     /// The cost of all presences.
     bytes: usize,
+    pub(super) document: Document,
 }
 
 struct Member<H> {
@@ -248,6 +250,7 @@ impl<H: Clone> Room<H> {
             members: BTreeMap::new(),
             presences: BTreeMap::new(),
             bytes: 0,
+            document: Document::default(),
         }
     }
 
@@ -276,6 +279,10 @@ impl<H: Clone> Room<H> {
             owned.owner != connection
         });
         self.bytes = self.bytes.saturating_sub(freed);
+        if self.members.is_empty() {
+            // It is read from the log for the next one who comes.
+            self.document.forget();
+        }
         (self.everyone(), gone)
     }
 

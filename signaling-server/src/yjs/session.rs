@@ -6,23 +6,23 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use signaling_protocol::{CloseCode, RoomId};
-use signaling_rooms::{ConnectionId, LogError, Rate};
-use tokio_tungstenite::tungstenite::Message;
+use signaling_rooms::{ConnectionId, Rate};
+use signaling_yjs::{StateVector, scan};
 
+use super::document::{Sender, Taken, Work};
 use super::message::{self, FrameError, Incoming, Presence};
-use super::rooms::{Admitted, SharedRoom};
-use crate::connection::{Opened, Session};
+use super::rooms::Admitted;
+use super::seat::Seat;
+use super::work::{letter, publish, refuse, submit, tell};
+use super::{SLOWEST_BYTES_PER_SECOND, bounds};
+use crate::connection::{Opened, Session, Wire};
 use crate::hub::Hub;
 use crate::metrics::Kind;
-use crate::outbox::{Letter, Note, Outbox};
-use crate::store::{LogName, Store, Write};
+use crate::outbox::{Note, Outbox};
 use crate::token::{Access, Grant};
 
-/// How much of a log waits for a client at a time; the next part is read when that is sent.
-const PAGE_BYTES: usize = 256 * 1024;
-
-/// After so many changes from one client it is asked for everything it has, to shorten the log.
-const CHANGES_TO_A_SNAPSHOT: u32 = 500;
+/// Changes up to this size are taken at once, in microseconds.
+const SMALL_CHANGE: usize = 16 * 1024;
 
 /// A Yjs client in its room. Dropping it takes it out.
 pub(crate) struct YjsClient {
@@ -30,38 +30,17 @@ pub(crate) struct YjsClient {
     connection: ConnectionId,
     outbox: Arc<Outbox>,
     address: Option<IpAddr>,
-    room: RoomId,
     grant: Option<Grant>,
-    /// The room that the client is in. One that was not let in is told why, and not listened to.
-    place: Option<SharedRoom<Arc<Outbox>>>,
+    room: RoomId,
+    /// The place that the client has. One that was not let in is told why, and not listened to.
+    seat: Option<Arc<Seat>>,
     messages: Rate,
     bytes: Rate,
-    replay: Replay,
-    /// What the client was asked for and has not answered yet.
-    asked: Option<Asked>,
-    /// Changes from this client since it was asked.
-    changes: u32,
-}
-
-/// How far a client has been brought up to date.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Replay {
-    /// The client has not said what it has.
-    NotBegun,
-    /// The log is being sent. `empty` where the client had nothing of its own.
-    Running { empty: bool },
-    /// The client has the log, and gets what is new.
-    Done,
-}
-
-/// What the answer of a client will cover.
-struct Asked {
-    base: u64,
-    upto: u64,
-    /// The log's only entry, where it has no more. The same answer changes nothing.
-    only: Option<Bytes>,
-    /// The client had nothing of its own, so there is no news in its answer.
-    no_news: bool,
+    /// A change is being taken; nothing is read meanwhile.
+    is_busy: bool,
+    /// Whether the client asked what it lacks, and was not told yet.
+    is_asking: bool,
+    has_asked: bool,
 }
 
 impl YjsClient {
@@ -77,7 +56,7 @@ impl YjsClient {
             outbox,
         } = opened;
         let config = &hub.config;
-        let largest = u32::try_from(config.max_message_size).unwrap_or(u32::MAX);
+        let largest = u32::try_from(config.yjs_message_bytes).unwrap_or(u32::MAX);
         let messages = Rate::new(config.relay_messages_per_second, 1);
         let bytes = Rate::new(config.relay_bytes_per_second, largest);
         let (room, grant, refusal) = match entry {
@@ -89,229 +68,144 @@ impl YjsClient {
             connection,
             outbox,
             address,
-            room,
             grant,
-            place: None,
+            room,
+            seat: None,
             messages,
             bytes,
-            replay: Replay::NotBegun,
-            asked: None,
-            changes: 0,
+            is_busy: false,
+            is_asking: false,
+            has_asked: false,
         };
         match refusal.map_or_else(|| client.join(), Err) {
-            Ok(place) => client.place = Some(place),
+            Ok(seat) => client.seat = Some(seat),
             Err(refusal) => {
-                client.send(Kind::Error, message::denied(&refusal));
+                client.deny(&refusal);
                 client.outbox.close(CloseCode::Refused);
             }
         }
         client
     }
 
-    fn join(&self) -> Result<SharedRoom<Arc<Outbox>>, String> {
+    fn join(&self) -> Result<Arc<Seat>, String> {
         if !self.hub.door.may_join(self.address) {
             return Err("too many joins from this address; try again later".to_owned());
         }
+        let yjs = &self.hub.yjs;
         let room = {
-            let mut rooms = self.hub.yjs_rooms();
+            let mut rooms = yjs.rooms();
             let admitted = rooms.take_place(&self.room, self.address);
             let Admitted { room, evicted } = admitted.map_err(|refusal| refusal.to_string())?;
             // Asked for while nobody can open the room again, so that no new log is forgotten.
-            self.hub.forget_logs(evicted.as_slice());
+            yjs.forget_logs(evicted.as_slice());
             room
         };
-        let presences = room.lock().enter(self.connection, self.outbox.clone());
+        let seat = Arc::new(Seat {
+            hub: self.hub.clone(),
+            id: self.room.clone(),
+            room,
+        });
+        let presences = seat.room.lock().enter(self.connection, self.outbox.clone());
         if !presences.is_empty() {
             self.send(Kind::Presence, message::presence(&presences));
         }
-        Ok(room)
+        if yjs.was_too_large(&self.room, self.address) {
+            self.deny(&self.too_large());
+        }
+        tracing::debug!(room = %self.room, "joined");
+        Ok(seat)
     }
 
-    fn carry_out(
-        &mut self,
-        room: &SharedRoom<Arc<Outbox>>,
-        incoming: Incoming,
-        frame: Bytes,
-        now: Instant,
-    ) {
+    fn carry_out(&mut self, seat: &Arc<Seat>, incoming: Incoming, now: Instant) {
         match incoming {
-            Incoming::Step1 { empty } => self.begin_replay(empty),
-            Incoming::Update(_) | Incoming::Step2(_) if self.may_only_read() => {
-                self.send(
-                    Kind::Error,
-                    message::denied("the token allows reading only"),
-                );
+            Incoming::Step1(state) => self.answer(seat, &state, now),
+            Incoming::Update(_) if self.may_only_read() => {
+                self.deny("the token allows reading only");
             }
-            Incoming::Update(update) => self.take_change(room, update, now),
-            Incoming::Step2(update) => match self.asked.take() {
-                Some(asked) => self.take_answer(room, asked, update, now),
-                None => self.take_change(room, update, now),
-            },
-            Incoming::Awareness(presences) => self.take_presence(room, presences, now),
+            Incoming::Update(update) => self.take(seat, update, now),
+            Incoming::Awareness(presences) => self.take_presence(seat, presences, now),
             Incoming::QueryAwareness => {
-                let presences = room.lock().all_presences();
+                let presences = seat.room.lock().all_presences();
                 self.send(Kind::Presence, message::presence(&presences));
             }
-            Incoming::Custom => {
-                let others = room.lock().others(self.connection);
-                tell(&others, &letter(Kind::Yjs, frame, Some(now)));
+            Incoming::Auth => self.deny("a token belongs in the address, as the parameter `token`"),
+            Incoming::Unknown => {}
+        }
+    }
+
+    /// Tells the client what it lacks, and asks it for what is missing here.
+    fn answer(&mut self, seat: &Arc<Seat>, state: &[u8], now: Instant) {
+        if self.is_asking {
+            return;
+        }
+        // The first answer is for free. Another one costs what is read for it.
+        let cost = usize::try_from(seat.room.lock().document.log_bytes()).unwrap_or(usize::MAX);
+        let at = self.hub.since_start(now);
+        if std::mem::replace(&mut self.has_asked, true) && !self.bytes.take_many(cost, at) {
+            return;
+        }
+        match StateVector::decode(state) {
+            Ok(state) => {
+                let too_large = self.hub.yjs.was_too_large(&self.room, self.address);
+                self.is_asking = true;
+                let ask = !self.may_only_read() && !too_large;
+                let client = self.outbox.clone();
+                submit(seat, Work::Answer { state, client, ask });
+            }
+            Err(error) => {
+                tracing::debug!("a state vector was refused: {error}");
+                self.outbox.close(CloseCode::UnsupportedData);
             }
         }
     }
 
-    /// Sends the client the log, page by page.
-    fn begin_replay(&mut self, empty: bool) {
-        if !matches!(self.replay, Replay::Running { .. }) {
-            self.replay = Replay::Running { empty };
-            self.read_on(0);
-        }
-    }
-
-    /// Sends a page of the log; a note behind it asks for the next one, or says that it was the last.
-    fn read_on(&self, after: u64) {
-        let outbox = self.outbox.clone();
-        self.store()
-            .read(self.log(), after, PAGE_BYTES, move |result| match result {
-                Ok(page) => {
-                    for (_, update) in &page.entries {
-                        outbox.push(letter(Kind::Yjs, message::update(update), None));
-                    }
-                    if let (true, Some((last, _))) = (page.more, page.entries.last()) {
-                        return outbox.note(Note::ReadOn { after: *last });
-                    }
-                    outbox.push(letter(Kind::Yjs, message::all_sent(), None));
-                    let only = match page.entries.as_slice() {
-                        [(_, update)] if after == 0 => Some(update.clone()),
-                        _ => None,
-                    };
-                    outbox.note(Note::Replayed {
-                        base: page.base,
-                        upto: page.last,
-                        only,
-                    });
-                }
-                Err(error) => outbox.close(close_code(&error)),
-            });
-    }
-
-    /// Asks the client for everything it has, unless it is still to answer an earlier question.
-    fn ask(&mut self, asked: Asked) {
-        if self.asked.is_none() && !self.may_only_read() {
-            self.asked = Some(asked);
-            self.changes = 0;
-            self.send(Kind::Yjs, message::ask_for_all());
-        }
-    }
-
-    /// Puts the client's whole document in place of the part of the log that it covers.
-    fn take_answer(
-        &mut self,
-        room: &SharedRoom<Arc<Outbox>>,
-        asked: Asked,
-        update: Bytes,
-        now: Instant,
-    ) {
-        if message::is_empty(&update) || asked.only.as_ref() == Some(&update) {
-            return;
-        }
-        if asked.upto == 0 {
-            return self.take_change(room, update, now);
-        }
-        let (hub, outbox, log) = (self.hub.clone(), self.outbox.clone(), self.log());
-        let payload = Bytes::copy_from_slice(&update);
-        let from = self.address;
-        let Asked {
-            base,
-            upto,
-            no_news,
-            ..
-        } = asked;
-        let snapshot = Write::Snapshot {
-            log: log.clone(),
-            base,
-            upto,
-            payload: payload.clone(),
+    /// Keeps what is new in a change, and passes it on.
+    fn take(&mut self, seat: &Arc<Seat>, update: Bytes, now: Instant) {
+        let from = Sender {
+            connection: self.connection,
+            outbox: self.outbox.clone(),
+            address: self.address,
+            at: now,
         };
-        let news = letter(Kind::Yjs, message::update(&update), Some(now));
-        let members = room.lock();
-        if !no_news {
-            tell(&members.others(self.connection), &news);
-        }
-        self.store().write(snapshot, move |result| match result {
-            Ok(_) => {}
-            // Somebody else's answer came first. What is new in this one must not be lost.
-            Err(LogError::Conflict { .. }) if no_news => {}
-            Err(LogError::Conflict { .. }) => {
-                hub.yjs_store()
-                    .write(Write::Append { log, payload, from }, move |result| {
-                        if let Err(error) = result {
-                            outbox.close(close_code(&error));
-                        }
-                    });
+        if update.len() <= SMALL_CHANGE {
+            let summary = match scan(&update) {
+                Ok(summary) => summary,
+                Err(error) => return refuse(&self.outbox, &error),
+            };
+            if summary.is_empty() {
+                return;
             }
-            Err(error) => outbox.close(close_code(&error)),
-        });
-    }
-
-    /// Passes a change on and keeps it. Both happen while the room is locked: so whoever joins gets it
-    /// either from here or from the log, and what is in the log is on its way to everyone, which is
-    /// what makes the answer of any one of them a snapshot.
-    fn take_change(&mut self, room: &SharedRoom<Arc<Outbox>>, update: Bytes, now: Instant) {
-        if message::is_empty(&update) {
+            let mut room = seat.room.lock();
+            if room.document.is_full(now) {
+                return;
+            }
+            match room.document.take(&summary) {
+                Taken::Known => return,
+                Taken::New => {
+                    let frame = message::update(&update).into();
+                    return publish(seat, &mut room, &update, frame, &from);
+                }
+                Taken::Refused(error) => return refuse(&self.outbox, &error),
+                Taken::Busy => {}
+            }
+        } else if seat.room.lock().document.is_full(now) {
             return;
         }
-        let outbox = self.outbox.clone();
-        let payload = Bytes::copy_from_slice(&update);
-        let news = letter(Kind::Yjs, message::update(&update), Some(now));
-        {
-            let members = room.lock();
-            tell(&members.others(self.connection), &news);
-            self.store().write(
-                Write::Append {
-                    log: self.log(),
-                    payload,
-                    from: self.address,
-                },
-                move |result| {
-                    if let Err(error) = result {
-                        outbox.close(close_code(&error));
-                    }
-                },
-            );
-        }
-        self.changes += 1;
-        if self.changes >= CHANGES_TO_A_SNAPSHOT && self.replay == Replay::Done {
-            self.changes = 0;
-            let outbox = self.outbox.clone();
-            self.store().read(self.log(), u64::MAX, 0, move |result| {
-                if let Ok(page) = result {
-                    outbox.note(Note::Grown {
-                        base: page.base,
-                        upto: page.last,
-                    });
-                }
-            });
-        }
+        self.is_busy = true;
+        submit(seat, Work::Take { update, from });
     }
 
-    fn take_presence(
-        &self,
-        room: &SharedRoom<Arc<Outbox>>,
-        presences: Vec<Presence>,
-        now: Instant,
-    ) {
+    fn take_presence(&self, seat: &Arc<Seat>, presences: Vec<Presence>, now: Instant) {
         // The sender hears itself too: y-websocket takes a connection for dead on which nothing
         // comes, not even that.
         let (news, everyone) = {
-            let mut members = room.lock();
+            let mut members = seat.room.lock();
             let news = members.update_presence(self.connection, presences);
             (news, members.everyone())
         };
         if !news.is_empty() {
-            tell(
-                &everyone,
-                &letter(Kind::Presence, message::presence(&news), Some(now)),
-            );
+            let frame = message::presence(&news);
+            tell(&everyone, &letter(Kind::Presence, frame, Some(now)));
         }
     }
 
@@ -321,56 +215,79 @@ impl YjsClient {
             .is_some_and(|grant| grant.access == Access::Read)
     }
 
-    fn store(&self) -> &Store {
-        self.hub.yjs_store()
+    fn too_large(&self) -> String {
+        let max = self.hub.config.yjs_message_bytes;
+        format!("a message was larger than the {max} bytes that this server takes")
     }
 
-    fn log(&self) -> LogName {
-        LogName::yjs(&self.room)
+    /// Tells the client in words what is not done.
+    fn deny(&self, reason: &str) {
+        self.send(Kind::Error, message::denied(reason));
     }
 
     fn send(&self, kind: Kind, frame: Bytes) {
         self.outbox.push(letter(kind, frame, None));
     }
-
-    fn refuse(&self, error: FrameError) {
-        tracing::debug!("a frame was refused: {error}");
-        self.outbox.close(CloseCode::UnsupportedData);
-    }
 }
 
 impl Session for YjsClient {
+    fn wire(hub: &Hub) -> Wire {
+        Wire {
+            message_bytes: hub.config.yjs_message_bytes,
+            unfinished: hub.yjs.unfinished.clone(),
+            bounds: bounds(&hub.config),
+            slowest: Some(SLOWEST_BYTES_PER_SECOND),
+        }
+    }
+
     fn receive_text(&mut self, frame: &str, _now: Instant) {
         self.hub.metrics.received(Kind::Unreadable, frame.len());
         self.outbox.close(CloseCode::UnsupportedData);
     }
 
     fn receive_binary(&mut self, frame: Bytes, now: Instant) {
-        let parsed = message::parse(frame.clone());
+        let size = frame.len();
+        let parsed = message::parse(frame);
         let kind = match &parsed {
             Ok(Incoming::Awareness(_) | Incoming::QueryAwareness) => Kind::Presence,
             Ok(_) => Kind::Yjs,
             Err(_) => Kind::Unreadable,
         };
-        self.hub.metrics.received(kind, frame.len());
-        let Some(room) = self.place.clone() else {
+        self.hub.metrics.received(kind, size);
+        let Some(seat) = self.seat.clone() else {
             return;
         };
         // A change that is dropped would be missing until the client connects anew, so that is what
         // it has to do.
         let at = self.hub.since_start(now);
-        if !self.messages.take(at) || !self.bytes.take_many(frame.len(), at) {
+        if !self.messages.take(at) || !self.bytes.take_many(size, at) {
             return self.outbox.close(CloseCode::RateLimited);
         }
         match parsed {
-            Ok(incoming) => self.carry_out(&room, incoming, frame, now),
-            Err(error) => self.refuse(error),
+            Ok(incoming) => self.carry_out(&seat, incoming, now),
+            Err(FrameError::Presence(error)) if !error.is_too_many() => {
+                tracing::debug!("a presence was dropped: {error}");
+            }
+            Err(error) => {
+                tracing::debug!("a frame was refused: {error}");
+                self.outbox.close(CloseCode::UnsupportedData);
+            }
         }
     }
 
-    fn message_too_big(&self) {}
+    fn message_too_big(&self) {
+        if self.seat.is_some() {
+            let hub = &self.hub.yjs;
+            hub.note_too_large(self.room.clone(), self.address);
+        }
+        self.deny(&self.too_large());
+    }
 
     fn going_away(&self) {}
+
+    fn is_waiting(&self) -> bool {
+        self.is_busy
+    }
 
     fn has_expired(&self) -> bool {
         let since_1970 = SystemTime::now()
@@ -383,66 +300,22 @@ impl Session for YjsClient {
 
     fn noted(&mut self, note: Note) {
         match note {
-            Note::ReadOn { after } => self.read_on(after),
-            Note::Replayed { base, upto, only } => {
-                let no_news = self.replay == Replay::Running { empty: true };
-                self.replay = Replay::Done;
-                self.ask(Asked {
-                    base,
-                    upto,
-                    only,
-                    no_news,
-                });
-            }
+            Note::Taken => self.is_busy = false,
+            Note::Answered => self.is_asking = false,
             Note::Entered | Note::TurnedAway => {}
-            Note::Grown { base, upto } => {
-                self.ask(Asked {
-                    base,
-                    upto,
-                    only: None,
-                    no_news: true,
-                });
-            }
         }
     }
 }
 
 impl Drop for YjsClient {
     fn drop(&mut self) {
-        let Some(room) = self.place.take() else {
+        let Some(seat) = self.seat.take() else {
             return;
         };
-        let (stay, gone) = room.lock().leave(self.connection);
-        let now = self.hub.since_start(Instant::now());
-        self.hub.yjs_rooms().give_back_place(&self.room, now);
+        let (stay, gone) = seat.room.lock().leave(self.connection);
         if !gone.is_empty() {
-            tell(
-                &stay,
-                &letter(Kind::Presence, message::presence(&gone), None),
-            );
+            let frame = message::presence(&gone);
+            tell(&stay, &letter(Kind::Presence, frame, None));
         }
-    }
-}
-
-fn close_code(error: &LogError) -> CloseCode {
-    match error {
-        LogError::RoomQuota { .. }
-        | LogError::TotalQuota { .. }
-        | LogError::AddressQuota { .. } => CloseCode::QuotaExceeded,
-        _ => CloseCode::StoreUnavailable,
-    }
-}
-
-fn letter(kind: Kind, frame: Bytes, since: Option<Instant>) -> Letter {
-    Letter {
-        message: Message::Binary(frame),
-        kind,
-        since,
-    }
-}
-
-fn tell(members: &[Arc<Outbox>], letter: &Letter) {
-    for outbox in members {
-        outbox.push(letter.clone());
     }
 }

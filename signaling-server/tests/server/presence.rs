@@ -5,7 +5,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::bystanders::{pair, round_trip, unharmed};
 use crate::support::{Server, soon};
-use crate::yjs::{receive, send, synced};
+use crate::yjs::{NOTHING_LACKING, receive, send, synced};
 
 fn number(frame: &mut Vec<u8>, mut number: usize) {
     while number >= 0x80 {
@@ -69,7 +69,7 @@ async fn large_presences_do_not_keep_others_out_of_a_room() {
     let mut hostile = Vec::new();
     for first in 1..=9 {
         let (mut peer, _) = synced(&server).await;
-        let states = vec![vec![b'x'; 16 * 1024 - 100]; 16];
+        let states = vec![format!("{:?}", "x".repeat(16 * 1024 - 100)).into_bytes(); 16];
         for (index, state) in states.iter().enumerate() {
             send(
                 &mut peer,
@@ -96,7 +96,7 @@ async fn large_presences_do_not_keep_others_out_of_a_room() {
         // Among what it is told is its own presence, so it is in.
         while receive(&mut newcomer).await != own {}
         send(&mut newcomer, &[0, 0, 1, 0]).await;
-        while receive(&mut newcomer).await != [0, 1, 2, 0, 0] {}
+        while receive(&mut newcomer).await != NOTHING_LACKING {}
     }
     for (mut writer, reading) in hostile {
         let _ = writer.close().await;

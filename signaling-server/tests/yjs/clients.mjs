@@ -1,6 +1,8 @@
-// Real Yjs clients against a running server: node clients.mjs edit|read ws://HOST:PORT/yjs
+// Real Yjs clients against a running server: node clients.mjs edit|read|return|large ws://HOST:PORT/yjs
 // `edit` puts clients through their paces and prints the text that all of them end with; `read`
-// prints the text that a client gets which comes when nobody else is there.
+// prints the text that a client gets which comes when nobody else is there. In `return` forty clients come
+// back at once, and in `large` a document of YJS_MEGABYTES (4) comes and goes. Where the text is large, its length
+// and beginning are printed.
 
 import assert from "node:assert/strict";
 import WebSocket from "ws";
@@ -9,7 +11,7 @@ import * as Y from "yjs";
 
 const [task, url] = process.argv.slice(2);
 const ROOM = "team/garden plan";
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** Waits for something that has to happen. */
 async function until(what, holds) {
@@ -30,6 +32,10 @@ class Client {
       disableBc: true,
     });
     this.provider.awareness.setLocalStateField("user", { name });
+    this.closed = 0;
+    this.provider.on("connection-close", () => {
+      this.closed += 1;
+    });
   }
 
   synced() {
@@ -108,11 +114,63 @@ async function edit() {
 async function read() {
   const client = new Client("reader");
   await client.synced();
-  const text = client.text.toString();
+  const text = summary(client.text.toString());
   client.leave();
   return text;
 }
 
-const tasks = { edit, read };
-process.stdout.write(JSON.stringify(await tasks[task]()));
-process.exit(0);
+/** Forty clients have a document and were away, during which each wrote a word. */
+async function comeBack() {
+  const first = new Client("first");
+  await first.synced();
+  for (let i = 0; i < 100; i += 1) first.text.insert(first.text.length, `${i} ${"lorem ipsum ".repeat(100)}\n`);
+  first.text.delete(0, 500);
+  const update = Y.encodeStateAsUpdate(first.doc);
+  const docs = Array.from({ length: 40 }, () => {
+    const doc = new Y.Doc();
+    Y.applyUpdate(doc, update);
+    doc.getText("text").insert(0, `${doc.clientID} was away. `);
+    return doc;
+  });
+  const clients = docs.map((doc, index) => new Client(`client ${index}`, doc));
+  await Promise.all(clients.map((client) => client.synced()));
+  const words = () => first.text.toString().split("was away").length - 1;
+  await until("all words are there", () => words() === 40);
+  await converged(first, ...clients);
+  const text = first.text.toString();
+  for (const client of [first, ...clients]) client.leave();
+  return text;
+}
+
+async function large() {
+  const size = Number(process.env.YJS_MEGABYTES ?? 4) << 20;
+  const doc = new Y.Doc();
+  const line = "a line of a large document, which somebody pasted\n";
+  while (doc.getText("text").length < size) {
+    doc.transact(() => {
+      for (let i = 0; i < 1000; i += 1) doc.getText("text").insert(0, line);
+    });
+  }
+  const first = new Client("first", doc);
+  const second = new Client("second");
+  await Promise.all([first.synced(), second.synced()]);
+  await until("the second has it", () => second.text.length === first.text.length);
+  // Both go on from there, and nobody was closed.
+  second.text.insert(0, "first of all, ");
+  await until("the first has the change", () => first.text.length === second.text.length);
+  assert.equal(first.closed + second.closed, 0);
+  const late = new Client("late");
+  await late.synced();
+  assert.equal(late.text.length, first.text.length);
+  const text = summary(late.text.toString());
+  for (const client of [first, second, late]) client.leave();
+  return text;
+}
+
+/** A text, or what tells a large one from others. */
+function summary(text) {
+  return text.length < 1 << 20 ? text : `${text.length} ${text.slice(0, 100)}`;
+}
+
+const tasks = { edit, read, return: comeBack, large };
+process.stdout.write(JSON.stringify(await tasks[task]()), () => process.exit(0));
