@@ -21,7 +21,7 @@ use crate::token::Tokens;
 use crate::turn::IceServers;
 use crate::unfinished::Budget;
 #[cfg(feature = "yjs")]
-use crate::yjs::YjsHub;
+use crate::yjs::hub::YjsHub;
 
 /// The process's shared state: rooms, limits, and the tasks to wait for at the end.
 pub(crate) struct Hub {

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use signaling_protocol::RoomId;
 use signaling_rooms::RoomLimits;
 
+use super::bounds::{UNFINISHED_MESSAGES, WORK_MESSAGES};
 use super::index::Ranges;
 use super::memory::Memory;
 use super::rooms::YjsRooms;
-use super::{UNFINISHED_MESSAGES, WORK_MESSAGES};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;

@@ -9,12 +9,12 @@ use signaling_protocol::{CloseCode, RoomId};
 use signaling_rooms::{ConnectionId, Rate};
 use signaling_yjs::{StateVector, scan};
 
+use super::bounds::{SLOWEST_BYTES_PER_SECOND, bounds};
 use super::document::{Sender, Taken, Work};
 use super::message::{self, FrameError, Incoming, Presence};
 use super::rooms::Admitted;
 use super::seat::Seat;
 use super::work::{letter, publish, refuse, submit, tell};
-use super::{SLOWEST_BYTES_PER_SECOND, bounds};
 use crate::connection::{Opened, Session, Wire};
 use crate::hub::Hub;
 use crate::metrics::Kind;
