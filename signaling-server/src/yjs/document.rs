@@ -13,7 +13,6 @@ use signaling_rooms::ConnectionId;
 use signaling_yjs::{StateVector, Summary};
 
 use super::index::{Index, TooManyRanges};
-use super::seat::Seat;
 use crate::outbox::Outbox;
 
 /// A log is put together once so many entries were added and they weigh enough.
@@ -50,9 +49,10 @@ pub(super) struct LogSize {
     pub(super) entries: u64,
 }
 
-/// Something to be done with a document. It keeps the client's place in the room.
+/// Something to be done with a document.
 pub(super) struct Job {
-    pub(super) seat: Arc<Seat>,
+    /// The client's place in the room, which is kept until the job is done.
+    pub(super) place: Arc<dyn Send + Sync>,
     pub(super) work: Work,
 }
 

@@ -30,7 +30,7 @@ const FULL_FOR: Duration = Duration::from_secs(10);
 /// Adds a job to a room, and has it done.
 pub(super) fn submit(seat: &Arc<Seat>, work: Work) {
     let job = Job {
-        seat: seat.clone(),
+        place: seat.clone(),
         work,
     };
     if seat.room.lock().document.add(job) {
@@ -50,8 +50,9 @@ async fn work_off(seat: Arc<Seat>) {
         }
         let share = hub.yjs.memory.share(job.cost(index.is_some(), log)).await;
         let thread = hub.yjs.memory.thread().await;
+        let of_room = seat.clone();
         let done = spawn_blocking(move || {
-            job.run(index, share);
+            job.run(&of_room, index, share);
             drop(thread);
         });
         if done.await.is_err() {
@@ -88,12 +89,15 @@ impl Job {
     }
 
     /// Does it.
-    fn run(self, index: Option<Index>, share: Share) {
-        let Job { seat, work } = self;
+    fn run(self, seat: &Arc<Seat>, index: Option<Index>, share: Share) {
+        let Job {
+            place: _place,
+            work,
+        } = self;
         let mut log = None;
         let index = match index {
             Some(index) => index,
-            None => match read(&seat) {
+            None => match read(seat) {
                 Ok((entries, index)) => {
                     log = Some(entries);
                     index
@@ -107,20 +111,20 @@ impl Job {
                 let question = ask.then(|| index.state().encode());
                 // Changes go on meanwhile.
                 put_back(index);
-                match log.map_or_else(|| read_log(&seat), Ok) {
+                match log.map_or_else(|| read_log(seat), Ok) {
                     Ok(log) => answer(&log, question.as_deref(), &state, &client, share),
                     Err(error) => close(&client, &error),
                 }
                 client.note(Note::Answered);
             }
             Work::Take { update, from } => {
-                take(&seat, index, update, &from, share);
+                take(seat, index, update, &from, share);
                 from.outbox.note(Note::Taken);
             }
             Work::Merge => {
                 put_back(index);
-                if let Ok(log) = log.map_or_else(|| read_log(&seat), Ok) {
-                    put_together(&seat, &log);
+                if let Ok(log) = log.map_or_else(|| read_log(seat), Ok) {
+                    put_together(seat, &log);
                 }
             }
         }
@@ -288,7 +292,7 @@ pub(super) fn publish(
     });
     if due {
         let job = Job {
-            seat: seat.clone(),
+            place: seat.clone(),
             work: Work::Merge,
         };
         if room.document.add(job) {
