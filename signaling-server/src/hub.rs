@@ -158,10 +158,9 @@ impl Hub {
         let (Some(store), Some(after)) = (&self.store, self.config.store_expiry()) else {
             return;
         };
-        let occupied = self.rooms().occupied().map(LogName::signaling).collect();
-        let mut logs: Vec<LogName> = occupied;
+        let logs: Vec<LogName> = self.rooms().occupied().map(LogName::signaling).collect();
         #[cfg(feature = "yjs")]
-        logs.append(&mut self.yjs.logs_in_use());
+        let logs = [logs, self.yjs.logs_in_use()].concat();
         store.write(Write::Touch { logs }, |_| {});
         let before = since_1970.saturating_sub(after).as_secs();
         store.write(Write::Expire { before }, |result| match result {

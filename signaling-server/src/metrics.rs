@@ -141,6 +141,7 @@ pub(crate) struct Metrics {
     pub(crate) queued_messages: Gauge,
     pub(crate) queued_bytes: Gauge,
     pub(crate) unfinished_bytes: Gauge,
+    #[cfg(feature = "yjs")]
     pub(crate) yjs_unfinished_bytes: Gauge,
     rooms: Gauge,
     clients: Gauge,
@@ -255,6 +256,7 @@ impl Metrics {
             "unfinished_bytes",
             "The size of messages whose ends have not come, small ones apart",
         );
+        #[cfg(feature = "yjs")]
         let yjs_unfinished_bytes = gauge("yjs_unfinished_bytes", "The same of Yjs clients");
         let rooms = gauge("rooms", "Rooms, empty ones that are still kept included");
         let clients = gauge("clients", "Clients in some room");
@@ -288,6 +290,7 @@ impl Metrics {
             queued_messages,
             queued_bytes,
             unfinished_bytes,
+            #[cfg(feature = "yjs")]
             yjs_unfinished_bytes,
             rooms,
             clients,

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+#[cfg(any(feature = "yjs", test))]
 use redb::backends::InMemoryBackend;
 use redb::{
     AccessGuard, Builder, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table,
@@ -119,6 +120,7 @@ impl Database {
     }
 
     /// Logs that are gone with the process.
+    #[cfg(any(feature = "yjs", test))]
     pub(super) fn in_memory(quotas: StoreQuotas) -> Result<Self, StoreError> {
         builder()
             .create_with_backend(InMemoryBackend::new())

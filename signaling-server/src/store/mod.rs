@@ -67,7 +67,7 @@ impl Store {
     }
 
     /// Logs in memory, gone with the process.
-    #[cfg(feature = "yjs")]
+    #[cfg(any(feature = "yjs", test))]
     pub(crate) fn in_memory(quotas: StoreQuotas) -> Result<Self, StoreError> {
         Self::start(Database::in_memory(quotas)?, StoreMetrics::default())
     }
