@@ -231,10 +231,13 @@ export interface PeerLink {
   link: LinkKind;
   /**
    * `interrupted`: the network under it is away at the moment. `indirect`: in a large room, others
-   * pass its edits on.
+   * pass its edits on; between two that only read, who need no link to each other.
    */
   state: "connecting" | "open" | "interrupted" | "indirect";
-  /** Both sides have been seen to hold the same operations. */
+  /**
+   * Both sides have been seen to hold the same operations. What a side that only reads has made itself does not
+   * count for the other one.
+   */
   synced: boolean;
   /** It follows the room, and changes nothing: no change of it is taken. */
   readOnly: boolean;

@@ -123,7 +123,11 @@ pub(super) fn secret(
     let key = given("key", value)?;
     let read_key = given("readKey", value)?;
     match (key, read_key) {
-        (Some(_), Some(_)) => Err(argument::bad(name, "one of key and readKey", value)),
+        (Some(_), Some(_)) => Err(BindingError::BadArgument {
+            name,
+            expected: "an object with one of key and readKey",
+            got: "one with both".to_owned(),
+        }),
         (Some(key), None) => write_key(key).map(RoomSecret::Write).map(Some),
         (None, Some(text)) => {
             let is_whole = public_in(&text).is_some() && text.len() == READ_TEXT;

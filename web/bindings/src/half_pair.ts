@@ -10,7 +10,8 @@ import type { EditContext } from "./undo_steps.js";
  * `input`, a half each; a document takes no halves.
  */
 export interface HeldEdit {
-  readonly view: TextView;
+  /** The view that shows it; `null` once none does. */
+  readonly view: TextView | null;
   readonly edit: TextChange;
   readonly context: EditContext;
 }

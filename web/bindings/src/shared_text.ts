@@ -117,9 +117,13 @@ export class SharedText {
       return;
     }
     const held = this.#held;
-    if (held !== null && held.view === view) {
+    if (held !== null && view !== null && held.view === view) {
       this.#held = null;
       this.#edit(joined(changeSet([held.edit, ...edits], this.#document.length)), view, held.context);
+      return;
+    }
+    if (held !== null && view !== null) {
+      this.#editBefore(held, edits, view, context);
       return;
     }
     this.#release();
@@ -131,7 +135,33 @@ export class SharedText {
     this.#edit(edits, view, context);
   }
 
-  #edit(edits: readonly TextChange[], view: TextView | null, context: EditContext): void {
+  /**
+   * Makes edits of a view while an edit of another one is held. The view may be at work on its own change, and
+   * cannot hear of the held one before that is over.
+   */
+  #editBefore(
+    held: HeldEdit,
+    edits: readonly TextChange[],
+    view: TextView,
+    context: EditContext,
+  ): void {
+    const before = this.#document.length;
+    this.#held = null;
+    held.view?.reset();
+    const done = this.#edit(edits, view, context);
+    const [first, others] = [changeSet([held.edit], before), changeSet(done, before)];
+    const [edit] = carryOver(first, others).edits;
+    if (edit === undefined) return;
+    this.#held = { view: null, edit, context: held.context };
+    queueMicrotask(() => this.#release());
+  }
+
+  /** Returns what was done. */
+  #edit(
+    edits: readonly TextChange[],
+    view: TextView | null,
+    context: EditContext,
+  ): readonly TextChange[] {
     const done: TextChange[] = [];
     let exact = true;
     try {
@@ -147,6 +177,7 @@ export class SharedText {
     }
     this.#tell(done, view);
     if (!exact) view?.reset();
+    return done;
   }
 
   /**
@@ -222,7 +253,7 @@ export class SharedText {
       return;
     }
     // The view shows all of it anew, as what is held did not wait for its other half.
-    held.view.reset();
+    held.view?.reset();
     this.#tell(changes, held.view);
     const before = changes.reduce((length, change) => length - growth(change), this.#document.length);
     const [first, others] = [changeSet([held.edit], before), changeSet(changes, before)];

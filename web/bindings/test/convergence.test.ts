@@ -4,6 +4,8 @@ import { bindTextarea } from "../src/textarea.js";
 import { type Replica, replicasWith } from "./replicas.js";
 
 const SEED = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
+/** Seeds that found defects. */
+const KNOWN = [419_309];
 const ROUNDS = 60;
 const STEPS = 80;
 const TEXTS = ["a", "bc", "\n", "é", "😀", "👩‍👧", "word ", "\r\n", "日本", "aaa"];
@@ -82,8 +84,9 @@ function step(seats: Seat[], random: (limit: number) => number): void {
 test(`everybody ends with one text, in every view (SEED=${SEED})`, async () => {
   // An edit that does not fit is reported, and nowhere else to be seen.
   const reported = vi.spyOn(globalThis, "reportError");
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const random = randomFrom(SEED + round);
+  const seeds = [...KNOWN, ...Array.from({ length: ROUNDS }, (_, round) => SEED + round)];
+  for (const seed of seeds) {
+    const random = randomFrom(seed);
     const seats = replicasWith("start ", 3).map((replica) => {
       const area = document.createElement("textarea");
       bindTextarea(area, replica.shared);
@@ -92,7 +95,7 @@ test(`everybody ends with one text, in every view (SEED=${SEED})`, async () => {
     for (let count = 0; count < STEPS; count += 1) {
       step(seats, random);
       await settled();
-      expect(reported, `SEED=${SEED}, round ${round}, step ${count}`).not.toHaveBeenCalled();
+      expect(reported, `SEED=${seed}, step ${count}`).not.toHaveBeenCalled();
     }
     for (const { area } of seats) area.dispatchEvent(new Event("compositionend"));
     for (const { replica } of [...seats, ...seats]) {
@@ -100,7 +103,7 @@ test(`everybody ends with one text, in every view (SEED=${SEED})`, async () => {
     }
     await settled();
 
-    const context = `SEED=${SEED}, round ${round}`;
+    const context = `SEED=${seed}`;
     const text = seats[0]!.replica.document.getText();
     for (const { replica, area } of seats) {
       expect(replica.document.getText(), context).toBe(text);

@@ -179,5 +179,5 @@ test("two browsers whose space is used up say so, stay equal, and save again onc
   const again = await stage.emptyTab({ beside: ben, height: 800 });
   await ben.close();
   await again.open(link, "Ben");
-  expect(await count(again)).toBe(await count(ada));
+  await expect.poll(() => count(again), { timeout: PATIENCE_MS }).toBe(await count(ada));
 }, 180_000);
