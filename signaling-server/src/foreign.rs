@@ -1,4 +1,4 @@
-//! Clients of other servers, which are told in their own protocol what to use here.
+//! Refuses clients of other servers, in their own protocols, and names what to use here.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,11 +11,11 @@ use crate::connection::{Opened, Session};
 use crate::metrics::Kind;
 use crate::outbox::{Letter, Note, Outbox};
 
-/// What y-websocket and Hocuspocus clients are told that came to another address than that of documents.
+/// The refusal of y-websocket and Hocuspocus clients at an address that is not for documents.
 const USE_YJS: &str = "this address is not for Yjs documents: use WebsocketProvider of the package \
                        y-websocket with the address /yjs";
 
-/// What PeerJS clients are told.
+/// The refusal of PeerJS clients.
 pub(crate) const USE_NETWORK_SYNC: &str = "this server does not speak the protocol of PeerJS: use \
     NetworkSync of the package crdt-wasm, or y-webrtc with the address /y-webrtc";
 
@@ -52,7 +52,7 @@ fn denied(before: &[u8], permission_denied: u8) -> Vec<u8> {
     answer
 }
 
-/// A PeerJS client, which is told why it cannot come in, and closed.
+/// A PeerJS client: it gets the reason for the refusal, and is closed.
 pub(crate) struct PeerJsClient(Arc<Outbox>);
 
 impl PeerJsClient {

@@ -8,12 +8,14 @@
 
 mod effect;
 mod item;
+mod place;
 mod slots;
 mod sums;
 
 use crate::version::{Lv, NONE};
 use item::joins;
 pub(super) use item::{BASE, BASE_LEN, DELETED, Item, in_prepare, is_inserted};
+pub(super) use place::Place;
 use slots::Slots;
 pub(super) use slots::Step;
 use sums::{Sums, SumsOf, descend, sum};
@@ -165,26 +167,6 @@ impl Node {
 
     fn total(&self) -> Sums {
         self.sums.total(self.len as usize)
-    }
-}
-
-/// A place in the sequence: before the char `offset` of item `index` of a leaf. `index` may be the
-/// number of items of the leaf, for its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) leaf: u32,
-    pub(super) index: usize,
-    pub(super) offset: u32,
-}
-
-impl Place {
-    /// The place of the item behind this one, or the end of the leaf.
-    pub(super) fn behind(self) -> Place {
-        Place {
-            index: self.index + 1,
-            offset: 0,
-            ..self
-        }
     }
 }
 

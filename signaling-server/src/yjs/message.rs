@@ -69,7 +69,7 @@ pub(super) enum FrameError {
     TooManyPresences(u64),
     #[error("a presence is not JSON")]
     NotJson,
-    #[error("who is there: {0}")]
+    #[error("a presence in the frame: {0}")]
     Presence(Box<FrameError>),
 }
 

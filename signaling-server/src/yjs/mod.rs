@@ -5,7 +5,7 @@
 //! client that comes gets what it lacks and is asked for what the server lacks; only what is new is
 //! kept in the room's log and passed on; long logs are put together into one update.
 //!
-//! `session` is the server's side of one client, `rooms` who is where, `document` the work that waits
+//! `session` is the server's side of one client, `rooms` the clients of each room, `document` the work that waits
 //! for a room's document, `index` what the document has, and `work` what is done on threads of its own.
 //! `topics` introduces clients of the package y-webrtc to each other. `bounds` is how much clients may use.
 

@@ -280,7 +280,7 @@ impl<H: Clone> Room<H> {
         });
         self.bytes = self.bytes.saturating_sub(freed);
         if self.members.is_empty() {
-            // It is read from the log for the next one who comes.
+            // The next client has it read from the log again.
             self.document.forget();
         }
         (self.everyone(), gone)

@@ -32,7 +32,7 @@ pub(crate) struct YjsClient {
     address: Option<IpAddr>,
     grant: Option<Grant>,
     room: RoomId,
-    /// The place that the client has. One that was not let in is told why, and not listened to.
+    /// The place that the client has in the room; `None` for a client that was refused, whose frames are ignored.
     seat: Option<Arc<Seat>>,
     messages: Rate,
     bytes: Rate,

@@ -1,6 +1,5 @@
 import type { ChangeSet } from "@codemirror/state";
 import type { TextChange } from "crdt-wasm";
-import type { TextView } from "./shared_text.js";
 import type { EditContext } from "./undo_steps.js";
 
 /**
@@ -9,9 +8,9 @@ import type { EditContext } from "./undo_steps.js";
  * Firefox reports a character outside the Basic Multilingual Plane that comes as one key event as two events
  * `input`, a half each; a document takes no halves.
  */
-export interface HeldEdit {
+export interface HeldEdit<View> {
   /** The view that shows it; `null` once none does. */
-  readonly view: TextView | null;
+  readonly view: View | null;
   readonly edit: TextChange;
   readonly context: EditContext;
 }

@@ -43,7 +43,7 @@ export class SharedText {
   #undo: UndoSteps | null = null;
   #readOnly = false;
   /** Held for one task; the view shows it already. */
-  #held: HeldEdit | null = null;
+  #held: HeldEdit<TextView> | null = null;
 
   constructor(document: TextDocument, { UndoManager }: SharedTextOptions = {}) {
     this.#document = document;
@@ -140,7 +140,7 @@ export class SharedText {
    * cannot hear of the held one before that is over.
    */
   #editBefore(
-    held: HeldEdit,
+    held: HeldEdit<TextView>,
     edits: readonly TextChange[],
     view: TextView,
     context: EditContext,
