@@ -253,6 +253,21 @@ test("a database that the browser threw away is written anew", async ({ stage })
   expect(await openStored(await storagePage(stage, page))).toBe("before and after");
 });
 
+test("a database that a script deletes while it is open is written anew by itself", async ({ stage }) => {
+  const page = await storagePage(stage);
+  await openStored(page);
+  await page.evaluate(async () => {
+    globalThis.stored.document.insert(0, "kept");
+    await globalThis.stored.flush();
+    const deletion = indexedDB.deleteDatabase("crdt-wasm");
+    await new Promise((resolve) => deletion.addEventListener("success", resolve));
+  });
+  const stored = () => page.evaluate(() => globalThis.storage.listStored());
+  await expect.poll(stored, { timeout: PATIENCE_MS }).toHaveLength(1);
+  await expect.poll(async () => (await statusOf(page)).state, { timeout: PATIENCE_MS }).toBe("saved");
+  expect(await openStored(await storagePage(stage, page))).toBe("kept");
+});
+
 test("a database that the browser throws away during writes is written anew", async ({ stage }) => {
   const page = await storagePage(stage);
   await openStored(page);
