@@ -11,7 +11,7 @@ use crate::history::History;
 use crate::history::Savepoint;
 use crate::merge::{
     Agents, Batch, Intake, Limits, MergeLimits, MergeReport, MergeRules, Pending, PendingLimits,
-    Tell, append_keystroke, check_size, make_edits, take_in, telling,
+    Scratch, Tell, append_keystroke, check_size, make_edits, take_in, telling,
 };
 use crate::op_log::{Kind, Run};
 use crate::own_names::OwnNames;
@@ -46,6 +46,7 @@ pub struct Document {
     pending: Pending,
     limits: Limits,
     transformed: Vec<Transformed>,
+    scratch: Scratch,
     /// The place of every char, for anchors, older versions, authors and undo.
     chars: CharCache,
     digests: Digests,
@@ -90,6 +91,7 @@ impl Document {
             pending: Pending::default(),
             limits: Limits::default(),
             transformed: Vec::new(),
+            scratch: Scratch::default(),
             chars: CharCache::default(),
             digests: Digests::default(),
             decoder: Decoder::default(),
@@ -398,6 +400,7 @@ impl Document {
         self.walker.forget();
         self.chars = CharCache::default();
         self.transformed = Vec::new();
+        self.scratch = Scratch::default();
         self.decoder = Decoder::default();
     }
 
@@ -666,7 +669,8 @@ impl Document {
         let before = history.savepoint();
         let chars = self.rope.size().chars();
         self.transformed.clear();
-        let mut intake = Intake::new(&self.limits, !self.pending.is_empty());
+        let is_awaited = !self.pending.is_empty();
+        let mut intake = Intake::new(&self.limits, is_awaited, &mut self.scratch);
         let unit = take_in(history, batch, rules, &mut intake).and_then(|()| {
             let edits = &mut self.transformed;
             transform(&mut self.walker, history, (before, chars), work, edits)
@@ -692,7 +696,9 @@ impl Document {
         exceptions
             .conflicts
             .append(&mut intake.exceptions.conflicts);
-        Ok(intake.appended)
+        let appended = std::mem::take(&mut intake.appended);
+        self.scratch = intake.into_scratch();
+        Ok(appended)
     }
 }
 

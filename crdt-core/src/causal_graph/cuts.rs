@@ -108,25 +108,27 @@ impl CriticalCuts {
 
     /// Cuts the events `from..end` into segments, ascending; `end` is the number of all events. The
     /// first zone starts at the critical cut before `from`, if `from` itself is none.
-    pub(crate) fn segments(&self, from: Lv, end: Lv) -> Vec<Segment> {
-        let mut out = Vec::new();
+    pub(crate) fn segments(&self, from: Lv, end: Lv) -> impl Iterator<Item = Segment> {
         let mut at = self.last_until(from);
         let first = self.0.partition_point(|cut| cut.hi() <= at);
-        for cut in &self.0[first..] {
-            // A single event between two cuts has nothing beside it.
-            if cut.lo() > at + 1 {
-                out.push(Segment::Zone(at..cut.lo()));
-                at = cut.lo();
+        let mut cuts = self.0[first..].iter().peekable();
+        std::iter::from_fn(move || {
+            while let Some(cut) = cuts.peek() {
+                // A single event between two cuts has nothing beside it.
+                if cut.lo() > at + 1 {
+                    let start = std::mem::replace(&mut at, cut.lo());
+                    return Some(Segment::Zone(start..at));
+                }
+                let hi = cut.hi();
+                cuts.next();
+                if hi > at {
+                    let start = std::mem::replace(&mut at, hi);
+                    return Some(Segment::Linear(start..at));
+                }
             }
-            if cut.hi() > at {
-                out.push(Segment::Linear(at..cut.hi()));
-                at = cut.hi();
-            }
-        }
-        if at < end {
-            out.push(Segment::Zone(at..end));
-        }
-        out
+            let start = std::mem::replace(&mut at, end);
+            (start < end).then_some(Segment::Zone(start..end))
+        })
     }
 }
 
@@ -182,7 +184,7 @@ mod tests {
                     s.runs
                 );
                 for from in 0..n {
-                    let segments = cuts.segments(from, n);
+                    let segments: Vec<Segment> = cuts.segments(from, n).collect();
                     let mut at = cuts.last_until(from);
                     for segment in &segments {
                         let (Segment::Linear(r) | Segment::Zone(r)) = segment;

@@ -39,6 +39,22 @@ pub(crate) struct Limits {
     pub(crate) pending: PendingLimits,
 }
 
+/// Memory that one merge leaves to the next, most of which take in a keystroke.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// The parents of the piece at hand.
+    parents: Vec<Lv>,
+    /// Walks over the graph, and how many steps those of one unit have taken.
+    walk: Diff,
+}
+
+/// Nothing is lost with it.
+impl Clone for Scratch {
+    fn clone(&self) -> Self {
+        Scratch::default()
+    }
+}
+
 /// What became of the pieces of one unit.
 #[derive(Debug, Default)]
 pub(crate) struct Intake {
@@ -60,22 +76,27 @@ pub(crate) struct Intake {
     /// Whether events that were held back before may wait for the ones that come in now.
     awaited: bool,
     limits: Limits,
-    /// The parents of the piece at hand.
-    parents: Vec<Lv>,
-    /// Scratch memory of walks over the graph, and how much they have taken.
-    walk: Diff,
+    scratch: Scratch,
     /// How many pieces were appended.
     pieces: u64,
 }
 
 impl Intake {
     /// Nothing yet. `awaited` says whether events are held back that may wait for those that come in.
-    pub(crate) fn new(limits: &Limits, awaited: bool) -> Intake {
+    pub(crate) fn new(limits: &Limits, awaited: bool, scratch: &mut Scratch) -> Intake {
+        let mut scratch = std::mem::take(scratch);
+        scratch.walk.steps = 0;
         Intake {
             awaited,
             limits: *limits,
+            scratch,
             ..Intake::default()
         }
+    }
+
+    /// The memory for the next merge.
+    pub(crate) fn into_scratch(self) -> Scratch {
+        self.scratch
     }
 
     /// Leaves events of a piece out, from the seq `seq` on.
@@ -486,7 +507,7 @@ fn append(
             return Ok(());
         }
     }
-    let mut parents = std::mem::take(&mut intake.parents);
+    let mut parents = std::mem::take(&mut intake.scratch.parents);
     match find_parents(history, &piece, agents, named, &mut parents) {
         Ok(()) => {}
         Err(NoParents::Missing(parent)) => {
@@ -503,9 +524,12 @@ fn append(
     intake.pieces += 1;
     let reduced = parents.len() < 2
         || (parents.windows(2).all(|w| w[0] != w[1])
-            && history.graph.graph.are_parents(&parents, &mut intake.walk));
+            && history
+                .graph
+                .graph
+                .are_parents(&parents, &mut intake.scratch.walk));
     let work = intake.limits.merge.work;
-    if intake.walk.steps > work.saturating_add(STEPS_A_PIECE * intake.pieces) {
+    if intake.scratch.walk.steps > work.saturating_add(STEPS_A_PIECE * intake.pieces) {
         return Err(MergeError::TooExpensive { limit: work });
     }
     if !reduced {
@@ -546,7 +570,7 @@ fn append(
     if let Some(time) = piece.time.filter(|_| from == 0) {
         intake.times.push((agent, seq, time));
     }
-    intake.parents = parents;
+    intake.scratch.parents = parents;
     intake.applied += len as usize;
     if intake.awaited || !intake.waiting.is_empty() {
         let name = piece.agent_name().clone();

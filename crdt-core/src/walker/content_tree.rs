@@ -481,7 +481,18 @@ impl ContentTree {
 
     /// Cuts items so that the chars `offset..offset + len` of the item at `place` stand alone, and
     /// gives the place of that item.
+    #[inline]
     pub(super) fn isolate(&mut self, place: Place, len: u32) -> Place {
+        let is_whole = place.offset == 0 && self.leaf(place.leaf).run[place.index] == len;
+        if is_whole {
+            return place;
+        }
+        self.cut(place, len)
+    }
+
+    /// See [`ContentTree::isolate`]; the item has other chars as well.
+    #[inline(never)]
+    fn cut(&mut self, place: Place, len: u32) -> Place {
         self.touch(place.leaf);
         let Place {
             leaf,
@@ -491,9 +502,6 @@ impl ContentTree {
         let whole = self.leaves[leaf as usize].item(index);
         let (head, tail) = (offset > 0, offset + len < whole.len);
         let extra = usize::from(head) + usize::from(tail);
-        if extra == 0 {
-            return place;
-        }
         let (leaf, at) = self.make_room(leaf, index + 1, extra);
         let l = &mut self.leaves[leaf as usize];
         l.open(at, extra);
