@@ -37,11 +37,20 @@ const DENIED = [
   "nothing can be saved here: the browser does not let this page store data, as in some private windows",
 ];
 
+const NOT_WRITABLE = [
+  "storage_failed",
+  "the folder of the stored documents cannot be used: check that it is a folder, and that this program may write there",
+];
+
 /** By the name that browsers give to an error, or its code in Node. */
 const WORDS = {
   QuotaExceededError: FULL,
   ENOSPC: FULL,
   EDQUOT: FULL,
+  EACCES: NOT_WRITABLE,
+  EPERM: NOT_WRITABLE,
+  EROFS: NOT_WRITABLE,
+  ENOTDIR: NOT_WRITABLE,
   SecurityError: DENIED,
   NotAllowedError: DENIED,
   VersionError: [

@@ -44,6 +44,21 @@ test('documents are files that open again, are listed and removed', () =>
     await storage.removeStored('nobody', { storage: kept });
   }));
 
+test('a folder that cannot be written is said, and used once it can be', () =>
+  inFolder(async (folder) => {
+    const inTheWay = path.join(folder, 'documents');
+    await writeFile(inTheWay, 'a file');
+    const stored = await open('garden', { storage: fileStorage(inTheWay) });
+    stored.document.insert(0, 'typed');
+    await assert.rejects(stored.flush(), { code: 'storage_failed', message: /check that it is a folder/ });
+    assert.equal(stored.status.state, 'unsaved');
+    assert.equal(stored.status.problem.code, 'storage_failed');
+    await rm(inTheWay);
+    await until(() => stored.status.state === 'saved');
+    assert.equal(await textIn(fileStorage(inTheWay), 'garden'), 'typed');
+    await stored.close();
+  }));
+
 test('a file takes the place of the logs', () =>
   inFolder(async (folder) => {
     const [a, b] = [fileStorage(folder), fileStorage(folder)];
