@@ -19,8 +19,8 @@ use crate::version::{Lv, NONE};
 const STEP: u32 = 64;
 
 /// The most heads that a patch names beside the parents of its events: where many edited at once, it stays
-/// small.
-const MOST_HEADS: usize = 32;
+/// small. Heads beyond them are named by the next event that is added to all of them.
+const MOST_HEADS: usize = 8;
 
 /// For so many numbers of an agent's events that were asked for last, the digest is kept: others who type
 /// at once build on different events of it, time and again.

@@ -336,6 +336,8 @@ impl ContentTree {
     }
 
     /// The place of the char `id`.
+    // Natively it takes 0.98 of the time of remote changes of git-makefile where it is inlined.
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
     pub(super) fn find_id(&self, id: u32) -> Place {
         let leaf = if id >= BASE {
             self.leaf_of_base(id)

@@ -69,8 +69,8 @@ fn an_increment_stays_small_where_many_edited_at_once() {
         bytes += all.encode_of(&new).expect("it is all here").len();
     }
     assert_eq!(all.frontier().ids().len(), heads);
-    // 32 heads, each with its name, seq and digest.
-    let most = 33 * ("agent0000".len() + 10);
+    // 8 heads, each with its name, seq and digest, and the edit.
+    let most = 9 * ("agent0000".len() + 10);
     assert!(bytes < heads * most, "{bytes} bytes");
 }
 
