@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-/// A hash table.
+/// A hash table. Each pair of types takes a kilobyte of code: tables of numbers are best `Map<u64, u64>`.
 pub(crate) type Map<K, V> = HashMap<K, V, Hashing>;
 
 #[cfg(not(target_arch = "wasm32"))]

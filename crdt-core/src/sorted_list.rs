@@ -55,6 +55,12 @@ impl<T> SortedList<T> {
         }
     }
 
+    /// The last element that `is_before` accepts.
+    pub(crate) fn last_before(&self, is_before: impl Fn(&T) -> bool) -> Option<&T> {
+        let (i, at) = self.place(is_before);
+        self.0.get(i)?.get(at.checked_sub(1)?)
+    }
+
     /// Inserts an element after those that `is_before` accepts.
     pub(crate) fn insert(&mut self, new: T, is_before: impl Fn(&T) -> bool) {
         let place = self.place(is_before);
@@ -125,6 +131,7 @@ mod tests {
                 let x = if seed % 3 == 0 { n } else { shapes.below(60) };
                 let at = model.partition_point(|&y| y < x);
                 assert_eq!(chunks.first_from(|&y| y < x), model.get(at));
+                assert_eq!(chunks.last_before(|&y| y < x), model[..at].last());
                 assert_eq!(
                     chunks.first_from_mut(|&y| y < x).copied(),
                     model.get(at).copied()

@@ -8,13 +8,13 @@
 //! alone: the deletion whose id sorts first counts, by the name of the agent. So it comes back once,
 //! even if all of them undo.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::document::Document;
 use crate::error::{HistoryError, LoadError};
 use crate::history::History;
 use crate::op_log::Texts;
+use crate::sorted_list::SortedList;
 use crate::sorting::{sort, sort_by};
 use crate::splice::Splice;
 use crate::version::Lv;
@@ -458,7 +458,8 @@ impl Effect {
 /// Which chars stand in for deleted ones that were brought back.
 #[derive(Debug, Clone, Default)]
 struct StandIns {
-    by_char: BTreeMap<Lv, StandIn>,
+    /// By the first of the chars that each stands in for.
+    by_char: SortedList<StandIn>,
     /// All chars that stand in for others, ascending, with how many come before each run of them.
     all: Vec<(Range<Lv>, u32)>,
     count: u32,
@@ -466,13 +467,19 @@ struct StandIns {
 
 #[derive(Debug, Clone, Copy)]
 struct StandIn {
+    chars: Lv,
     len: u32,
     by: Lv,
 }
 
 impl StandIns {
     fn insert(&mut self, chars: Lv, len: u32, by: Lv) {
-        self.by_char.insert(chars, StandIn { len, by });
+        let new = StandIn { chars, len, by };
+        let is_before = |other: &StandIn| other.chars < chars;
+        match self.by_char.first_from_mut(is_before) {
+            Some(other) if other.chars == chars => *other = new,
+            _ => self.by_char.insert(new, is_before),
+        }
         match self.all.last_mut() {
             Some((last, _)) if last.end == by => last.end += len,
             _ => self.all.push((by..by + len, self.count)),
@@ -502,10 +509,11 @@ impl StandIns {
         let mut todo = vec![range.clone()];
         while let Some(range) = todo.pop() {
             // The first part of it that something stands in for, if any does.
-            let before = self.by_char.range(..=range.start).next_back();
-            let within = self.by_char.range(range.start..range.end).next();
-            let covers = |entry: &(&Lv, &StandIn)| entry.0 + entry.1.len > range.start;
-            let Some((&at, &StandIn { len, by })) = before.filter(covers).or(within) else {
+            let before = self.by_char.last_before(|other| other.chars <= range.start);
+            let covers = |other: &&StandIn| other.chars + other.len > range.start;
+            let after = self.by_char.first_from(|other| other.chars <= range.start);
+            let within = after.filter(|other| other.chars < range.end);
+            let Some(&StandIn { chars: at, len, by }) = before.filter(covers).or(within) else {
                 out.push(range);
                 continue;
             };

@@ -55,7 +55,11 @@ impl VersionSummary {
         };
         let mut summary = VersionSummary::new();
         for (agent, ranges) in agents {
-            let at = || format!("summary[{agent:?}]");
+            let at = || {
+                let mut at = String::from("summary[");
+                write_string(&mut at, agent);
+                at + "]"
+            };
             for range in array(Some(ranges), at)? {
                 let pair = array(Some(range), at)?;
                 let (start, end) = (number(pair.first(), at)?, number(pair.get(1), at)?);

@@ -30,7 +30,6 @@
 //! A whole patch by itself has a version byte before it: 2, or 3 if events that are not in it are built
 //! on. Then their number follows, and of each its agent, seq and digest (4 bytes): see `digests`.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use super::patch_names::Names;
@@ -38,6 +37,7 @@ use super::reader::Reader;
 use super::varint::{push, push_signed};
 use crate::causal_graph::AgentIdx;
 use crate::error::DecodeError;
+use crate::hashing::Map;
 use crate::history::History;
 use crate::merge::{BaseEvent, Batch, Keystroke, Origin};
 use crate::op_log::{Kind, OpLog, Run};
@@ -154,7 +154,7 @@ struct Places<'a> {
     /// How many names the list has.
     count: u64,
     /// Those that were asked for, and all that are known once many were.
-    index: HashMap<AgentIdx, u64>,
+    index: Map<u64, u64>,
     /// How many agents are looked for in the list one by one, before all of it is indexed.
     few: u32,
 }
@@ -166,7 +166,7 @@ impl<'a> Places<'a> {
         Places {
             known,
             count: known.len() as u64,
-            index: HashMap::new(),
+            index: Map::default(),
             few: FEW,
         }
     }
@@ -182,10 +182,10 @@ impl<'a> Places<'a> {
         }
         for (i, name) in std::mem::take(&mut self.known).iter().enumerate() {
             if let Some(agent) = agents.find_agent(name) {
-                self.index.entry(agent).or_insert(i as u64);
+                self.index.entry(agent.into()).or_insert(i as u64);
             }
         }
-        self.index.get(&agent).copied()
+        self.index.get(&agent.into()).copied()
     }
 
     /// Writes the place of an agent, and its name if the reader does not have it yet.
@@ -197,7 +197,7 @@ impl<'a> Places<'a> {
 
     /// The place of an agent, and its name if the reader does not have it yet.
     fn place<'h>(&mut self, history: &'h History, agent: AgentIdx) -> (u64, Option<&'h str>) {
-        if let Some(&place) = self.index.get(&agent) {
+        if let Some(&place) = self.index.get(&agent.into()) {
             return (place, None);
         }
         let (place, new) = match self.known_place(history, agent) {
@@ -207,7 +207,7 @@ impl<'a> Places<'a> {
                 (self.count - 1, Some(history.graph.agents.name(agent)))
             }
         };
-        self.index.insert(agent, place);
+        self.index.insert(agent.into(), place);
         (place, new)
     }
 }

@@ -228,14 +228,14 @@ impl<'a> Piece<'a> {
         };
         let mark = batch.mark();
         if from == 0 {
-            let mut places: Map<u32, u32> = Map::default();
-            places.insert(self.agent, 0);
+            let mut places: Map<u64, u64> = Map::default();
+            places.insert(self.agent.into(), 0);
             for &(name, seq) in self.parents {
-                let place = *places.entry(name).or_insert_with(|| {
+                let place = *places.entry(name.into()).or_insert_with(|| {
                     batch.names.push(self.names[name as usize].clone());
-                    batch.names.len() as u32 - 1
+                    batch.names.len() as u64 - 1
                 });
-                batch.parents.push((place, seq));
+                batch.parents.push((place as u32, seq));
             }
         } else {
             batch.parents.push((0, self.seq + from - 1));

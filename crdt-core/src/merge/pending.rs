@@ -1,13 +1,12 @@
 //! Events whose parents have not arrived yet, held back in a bounded buffer.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, VecDeque};
 use std::hash::BuildHasher;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::batch::Batch;
 use crate::hashing::Map;
+use crate::sorted_list::SortedList;
 use crate::sorting::{sort, sort_by};
 use crate::version::EventId;
 
@@ -59,22 +58,25 @@ pub(crate) struct Held {
 impl Held {
     /// Bytes of memory that holding it takes, with its entries in the tables of [`Pending`].
     fn memory(&self) -> usize {
-        // Hash tables and B-trees are less than half full at worst, just after they have grown.
-        const ENTRIES: usize = 3
-            * (size_of::<(Ticket, Held)>()
-                + size_of::<(u64, Ticket)>()
-                + size_of::<((Arc<str>, u32), VecDeque<Ticket>)>());
-        const TICKETS: usize = size_of::<[Ticket; 8]>();
-        ENTRIES + TICKETS + self.piece.memory()
+        // Hash tables are less than half full at worst, just after they have grown; the chunks of sorted
+        // lists a quarter, just after they were split.
+        const ENTRIES: usize = 3 * (size_of::<(Ticket, Held)>() + size_of::<(u64, Ticket)>())
+            + 4 * size_of::<Waiting>();
+        // The name of the parent's agent may be held for this piece alone, with its two counts.
+        let name = self.parent.0.len() + size_of::<[usize; 2]>();
+        ENTRIES + name + self.piece.memory()
     }
 }
+
+/// The agent and the number of an event that is waited for, and the piece that waits.
+type Waiting = (Arc<str>, u32, Ticket);
 
 /// Pieces, each under one parent that it waits for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pending {
     pieces: Map<Ticket, Held>,
     /// By what they wait for, oldest first.
-    waiting: BTreeMap<(Arc<str>, u32), VecDeque<Ticket>>,
+    waiting: SortedList<Waiting>,
     /// The hash of each piece, to find one that comes again.
     seen: Map<u64, Ticket>,
     /// No piece that is held has a ticket before this one.
@@ -101,10 +103,18 @@ impl Pending {
 
     /// The first `most` of the events that are waited for, sorted. O(most).
     pub(crate) fn missing(&self, most: usize) -> Vec<EventId> {
-        let parents = self.waiting.keys().take(most);
-        parents
-            .map(|(agent, seq)| EventId::new(&**agent, *seq))
-            .collect()
+        let mut missing: Vec<EventId> = Vec::new();
+        for (agent, seq, _) in self.waiting.iter() {
+            let is_last = |last: &EventId| *last.agent == **agent && last.seq == *seq;
+            if missing.last().is_some_and(is_last) {
+                continue;
+            }
+            if missing.len() == most {
+                break;
+            }
+            missing.push(EventId::new(&**agent, *seq));
+        }
+        missing
     }
 
     /// Holds a piece back until its parent arrives. The same piece is held once. O(log n) and the
@@ -117,8 +127,10 @@ impl Pending {
             Some(_) => {}
             None => drop(self.seen.insert(hash, self.next)),
         }
-        let tickets = self.waiting.entry(held.parent.clone()).or_default();
-        tickets.push_back(self.next);
+        let (agent, seq) = held.parent.clone();
+        let waiting = (agent, seq, self.next);
+        let before = waiting.clone();
+        self.waiting.insert(waiting, |other| *other < before);
         self.events += held.len as usize;
         self.bytes += held.memory();
         self.pieces.insert(self.next, held);
@@ -143,13 +155,10 @@ impl Pending {
         let Some(held) = self.take(ticket) else {
             return;
         };
-        // It is the oldest of those that wait for the same event, too.
-        if let Entry::Occupied(mut tickets) = self.waiting.entry(held.parent) {
-            tickets.get_mut().pop_front();
-            if tickets.get().is_empty() {
-                tickets.remove();
-            }
-        }
+        let (agent, seq) = held.parent;
+        let waiting = (agent, seq, ticket);
+        let is_before = |other: &Waiting| *other < waiting;
+        self.waiting.remove(is_before, |other| *other == waiting);
     }
 
     /// Takes a piece out of everything but the list of those that wait for the same event.
@@ -165,14 +174,13 @@ impl Pending {
     }
 
     /// Takes out the pieces that wait for one of the events `range` of `agent`, oldest first.
-    /// O(log n) and what they are.
+    /// O(log n) for each of them.
     pub(crate) fn wake(&mut self, agent: &Arc<str>, range: Range<u32>) -> Vec<Held> {
-        let key = |seq| (agent.clone(), seq);
-        let woken = self.waiting.range(key(range.start)..key(range.end));
-        let woken: Vec<(Arc<str>, u32)> = woken.map(|(parent, _)| parent.clone()).collect();
         let mut tickets: Vec<Ticket> = Vec::new();
-        for parent in woken {
-            tickets.extend(self.waiting.remove(&parent).into_iter().flatten());
+        let is_before = |(of, seq, _): &Waiting| (of, *seq) < (agent, range.start);
+        let is_woken = |(of, seq, _): &Waiting| of == agent && *seq < range.end;
+        while let Some((.., ticket)) = self.waiting.remove(is_before, is_woken) {
+            tickets.push(ticket);
         }
         sort(&mut tickets);
         tickets

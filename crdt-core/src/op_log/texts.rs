@@ -1,9 +1,9 @@
 //! Reading inserted text in the order of the document.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use super::rows::{OpLog, Part};
+use crate::hashing::Map;
 use crate::version::Lv;
 
 /// Reads what events inserted, in pieces. Where the pieces of a row come in ascending order, as they
@@ -11,14 +11,14 @@ use crate::version::Lv;
 pub(crate) struct Texts<'a> {
     ops: &'a OpLog,
     /// Per row with non-ASCII text: a number of chars, and how many bytes they take.
-    places: HashMap<u32, (u32, usize)>,
+    places: Map<u32, (u32, usize)>,
 }
 
 impl<'a> Texts<'a> {
     pub(crate) fn new(ops: &'a OpLog) -> Self {
         Texts {
             ops,
-            places: HashMap::new(),
+            places: Map::default(),
         }
     }
 
