@@ -1,9 +1,5 @@
 // How many bytes of a WebAssembly module each part takes, by the names of its functions.
-
-const CODE = 10;
-const DATA = 11;
-const IMPORT = 2;
-const CUSTOM = 0;
+import { CODE, CUSTOM, DATA, IMPORT, countImports, readNames, readSections } from "../../crdt-wasm/package/module.mjs";
 
 /** What belongs together, by how the name of a function begins; the first that fits. */
 const STANDARD = [
@@ -61,86 +57,4 @@ function partOf(name) {
   if (own) return crate;
   if (standard !== undefined) return standard[1];
   return name.startsWith("crdt_") || name.startsWith("networksync_") ? "crdt_wasm" : "glue and names of no crate";
-}
-
-class Reader {
-  constructor(bytes) {
-    this.bytes = bytes;
-    this.at = 0;
-  }
-
-  byte() {
-    return this.bytes[this.at++];
-  }
-
-  /** LEB128, unsigned. */
-  number() {
-    let value = 0;
-    for (let shift = 1; ; shift *= 128) {
-      const byte = this.byte();
-      value += (byte & 127) * shift;
-      if (byte < 128) return value;
-    }
-  }
-
-  text() {
-    const length = this.number();
-    return new TextDecoder().decode(this.take(length));
-  }
-
-  take(length) {
-    this.at += length;
-    return this.bytes.subarray(this.at - length, this.at);
-  }
-
-  skip(length) {
-    this.at += length;
-  }
-
-  get ended() {
-    return this.at >= this.bytes.length;
-  }
-}
-
-function* readSections(bytes) {
-  const reader = new Reader(bytes);
-  reader.skip(8);
-  while (!reader.ended) {
-    const id = reader.byte();
-    const size = reader.number();
-    const section = new Reader(reader.take(size));
-    yield { id, size, name: id === CUSTOM ? section.text() : "", reader: section };
-  }
-}
-
-/** Functions that come from JavaScript have the first numbers. */
-function countImports(section) {
-  const { reader } = section;
-  let functions = 0;
-  for (let left = reader.number(); left > 0; left--) {
-    reader.text();
-    reader.text();
-    const kind = reader.byte();
-    if (kind !== 0) throw new Error(`an import of kind ${kind}, which is not a function`);
-    reader.number();
-    functions += 1;
-  }
-  return functions;
-}
-
-function readNames(section) {
-  if (section === undefined) throw new Error("the module has no names");
-  const FUNCTIONS = 1;
-  const { reader } = section;
-  const names = new Map();
-  while (!reader.ended) {
-    const id = reader.byte();
-    const size = reader.number();
-    if (id !== FUNCTIONS) {
-      reader.skip(size);
-      continue;
-    }
-    for (let left = reader.number(); left > 0; left--) names.set(reader.number(), reader.text());
-  }
-  return names;
 }

@@ -14,6 +14,7 @@
 import { copyFileSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
+import { optimise } from "./optimise.mjs";
 
 const HERE = import.meta.dirname;
 const ROOT = path.resolve(HERE, "../..");
@@ -32,6 +33,8 @@ function replace(text, what, by) {
 }
 
 async function makeEntry(folder) {
+  const webAssembly = path.join(folder, "crdt_wasm_bg.wasm");
+  optimise(webAssembly, webAssembly);
   makeGlue(folder);
   for (const [template, file] of [
     ["fetching.js", "crdt_wasm.js"],
@@ -41,7 +44,7 @@ async function makeEntry(folder) {
   ]) {
     copyFileSync(path.join(HERE, template), path.join(folder, file));
   }
-  const base64 = readFileSync(path.join(folder, "crdt_wasm_bg.wasm")).toString("base64");
+  const base64 = readFileSync(webAssembly).toString("base64");
   write(bytesModule(base64), folder, "bytes.js");
   await makeCommonJs(folder);
   makeDeclarations(folder);
