@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::causal_graph::AgentIdx;
 use crate::error::MergeError;
+use crate::hashing::Map;
 use crate::history::History;
 use crate::merge::{Agents, BaseEvent, Batch, split_text};
 use crate::op_log::{Kind, Run, Texts};
@@ -28,7 +29,14 @@ const RECENT: usize = 4;
 
 /// The digests of a document, kept as far as they were asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Digests(Mutex<Chains>);
+pub(crate) struct Digests {
+    chains: Mutex<Chains>,
+    /// Of agents whose first events are not part of the history: how many these are, and their digest.
+    starts: Starts,
+}
+
+/// By agent: a number of events, and the digest after them.
+type Starts = Map<AgentIdx, (u32, u64)>;
 
 /// The digests of all agents.
 #[derive(Debug, Default)]
@@ -50,16 +58,28 @@ struct Chain {
 /// Nothing is lost with what is kept: it is made again when it is asked for.
 impl Clone for Digests {
     fn clone(&self) -> Self {
-        Digests::default()
+        Digests {
+            chains: Mutex::default(),
+            starts: self.starts.clone(),
+        }
     }
 }
 
 impl Digests {
+    /// Digests that go on from those of events that are not part of the history: by agent, how many they
+    /// are, and the digest of the last.
+    pub(crate) fn going_on(starts: impl Iterator<Item = (AgentIdx, (u32, u64))>) -> Digests {
+        Digests {
+            starts: starts.collect(),
+            ..Digests::default()
+        }
+    }
+
     /// The digest of an event; `None` if it is not known, or its agent has events that were let go.
     /// O(events of the agent) the first time, then at most as many as `STEP` or as are new.
     pub(crate) fn get(&self, history: &History, agent: AgentIdx, seq: u32) -> Option<u64> {
-        let mut chains = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        chains.get(history, agent, seq)
+        let mut chains = self.chains.lock().unwrap_or_else(PoisonError::into_inner);
+        chains.get(history, &self.starts, (agent, seq))
     }
 
     /// What the events `ranges` (ascending) are added to: their parents, and the last [`MOST_HEADS`] heads,
@@ -75,11 +95,15 @@ impl Digests {
             let (agent, seq, _) = graph.agents.id_of(*lv);
             (agent, seq)
         };
+        let begin = graph.base().map(|base| (base.top(), &base.frontier));
         let heads = graph.frontier().iter().rev().filter(is_outside);
         let mut last: Vec<(AgentIdx, u32)> = heads.take(MOST_HEADS).map(id).collect();
         for range in ranges {
             for (run, _) in graph.graph.runs_in(range.clone()) {
                 graph.graph.with_parents(run.start, |parents| {
+                    if let Some((_, ids)) = begin.filter(|(top, _)| parents == *top) {
+                        last.extend(ids);
+                    }
                     last.extend(parents.iter().filter(is_outside).map(id));
                 });
             }
@@ -103,10 +127,13 @@ impl Digests {
         history: &History,
         (batch, agents): (&Batch, &mut Agents),
     ) -> Result<(), MergeError> {
-        let chains = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let chains = self
+            .chains
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
         for base in &batch.base {
             let agent = agents.find(history, &batch.names, base.agent);
-            let here = agent.and_then(|agent| chains.get(history, agent, base.seq));
+            let here = agent.and_then(|agent| chains.get(history, &self.starts, (agent, base.seq)));
             if here.is_some_and(|here| here as u32 != base.digest) {
                 return Err(MergeError::Conflict {
                     agent: batch.names[base.agent as usize].to_string(),
@@ -120,12 +147,21 @@ impl Digests {
 
 impl Chains {
     /// See [`Digests::get`].
-    fn get(&mut self, history: &History, agent: AgentIdx, seq: u32) -> Option<u64> {
+    fn get(
+        &mut self,
+        history: &History,
+        starts: &Starts,
+        (agent, seq): (AgentIdx, u32),
+    ) -> Option<u64> {
         let agents = &history.graph.agents;
-        let last = agents.lv_of(agent, seq)?;
+        let mut start = (0, 0);
         if !agents.trimmed(agent).is_empty() {
-            return None;
+            start = *starts.get(&agent)?;
+            if seq + 1 == start.0 {
+                return Some(start.1);
+            }
         }
+        let last = agents.lv_of(agent, seq).filter(|_| seq >= start.0)?;
         let place = agent as usize;
         if place >= self.places.len() {
             self.places.resize(place + 1, NONE);
@@ -136,13 +172,20 @@ impl Chains {
             self.chains.push(Chain::default());
         }
         let chain = &mut self.chains[*place as usize];
-        Some(chain.get(history, (agent, last), seq + 1))
+        Some(chain.get(history, (agent, last), start, seq + 1))
     }
 }
 
 impl Chain {
-    /// The digest after `count` events, the last of which is `last`.
-    fn get(&mut self, history: &History, (agent, last): (AgentIdx, Lv), count: u32) -> u64 {
+    /// The digest after `count` events, the last of which is `last`, where the history has those behind
+    /// `start`: how many come before them, and the digest after these.
+    fn get(
+        &mut self,
+        history: &History,
+        (agent, last): (AgentIdx, Lv),
+        start: (u32, u64),
+        count: u32,
+    ) -> u64 {
         let near = (0..RECENT).filter(|&i| self.recent[i].0 <= count);
         let near = near.max_by_key(|&i| self.recent[i].0);
         let mut known = near.map_or((0, 0), |i| self.recent[i]);
@@ -155,6 +198,9 @@ impl Chain {
                     && known.0 < whole * STEP
                 {
                     known = (whole * STEP, mark);
+                }
+                if known.0 < start.0 {
+                    known = start;
                 }
                 known = (count, self.fold(history, (agent, last), known, count));
             }
@@ -182,7 +228,7 @@ impl Chain {
             let before = from.checked_sub(1);
             let before = before.and_then(|before| graph.agents.lv_of(agent, before));
             digest = graph.graph.with_parents(last, |parents| {
-                with_parents(history, before, parents, digest)
+                with_parents(history, (agent, from, before), parents, digest)
             });
             let inserted = history.ops.char_of(last);
             digest = mix(digest, what(inserted, run.pos));
@@ -196,8 +242,8 @@ impl Chain {
         for run in graph.agents.runs_of(agent, from..count) {
             for (lvs, parents) in graph.graph.runs_in(run.lv..run.lv + run.len) {
                 digest = match parents {
-                    Some(parents) => with_parents(history, before, parents, digest),
-                    None => with_parents(history, before, &[lvs.start - 1], digest),
+                    Some(parents) => with_parents(history, (agent, from, before), parents, digest),
+                    None => with_parents(history, (agent, from, before), &[lvs.start - 1], digest),
                 };
                 before = Some(lvs.end - 1);
                 for part in history.ops.parts_in(lvs) {
@@ -266,9 +312,16 @@ fn what(inserted: Option<char>, at: u32) -> u64 {
 
 /// Takes the parents of an event in; those of most are the event before of the agent alone, and add
 /// nothing.
-fn with_parents(history: &History, before: Option<Lv>, parents: &[Lv], digest: u64) -> u64 {
+fn with_parents(
+    history: &History,
+    (agent, seq, before): (AgentIdx, u32, Option<Lv>),
+    parents: &[Lv],
+    digest: u64,
+) -> u64 {
     match (before, parents) {
         (Some(before), &[parent]) if before == parent => digest,
+        // The event before may be one that the history begins after.
+        (None, _) if seq > 0 && history.graph.ids(parents) == [(agent, seq - 1)] => digest,
         _ => with_ids(history, parents, digest),
     }
 }

@@ -101,7 +101,8 @@ impl Document {
     /// Opens a file that [`Document::save`] wrote, to be edited in the name of `agent`.
     ///
     /// Checksums are verified, and the file is trusted otherwise: the text is there at once, and can
-    /// be edited; the history stays packed until something needs it. Should it prove to be
+    /// be edited; the history stays packed until something needs it. Merging and handing out events that
+    /// follow all of the file does not, and neither does saving again. Should it prove to be
     /// inconsistent then, merges are refused with [`MergeError::CorruptHistory`], and nothing of it
     /// is handed out; [`Document::check_history`] tells beforehand. For files from others there is
     /// [`Document::load_verified`].
@@ -124,7 +125,7 @@ impl Document {
         limits: &LoadLimits,
     ) -> Result<Document, LoadError> {
         let mut document = Document::new(agent)?;
-        (document.history, document.rope) = Store::open(agent, bytes, limits)?;
+        (document.history, document.rope) = Store::open(bytes, limits)?;
         document.mark_shared();
         Ok(document)
     }
@@ -146,7 +147,9 @@ impl Document {
     }
 
     /// The document as a file: its whole history and its text. Held-back events are not part of it.
-    /// O(events); the presets but [`Preset::Fast`](crate::Preset::Fast) replay the history.
+    /// O(events); the presets but [`Preset::Fast`](crate::Preset::Fast) replay the history. With the default
+    /// preset, a document that was opened from a file or saved before keeps what is packed, and a save takes
+    /// O(file + what came since), where all that came since follows what was there.
     ///
     /// # Errors
     /// What [`Document::check_history`] says, if the document was opened from a file that proves to
@@ -163,7 +166,7 @@ impl Document {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn save(&self, options: &SaveOptions) -> Result<Vec<u8>, LoadError> {
-        self.history.save(&self.rope, options)
+        self.history.save(&self.rope, options, &self.digests)
     }
 
     /// Unpacks the history of a document that was opened from a file, if it still is packed.
@@ -308,9 +311,9 @@ impl Document {
     }
 
     fn append_local(&mut self, run: Run, text: &str) -> Result<(), EditError> {
-        let Some(history) = self.history.ready_mut() else {
-            return self.history.defer(run, text);
-        };
+        self.settle();
+        self.history.check_room(&self.agent, run.len)?;
+        let history = self.history.latest_mut();
         let agents = &mut history.graph.agents;
         let agent = match self.agent_idx {
             Some(agent) => agent,
@@ -364,13 +367,9 @@ impl Document {
         self.history.event_count()
     }
 
-    /// How many events of one agent there are: its first ones, without a gap. O(log agents); O(agents)
-    /// in a document from a file whose history has not been read.
+    /// How many events of one agent there are: its first ones, without a gap. O(log agents).
     pub fn event_count_of(&self, agent: &str) -> usize {
-        match self.history.ready() {
-            Some(history) => history.next_seq(agent) as usize,
-            None => self.summary().first_of(agent) as usize,
-        }
+        self.history.next_seq(agent) as usize
     }
 
     /// How many events are held back because events they depend on are missing.
@@ -394,9 +393,10 @@ impl Document {
         self.limits.merge = limits;
     }
 
-    /// Gives back memory that only speeds up the next merge, and the next use of anchors, older
-    /// versions, authors and undo.
+    /// Gives back memory that only speeds up the next merge, the next [`Document::save`], and the next use of
+    /// anchors, older versions, authors and undo.
     pub fn release_caches(&mut self) {
+        self.history.release();
         self.walker.forget();
         self.chars = CharCache::default();
         self.transformed = Vec::new();
@@ -485,10 +485,10 @@ impl Document {
             |name: &&str| *name != self.agent && keystroke.seq < rules.first_withheld(name);
         let name = known.get(keystroke.agent).copied().filter(is_taken)?;
         // Others may wait for this event.
-        let history = self
-            .history
-            .ready_mut()
-            .filter(|_| self.pending.is_empty())?;
+        if self.history.is_packed() || !self.pending.is_empty() {
+            return None;
+        }
+        let history = self.history.latest_mut();
         if history.len() as usize >= self.limits.merge.document_events {
             return None;
         }
@@ -548,7 +548,23 @@ impl Document {
 
     /// The history, unpacked, and the text, to change both.
     pub(crate) fn history_and_rope(&mut self) -> Result<(&mut History, &mut Rope), LoadError> {
-        Ok((self.history.history_mut()?, &mut self.rope))
+        self.unpack()?;
+        Ok((self.history.latest_mut(), &mut self.rope))
+    }
+
+    /// Unpacks the history, if it still is packed.
+    fn unpack(&mut self) -> Result<(), LoadError> {
+        self.history.unpacked()?;
+        self.settle();
+        Ok(())
+    }
+
+    /// Takes over a history that was unpacked since the last change. Before every change.
+    fn settle(&mut self) {
+        if self.history.settle() {
+            self.agent_idx = None;
+            self.walker.forget();
+        }
     }
 
     /// The own events from the seq `from` on are those of `agent` now.
@@ -565,6 +581,7 @@ impl Document {
     }
 
     pub(crate) fn set_next_time(&mut self, time: u64) {
+        self.settle();
         self.history.set_next_time(&self.agent, time);
     }
 
@@ -618,6 +635,13 @@ impl Document {
         tell: &mut Tell<'_>,
         rules: &MergeRules<'_>,
     ) -> Result<MergeReport, MergeError> {
+        self.settle();
+        if self.history.is_packed() {
+            if let Some(report) = self.merge_later(batch, tell, rules) {
+                return Ok(report);
+            }
+            self.unpack().map_err(MergeError::CorruptHistory)?;
+        }
         let mut report = MergeReport::default();
         let mut agents = Agents::new(batch);
         if !batch.base.is_empty() && !rules.keeps_conflicts {
@@ -655,6 +679,48 @@ impl Document {
         Ok(report)
     }
 
+    /// Merges a batch of events that follow all of the file in which the history is packed; `None` where they
+    /// do not, or there is anything else about them, with which nothing is done.
+    fn merge_later(
+        &mut self,
+        batch: &Batch,
+        tell: &mut Tell<'_>,
+        rules: &MergeRules<'_>,
+    ) -> Option<MergeReport> {
+        if !self.pending.is_empty() || !self.history.takes(batch, &self.limits.merge) {
+            return None;
+        }
+        let own = self.next_seq();
+        let mut report = MergeReport::default();
+        let history = self.history.latest_mut();
+        let before = history.savepoint();
+        let mut intake = Intake::new(&self.limits, false, &mut self.scratch);
+        let edits = &mut self.transformed;
+        edits.clear();
+        let chars = self.rope.size().chars();
+        let part = (batch, &mut Agents::new(batch));
+        let unit = take_in(history, part, rules, &mut intake).and_then(|()| {
+            let mut work = self.limits.merge.work;
+            transform(&mut self.walker, history, (before, chars), &mut work, edits)
+        });
+        if unit.is_err() || !intake.is_whole() {
+            history.roll_back(before);
+            self.walker.forget();
+            return None;
+        }
+        for &(agent, seq, time) in &intake.times {
+            history.times.add(agent, seq, time);
+        }
+        make_edits(&mut self.rope, &history.ops, edits.drain(..), tell);
+        report.applied = intake.applied;
+        report.duplicate = intake.duplicate;
+        self.scratch = intake.into_scratch();
+        if self.next_seq() != own {
+            self.mark_shared();
+        }
+        Some(report)
+    }
+
     /// Merges some pieces as one unit; returns the runs of events that were appended. Takes at most
     /// `work` steps, and what each run allows, and leaves there how many are left.
     fn merge_unit(
@@ -664,8 +730,7 @@ impl Document {
         work: &mut u64,
         report: &mut MergeReport,
     ) -> Result<Vec<(std::sync::Arc<str>, u32, u32)>, MergeError> {
-        let history = self.history.history_mut();
-        let history = history.map_err(MergeError::CorruptHistory)?;
+        let history = self.history.latest_mut();
         let before = history.savepoint();
         let chars = self.rope.size().chars();
         self.transformed.clear();

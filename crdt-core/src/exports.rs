@@ -2,12 +2,16 @@
 
 use std::ops::Range;
 
+use crate::digests::Digests;
 use crate::document::Document;
 use crate::encoding::{json, patch};
 use crate::error::EncodeError;
 use crate::history::History;
 use crate::sorting::sort;
 use crate::version::{EventId, Frontier, Lv, VersionSummary};
+
+/// Events, ascending, or why they cannot be handed out.
+type Lvs = Result<Vec<Range<Lv>>, EncodeError>;
 
 impl Document {
     /// All events, in the canonical JSON form: byte for byte the same on every replica with
@@ -45,8 +49,9 @@ impl Document {
     /// # Errors
     /// See [`Document::encode_since`].
     pub fn operations_since_json(&self, have: &VersionSummary) -> Result<String, EncodeError> {
-        let history = self.whole_history()?;
-        Ok(self.to_json(history, &history.missing_from(have)?))
+        let (history, lvs, digests) = self.found(&|history| history.missing_from(have))?;
+        let base = digests.base_of(history, &lvs);
+        Ok(json::encode(history, &lvs, &base))
     }
 
     /// The events `events`, as far as they are part of the document, in the canonical JSON form.
@@ -54,8 +59,9 @@ impl Document {
     /// # Errors
     /// See [`Document::encode_of`].
     pub fn operations_of_json(&self, events: &VersionSummary) -> Result<String, EncodeError> {
-        let history = self.whole_history()?;
-        Ok(self.to_json(history, &history.lvs_of(events)?))
+        let (history, lvs, digests) = self.found(&|history| history.lvs_of(events))?;
+        let base = digests.base_of(history, &lvs);
+        Ok(json::encode(history, &lvs, &base))
     }
 
     /// The events that `have` does not hold, as a binary patch. Held-back events are not part of it.
@@ -75,8 +81,9 @@ impl Document {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn encode_since(&self, have: &VersionSummary) -> Result<Vec<u8>, EncodeError> {
-        let history = self.whole_history()?;
-        Ok(self.to_patch(history, &history.missing_from(have)?))
+        let (history, lvs, digests) = self.found(&|history| history.missing_from(have))?;
+        let base = digests.base_of(history, &lvs);
+        Ok(patch::encode(history, &lvs, &base))
     }
 
     /// The events `events`, as far as they are part of the document, as a binary patch: with
@@ -87,8 +94,9 @@ impl Document {
     /// [`EncodeError::TooOld`] if a shallow document has let go of any of them,
     /// [`EncodeError::CorruptHistory`].
     pub fn encode_of(&self, events: &VersionSummary) -> Result<Vec<u8>, EncodeError> {
-        let history = self.whole_history()?;
-        Ok(self.to_patch(history, &history.lvs_of(events)?))
+        let (history, lvs, digests) = self.found(&|history| history.lvs_of(events))?;
+        let base = digests.base_of(history, &lvs);
+        Ok(patch::encode(history, &lvs, &base))
     }
 
     /// The events `lvs`, with what they build on.
@@ -96,8 +104,18 @@ impl Document {
         json::encode(history, lvs, &self.digests().base_of(history, lvs))
     }
 
-    /// The events `lvs`, with what they build on.
-    fn to_patch(&self, history: &History, lvs: &[Range<Lv>]) -> Vec<u8> {
-        patch::encode(history, lvs, &self.digests().base_of(history, lvs))
+    /// Some events, where they are: among what comes after a file, whose history stays packed then, or in
+    /// the whole history. With the digests of that.
+    pub(crate) fn found(
+        &self,
+        find: &dyn Fn(&History) -> Lvs,
+    ) -> Result<(&History, Vec<Range<Lv>>, &Digests), EncodeError> {
+        if let Some((history, digests)) = self.store().later()
+            && let Ok(lvs) = find(history)
+        {
+            return Ok((history, lvs, digests));
+        }
+        let history = self.whole_history()?;
+        Ok((history, find(history)?, self.digests()))
     }
 }

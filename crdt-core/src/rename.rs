@@ -1,9 +1,11 @@
 //! Another name for a replica: its next events, and those that nobody else has yet, are made under it.
 
+use crate::digests::Digests;
 use crate::document::Document;
 use crate::error::{AgentNameError, RenameError};
+use crate::history::History;
 use crate::splice::{Splice, TextLen};
-use crate::store::replay;
+use crate::unpack::replay;
 use crate::version::{EventId, MAX_AGENTS, check_agent_name, replica_name};
 
 impl Document {
@@ -110,9 +112,14 @@ impl Document {
     /// its agent were let go. Not for security. Unpacks a history that is still packed. O(events of the
     /// agent) the first time, later O(new ones).
     pub fn digest_of(&self, id: &EventId) -> Option<u64> {
-        let history = self.whole_history().ok()?;
-        let agent = history.graph.agents.find_agent(&id.agent)?;
-        self.digests().get(history, agent, id.seq)
+        let digest = |history: &History, digests: &Digests| {
+            let agent = history.graph.agents.find_agent(&id.agent)?;
+            digests.get(history, agent, id.seq)
+        };
+        let later = self.store().later();
+        later
+            .and_then(|(history, digests)| digest(history, digests))
+            .or_else(|| digest(self.whole_history().ok()?, self.digests()))
     }
 
     /// The number of the next local edit among those that this replica made, under whatever name.

@@ -128,9 +128,9 @@ impl NamedPatches for Document {
         have: &VersionSummary,
         known: &[&str],
     ) -> Result<Vec<u8>, EncodeError> {
-        let history = self.whole_history()?;
+        let (history, lvs, _) = self.found(&|history| history.missing_from(have))?;
         let mut out = Vec::new();
-        patch::encode_named(history, &history.missing_from(have)?, known, &mut out);
+        patch::encode_named(history, &lvs, known, &mut out);
         Ok(out)
     }
 
@@ -140,8 +140,7 @@ impl NamedPatches for Document {
         known: &[&str],
         enough: usize,
     ) -> Result<(Vec<u8>, Option<VersionSummary>), EncodeError> {
-        let history = self.whole_history()?;
-        let lvs = history.lvs_of(events)?;
+        let (history, lvs, _) = self.found(&|history| history.lvs_of(events))?;
         let mut out = Vec::new();
         let end = patch::encode_part(history, &lvs, known, enough, &mut out);
         let part = end.map(|end| {
@@ -152,9 +151,13 @@ impl NamedPatches for Document {
     }
 
     fn encode_keystroke_named(&self, known: &[&str], out: &mut Vec<u8>) -> bool {
-        let history = self.store().ready();
-        let written = history.and_then(|history| patch::encode_keystroke(history, known, out));
-        written.is_some()
+        let store = self.store();
+        let later = store.later().map(|(history, _)| history);
+        let whole = (!store.is_packed()).then(|| store.latest());
+        let written = later.or(whole);
+        written
+            .and_then(|history| patch::encode_keystroke(history, known, out))
+            .is_some()
     }
 
     fn merge_patch_named_with(

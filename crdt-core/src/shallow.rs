@@ -1,6 +1,7 @@
 //! Shallow documents: the history before a critical version is let go, its text is kept.
 
 use crate::causal_graph::{AgentIdx, Base};
+use crate::digests::Digests;
 use crate::document::Document;
 use crate::encoding::file::SaveOptions;
 use crate::error::HistoryError;
@@ -8,7 +9,8 @@ use crate::history::History;
 use crate::op_log::{Kind, Run};
 use crate::rope::Rope;
 use crate::sorting::sort;
-use crate::store::{Store, replay};
+use crate::store::Store;
+use crate::unpack::replay;
 use crate::version::{Frontier, Lv};
 
 impl Document {
@@ -63,8 +65,8 @@ impl Document {
         } else {
             replay(&history.until(cut))?.to_text()
         };
-        let shallow = Store::Ready(history.since(cut, &frontier, &text));
-        Ok(shallow.save(self.rope(), options)?)
+        let shallow = Store::of(history.since(cut, &frontier, &text));
+        Ok(shallow.save(self.rope(), options, &Digests::default())?)
     }
 
     /// The version at which the history begins: that of nothing, except for a document that was
@@ -79,7 +81,7 @@ impl Document {
             let part = history.ops.parts_in(0..base.chars).next();
             let text = part.map_or("", |part| history.ops.text_of(&part));
             let begin = history.beginning(base.chars, base.top(), text);
-            self.set_history(Store::Ready(begin), Rope::of(text));
+            self.set_history(Store::of(begin), Rope::of(text));
         }
     }
 }
@@ -137,7 +139,7 @@ impl History {
     }
 
     /// Where the event of `agent` before `seq`, be it let go, left the cursor.
-    fn cursor_at(&self, agent: AgentIdx, seq: u32) -> u32 {
+    pub(crate) fn cursor_at(&self, agent: AgentIdx, seq: u32) -> u32 {
         match self.graph.agents.lv_of(agent, seq - 1) {
             Some(lv) => self.ops.cursor_after(lv),
             None => self
@@ -150,33 +152,42 @@ impl History {
     /// The history that begins at a critical cut, with the text there.
     fn since(&self, cut: Lv, frontier: &[Lv], text: &str) -> History {
         let mut out = self.beginning(cut, frontier, text);
-        let (graph, ids) = (&self.graph, &self.graph.agents);
-        let top = out
-            .graph
-            .base()
-            .map_or(Vec::new(), |base| base.top().to_vec());
-        let shift = out.graph.start();
-        for (run, _) in graph.graph.runs_in(cut..self.len()) {
+        let base = out.graph.base();
+        let top = base.map_or(Vec::new(), |base| base.top().to_vec());
+        out.append_events_of(self, (cut, frontier), &top);
+        out
+    }
+
+    /// Appends the events of `other` from its critical version `cut` on, which `frontier` names, behind the
+    /// version `top` of this history.
+    pub(crate) fn append_events_of(
+        &mut self,
+        other: &History,
+        (cut, frontier): (Lv, &[Lv]),
+        top: &[Lv],
+    ) {
+        let (graph, ids) = (&other.graph, &other.graph.agents);
+        let shift = self.len();
+        for (run, _) in graph.graph.runs_in(cut..other.len()) {
             for (lvs, agent, seq) in ids.runs_in(run) {
                 let parents = graph.graph.with_parents(lvs.start, |parents| {
                     if parents == frontier {
-                        top.clone()
+                        top.to_vec()
                     } else {
                         parents.iter().map(|parent| parent - cut + shift).collect()
                     }
                 });
-                let times = self.times.runs(agent, seq..seq + (lvs.end - lvs.start));
-                let agent = out.graph.agents.agent(ids.name(agent));
+                let times = other.times.runs(agent, seq..seq + (lvs.end - lvs.start));
+                let agent = self.graph.agents.agent(ids.name(agent));
                 for (seqs, time) in times {
-                    if let Some(time) = time.filter(|_| out.times.at(agent, seqs.start) != time) {
-                        out.times.add(agent, seqs.start, time);
+                    if let Some(time) = time.filter(|_| self.times.at(agent, seqs.start) != time) {
+                        self.times.add(agent, seqs.start, time);
                     }
                 }
-                let parts = self.ops.parts_in(lvs);
-                let runs = parts.map(|part| (part.run, self.ops.text_of(&part)));
-                out.append(agent, seq, &parents, runs);
+                let parts = other.ops.parts_in(lvs);
+                let runs = parts.map(|part| (part.run, other.ops.text_of(&part)));
+                self.append(agent, seq, &parents, runs);
             }
         }
-        out
     }
 }

@@ -99,6 +99,12 @@ impl Intake {
         self.scratch
     }
 
+    /// Whether all events were taken in, or known.
+    pub(crate) fn is_whole(&self) -> bool {
+        let excepted = self.exceptions.withheld.len() + self.exceptions.conflicts.len();
+        self.waiting.is_empty() && self.dropped + excepted == 0
+    }
+
     /// Leaves events of a piece out, from the seq `seq` on.
     fn withhold(&mut self, piece: &Piece<'_>, seq: u32) -> Result<(), MergeError> {
         let id = EventId::new(&**piece.agent_name(), seq);

@@ -58,10 +58,14 @@ fn write_seeds() {
         let middle = Frontier::new(middle.map(|run| EventId::new(run.agent, run.seqs.start)));
         for options in all_options().filter(|options| options.without_text == (seed == 2)) {
             let name = |kind| format!("{kind}-{:?}-{seed}.bin", options.preset).to_lowercase();
-            add("decode", &name("whole"), &doc.save(&options).unwrap());
+            add("decode", &name("v2-whole"), &doc.save(&options).unwrap());
             let file = doc.save_shallow(&middle, &options).unwrap();
-            add("decode", &name("shallow"), &file);
+            add("decode", &name("v2-shallow"), &file);
         }
+        let mut grown = doc.clone();
+        random_edit(&mut rng, &mut grown);
+        let file = grown.save(&SaveOptions::default()).unwrap();
+        add("decode", &format!("v2-grown-{seed}.bin"), &file);
         let bytes: Vec<u8> = (0..150).map(|_| rng.u8(..)).collect();
         add("edits", &format!("random-{seed}.bin"), &bytes);
     }

@@ -12,6 +12,7 @@ mod merging;
 mod names;
 mod oracle;
 mod patches;
+mod saves;
 mod shallow;
 mod shapes;
 mod times;

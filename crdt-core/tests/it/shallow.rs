@@ -533,7 +533,7 @@ fn old_shallow_files_still_open() {
         for options in all_options() {
             for (name, since) in [("middle", &middle), ("end", &expected.frontier())] {
                 let text = if options.without_text { "-no-text" } else { "" };
-                let name = format!("v1-{:?}-{name}{text}.crdt", options.preset).to_lowercase();
+                let name = format!("v2-{:?}-{name}{text}.crdt", options.preset).to_lowercase();
                 if !folder.join(&name).exists() {
                     let bytes = expected.save_shallow(since, &options).unwrap();
                     std::fs::write(folder.join(name), bytes).unwrap();
@@ -564,5 +564,5 @@ fn old_shallow_files_still_open() {
         }
         count += 1;
     }
-    assert_eq!(count, 12, "some golden files are missing");
+    assert_eq!(count, 24, "some golden files are missing");
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::super::reader::Reader;
 use super::super::varint::push;
+use super::ends::{End, read_ends};
 use crate::causal_graph::AgentIdx;
 use crate::error::{DecodeError, LoadError};
 use crate::version::{MAX_AGENTS, MAX_CHARS, MAX_EVENTS, check_agent_name};
@@ -39,6 +40,8 @@ pub(crate) struct Head {
     pub(crate) agents: Vec<AgentHead>,
     /// Where the history of a shallow document begins.
     pub(super) base: Option<BaseHead>,
+    /// What the last event of each agent left, if the file says so.
+    pub(crate) ends: Option<Vec<End>>,
     pub(super) counts: Counts,
 }
 
@@ -134,8 +137,9 @@ impl Head {
     }
 }
 
-/// Reads a head; what it says is still to be checked by [`Head::check_counts`], once its base is known.
-pub(super) fn read_head(reader: &mut Reader<'_>) -> Result<Head, LoadError> {
+/// Reads a head, with ends or without; what it says is still to be checked by [`Head::check_counts`], once its
+/// base is known.
+pub(super) fn read_head(reader: &mut Reader<'_>, has_ends: bool) -> Result<Head, LoadError> {
     let (events, chars) = (reader.small()?, reader.small()?);
     let too_large = reader.error("more than the format allows");
     if events > MAX_EVENTS || chars > MAX_CHARS {
@@ -176,6 +180,10 @@ pub(super) fn read_head(reader: &mut Reader<'_>) -> Result<Head, LoadError> {
             held,
         });
     }
+    let ends = match has_ends {
+        true => read_ends(reader, agents.len())?,
+        false => None,
+    };
     reader.end()?;
     Ok(Head {
         events,
@@ -184,6 +192,7 @@ pub(super) fn read_head(reader: &mut Reader<'_>) -> Result<Head, LoadError> {
         frontier,
         agents,
         base: None,
+        ends,
         counts,
     })
 }

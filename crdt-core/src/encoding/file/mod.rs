@@ -3,12 +3,14 @@
 
 mod base;
 mod columns;
+mod ends;
 mod head;
 mod numbers;
 mod options;
 mod sections;
 mod times;
 
+pub(crate) use ends::{End, MOST_ENDS};
 pub(crate) use head::Head;
 pub use options::{LoadLimits, Preset, SaveOptions};
 
@@ -16,6 +18,7 @@ use super::entropy::{FullModel, LightModel};
 use super::varint::push;
 use crate::error::{DecodeError, LoadError};
 use crate::history::History;
+use ends::push_ends;
 use head::{push_ranges, read_head};
 use sections::{Codec, SectionWriter, Sections, Type};
 
@@ -28,21 +31,34 @@ pub(crate) enum Inserted<'a> {
     Deleted(&'a str),
 }
 
-/// Writes a document; with `text`, its text is part of it.
-pub(crate) fn write(
-    history: &History,
-    chars: u32,
-    text: Option<&str>,
-    inserted: &Inserted<'_>,
-    preset: Preset,
-) -> Vec<u8> {
+/// What is part of a file beside the history.
+#[derive(Debug)]
+pub(crate) struct Contents<'a> {
+    /// The length of the text, in chars.
+    pub(crate) chars: u32,
+    /// The text, unless it is left out.
+    pub(crate) text: Option<&'a str>,
+    pub(crate) inserted: Inserted<'a>,
+    /// What the agents' last events left, in the order of the agents that have events; nothing where that
+    /// is left out.
+    pub(crate) ends: &'a [End],
+}
+
+/// Writes a document.
+pub(crate) fn write(history: &History, contents: &Contents<'_>, preset: Preset) -> Vec<u8> {
+    let Contents {
+        chars,
+        text,
+        inserted,
+        ends,
+    } = contents;
     let (ids, agents) = columns::agents(history);
     let counts = columns::count(history);
     let mut head = Vec::new();
     let inserted_len = history.ops.text_len() as u64;
     for n in [
         u64::from(history.len() - history.graph.start()),
-        u64::from(chars),
+        u64::from(*chars),
         inserted_len,
         u64::from(counts.pieces),
         u64::from(counts.parents),
@@ -64,6 +80,7 @@ pub(crate) fn write(
         head.extend_from_slice(name.as_bytes());
         push_ranges(&mut head, graph.agents.held(agent));
     }
+    push_ends(&mut head, ends);
 
     let mut out = SectionWriter::new(graph.base().is_some());
     out.bytes(Type::Head, &head, false);
@@ -125,7 +142,7 @@ pub(crate) struct Unpacked {
 impl File {
     pub(crate) fn parse(bytes: &[u8], limits: &LoadLimits) -> Result<File, LoadError> {
         let sections = Sections::parse(bytes)?;
-        let mut head = read_head(&mut sections.reader(bytes, Type::Head)?)?;
+        let mut head = read_head(&mut sections.reader(bytes, Type::Head)?, sections.has_ends)?;
         if sections.has(Type::Base) {
             let mut reader = sections.reader(bytes, Type::Base)?;
             head.base = Some(base::read(&mut reader, &head)?);
@@ -149,11 +166,40 @@ impl File {
                 limit: limits.history,
             });
         }
-        Ok(File {
+        let file = File {
             sections,
             head,
             limits: *limits,
-        })
+        };
+        if file.sections.has(Type::Later) && !file.can_grow(bytes) {
+            let reader = file.sections.reader(bytes, Type::Later)?;
+            return Err(reader.error("later events in a file that has none").into());
+        }
+        Ok(file)
+    }
+
+    /// Whether it is of the form of [`Preset::Balanced`], and can have later events behind its own.
+    pub(crate) fn can_grow(&self, bytes: &[u8]) -> bool {
+        let is_packed = |kind, packed: &[Codec]| {
+            let body = self.sections.body(bytes, kind);
+            body.is_ok_and(|(codec, _)| packed.contains(&codec))
+        };
+        self.head.ends.is_some()
+            && is_packed(Type::Text, &[Codec::Raw, Codec::Lz4])
+            && is_packed(Type::Graph, &[Codec::Model])
+    }
+
+    /// The events that follow all of the file: a patch that leaves out the names in the head.
+    pub(crate) fn later<'a>(&self, bytes: &'a [u8]) -> Result<Option<&'a [u8]>, LoadError> {
+        match self.sections.has(Type::Later) {
+            true => Ok(Some(self.sections.reader(bytes, Type::Later)?.rest())),
+            false => Ok(None),
+        }
+    }
+
+    /// The file with these events behind its own, in place of those that it has there.
+    pub(crate) fn with_later(&self, bytes: &[u8], events: &[u8]) -> Vec<u8> {
+        self.sections.with_later(bytes, events)
     }
 
     pub(crate) fn head(&self) -> &Head {

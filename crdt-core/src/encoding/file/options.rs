@@ -77,6 +77,14 @@ pub struct LoadLimits {
 }
 
 impl LoadLimits {
+    /// For a file that was written here.
+    pub(crate) const NONE: LoadLimits = LoadLimits {
+        text: usize::MAX,
+        history: usize::MAX,
+        events: usize::MAX,
+        work: u64::MAX,
+    };
+
     /// Sets [`LoadLimits::text`].
     #[must_use]
     pub const fn text(self, text: usize) -> LoadLimits {

@@ -9,10 +9,14 @@ use super::super::varint::push;
 use crate::error::{DecodeError, LoadError};
 
 const MAGIC: &[u8; 4] = b"CRDT";
-const VERSION: u8 = 1;
+/// The version that is written. It came with ends and later events.
+const VERSION: u8 = 2;
+const FIRST: u8 = 1;
 /// The kinds of files: a document with its whole history, and one whose history begins later.
 const WHOLE: u8 = 1;
 const SHALLOW: u8 = 2;
+/// Added to the kind where later events are behind those of the file.
+const GROWN: u8 = 4;
 const CHECKSUM: usize = 4;
 
 /// Types from here on may be skipped by who does not know them.
@@ -28,6 +32,7 @@ pub(super) enum Type {
     Inserted = 5,
     Deleted = 6,
     Base = 7,
+    Later = 8,
     Times = 0x81,
 }
 
@@ -41,6 +46,7 @@ impl Type {
             Type::Inserted,
             Type::Deleted,
             Type::Base,
+            Type::Later,
             Type::Times,
         ];
         all.into_iter().find(|&known| known as u8 == kind)
@@ -55,7 +61,7 @@ impl Type {
     }
 }
 
-const TYPES: usize = 8;
+const TYPES: usize = 9;
 
 /// How the body of a section is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,14 +88,7 @@ impl SectionWriter {
     }
 
     fn section(&mut self, kind: Type, codec: Codec, body: &[&[u8]]) {
-        let start = self.out.len();
-        self.out.extend_from_slice(&[kind as u8, codec as u8]);
-        let len: usize = body.iter().map(|part| part.len()).sum();
-        push(&mut self.out, len as u64);
-        body.iter()
-            .for_each(|part| self.out.extend_from_slice(part));
-        let sum = checksum(&self.out[start..]);
-        self.out.extend_from_slice(&sum.to_le_bytes());
+        push_section(&mut self.out, kind, codec, body);
     }
 
     /// Writes bytes, packed with LZ4 if that is wanted and makes them shorter.
@@ -120,6 +119,16 @@ impl SectionWriter {
     }
 }
 
+fn push_section(out: &mut Vec<u8>, kind: Type, codec: Codec, body: &[&[u8]]) {
+    let start = out.len();
+    out.extend_from_slice(&[kind as u8, codec as u8]);
+    let len: usize = body.iter().map(|part| part.len()).sum();
+    push(out, len as u64);
+    body.iter().for_each(|part| out.extend_from_slice(part));
+    let sum = checksum(&out[start..]);
+    out.extend_from_slice(&sum.to_le_bytes());
+}
+
 fn len_bytes(len: usize) -> Vec<u8> {
     let mut out = Vec::new();
     push(&mut out, len as u64);
@@ -134,6 +143,10 @@ fn checksum(bytes: &[u8]) -> u32 {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sections {
     bodies: [Option<(u8, Range<usize>)>; TYPES],
+    /// Whether the head says where the agents stand, or that it does not.
+    pub(super) has_ends: bool,
+    /// The section of later events, or where it would be.
+    later: Range<usize>,
     end: usize,
 }
 
@@ -146,7 +159,7 @@ impl Sections {
             return Err(not_ours.into());
         }
         let version = reader.byte()?;
-        if version != VERSION {
+        if !(FIRST..=VERSION).contains(&version) {
             return Err(LoadError::Decode(DecodeError::Version {
                 found: version.into(),
                 known: VERSION.into(),
@@ -154,10 +167,14 @@ impl Sections {
         }
         let error = reader.error("a kind of file that is not known here");
         let form = reader.byte()?;
+        let is_grown = version > FIRST && form & GROWN != 0;
+        let form = if is_grown { form - GROWN } else { form };
         if form != WHOLE && form != SHALLOW {
             return Err(error.into());
         }
         let mut sections = Sections {
+            has_ends: version > FIRST,
+            later: bytes.len()..bytes.len(),
             end: bytes.len(),
             ..Sections::default()
         };
@@ -179,6 +196,14 @@ impl Sections {
             if sum != checksum(&bytes[start..end]).to_le_bytes() {
                 return Err(LoadError::Checksum { offset: start });
             }
+            if kind >= Type::Later as u8 && start < sections.later.start {
+                let end = if kind == Type::Later as u8 {
+                    end + CHECKSUM
+                } else {
+                    start
+                };
+                sections.later = start..end;
+            }
             match Type::of(kind) {
                 Some(kind) => sections.bodies[kind.place()] = Some((codec, body..end)),
                 None if kind >= OPTIONAL => {}
@@ -192,6 +217,11 @@ impl Sections {
                 .error("the inserted text is missing, or there twice")
                 .into());
         }
+        if sections.has(Type::Later) != is_grown {
+            return Err(reader
+                .error("later events are missing, or do not belong here")
+                .into());
+        }
         if sections.has(Type::Base) != (form == SHALLOW) {
             return Err(reader
                 .error("where the history begins is missing, or does not belong here")
@@ -202,6 +232,21 @@ impl Sections {
 
     pub(super) fn has(&self, kind: Type) -> bool {
         self.bodies[kind.place()].is_some()
+    }
+
+    /// The file `bytes` with these events behind its own, in place of those that it has there.
+    pub(super) fn with_later(&self, bytes: &[u8], events: &[u8]) -> Vec<u8> {
+        let (before, behind) = (&bytes[..self.later.start], &bytes[self.later.end..]);
+        let mut out = Vec::with_capacity(before.len() + events.len() + 16 + behind.len());
+        out.extend_from_slice(before);
+        let kind = &mut out[MAGIC.len() + 1];
+        *kind &= !GROWN;
+        if !events.is_empty() {
+            *kind |= GROWN;
+            push_section(&mut out, Type::Later, Codec::Raw, &[events]);
+        }
+        out.extend_from_slice(behind);
+        out
     }
 
     /// How a section is packed, and a reader of its body.
