@@ -126,16 +126,25 @@ impl Store {
         } else {
             Vec::new()
         };
-        let contents = Contents {
+        let all = Inserted::All(history.ops.text());
+        let contents = |preset| Contents {
             chars: rope.size().chars(),
             text: text.as_deref(),
             inserted: match &deleted {
-                Some(deleted) => Inserted::Deleted(deleted),
-                None => Inserted::All(history.ops.text()),
+                Some(deleted) if preset != Preset::Fast => Inserted::Deleted(deleted),
+                _ => all,
             },
             ends: &ends,
         };
-        let bytes = file::write(history, &contents, options.preset);
+        // What is small in general is not always smaller than what is quick.
+        let presets: &[Preset] = match options.preset {
+            Preset::Small => &[Preset::Small, Preset::Balanced, Preset::Fast],
+            _ => std::slice::from_ref(&options.preset),
+        };
+        let files = presets
+            .iter()
+            .map(|&preset| file::write(history, &contents(preset), preset));
+        let bytes = files.min_by_key(Vec::len).unwrap_or_default();
         if keeps && !ends.is_empty() {
             let file = File::parse(&bytes, &LoadLimits::NONE)?;
             *self.saved() = Some(Arc::new(SavedFile {

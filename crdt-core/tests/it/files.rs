@@ -91,6 +91,40 @@ fn documents_live_on_after_loading() {
     });
 }
 
+/// Also where two take turns again and again, which LZ4 packs in fewer bytes than models do.
+#[test]
+fn the_smallest_preset_is_never_larger_than_another() {
+    let assert_smallest = |doc: &Document| {
+        for without_text in [false, true] {
+            let [fast, balanced, small] = PRESETS.map(|preset| {
+                let options = SaveOptions::new(preset).without_text(without_text);
+                let file = doc.save(&options).unwrap();
+                assert_same(&Document::load("z", &file).unwrap(), doc);
+                file.len()
+            });
+            assert!(
+                small <= fast && small <= balanced,
+                "{fast} {balanced} {small}"
+            );
+        }
+    };
+    for_each_seed(60, |seed| {
+        let mut rng = Rng::with_seed(seed);
+        let steps = rng.usize(0..40);
+        assert_smallest(&random_replicas(&mut rng, steps).swap_remove(0));
+    });
+    let mut docs = ["a", "b"].map(|name| Document::new(name).unwrap());
+    for i in 0..400 {
+        let [from, to] = &mut docs;
+        from.insert(0, ["some words", "others", "a third text"][i % 3])
+            .unwrap();
+        from.delete(i % 5, 2).unwrap();
+        to.merge_from(from, &mut |_| {}).unwrap();
+        docs.reverse();
+    }
+    assert_smallest(&docs[1]);
+}
+
 #[test]
 fn an_empty_document_and_a_new_agent() {
     for options in all_options() {

@@ -23,7 +23,7 @@ use head::{push_ranges, read_head};
 use sections::{Codec, SectionWriter, Sections, Type};
 
 /// The inserted text of a file.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Inserted<'a> {
     /// All of it, in the order of the events.
     All(&'a str),
@@ -87,7 +87,12 @@ pub(crate) fn write(history: &History, contents: &Contents<'_>, preset: Preset) 
     let mut model = (preset == Preset::Small).then(|| FullModel::new(history.ops.text_len()));
     let full = |model: &mut FullModel, kind, text: &str, out: &mut SectionWriter| {
         let packed = model.encode(text.as_bytes());
-        out.text(kind, Codec::Model, text.len(), &packed);
+        if out.shorter(kind, text.as_bytes(), packed.len()) {
+            // A reader learns nothing from it: this is the first text, or none follows.
+            *model = FullModel::new(history.ops.text_len());
+        } else {
+            out.text(kind, Codec::Model, text.len(), &packed);
+        }
     };
     match (text, &mut model) {
         (None, _) => {}
@@ -106,7 +111,9 @@ pub(crate) fn write(history: &History, contents: &Contents<'_>, preset: Preset) 
         (Preset::Fast, None) => out.bytes(kind, rest.as_bytes(), true),
         (_, None) => {
             let packed = LightModel::new(rest.len()).encode(rest.as_bytes());
-            out.text(kind, Codec::LightModel, rest.len(), &packed);
+            if !out.shorter(kind, rest.as_bytes(), packed.len()) {
+                out.text(kind, Codec::LightModel, rest.len(), &packed);
+            }
         }
     }
     if let Some(base) = graph.base() {
@@ -184,9 +191,7 @@ impl File {
             let body = self.sections.body(bytes, kind);
             body.is_ok_and(|(codec, _)| packed.contains(&codec))
         };
-        self.head.ends.is_some()
-            && is_packed(Type::Text, &[Codec::Raw, Codec::Lz4])
-            && is_packed(Type::Graph, &[Codec::Model])
+        self.head.ends.is_some() && is_packed(Type::Text, &[Codec::Raw, Codec::Lz4])
     }
 
     /// The events that follow all of the file: a patch that leaves out the names in the head.

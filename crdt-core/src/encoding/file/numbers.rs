@@ -9,13 +9,14 @@ use crate::error::{DecodeError, LoadError};
 /// Takes numbers. The context is what the number is expected to resemble: who reads gives the same.
 pub(super) enum Sink {
     Plain(Vec<u8>),
-    Modelled(NumberEncoder),
+    /// Plain too: where a history repeats itself, that is packed in fewer bytes.
+    Modelled(Vec<u8>, NumberEncoder),
 }
 
 impl Sink {
     pub(super) fn new(modelled: bool, contexts: usize) -> Sink {
         if modelled {
-            Sink::Modelled(NumberEncoder::new(contexts))
+            Sink::Modelled(Vec::new(), NumberEncoder::new(contexts))
         } else {
             Sink::Plain(Vec::new())
         }
@@ -24,7 +25,10 @@ impl Sink {
     pub(super) fn push(&mut self, context: usize, n: u32) {
         match self {
             Sink::Plain(out) => push(out, n.into()),
-            Sink::Modelled(coder) => coder.push(context, n),
+            Sink::Modelled(out, coder) => {
+                push(out, n.into());
+                coder.push(context, n);
+            }
         }
     }
 
@@ -36,7 +40,12 @@ impl Sink {
     pub(super) fn finish(self, kind: Type, out: &mut SectionWriter) {
         match self {
             Sink::Plain(bytes) => out.bytes(kind, &bytes, true),
-            Sink::Modelled(coder) => out.modelled(kind, &coder.finish()),
+            Sink::Modelled(bytes, coder) => {
+                let packed = coder.finish();
+                if !out.shorter(kind, &bytes, packed.len()) {
+                    out.modelled(kind, &packed);
+                }
+            }
         }
     }
 }

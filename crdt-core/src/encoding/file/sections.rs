@@ -104,6 +104,17 @@ impl SectionWriter {
         self.section(kind, Codec::Raw, &[bytes]);
     }
 
+    /// Writes bytes packed with LZ4 if that takes less than `len` bytes; says whether it does.
+    pub(super) fn shorter(&mut self, kind: Type, bytes: &[u8], len: usize) -> bool {
+        let packed = lz4_flex::block::compress(bytes);
+        let claimed = len_bytes(bytes.len());
+        let is_shorter = claimed.len() + packed.len() < len;
+        if is_shorter {
+            self.section(kind, Codec::Lz4, &[&claimed, &packed]);
+        }
+        is_shorter
+    }
+
     /// Writes a text of `len` bytes that a model has packed.
     pub(super) fn text(&mut self, kind: Type, codec: Codec, len: usize, packed: &[u8]) {
         self.section(kind, codec, &[&len_bytes(len), packed]);
