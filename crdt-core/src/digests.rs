@@ -263,7 +263,10 @@ impl Chain {
         while done < run.len {
             // As far as the next digest that is kept.
             let len = (run.len - done).min(STEP - events % STEP);
-            let (text, behind) = split_text(rest, len);
+            let (text, behind) = match done + len == run.len {
+                true => (rest, ""),
+                false => split_text(rest, len),
+            };
             digest = fold_part(&run.part(done, len), text, digest);
             rest = behind;
             done += len;

@@ -94,7 +94,7 @@ enum Coder<'a, 'b> {
 
 impl Coder<'_, '_> {
     /// The bit at the place `k` of the byte, which is a 1 with the probability `p`, in 2^16ths.
-    #[inline]
+    #[inline(always)]
     fn next(&mut self, p: u32, k: u32) -> bool {
         match self {
             Coder::Write(encoder, byte) => {
