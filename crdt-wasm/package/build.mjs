@@ -161,16 +161,19 @@ const ED25519_LICENSE = "/* @noble/ed25519: Copyright (c) 2019 Paul Miller; see 
 async function makeStorage() {
   const folder = path.join(target, "storage");
   const from = (name) => path.join(ROOT, "crdt-wasm/storage", name);
-  const bundle = await rolldown({
-    input: { index: from("index.js"), node: from("files.js") },
-    external: ["crdt-wasm", /^node:/],
-    resolve: { alias: { idb: inWeb.resolve("idb").replace(/\.cjs$/, ".js") } },
-    platform: "neutral",
-  });
-  const options = { dir: folder, banner: IDB_LICENSE, comments: false };
-  await bundle.write({ ...options, format: "es", entryFileNames: "[name].js" });
-  await bundle.write({ ...options, format: "cjs", entryFileNames: "[name].cjs", exports: "named" });
-  await bundle.close();
+  for (const [name, file] of [["index", "index.js"], ["node", "files.js"]]) {
+    const bundle = await rolldown({
+      input: from(file),
+      external: ["crdt-wasm", /^node:/],
+      resolve: { alias: { idb: inWeb.resolve("idb").replace(/\.cjs$/, ".js") } },
+      platform: "neutral",
+    });
+    const banner = name === "index" ? IDB_LICENSE : undefined;
+    const options = { banner, comments: false };
+    await bundle.write({ ...options, file: path.join(folder, `${name}.js`), format: "es" });
+    await bundle.write({ ...options, file: path.join(folder, `${name}.cjs`), format: "cjs", exports: "named" });
+    await bundle.close();
+  }
   copyFileSync(path.join(path.dirname(inWeb.resolve("idb")), "../LICENSE"), path.join(folder, "LICENSE-idb"));
   for (const name of ["index", "node"]) {
     const declarations = read(from(`${name}.d.ts`));

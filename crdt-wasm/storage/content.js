@@ -1,12 +1,25 @@
 // What a storage has of a document, and the document.
 
-import { PROBLEMS } from "./problems.js";
+import { coded, PROBLEMS } from "./problems.js";
 
 /** For so long, in milliseconds, updates are merged before the page gets a turn. */
 const SLICE_MILLIS = 12;
 
 /** What a storage has of a document that it does not know. */
-export const NOTHING = { file: null, updates: [] };
+const NOTHING = { file: null, updates: [], mark: null };
+
+/** What a storage gave out, if it has the form of `StoredContent`. */
+export function asContent(loaded) {
+  if (loaded === null || loaded === undefined) return NOTHING;
+  const { file, updates, mark } = loaded;
+  const isContent = (file === null || isBytes(file)) && Array.isArray(updates) && updates.every(isBytes);
+  if (isContent && mark !== null && mark !== undefined) return loaded;
+  throw coded("storage_failed", "the storage's load() has to give { file, updates, mark }, or null");
+}
+
+function isBytes(value) {
+  return value instanceof ArrayBuffer || ArrayBuffer.isView(value);
+}
 
 /**
  * The document that a storage has: its file opened, and the updates merged.
@@ -80,24 +93,21 @@ export function holds(document, version) {
   return ["equal", "before"].includes(document.compare(version, document.version()));
 }
 
-/** The error, if it says that bytes are damaged; others are thrown. */
+/** The error, if the bytes are the reason for it; others are thrown. */
 function damageOf(error) {
   if (error.code === "unknown_format_version") throw PROBLEMS.newer(error);
-  if (!DAMAGES.has(error.code)) throw error;
+  if (typeof error.code !== "string" || OTHER_REASONS.has(error.code)) throw error;
   return error;
 }
 
-const DAMAGES = new Set([
-  "bad_bytes",
-  "bad_checksum",
-  "bad_operations",
-  "conflicting_event",
-  "corrupt_history",
-  "cyclic_event",
-  "impossible_event",
-  "inconsistent_file",
-  "parents_not_reduced",
-  "too_large",
-  "too_old",
-  "unknown_event",
+/** The codes of errors of which the bytes are not the reason. */
+const OTHER_REASONS = new Set([
+  "agent_in_use",
+  "bad_agent_name",
+  "bad_argument",
+  "dead_handle",
+  "destroyed",
+  "document_busy",
+  "not_loaded",
+  "out_of_memory",
 ]);

@@ -15,6 +15,8 @@ import { constants } from "node:fs";
 import { link, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 
+import { joinTabs } from "./tabs.js";
+
 /** How many characters of a document's name its folder shows. */
 const SHOWN = 40;
 /** Before each update: its length and its checksum. */
@@ -67,7 +69,16 @@ class FileStorage {
     return { generation, logs };
   }
 
+  /** Joins those in this program who have a document open. */
+  join(name, receive) {
+    return joinTabs(this.#folder, name, receive);
+  }
+
   async remove(name) {
+    // They stop writing, and say so.
+    const others = this.join(name, () => {});
+    others?.post({ problem: "removed" });
+    others?.leave();
     this.#logs.delete(name);
     const folder = this.#folderOf(name);
     const removed = `${folder}.${randomBytes(4).toString("hex")}.removed`;

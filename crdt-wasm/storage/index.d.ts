@@ -93,7 +93,7 @@ export interface StoredDocument<D extends AnyDocument = Document> {
   /** Takes a listener away. */
   off<K extends keyof StoredEvents>(event: K, listener: (payload: StoredEvents[K]) => void): void;
   /**
-   * Stores what was edited now, rather than within 100 ms.
+   * Stores what was edited now; by itself that is usually done within 50 ms.
    *
    * @throws {CrdtError} why that cannot be stored
    */
@@ -136,7 +136,10 @@ export interface StoredContent {
 /**
  * A place where documents are stored. Several programs may use one at the same time.
  *
- * An error that one of its functions throws is reported in the status, and the call is retried.
+ * An error that one of its functions throws is reported in the status, and the call is retried. So is that it
+ * does not answer for 10 s (`storage_timeout`); its answer is still waited for.
+ *
+ * Files have checksums, updates do not: a storage whose medium may change bytes has to keep checksums of updates.
  */
 export interface DocumentStorage {
   /** Everything that is stored of a document; `null` if that is nothing. */

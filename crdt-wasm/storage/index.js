@@ -1,7 +1,7 @@
 // The entry crdt-wasm/storage: documents that are kept on the device.
 
 import { indexedDbStorage } from "./indexed_db.js";
-import { badArgument, coded } from "./problems.js";
+import { badArgument, coded, storageError } from "./problems.js";
 import { StoredDocument } from "./stored.js";
 
 export { indexedDbStorage };
@@ -26,12 +26,24 @@ export async function openStored(name, options) {
   });
 }
 
-export function listStored({ storage = indexedDbStorage() } = {}) {
-  return storage.list();
+export async function listStored({ storage = indexedDbStorage() } = {}) {
+  if (typeof storage.list !== "function") throw badArgument("storage.list", "a function", storage.list);
+  return await coding(() => storage.list());
 }
 
-export function removeStored(name, { storage = indexedDbStorage() } = {}) {
-  return storage.remove(aName(name));
+export async function removeStored(name, { storage = indexedDbStorage() } = {}) {
+  aName(name);
+  if (typeof storage.remove !== "function") throw badArgument("storage.remove", "a function", storage.remove);
+  await coding(() => storage.remove(name));
+}
+
+/** Acts. What a storage throws meanwhile gets a code. */
+async function coding(act) {
+  try {
+    return await act();
+  } catch (error) {
+    throw storageError(error);
+  }
 }
 
 /** The class of the package's main entry, which is loaded. */

@@ -29,7 +29,7 @@ export function storageError(error) {
 
 const FULL = [
   "storage_full",
-  "there is no space left to save in: the text is only in this page until some is freed",
+  "there is no space left to save in: what is not saved is only in memory until some is freed",
 ];
 
 const DENIED = [
@@ -67,7 +67,7 @@ export const PROBLEMS = {
       "another tab with an older version of this page keeps the storage busy: close or reload that tab",
     ),
   timeout: (seconds) =>
-    coded("storage_timeout", `the browser's storage has not answered for ${seconds} s`),
+    coded("storage_timeout", `the storage has not answered for ${seconds} s`),
   takenOver: () =>
     coded(
       "storage_newer",

@@ -4,7 +4,7 @@
 // Edits are on their way in three steps: made (`#isDirty`), collected as an update (`#collected`, up to the
 // version `#collectedTo`), appended (`#saved`). What comes from another tab has been stored by that tab.
 
-import { gap, holds, mergeUpdate, NOTHING, openFile, restore } from "./content.js";
+import { asContent, gap, holds, mergeUpdate, openFile, restore } from "./content.js";
 import { Emitter } from "./emitter.js";
 import { lifecycle, whenIdle } from "./lifecycle.js";
 import { mayPass, PROBLEMS, storageError } from "./problems.js";
@@ -25,6 +25,9 @@ const SHARE_OF_FILE = 0.5;
  */
 const REST_MILLIS = 3_000;
 const REST_RATE = 200_000;
+
+/** For so long, in seconds, a storage is waited for before that is a problem. */
+const PATIENCE_SECONDS = 10;
 
 /** Where `NetworkSync` finds whether a document is saved. */
 const SAVING = Symbol.for("crdt-wasm.saving");
@@ -61,6 +64,7 @@ export class StoredDocument {
   #restTimer = null;
   #retryTimer = null;
   #retryMillis = FIRST_RETRY_MILLIS;
+  #loading = null;
   #reading = null;
   #writing = null;
   #compacting = null;
@@ -139,7 +143,7 @@ export class StoredDocument {
     if (this.#isClosed) throw PROBLEMS.closed();
     if (this.#mark === undefined && !this.#isOver()) await this.#attach();
     this.#write();
-    await this.#writing;
+    await inTime(this.#writing);
     if (this.#hasUnsaved()) throw this.#problem ?? PROBLEMS.closed();
   }
 
@@ -153,7 +157,7 @@ export class StoredDocument {
     if (this.#isClosed) return;
     try {
       if (this.#hasUnsaved()) await this.flush();
-      await this.#compacting;
+      await inTime(this.#compacting);
     } finally {
       this.#end();
     }
@@ -246,7 +250,7 @@ export class StoredDocument {
       while (this.#hasUnsaved() && !this.#isClosed && !this.#isOver()) {
         this.#collect();
         const [updates, version] = [[...this.#collected], this.#collectedTo];
-        const mark = await this.#storage.append(this.#name, updates, this.#mark);
+        const mark = await this.#answer(this.#storage.append(this.#name, updates, this.#mark));
         if (mark === null) {
           if (await this.#storeAgain()) continue;
           return;
@@ -261,6 +265,18 @@ export class StoredDocument {
     } catch (error) {
       await this.#couldNotWrite(storageError(error));
     }
+  }
+
+  /** What the storage answers to a write. It is a problem while that takes long. */
+  async #answer(answer) {
+    const isWritten = Promise.resolve(answer);
+    inTime(isWritten).catch((error) => {
+      // What else it says is the caller's to hear.
+      if (error.code !== "storage_timeout" || this.#isClosed) return;
+      this.#problem = error;
+      this.#tell();
+    });
+    return isWritten;
   }
 
   #stored(updates, version) {
@@ -307,7 +323,7 @@ export class StoredDocument {
   async #restore(Document, agent, onProgress) {
     let loaded;
     try {
-      loaded = (await this.#storage.load(this.#name)) ?? { ...NOTHING, mark: null };
+      loaded = await this.#load();
     } catch (error) {
       this.#fail(storageError(error));
       return null;
@@ -320,6 +336,17 @@ export class StoredDocument {
       this.#fail(error);
       return null;
     }
+  }
+
+  /**
+   * What is stored. A storage that does not answer in time is a problem, but its answer is still waited for: it
+   * may be slow.
+   */
+  #load() {
+    this.#loading ??= Promise.resolve(this.#storage.load(this.#name)).finally(() => {
+      this.#loading = null;
+    });
+    return inTime(this.#loading.then(asContent));
   }
 
   /** Reads what is stored, and makes that and the document the same. */
@@ -454,7 +481,7 @@ export class StoredDocument {
     this.#collect();
     const [updates, version] = [[...this.#collected], this.#collectedTo];
     const file = this.#document.save();
-    const after = await this.#storage.replace(this.#name, file, mark);
+    const after = await this.#answer(this.#storage.replace(this.#name, file, mark));
     if (after === null) return false;
     this.#mark = after;
     this.#stored(updates, version);
@@ -508,8 +535,8 @@ export class StoredDocument {
 
   /** Reads what is stored, and merges what is not here. Returns what was read, null if that is nothing. */
   async #take() {
-    const loaded = await this.#storage.load(this.#name);
-    if (loaded === null || !this.#isAlive()) return null;
+    const loaded = await this.#load();
+    if (loaded.mark === null || !this.#isAlive()) return null;
     const opened = openFile(this.#document.constructor, undefined, loaded.file);
     if (opened.document !== null) {
       this.#absorb(opened.document);
@@ -573,4 +600,17 @@ function emptyVersion(Document) {
   const version = empty.version();
   empty.free();
   return version;
+}
+
+/** What a promise is fulfilled with, if that is soon enough. */
+async function inTime(promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(reject, PATIENCE_SECONDS * 1000, PROBLEMS.timeout(PATIENCE_SECONDS));
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -1,4 +1,4 @@
-// The tabs of this browser that have the same document open.
+// The tabs of this browser that have the same document open; in Node, those in this program.
 
 /** What the names of channels and locks begin with. */
 const PREFIX = "crdt-wasm stored ";
@@ -12,6 +12,8 @@ export function joinTabs(database, name, receive) {
   if (typeof BroadcastChannel !== "function") return null;
   const channel = new BroadcastChannel(`${PREFIX}${database} ${name}`);
   channel.addEventListener("message", ({ data }) => receive(data));
+  // Node would wait for messages.
+  channel.unref?.();
   return {
     post: (message) => channel.postMessage(message),
     leave: () => channel.close(),

@@ -59,6 +59,26 @@ test('a folder that cannot be written is said, and used once it can be', () =>
     await stored.close();
   }));
 
+test('a document that is removed while it is open goes on in memory, and does not come back', () =>
+  inFolder(async (folder) => {
+    const stored = await open('garden', { storage: fileStorage(folder) });
+    const other = await open('garden', { storage: fileStorage(folder) });
+    stored.document.insert(0, 'typed');
+    await stored.flush();
+    await until(() => other.document.getText() === 'typed');
+    await storage.removeStored('garden', { storage: fileStorage(folder) });
+    for (const of of [stored, other]) {
+      await until(() => of.status.problem?.code === 'storage_removed');
+      assert.equal(of.status.state, 'unsaved');
+      of.document.insert(0, 'more ');
+      await assert.rejects(of.flush(), { code: 'storage_removed' });
+      assert.match(of.document.getText(), /more .*typed/);
+    }
+    assert.deepEqual(await storage.listStored({ storage: fileStorage(folder) }), []);
+    assert.deepEqual(await readdir(folder), []);
+    for (const of of [stored, other]) await assert.rejects(of.close(), { code: 'storage_removed' });
+  }));
+
 test('a file takes the place of the logs', () =>
   inFolder(async (folder) => {
     const [a, b] = [fileStorage(folder), fileStorage(folder)];
