@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::files::all_options;
 use crate::histories::{random_edit, random_replicas};
+use crate::repeats::pasted;
 use crate::shapes::{alternating, at_one_gap, base, insert, ladder, operations, zigzag};
 
 fn seeds(target: &str) -> PathBuf {
@@ -66,6 +67,11 @@ fn write_seeds() {
         random_edit(&mut rng, &mut grown);
         let file = grown.save(&SaveOptions::default()).unwrap();
         add("decode", &format!("v2-grown-{seed}.bin"), &file);
+        for options in all_options().filter(|options| !options.without_text) {
+            let doc = pasted(&mut Rng::with_seed(seed), 3);
+            let name = format!("v2-repeats-{:?}-{seed}.bin", options.preset).to_lowercase();
+            add("decode", &name, &doc.save(&options).unwrap());
+        }
         let bytes: Vec<u8> = (0..150).map(|_| rng.u8(..)).collect();
         add("edits", &format!("random-{seed}.bin"), &bytes);
     }

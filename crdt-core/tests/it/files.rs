@@ -22,7 +22,7 @@ pub(crate) fn random_options(rng: &mut Rng) -> SaveOptions {
     SaveOptions::new(PRESETS[rng.usize(0..3)]).without_text(rng.u8(0..4) == 0)
 }
 
-fn assert_same(a: &Document, b: &Document) {
+pub(crate) fn assert_same(a: &Document, b: &Document) {
     assert_eq!(a.frontier(), b.frontier());
     assert_eq!(a.summary(), b.summary());
     assert_eq!(a.event_count(), b.event_count());

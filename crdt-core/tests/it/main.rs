@@ -12,6 +12,7 @@ mod merging;
 mod names;
 mod oracle;
 mod patches;
+mod repeats;
 mod saves;
 mod shallow;
 mod shapes;

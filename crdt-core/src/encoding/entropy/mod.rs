@@ -1,10 +1,13 @@
 //! The entropy stage: a binary range coder whose probabilities adapt to what was coded so far, with
-//! models for columns of numbers and for text. See docs/file-format.md for the exact arithmetic:
+//! models for columns of numbers and for text, and a
+//! search for what a text repeats at length. See docs/file-format.md for the exact arithmetic:
 //! files depend on it.
 
 mod numbers;
 mod range;
+mod repeats;
 mod text;
 
 pub(super) use numbers::{NumberDecoder, NumberEncoder};
+pub(super) use repeats::{Apart, put_together, take_apart};
 pub(super) use text::{FullModel, LightModel};

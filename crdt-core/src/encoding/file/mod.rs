@@ -14,7 +14,7 @@ pub(crate) use ends::{End, MOST_ENDS};
 pub(crate) use head::Head;
 pub use options::{LoadLimits, Preset, SaveOptions};
 
-use super::entropy::{FullModel, LightModel};
+use super::entropy::{FullModel, LightModel, put_together};
 use super::varint::push;
 use crate::error::{DecodeError, LoadError};
 use crate::history::History;
@@ -86,12 +86,10 @@ pub(crate) fn write(history: &History, contents: &Contents<'_>, preset: Preset) 
     out.bytes(Type::Head, &head, false);
     let mut model = (preset == Preset::Small).then(|| FullModel::new(history.ops.text_len()));
     let full = |model: &mut FullModel, kind, text: &str, out: &mut SectionWriter| {
-        let packed = model.encode(text.as_bytes());
-        if out.shorter(kind, text.as_bytes(), packed.len()) {
+        let codecs = (Codec::Model, Codec::ModelApart);
+        if !out.text(kind, codecs, text, |bytes| model.encode(bytes)) {
             // A reader learns nothing from it: this is the first text, or none follows.
             *model = FullModel::new(history.ops.text_len());
-        } else {
-            out.text(kind, Codec::Model, text.len(), &packed);
         }
     };
     match (text, &mut model) {
@@ -110,10 +108,10 @@ pub(crate) fn write(history: &History, contents: &Contents<'_>, preset: Preset) 
         (_, Some(model)) => full(model, kind, rest, &mut out),
         (Preset::Fast, None) => out.bytes(kind, rest.as_bytes(), true),
         (_, None) => {
-            let packed = LightModel::new(rest.len()).encode(rest.as_bytes());
-            if !out.shorter(kind, rest.as_bytes(), packed.len()) {
-                out.text(kind, Codec::LightModel, rest.len(), &packed);
-            }
+            let codecs = (Codec::LightModel, Codec::LightModelApart);
+            out.text(kind, codecs, rest, |bytes| {
+                LightModel::new(bytes.len()).encode(bytes)
+            });
         }
     }
     if let Some(base) = graph.base() {
@@ -232,20 +230,39 @@ impl File {
         let bytes = match codec {
             Codec::Raw => reader.rest().to_vec(),
             Codec::Lz4 => sections::unpack(&mut reader, self.limits.text)?,
-            Codec::Model | Codec::LightModel => {
+            _ => {
+                let all = reader.left();
                 let len = sections::claimed_len(&mut reader, self.limits.text)?;
-                let start = reader.offset();
-                let bytes = if codec == Codec::Model {
-                    let all = self.head.inserted as usize;
-                    let model = model.get_or_insert_with(|| FullModel::new(all));
-                    model.decode(reader.rest(), len)
-                } else {
-                    LightModel::new(len).decode(reader.rest(), len)
+                let not_copies =
+                    reader.error("copies that do not make a text of the length it claims");
+                let (copies, packed) = match codec {
+                    Codec::ModelApart | Codec::LightModelApart => {
+                        if !sections::may_make(all, len) {
+                            return Err(not_copies.into());
+                        }
+                        let (count, bytes) = (reader.small()?, reader.count(1)?);
+                        let packed = sections::claimed_len(&mut reader, len)?;
+                        (Some((count, reader.take(bytes)?)), packed)
+                    }
+                    _ => (None, len),
                 };
-                bytes.map_err(|at| DecodeError::Bytes {
+                let start = reader.offset();
+                let bytes = match codec {
+                    Codec::Model | Codec::ModelApart => {
+                        let all = self.head.inserted as usize;
+                        let model = model.get_or_insert_with(|| FullModel::new(all));
+                        model.decode(reader.rest(), packed)
+                    }
+                    _ => LightModel::new(packed).decode(reader.rest(), packed),
+                };
+                let bytes = bytes.map_err(|at| DecodeError::Bytes {
                     offset: start + at,
                     reason: "packed text that is cut, or too long",
-                })?
+                })?;
+                match copies {
+                    Some(copies) => put_together(copies, &bytes, len).ok_or(not_copies)?,
+                    None => bytes,
+                }
             }
         };
         if bytes.len() > self.limits.text {
@@ -268,7 +285,8 @@ impl File {
         let kind = if dedup { Type::Deleted } else { Type::Inserted };
         let mut model = None;
         let (codec, _) = self.sections.body(bytes, kind)?;
-        let text = match self.sections.has(Type::Text) && (dedup || codec == Codec::Model) {
+        let goes_on = matches!(codec, Codec::Model | Codec::ModelApart);
+        let text = match self.sections.has(Type::Text) && (dedup || goes_on) {
             true => Some(self.text_of(bytes, Type::Text, &mut model)?),
             false => None,
         };

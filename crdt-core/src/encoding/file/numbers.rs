@@ -149,7 +149,7 @@ pub(super) fn read<T>(
             coder: NumberDecoder::new(reader.rest(), contexts),
             start,
         },
-        Codec::LightModel => {
+        Codec::LightModel | Codec::ModelApart | Codec::LightModelApart => {
             return Err(reader.error("numbers are never packed like this").into());
         }
     };

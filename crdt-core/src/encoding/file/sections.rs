@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use xxhash_rust::xxh64::xxh64;
 
+use super::super::entropy::{Apart, take_apart};
 use super::super::reader::Reader;
 use super::super::varint::push;
 use crate::error::{DecodeError, LoadError};
@@ -71,10 +72,22 @@ pub(super) enum Codec {
     Model = 2,
     /// The same, with fewer contexts. Only for text.
     LightModel = 3,
+    /// Copies of what came before, and the bytes between them as in [`Codec::Model`]. Only for text.
+    ModelApart = 4,
+    /// The same, with these bytes as in [`Codec::LightModel`].
+    LightModelApart = 5,
 }
 
 /// An LZ4 block grows at most about this many times when it is unpacked.
 const LZ4_RATIO: usize = 255;
+
+/// Where there are copies, so many bytes at most come from each byte of a section.
+const APART_RATIO: usize = 4096;
+
+/// Whether a section of `packed` bytes may have copies that make a text of `len` bytes.
+pub(super) fn may_make(packed: usize, len: usize) -> bool {
+    len <= packed.saturating_mul(APART_RATIO)
+}
 
 pub(super) struct SectionWriter {
     out: Vec<u8>,
@@ -115,9 +128,44 @@ impl SectionWriter {
         is_shorter
     }
 
-    /// Writes a text of `len` bytes that a model has packed.
-    pub(super) fn text(&mut self, kind: Type, codec: Codec, len: usize, packed: &[u8]) {
-        self.section(kind, codec, &[&len_bytes(len), packed]);
+    /// Writes a text, packed with `encode` unless LZ4 is shorter; says whether `encode` packed it. The codecs
+    /// are those of what `encode` makes of all bytes, and of those between copies.
+    pub(super) fn text(
+        &mut self,
+        kind: Type,
+        (whole, apart): (Codec, Codec),
+        text: &str,
+        encode: impl FnOnce(&[u8]) -> Vec<u8>,
+    ) -> bool {
+        let bytes = text.as_bytes();
+        let mut body = len_bytes(bytes.len());
+        let codec = match take_apart(bytes) {
+            None => {
+                body.extend_from_slice(&encode(bytes));
+                whole
+            }
+            Some(Apart {
+                count,
+                copies,
+                rest,
+            }) => {
+                push(&mut body, count.into());
+                push(&mut body, copies.len() as u64);
+                push(&mut body, rest.len() as u64);
+                body.extend_from_slice(&copies);
+                body.extend_from_slice(&encode(&rest));
+                apart
+            }
+        };
+        if codec == apart && !may_make(body.len(), bytes.len()) {
+            self.bytes(kind, bytes, true);
+            return false;
+        }
+        let is_packed = !self.shorter(kind, bytes, body.len());
+        if is_packed {
+            self.section(kind, codec, &[&body]);
+        }
+        is_packed
     }
 
     /// Writes numbers that a model has packed.
@@ -278,6 +326,8 @@ impl Sections {
             1 => Codec::Lz4,
             2 => Codec::Model,
             3 => Codec::LightModel,
+            4 => Codec::ModelApart,
+            5 => Codec::LightModelApart,
             _ => return Err(reader.error("a way of packing that is not known here")),
         };
         Ok((codec, reader))
