@@ -31,6 +31,13 @@ extern "C" {
 }
 
 #[allow(dead_code)]
+#[wasm_bindgen(module = "/src/js/pieces.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = mergeInPieces)]
+    fn merge_in_pieces();
+}
+
+#[allow(dead_code)]
 #[wasm_bindgen(module = "/src/js/flat.js")]
 extern "C" {
     #[wasm_bindgen(reexport, skip_typescript)]

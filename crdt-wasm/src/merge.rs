@@ -19,6 +19,17 @@ pub(crate) struct MergeReport {
 }
 
 impl MergeReport {
+    pub(crate) fn new(report: crdt_core::MergeReport, changes: Vec<TextChange>) -> MergeReport {
+        MergeReport {
+            applied: report.applied,
+            duplicate: report.duplicate,
+            pending: report.pending,
+            dropped: report.dropped,
+            missing: report.missing.into_iter().collect(),
+            changes,
+        }
+    }
+
     /// As JSON, which `document.js` makes an object of.
     pub(crate) fn to_json(&self) -> String {
         let mut out = String::new();
@@ -128,14 +139,7 @@ fn merge_with(
     } else {
         delta.into_changes()
     };
-    Ok(MergeReport {
-        applied: report.applied,
-        duplicate: report.duplicate,
-        pending: report.pending,
-        dropped: report.dropped,
-        missing: report.missing.into_iter().collect(),
-        changes,
-    })
+    Ok(MergeReport::new(report, changes))
 }
 
 /// The one insertion that makes an empty text this one: what a newcomer's first merge comes to.

@@ -211,6 +211,12 @@ impl Entry {
         }
     }
 
+    /// Notes down what a call merged, and tells those who watch.
+    pub(crate) fn merged(&self, changes: &[TextChange]) {
+        self.note_changes(changes);
+        self.each_watcher(|watcher| watcher.merged(changes));
+    }
+
     /// Says that the network merged events, and what that made of the text. The document's listeners
     /// hear of it in a microtask, or before the next edit.
     #[cfg(feature = "network")]

@@ -28,6 +28,7 @@ mod tests {
             include_str!("js/document.js"),
             include_str!("js/version.js"),
             include_str!("js/undo.js"),
+            include_str!("js/pieces.js"),
         ];
         let calls = files
             .into_iter()

@@ -106,8 +106,7 @@ fn merge(
         let report = merge(&entry, &input)?;
         // Who hears of it may do anything, also use the desk.
         drop(input);
-        entry.note_changes(&report.changes);
-        entry.each_watcher(|watcher| watcher.merged(&report.changes));
+        entry.merged(&report.changes);
         set_reply(report.to_json().into_bytes());
         Ok(())
     }))

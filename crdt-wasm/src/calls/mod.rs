@@ -13,6 +13,7 @@ mod anchors;
 mod exchange;
 mod files;
 mod history;
+mod merging;
 mod undo;
 
 use std::cell::RefCell;

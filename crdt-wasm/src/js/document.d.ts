@@ -275,6 +275,16 @@ export class Anchor {
   toJSON(): unknown;
 }
 
+/** What `mergeAsync` may be given. */
+export interface MergeAsyncOptions {
+  /** What the events that tell of the merge say it comes from. */
+  origin?: unknown;
+  /** Called after each piece with the part that is merged, from 0 to 1. */
+  onProgress?: (part: number) => void;
+  /** Ends the merge: an `AbortSignal`. */
+  signal?: { throwIfAborted(): void };
+}
+
 /**
  * A collaborative text document: one replica.
  *
@@ -485,6 +495,25 @@ export class Document {
    * is then as before.
    */
   merge(bytes: BinaryData, origin?: unknown): MergeReport;
+  /**
+   * The same in pieces of about ten milliseconds, between which the page can do other things: for what was
+   * done in a long absence. The document can be read, edited and merged with meanwhile.
+   *
+   * The bytes are merged into a copy of the document first, which takes memory for both. If the document is
+   * not changed meanwhile, what was merged shows at the end, all at once. Otherwise it is merged again, into
+   * the document itself, and shows in pieces. The event `change` says what became of the text.
+   *
+   * A piece takes longer where its operations are concurrent to many others.
+   *
+   * ```js
+   * const leaving = new AbortController();
+   * await doc.mergeAsync(bytes, { signal: leaving.signal, onProgress: (part) => (bar.value = part) });
+   * ```
+   *
+   * Rejects with a `CrdtError` as `merge` throws it, and with the reason of the signal. Nothing is merged
+   * then, except for what already showed in pieces.
+   */
+  mergeAsync(bytes: BinaryData, options?: MergeAsyncOptions | null): Promise<Omit<MergeReport, "changes">>;
   /**
    * The document as a file: its whole history and its text. Operations that wait for others are not part
    * of it.

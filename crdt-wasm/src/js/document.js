@@ -33,6 +33,7 @@ import {
   someOptions,
   wasm,
 } from "./memory.js";
+import { mergeInPieces } from "./pieces.js";
 import { Anchor, Version, versionBytes } from "./version.js";
 
 /** Frees the documents whose wrappers are gone. */
@@ -172,6 +173,15 @@ export class Document {
 
   merge(bytes, origin) {
     return mergePatch(this.#handle, bytes, origin);
+  }
+
+  async mergeAsync(bytes, options) {
+    try {
+      return await mergeInPieces(this.#handle, bytes, options);
+    } finally {
+      // A copy may have taken its place, made before the time was set.
+      this.#stampedAt = -1;
+    }
   }
 
   save(options) {
