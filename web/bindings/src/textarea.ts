@@ -5,6 +5,7 @@ import { carryOver } from "./held_changes.js";
 import type { Presence } from "./presence.js";
 import { applyChanges, replacementBetween } from "./replacement.js";
 import type { SharedText, TextDocument, TextView } from "./shared_text.js";
+import { documentPosition, inDocument, sequence, shownForm, shownPosition } from "./shown_form.js";
 import { firstVisibleLine, scrollIntoView, scrollToLine } from "./textarea_layout.js";
 import { type EditContext, type UndoKind, undoKindOf } from "./undo_steps.js";
 
@@ -262,42 +263,4 @@ class TextareaBinding implements TextView {
     else scrollToLine(area, { ...line, position: shownPosition(this.#base, first) });
     area.scrollLeft = scrollLeft;
   }
-}
-
-/** Text areas show every line ending as `\n`. */
-function shownForm(text: string): string {
-  return text.replace(/\r\n?/g, "\n");
-}
-
-/** Where in the text the position of its shown form is. */
-function documentPosition(text: string, shown: number): number {
-  let position = shown;
-  // Every \r\n that ends at or before the position counts one more.
-  for (let at = text.indexOf("\r\n"); at !== -1 && at < position; at = text.indexOf("\r\n", at + 2)) {
-    position += 1;
-  }
-  return position;
-}
-
-/** Where in the shown form a position of the text is; after a `\r\n` where it is inside one. */
-function shownPosition(text: string, position: number): number {
-  return shownForm(text.slice(0, position)).length;
-}
-
-/** A change of the shown form, as the change of the text that comes to show so. */
-function inDocument(text: string, { position, deleted, inserted }: TextChange): TextChange {
-  const from = documentPosition(text, position);
-  const to = documentPosition(text, position + deleted);
-  // A \r that comes to stand before a \n would make one line ending with it, and two are shown.
-  if (text[from - 1] === "\r" && (inserted + text.slice(to, to + 1)).startsWith("\n")) {
-    return { position: from - 1, deleted: to - from + 1, inserted: `\n${inserted}` };
-  }
-  return { position: from, deleted: to - from, inserted };
-}
-
-function sequence(changes: readonly TextChange[], length: number): ChangeSet {
-  return changes.reduce((all, { position, deleted, inserted }) => {
-    const change = { from: position, to: position + deleted, insert: inserted };
-    return all.compose(ChangeSet.of(change, all.newLength, "\n"));
-  }, ChangeSet.empty(length));
 }

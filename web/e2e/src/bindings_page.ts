@@ -1,10 +1,10 @@
 import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
-import { build } from "vite";
+import { build, defaultClientConditions } from "vite";
 import { repository } from "./package_page.js";
 import type { Stage } from "./stage.js";
 
-type Bindings = typeof import("@crdt/codemirror");
+type Bindings = typeof import("./bindings_entry.js");
 type Package = typeof import("crdt-wasm");
 
 declare global {
@@ -14,6 +14,7 @@ declare global {
 }
 
 const FOLDER = "/bindings/";
+const MONACO = "monaco/";
 const PAGE = `<!doctype html>
   <script type="importmap">{ "imports": { "crdt-wasm": "./package/crdt_wasm.js" } }</script>
   <body><script type="module">
@@ -30,10 +31,11 @@ async function bundle(): Promise<string> {
   const result = await build({
     configFile: false,
     logLevel: "warn",
+    resolve: { conditions: ["source", ...defaultClientConditions] },
     build: {
       write: false,
       lib: {
-        entry: fileURLToPath(new URL("web/bindings/src/index.ts", repository)),
+        entry: fileURLToPath(new URL("bindings_entry.ts", import.meta.url)),
         formats: ["es"],
       },
       rolldownOptions: { external: "crdt-wasm" },
@@ -53,7 +55,10 @@ export async function openBindingsPage(stage: Stage): Promise<Page> {
     const name = new URL(route.request().url()).pathname.slice(FOLDER.length);
     if (name === "") await route.fulfill({ contentType: "text/html", body: PAGE });
     else if (name === "bindings.js") await route.fulfill({ contentType: "text/javascript", body: code });
-    else {
+    else if (name.startsWith(MONACO)) {
+      const file = new URL(`web/node_modules/monaco-editor/min/${name.slice(MONACO.length)}`, repository);
+      await route.fulfill({ path: fileURLToPath(file) });
+    } else {
       const file = new URL(`crdt-wasm/pkg/${name.replace("package/", "")}`, repository);
       await route.fulfill({ path: fileURLToPath(file) });
     }
@@ -61,4 +66,19 @@ export async function openBindingsPage(stage: Stage): Promise<Page> {
   await page.goto(`${stage.server.url}${FOLDER}`);
   await page.waitForFunction(() => "bindings" in globalThis);
   return page;
+}
+
+/** Loads Monaco into such a page, as `monaco`. */
+export async function loadMonaco(page: Page): Promise<void> {
+  await page.addScriptTag({ url: `${FOLDER}${MONACO}vs/loader.js` });
+  await page.evaluate(async (folder) => {
+    const { require: load } = globalThis as unknown as { require: AmdLoader };
+    load.config({ paths: { vs: `${folder}vs` } });
+    await new Promise((done, failed) => load(["vs/editor/editor.main"], done, failed));
+  }, `${FOLDER}${MONACO}`);
+}
+
+interface AmdLoader {
+  (modules: string[], done: (value: unknown) => void, failed: (error: unknown) => void): void;
+  config(options: object): void;
 }
