@@ -2,7 +2,7 @@
 // a network of one's own carries.
 //
 // node sizes.js CRDT-WASM PAGE ABOUT ENTRY=NAMED... writes PAGE; each NAMED is the WebAssembly of an entry with the
-// names of its functions still in it.
+// names of its functions still in it. The page ends with sizes_tried.md.
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
@@ -118,4 +118,5 @@ lines.push(
     ways.map(({ way, bytes, milliseconds }) => [way, kb(bytes), milliseconds.toFixed(0)]),
   ),
 );
-await writeFile(page, `${lines.join("\n")}\n`);
+const tried = await readFile(path.join(import.meta.dirname, "sizes_tried.md"), "utf8");
+await writeFile(page, `${lines.join("\n")}\n\n${tried}`);
