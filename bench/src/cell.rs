@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use crate::files;
 use crate::inputs::{self, Inputs};
 use crate::measure::{self, Figures};
 use crate::plan;
-use crate::subject::Subject;
+use crate::subject::{Form, Subject};
 use crate::subjects::{
     Automerge, Cola, Crop, DiamondTypes, GapBufferRope, JumpRopeBuffered, Loro, Ours, Yrs,
 };
@@ -51,6 +52,9 @@ impl Cell<'_> {
             "open" => measure::open::<S>(&Inputs::read(&path)?),
             "remote" => measure::remote::<S>(&Inputs::read(&path)?),
             "heap" => measure::heap::<S>(Inputs::read(&path)?),
+            "file" => files::file::<S>(&trace()?, Form::Default),
+            "file-quick" => files::file::<S>(&trace()?, Form::Quick),
+            "file-small" => files::file::<S>(&trace()?, Form::Small),
             "offline" => measure::offline::<S>(&Offline::find(self.trace)?),
             _ => Err(format!("nothing is measured as {}", self.measure).into()),
         }

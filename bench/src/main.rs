@@ -4,6 +4,7 @@
 //! (`bench cell`), and which is cut off when it takes too long.
 
 mod cell;
+mod files;
 mod gap_buffer;
 mod growth;
 mod heap;

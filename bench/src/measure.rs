@@ -60,11 +60,19 @@ const PATIENCE: Duration = Duration::from_millis(700);
 const REPETITIONS: usize = 60;
 
 /// The least of the times that `once` returns, in milliseconds.
-pub(crate) fn best_ms(mut once: impl FnMut() -> Res<Duration>) -> Res<f64> {
+pub(crate) fn best_ms(once: impl FnMut() -> Res<Duration>) -> Res<f64> {
+    best_ms_within(PATIENCE, once)
+}
+
+/// The same, repeated for as long as `patience`.
+pub(crate) fn best_ms_within(
+    patience: Duration,
+    mut once: impl FnMut() -> Res<Duration>,
+) -> Res<f64> {
     let started = Instant::now();
     let mut best = once()?;
     for _ in 1..REPETITIONS {
-        if started.elapsed() >= PATIENCE {
+        if started.elapsed() >= patience {
             break;
         }
         best = best.min(once()?);
@@ -133,22 +141,26 @@ pub(crate) fn wire<S: Subject>(trace: &Trace) -> Res<Figures> {
     .into())
 }
 
+/// A document with the history of a trace.
+pub(crate) fn written<S: Subject>(trace: &Trace, updates_wanted: bool) -> Res<Replayed<S>> {
+    if trace.is_concurrent() {
+        return S::replay(trace, updates_wanted);
+    }
+    let mut doc = S::new(0)?;
+    for patch in trace.patches() {
+        Subject::edit(&mut doc, patch)?;
+    }
+    doc.settle();
+    Ok(Replayed {
+        doc,
+        updates: Vec::new(),
+        clamped: 0,
+    })
+}
+
 /// Makes the inputs of the cells below.
 pub(crate) fn prepare<S: Subject>(trace: &Trace, updates_wanted: bool) -> Res<(Inputs, Figures)> {
-    let mut made = if trace.is_concurrent() {
-        S::replay(trace, updates_wanted)?
-    } else {
-        let mut doc = S::new(0)?;
-        for patch in trace.patches() {
-            Subject::edit(&mut doc, patch)?;
-        }
-        doc.settle();
-        Replayed {
-            doc,
-            updates: Vec::new(),
-            clamped: 0,
-        }
-    };
+    let mut made = written::<S>(trace, updates_wanted)?;
     let text = made.doc.text()?;
     if let Some(wanted) = &trace.text {
         same_text(&text, wanted)?;

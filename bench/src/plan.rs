@@ -256,6 +256,46 @@ pub(crate) const BY_AGENTS: &[Growth] = &[
     ),
 ];
 
+/// A row of the tables of saved documents: a form of file of one of the libraries.
+pub(crate) struct FileForm {
+    pub(crate) what: &'static str,
+    pub(crate) subject: &'static str,
+    pub(crate) measure: &'static str,
+}
+
+const fn file_form(what: &'static str, subject: &'static str, measure: &'static str) -> FileForm {
+    FileForm {
+        what,
+        subject,
+        measure,
+    }
+}
+
+/// The forms of files, ours by their presets.
+pub(crate) const FILE_FORMS: &[FileForm] = &[
+    file_form("ours, the default", OURS, "file"),
+    file_form("ours, the quickest", OURS, "file-quick"),
+    file_form("ours, the smallest", OURS, "file-small"),
+    file_form(DT, DT, "file"),
+    file_form("yrs (no history of what was deleted)", "yrs", "file"),
+    file_form("loro, snapshot", "loro", "file"),
+];
+
+/// The documents that are saved in all these forms.
+pub(crate) const FILE_TRACES: &[&str] = &["automerge-paper", "rustcode", "egwalker"];
+
+/// The columns of the tables of saved documents, and the figures in them.
+pub(crate) const FILE_COLUMNS: &[(&str, &str)] = &[
+    ("bytes", "bytes"),
+    ("save", "save"),
+    ("save again", "again"),
+    ("open, read", "read"),
+    ("open, own edit", "own"),
+    ("open, remote edit", "remote"),
+    ("open, edit, save", "round"),
+    ("open, unpack", "unpack"),
+];
+
 /// Whether a cell needs the bytes that its subject's `prepare` cell makes.
 pub(crate) fn needs_inputs(measure: &str) -> bool {
     matches!(measure, "load" | "open" | "remote" | "heap")
@@ -282,6 +322,13 @@ pub(crate) fn cells() -> Vec<(&'static str, &'static str, &'static str)> {
         for subject in growth.subjects {
             cells.extend(growth.traces.iter().map(|t| (*subject, growth.measure, *t)));
         }
+    }
+    for trace in FILE_TRACES {
+        cells.extend(
+            FILE_FORMS
+                .iter()
+                .map(|form| (form.subject, form.measure, *trace)),
+        );
     }
     let mut ordered = Vec::new();
     for (subject, measure, trace) in cells {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::machine::{Machine, version};
-use crate::plan::{self, Aim, FLOORS, Growth, OURS, ROWS, Row, SUBJECTS};
+use crate::plan::{self, Aim, FILE_COLUMNS, FLOORS, Growth, OURS, ROWS, Row, SUBJECTS};
 use crate::plot::{self, Line};
 use crate::runner::{Outcome, Results, short};
 use crate::trace::Res;
@@ -80,6 +80,7 @@ pub(crate) fn write(
     heading(&mut out, web, about)?;
     against_the_aims(&mut out, &compared)?;
     everybody(&mut out, results)?;
+    files(&mut out, results)?;
     if let Some(web) = web {
         web_table(&mut out, web)?;
     }
@@ -280,6 +281,30 @@ fn everybody(out: &mut String, results: &Results) -> Res<()> {
             row.unit,
             cells.join(" | ")
         )?;
+    }
+    Ok(())
+}
+
+fn files(out: &mut String, results: &Results) -> Res<()> {
+    writeln!(
+        out,
+        "\n## Saved documents\n\n\
+         Every form of a file with all of its figures: bytes, and milliseconds. Save: a document that was\n\
+         never saved. Save again: after 100 more edits. Unpack: until the history can be looked at, which a\n\
+         file of ours keeps packed while it opens; the others read theirs as they open. In rustcode and egwalker\n\
+         each char beyond ASCII is replaced by one that is, as the libraries count in units of their own."
+    )?;
+    let columns: Vec<&str> = FILE_COLUMNS.iter().map(|(column, _)| *column).collect();
+    for trace in plan::FILE_TRACES {
+        writeln!(out)?;
+        header(out, trace, &columns)?;
+        for form in plan::FILE_FORMS {
+            let of = |(_, figure): &(&str, &str)| {
+                cell(results, (form.subject, form.measure, trace), figure)
+            };
+            let cells: Vec<String> = FILE_COLUMNS.iter().map(of).collect();
+            writeln!(out, "| {} | {} |", form.what, cells.join(" | "))?;
+        }
     }
     Ok(())
 }

@@ -3,6 +3,16 @@
 
 use crate::trace::{Patch, Res, Trace};
 
+/// The forms of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// What the library writes unless it is asked for another.
+    Default,
+    /// The quickest to write.
+    Quick,
+    Small,
+}
+
 /// A replica of a text, by one of the libraries.
 pub(crate) trait Subject: Sized {
     /// A point in its history.
@@ -54,6 +64,16 @@ pub(crate) trait Subject: Sized {
     /// The form of a file.
     fn save(&mut self) -> Res<Vec<u8>> {
         self.history()
+    }
+    /// A file in one of the forms that the library has.
+    fn save_as(&mut self, _form: Form) -> Res<Vec<u8>> {
+        self.save()
+    }
+    /// Whether the history of a file is read later than its text.
+    const UNPACKS: bool = false;
+    /// Reads all that is not read yet of a file.
+    fn unpack(&mut self) -> Res<()> {
+        Ok(())
     }
     /// The smallest form of a file that has the whole history.
     fn save_small(&mut self) -> Res<Vec<u8>> {

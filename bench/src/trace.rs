@@ -72,6 +72,15 @@ pub(crate) struct Trace {
 /// place are ordered by them.
 const NAMELESS: [&str; 2] = ["git-makefile", "A2"];
 
+/// The traces that have chars other than ASCII: each is replaced by one that is.
+const REPLACED: [&str; 2] = ["rustcode", "egwalker"];
+
+fn to_ascii(text: &mut String) {
+    if !text.is_ascii() {
+        *text = text.replace(|c: char| !c.is_ascii(), "?");
+    }
+}
+
 impl Trace {
     /// The trace that `spec` names: `NAME`, a trace file in `folder`; `NAME*K`, the same K times in
     /// a row; `agents:N`, N agents who all type at once.
@@ -87,6 +96,11 @@ impl Trace {
         let mut trace: Trace = serde_json::from_str(&json)?;
         if NAMELESS.contains(&name) {
             trace.text = None;
+        }
+        if REPLACED.contains(&name) {
+            let patches = trace.txns.iter_mut().flat_map(|txn| &mut txn.patches);
+            patches.for_each(|patch| to_ascii(&mut patch.inserted));
+            trace.text.iter_mut().for_each(to_ascii);
         }
         if trace.patches().any(|p| !p.inserted.is_ascii()) {
             return Err(format!("{name} has other than ASCII text").into());

@@ -7,7 +7,7 @@ use crdt_core::{Document, Preset, SaveOptions, UndoManager, VersionSummary};
 use serde_json::{Value, json};
 
 use crate::growth::{Undoing, WORD, place};
-use crate::subject::{Replayed, Subject};
+use crate::subject::{Form, Replayed, Subject};
 use crate::trace::{Patch, Res, Trace};
 
 pub(crate) struct Ours {
@@ -101,6 +101,21 @@ impl Subject for Ours {
 
     fn save(&mut self) -> Res<Vec<u8>> {
         Ok(self.doc.save(&SaveOptions::default())?)
+    }
+
+    fn save_as(&mut self, form: Form) -> Res<Vec<u8>> {
+        let preset = match form {
+            Form::Default => Preset::default(),
+            Form::Quick => Preset::Fast,
+            Form::Small => Preset::Small,
+        };
+        Ok(self.doc.save(&SaveOptions::new(preset))?)
+    }
+
+    const UNPACKS: bool = true;
+
+    fn unpack(&mut self) -> Res<()> {
+        Ok(self.doc.check_history()?)
     }
 
     fn save_small(&mut self) -> Res<Vec<u8>> {
