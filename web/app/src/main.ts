@@ -8,6 +8,7 @@ import { Counter } from "./counter.js";
 import { findings, showFindings } from "./doctor.js";
 import { serveMenu } from "./menu.js";
 import { Follower } from "./follow.js";
+import { openHistory } from "./history/open.js";
 import { agentIdFor, colorAmong, newName, tidyName } from "./name.js";
 import { page } from "./page.js";
 import { peopleIn, showPeople } from "./people.js";
@@ -17,6 +18,7 @@ import {
   addressOf,
   linkProblem,
   linkTo,
+  momentIn,
   newKey,
   newRoom,
   type RoomAddress,
@@ -169,11 +171,14 @@ function start(created: CollabEditor): void {
   created.view.focus();
   serveMenu(created, {
     room: () => here.room,
+    openHistory: () => openHistory(created, nameHere),
     link: () => linkTo(here.room, here.secret, address),
     showError,
     stored: (key) => storedValue(() => localStorage, key),
     store: (key, value) => store(() => localStorage, key, value),
   });
+  const moment = momentIn(address);
+  if (moment !== null) openHistory(created, nameHere, moment).catch(showError);
   if (storedValue(() => sessionStorage, OFFLINE_KEY) === null) void connect(created, "by itself");
 }
 

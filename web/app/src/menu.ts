@@ -10,6 +10,8 @@ const NUMBERS_KEY = "numbers";
 export interface MenuHost {
   /** The name of the room, for files. */
   room(): string;
+  /** Shows the history in the place of the text. */
+  openHistory(): Promise<void>;
   /** The link to the room. */
   link(): string;
   showError(error: unknown): void;
@@ -41,6 +43,8 @@ export function serveMenu({ view, document: replica }: CollabEditor, host: MenuH
     showPressed(on);
     (await loading).showNumbers(view, on);
   });
+
+  act(page.showHistory, () => host.openHistory());
 
   act(page.openFile, () => page.file.click());
   page.file.addEventListener("change", () => {

@@ -42,7 +42,8 @@ export function newName(random: (limit: number) => number): string {
 /** How many colours there are: neighbours are easily told apart, and white can be read on all of them. */
 const COLORS = 12;
 
-function colorAt(index: number): string {
+/** A colour by its number; there are twelve, in the order of their hues. */
+export function colorAt(index: number): string {
   return `oklch(0.5 0.14 ${(index % COLORS) * (360 / COLORS)})`;
 }
 

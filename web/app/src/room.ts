@@ -6,8 +6,9 @@ const SERVER = "server";
 const KEY = "key";
 const READ = "read";
 const TOKEN = "token";
+const MOMENT = "at";
 /** The names of the parameters of a link. */
-const NAMES: readonly string[] = [ROOM, SERVER, KEY, READ, TOKEN];
+const NAMES: readonly string[] = [ROOM, SERVER, KEY, READ, TOKEN, MOMENT];
 
 const FIRST = "amber brave calm clear early fresh gentle golden green happy light little lucky merry mild quick quiet silver sunny warm";
 const SECOND = "birch brook cedar cloud coral field finch heron lake lark maple meadow otter pebble pine reed river sparrow stone willow";
@@ -123,6 +124,21 @@ export function addressOf({ room, secret, token }: RoomAddress, address: URL): U
   const tokenPart = token === null ? "" : `&${new URLSearchParams({ [TOKEN]: token }).toString()}`;
   shown.hash = fragmentOf(room, secret) + tokenPart;
   return shown;
+}
+
+/** The moment of the history that an address names, as a version in text. */
+export function momentIn(address: URL): string | null {
+  return new URLSearchParams(address.hash.slice(1)).get(MOMENT) || null;
+}
+
+/** The address with another moment of the history, or without one. */
+export function withMoment(address: URL, moment: string | null): URL {
+  const changed = new URL(address);
+  const fragment = new URLSearchParams(changed.hash.slice(1));
+  if (moment === null) fragment.delete(MOMENT);
+  else fragment.set(MOMENT, moment);
+  changed.hash = fragment.toString();
+  return changed;
 }
 
 /** A secret for a new room, from 16 random bytes. */
