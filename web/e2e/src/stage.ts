@@ -4,6 +4,8 @@ import { Server } from "./server.js";
 import { Tab } from "./tab.js";
 
 const CHROMIUM = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+/** Over plain HTTP, pages from this host are as from another machine. */
+export const PLAIN_HOST = "plain.test";
 const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -14,6 +16,8 @@ const FLAGS = [
   "--disable-sync",
   // Pages that a test makes up count as foreign, and may reach the server all the same.
   "--disable-features=LocalNetworkAccessChecks",
+  // A name of this machine that browsers do not trust as they trust `localhost`.
+  `--host-resolver-rules=MAP ${PLAIN_HOST} 127.0.0.1`,
   // Peers meet on this machine, and nowhere else.
   "--allow-loopback-in-peer-connection",
 ];
