@@ -1,11 +1,10 @@
 //! The command line: what to do, and with which settings.
 
-use std::path::PathBuf;
-
 use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::Config;
+use crate::store::StoreLocation;
 
 /// Introduces browsers to each other, so that they can edit a text together, and serves the editor.
 #[derive(Debug, Clone, Parser)]
@@ -23,7 +22,7 @@ pub struct CommandLine {
 /// What can be done instead of serving.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Lists, copies or deletes the logs in a store, while no server uses it
+    /// Lists, copies or deletes the logs in a store; a file only while no server uses it
     #[command(subcommand)]
     Rooms(RoomsCommand),
     /// Asks the server that has the same settings whether it takes clients; the status is 0 if it does
@@ -34,14 +33,14 @@ pub enum Command {
 #[derive(Debug, Clone, Subcommand)]
 pub enum RoomsCommand {
     /// Lists all logs: size in bytes, entries, the day of the last use, and name
-    List(StoreFile),
+    List(StoreArgument),
     /// Shows what is known of one log
     Show {
         /// The log's name, as `list` prints it
         name: String,
         /// Where it is
         #[command(flatten)]
-        store: StoreFile,
+        store: StoreArgument,
     },
     /// Prints the entries of a log, one JSON object a line: `seq`, and `payload` in base64
     Export {
@@ -49,7 +48,7 @@ pub enum RoomsCommand {
         name: String,
         /// Where it is
         #[command(flatten)]
-        store: StoreFile,
+        store: StoreArgument,
     },
     /// Deletes logs for good: all that are named, or none where one of them does not exist
     Delete {
@@ -58,18 +57,19 @@ pub enum RoomsCommand {
         names: Vec<String>,
         /// Where it is
         #[command(flatten)]
-        store: StoreFile,
+        store: StoreArgument,
     },
     /// Gives space that deleted logs took back to the disk
-    Compact(StoreFile),
+    Compact(StoreArgument),
 }
 
 /// Where the logs are.
 #[derive(Debug, Clone, clap::Args)]
-pub struct StoreFile {
-    /// The store's file
-    #[arg(long = "store", env = "STORE", value_name = "FILE")]
-    pub path: PathBuf,
+pub struct StoreArgument {
+    /// The store's file, or the address of its PostgreSQL server
+    #[arg(long, env = "STORE", hide_env_values = true, value_name = "FILE|URL",
+          value_parser = StoreLocation::parse)]
+    pub store: StoreLocation,
 }
 
 impl CommandLine {

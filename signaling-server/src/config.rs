@@ -10,6 +10,7 @@ use signaling_rooms::{ClientLimits, LogQuotas, RoomLimits};
 
 use crate::bus::limits::BusLimits;
 use crate::secret::{BusUrl, Secret};
+use crate::store::StoreLocation;
 use crate::store::write::StoreQuotas;
 use crate::token::{Key, PublicKey, Tokens};
 
@@ -270,10 +271,12 @@ pub struct Config {
     )]
     pub turn_lifetime_seconds: u64,
 
-    /// File to keep the rooms' logs in, so that the first member of an empty room finds its text; without
-    /// it no logs are kept
-    #[arg(long, env = "STORE", value_name = "FILE")]
-    pub store: Option<PathBuf>,
+    /// Where to keep the rooms' logs, so that the first member of an empty room finds its text: a file, or a
+    /// PostgreSQL server that several processes share, like postgres://user@host/database. Without it no
+    /// logs are kept
+    #[arg(long, env = "STORE", hide_env_values = true, value_name = "FILE|URL",
+          value_parser = StoreLocation::parse)]
+    pub store: Option<StoreLocation>,
 
     /// How much one room's log may hold
     #[arg(long, env = "STORE_ROOM_BYTES", default_value_t = 64 << 20, value_name = "BYTES",
@@ -300,9 +303,8 @@ pub struct Config {
     pub store_total_bytes: u64,
 
     /// Redis server that joins several processes into one, like redis://127.0.0.1:6379; they share
-    /// rooms and relay. Logs belong to one process, so there are none then
-    #[arg(long, env = "BUS", hide_env_values = true, value_name = "URL", conflicts_with = "store",
-          value_parser = BusUrl::parse)]
+    /// rooms and relay, and logs where the store is a PostgreSQL server
+    #[arg(long, env = "BUS", hide_env_values = true, value_name = "URL", value_parser = BusUrl::parse)]
     pub bus: Option<BusUrl>,
 
     /// Log more; twice for everything. RUST_LOG, where set, decides instead
@@ -585,7 +587,7 @@ mod tests {
             .get_arguments()
             .filter(|flag| flag.is_hide_env_values_set());
         let hidden: Vec<_> = hidden.map(|flag| flag.get_id().as_str()).collect();
-        assert_eq!(hidden, ["token_secret", "turn_secret", "bus"]);
+        assert_eq!(hidden, ["token_secret", "turn_secret", "store", "bus"]);
     }
 
     #[test]

@@ -74,8 +74,12 @@ impl Hub {
             config.turn_lifetime(),
         );
         let store = match &config.store {
-            Some(path) => {
-                let store = Store::open(path, config.quotas(), metrics.store.clone())?;
+            Some(location) if bus.is_some() && !location.is_shared() => {
+                let store = location.to_string();
+                return Err(StoreError::OfOneProcess { store });
+            }
+            Some(location) => {
+                let store = Store::open(location, config.quotas(), metrics.store.clone())?;
                 Some(Arc::new(store))
             }
             None => None,
@@ -158,7 +162,11 @@ impl Hub {
         let (Some(store), Some(after)) = (&self.store, self.config.store_expiry()) else {
             return;
         };
-        let logs: Vec<LogName> = self.rooms().occupied().map(LogName::signaling).collect();
+        let logs = match &self.bus {
+            Some(bus) => bus.occupied().iter().map(LogName::signaling).collect(),
+            None => self.rooms().occupied().map(LogName::signaling).collect(),
+        };
+        let logs: Vec<LogName> = logs;
         #[cfg(feature = "yjs")]
         let logs = [logs, self.yjs.logs_in_use()].concat();
         store.write(Write::Touch { logs }, |_| {});

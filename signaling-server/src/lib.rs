@@ -65,12 +65,12 @@ mod unfinished;
 mod yjs;
 
 pub use bus::BusError;
-pub use command_line::{Command, CommandLine, RoomsCommand, StoreFile};
+pub use command_line::{Command, CommandLine, RoomsCommand, StoreArgument};
 pub use config::{Config, LogFormat};
 pub use error::RunError;
 pub use rooms_command::{RoomsError, carry_out};
 pub use secret::{BusUrl, Secret};
 pub use server::run;
-pub use store::StoreError;
+pub use store::{StoreError, StoreLocation};
 pub use tls::TlsError;
 pub use token::PublicKey;

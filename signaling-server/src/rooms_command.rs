@@ -1,4 +1,4 @@
-//! `signaling-server rooms`: the logs in a store that no server uses.
+//! `signaling-server rooms`: the logs in a store. A file is used by no server meanwhile.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use crate::command_line::{RoomsCommand, StoreFile};
+use crate::command_line::{RoomsCommand, StoreArgument};
 use crate::store::{StoreError, StoredLog, StoredLogs};
 
 /// How many bytes of entries are read at a time.
@@ -79,21 +79,16 @@ pub fn carry_out(command: &RoomsCommand, out: &mut dyn Write) -> Result<(), Room
             }
         }
         RoomsCommand::Compact(store) => {
-            let before = size(store);
-            open(store)?.compact()?;
-            writeln!(out, "{before} bytes before, {} after", size(store))?;
+            let (before, after) = open(store)?.compact()?;
+            writeln!(out, "{before} bytes before, {after} after")?;
         }
     }
     out.flush()?;
     Ok(())
 }
 
-fn open(store: &StoreFile) -> Result<StoredLogs, StoreError> {
-    StoredLogs::open(&store.path)
-}
-
-fn size(store: &StoreFile) -> u64 {
-    std::fs::metadata(&store.path).map_or(0, |file| file.len())
+fn open(store: &StoreArgument) -> Result<StoredLogs, StoreError> {
+    StoredLogs::open(&store.store)
 }
 
 fn find(logs: &StoredLogs, name: &str) -> Result<StoredLog, RoomsError> {

@@ -60,6 +60,11 @@ impl<H: Clone> Directory<H> {
         self.rooms.len()
     }
 
+    /// The rooms in which this process has clients.
+    pub(super) fn occupied(&self) -> impl Iterator<Item = &RoomId> {
+        self.rooms.keys()
+    }
+
     /// How many clients of this process are in a room.
     pub(super) fn locals(&self) -> usize {
         self.locals.len()

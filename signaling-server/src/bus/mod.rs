@@ -136,6 +136,11 @@ impl Bus {
         (directory.rooms(), directory.locals())
     }
 
+    /// The rooms in which this process has clients.
+    pub(crate) fn occupied(&self) -> Vec<RoomId> {
+        self.directory().occupied().cloned().collect()
+    }
+
     /// Asks for a place in a room. The answer comes through the client's outbox.
     pub(crate) fn join(&self, entrant: Entrant<'_>) -> Result<(), Refusal> {
         let mut directory = self.directory();

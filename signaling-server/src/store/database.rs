@@ -1,8 +1,6 @@
-//! The logs in their tables, and what may be done to them.
+//! The logs in the tables of a file, and what may be done to them.
 
-use std::net::IpAddr;
-use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 #[cfg(any(feature = "yjs", test))]
@@ -11,10 +9,10 @@ use redb::{
     AccessGuard, Builder, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table,
     TableDefinition,
 };
-use ring::digest;
-use signaling_rooms::{LogError, LogHead, LogQuotas, entry_cost};
+use signaling_rooms::{LogError, LogHead, entry_cost};
 
 use super::error::StoreError;
+use super::logs::{self, Logs, NOBODY, UNBOUNDED, USE_INTERVAL, owner, refuse_all, since_1970};
 use super::write::{LogName, Page, StoreQuotas, StoredLog, Write};
 
 /// Entries by log and number.
@@ -35,17 +33,13 @@ const OWNED: TableDefinition<'_, u128, u64> = TableDefinition::new("owned");
 /// A random number, under one key, without which owners cannot be told from addresses.
 const SALT: TableDefinition<'_, (), u128> = TableDefinition::new("salt");
 
-/// The owner of logs that count for no address.
-const NOBODY: u128 = 0;
-
-/// The time of a log's last use is written no more often than this, in seconds.
-const USE_INTERVAL: u64 = 24 * 60 * 60;
-
 /// The disk's pages that are kept in memory.
 const CACHE_BYTES: usize = 32 << 20;
 
 pub(super) struct Database {
     db: redb::Database,
+    /// The file, where there is one.
+    path: Option<PathBuf>,
     quotas: StoreQuotas,
     salt: u128,
     /// The time in seconds since 1970.
@@ -70,7 +64,11 @@ impl Database {
                 path.display()
             );
         }
-        Self::with(db, quotas).map_err(unusable)
+        let database = Self::with(db, quotas).map_err(unusable)?;
+        Ok(Self {
+            path: Some(path.to_owned()),
+            ..database
+        })
     }
 
     /// Opens a file that is there, to look after it.
@@ -80,43 +78,7 @@ impl Database {
             path: path.to_owned(),
             reason: error.to_string(),
         })?;
-        let unbounded = StoreQuotas {
-            logs: LogQuotas {
-                room_bytes: u64::MAX,
-                total_bytes: u64::MAX,
-            },
-            address_bytes: u64::MAX,
-        };
-        Self::open(path, unbounded)
-    }
-
-    /// All logs.
-    pub(super) fn list(&self) -> Result<Vec<StoredLog>, redb::Error> {
-        let transaction = self.db.begin_read()?;
-        let uses = transaction.open_table(USES)?;
-        let mut logs = Vec::new();
-        for entry in transaction.open_table(HEADS)?.iter()? {
-            let (name, head) = entry?;
-            let name = name.value();
-            let used = uses.get(name)?.map_or(0, |uses| uses.value().1);
-            let (base, last, bytes) = head.value();
-            logs.push(StoredLog::new(name, LogHead { base, last, bytes }, used));
-        }
-        Ok(logs)
-    }
-
-    /// The size of all logs in bytes, and their number.
-    pub(super) fn size(&self) -> Result<(u64, u64), redb::Error> {
-        let transaction = self.db.begin_read()?;
-        let bytes = transaction.open_table(TOTAL)?.get(())?;
-        let logs = transaction.open_table(HEADS)?.len()?;
-        Ok((bytes.map_or(0, |bytes| bytes.value()), logs))
-    }
-
-    /// Gives unused space back to the disk.
-    pub(super) fn compact(mut self) -> Result<(), redb::Error> {
-        self.db.compact()?;
-        Ok(())
+        Self::open(path, UNBOUNDED)
     }
 
     /// Logs that are gone with the process.
@@ -160,6 +122,7 @@ impl Database {
         transaction.commit()?;
         Ok(Self {
             db,
+            path: None,
             quotas,
             salt,
             clock: since_1970,
@@ -172,36 +135,19 @@ impl Database {
         Self { clock, ..self }
     }
 
-    /// Notes that a log is in use, if that was not noted for long.
-    pub(super) fn note_use(&self, log: &LogName) {
-        let now = (self.clock)();
-        let last_use = || -> Result<Option<u64>, redb::Error> {
-            let uses = self.db.begin_read()?.open_table(USES)?;
-            Ok(uses.get(log.as_str())?.map(|uses| uses.value().1))
-        };
-        if let Ok(Some(last)) = last_use()
-            && now.saturating_sub(last) >= USE_INTERVAL
-        {
-            self.write(&[Write::Touch {
-                logs: vec![log.clone()],
-            }]);
+    /// All logs.
+    fn try_list(&self) -> Result<Vec<StoredLog>, redb::Error> {
+        let transaction = self.db.begin_read()?;
+        let uses = transaction.open_table(USES)?;
+        let mut logs = Vec::new();
+        for entry in transaction.open_table(HEADS)?.iter()? {
+            let (name, head) = entry?;
+            let name = name.value();
+            let used = uses.get(name)?.map_or(0, |uses| uses.value().1);
+            let (base, last, bytes) = head.value();
+            logs.push(StoredLog::new(name, LogHead { base, last, bytes }, used));
         }
-    }
-
-    /// Carries out all of them in one transaction and returns when they are on the disk: the number
-    /// of each entry, or why it was refused. A failure of the disk refuses all of them.
-    pub(super) fn write(&self, batch: &[Write]) -> Vec<Result<u64, LogError>> {
-        self.try_write(batch).unwrap_or_else(|error| {
-            let reason = error.to_string();
-            batch
-                .iter()
-                .map(|_| {
-                    Err(LogError::Unavailable {
-                        reason: reason.clone(),
-                    })
-                })
-                .collect()
-        })
+        Ok(logs)
     }
 
     fn try_write(&self, batch: &[Write]) -> Result<Vec<Result<u64, LogError>>, redb::Error> {
@@ -220,8 +166,7 @@ impl Database {
             for write in batch {
                 results.push(match write {
                     Write::Append { log, payload, from } => {
-                        let from = from.map_or(NOBODY, |address| owner(self.salt, address));
-                        tables.append(log, payload, from)?
+                        tables.append(log, payload, owner(self.salt, *from))?
                     }
                     Write::Snapshot {
                         log,
@@ -237,19 +182,6 @@ impl Database {
         }
         transaction.commit()?;
         Ok(results)
-    }
-
-    /// The entries of a log after a number, as many as fit into `max_bytes`, but one at least.
-    pub(super) fn read(
-        &self,
-        log: &LogName,
-        after: u64,
-        max_bytes: usize,
-    ) -> Result<Page, LogError> {
-        self.try_read(log, after, max_bytes)
-            .map_err(|error| LogError::Unavailable {
-                reason: error.to_string(),
-            })
     }
 
     fn try_read(&self, log: &LogName, after: u64, max_bytes: usize) -> Result<Page, redb::Error> {
@@ -268,6 +200,62 @@ impl Database {
             }
         }
         Ok(page)
+    }
+}
+
+impl Logs for Database {
+    fn write(&self, batch: &[Write]) -> Vec<Result<u64, LogError>> {
+        let written = self.try_write(batch);
+        written.unwrap_or_else(|error| refuse_all(batch, &error.to_string()))
+    }
+
+    fn read(&self, log: &LogName, after: u64, max_bytes: usize) -> Result<Page, LogError> {
+        self.try_read(log, after, max_bytes)
+            .map_err(|error| LogError::Unavailable {
+                reason: error.to_string(),
+            })
+    }
+
+    fn note_use(&self, log: &LogName) {
+        let now = (self.clock)();
+        let last_use = || -> Result<Option<u64>, redb::Error> {
+            let uses = self.db.begin_read()?.open_table(USES)?;
+            Ok(uses.get(log.as_str())?.map(|uses| uses.value().1))
+        };
+        if let Ok(Some(last)) = last_use()
+            && now.saturating_sub(last) >= USE_INTERVAL
+        {
+            self.write(&[Write::Touch {
+                logs: vec![log.clone()],
+            }]);
+        }
+    }
+
+    fn size(&self) -> Option<(u64, u64)> {
+        let transaction = self.db.begin_read().ok()?;
+        let total = transaction.open_table(TOTAL).ok()?;
+        let bytes = total.get(()).ok()?.map_or(0, |bytes| bytes.value());
+        let logs = transaction.open_table(HEADS).ok()?.len().ok()?;
+        Some((bytes, logs))
+    }
+
+    /// A file whose disk has failed has to be opened anew.
+    fn has_recovered(&self) -> bool {
+        false
+    }
+
+    fn list(&self) -> Result<Vec<StoredLog>, StoreError> {
+        self.try_list().map_err(StoreError::failed)
+    }
+
+    fn compact(&mut self) -> Result<(u64, u64), StoreError> {
+        let size = |path: &Option<PathBuf>| {
+            let file = path.as_ref().and_then(|path| std::fs::metadata(path).ok());
+            file.map_or(0, |file| file.len())
+        };
+        let before = size(&self.path);
+        self.db.compact().map_err(StoreError::failed)?;
+        Ok((before, size(&self.path)))
     }
 }
 
@@ -399,11 +387,10 @@ impl Tables<'_> {
             return Ok(Ok(()));
         }
         let owned = self.owned.get(owner)?.map_or(0, |owned| owned.value());
-        let owned = owned.saturating_sub(before).saturating_add(after);
-        let max = self.quotas.address_bytes;
-        if after > before && owned > max {
-            return Ok(Err(LogError::AddressQuota { max }));
-        }
+        let owned = match logs::charge(owned, before, after, self.quotas.address_bytes) {
+            Ok(owned) => owned,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
         if owned == 0 {
             self.owned.remove(owner)?;
         } else {
@@ -438,18 +425,4 @@ fn head(found: Option<AccessGuard<'_, (u64, u64, u64)>>) -> LogHead {
         let (base, last, bytes) = found.value();
         LogHead { base, last, bytes }
     })
-}
-
-/// What stands for an address in the file, which need not know it.
-fn owner(salt: u128, address: IpAddr) -> u128 {
-    let text = format!("{salt:032x}{address}");
-    let hash = digest::digest(&digest::SHA256, text.as_bytes());
-    let (first, _) = hash.as_ref().split_at(size_of::<u128>());
-    let owner = first.try_into().map_or(NOBODY, u128::from_le_bytes);
-    owner.max(1)
-}
-
-fn since_1970() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.unwrap_or_default().as_secs()
 }

@@ -13,6 +13,23 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The database cannot be used.
+    #[cfg(feature = "postgres")]
+    #[error("the store {address}: {reason}")]
+    Database {
+        /// The database's address, without a password.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A store that one process uses cannot stand beside a bus, which joins several.
+    #[error(
+        "the store {store} belongs to one process: beside a bus the store has to be a PostgreSQL server"
+    )]
+    OfOneProcess {
+        /// Where the logs were to be kept.
+        store: String,
+    },
     /// The store in memory cannot be made.
     #[error("the store in memory: {reason}")]
     Memory {
@@ -28,4 +45,12 @@ pub enum StoreError {
     /// The thread that writes cannot be started.
     #[error("the store's thread: {0}")]
     Thread(#[source] io::Error),
+}
+
+impl StoreError {
+    pub(super) fn failed(reason: impl ToString) -> Self {
+        Self::Failed {
+            reason: reason.to_string(),
+        }
+    }
 }

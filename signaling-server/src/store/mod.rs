@@ -1,26 +1,34 @@
-//! The rooms' logs: opaque updates, kept in an embedded database.
+//! The rooms' logs: opaque updates, kept in a file of this process (`database`), or in a PostgreSQL server
+//! that several processes share (`postgres`). Both do what [`Logs`] says.
 //!
-//! One thread writes. It takes what waits for it all at once and brings it to the disk by one fsync,
-//! then answers: so what was acknowledged is never lost, and a busy server needs few fsyncs. Reads
+//! One thread writes. It takes what waits for it all at once and commits it in one transaction, then
+//! answers: so what was acknowledged is never lost, and a busy server needs few fsyncs. Reads
 //! pass through the same queue, so a reader sees everything that was written before it asked.
 
 mod database;
 mod error;
+mod location;
+mod logs;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod stored;
 #[cfg(test)]
 mod tests;
 pub(crate) mod write;
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use signaling_rooms::LogError;
 
 use self::database::Database;
 pub use self::error::StoreError;
+pub use self::location::StoreLocation;
+use self::logs::Logs;
+#[cfg(feature = "postgres")]
+use self::postgres::Postgres;
 pub(crate) use self::stored::StoredLogs;
 use self::write::StoreQuotas;
 pub(crate) use self::write::{LogName, Page, StoredLog, Write};
@@ -34,6 +42,9 @@ const WAITING_BYTES: usize = 64 << 20;
 
 /// How many writes share one fsync at most.
 const BATCH: usize = 256;
+
+/// How long to wait, after a failure, before looking whether the logs can be used again.
+const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
 
 type Reply<T> = Box<dyn FnOnce(Result<T, LogError>) + Send>;
 
@@ -57,35 +68,55 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Logs in a file.
+    /// The logs that are there, or none yet.
     pub(crate) fn open(
-        path: &Path,
+        location: &StoreLocation,
         quotas: StoreQuotas,
         metrics: StoreMetrics,
     ) -> Result<Self, StoreError> {
-        Self::start(Database::open(path, quotas)?, metrics)
+        let location = location.clone();
+        Self::start(move || open(&location, quotas), metrics)
     }
 
     /// Logs in memory, gone with the process.
     #[cfg(any(feature = "yjs", test))]
     pub(crate) fn in_memory(quotas: StoreQuotas) -> Result<Self, StoreError> {
-        Self::start(Database::in_memory(quotas)?, StoreMetrics::default())
+        let open = move || Ok(Box::new(Database::in_memory(quotas)?) as Box<dyn Logs>);
+        Self::start(open, StoreMetrics::default())
     }
 
-    fn start(database: Database, metrics: StoreMetrics) -> Result<Self, StoreError> {
+    /// Opens the logs on the thread that will use them.
+    fn start(
+        open: impl FnOnce() -> Result<Box<dyn Logs>, StoreError> + Send + 'static,
+        metrics: StoreMetrics,
+    ) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::sync_channel(QUEUE);
         let failed = Arc::new(AtomicBool::new(false));
-        let worker = Worker {
-            database,
-            queue,
-            failed: failed.clone(),
-            metrics,
+        let has_failed = failed.clone();
+        let (tell, opened) = mpsc::channel();
+        let run = move || match open() {
+            Ok(logs) => {
+                let worker = Worker {
+                    logs,
+                    queue,
+                    failed: has_failed,
+                    metrics,
+                };
+                worker.measure();
+                let _ = tell.send(Ok(()));
+                worker.run();
+            }
+            Err(error) => {
+                let _ = tell.send(Err(error));
+            }
         };
-        worker.measure();
         thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || worker.run())
+            .spawn(run)
             .map_err(StoreError::Thread)?;
+        opened
+            .recv()
+            .unwrap_or_else(|_| Err(StoreError::failed("its thread ended")))?;
         Ok(Self {
             jobs,
             failed,
@@ -93,12 +124,13 @@ impl Store {
         })
     }
 
-    /// Whether the disk has failed, so that nothing can be written until the server is started anew.
+    /// Whether nothing can be written: until the server is started anew where a disk has failed, and
+    /// until the database answers again where it was lost.
     pub(crate) fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Writes, and answers with the entry's number once it is on the disk.
+    /// Writes, and answers with the entry's number once it is committed.
     pub(crate) fn write(
         &self,
         write: Write,
@@ -163,7 +195,7 @@ impl Store {
 
 /// The thread's side.
 struct Worker {
-    database: Database,
+    logs: Box<dyn Logs>,
     queue: mpsc::Receiver<Job>,
     failed: Arc<AtomicBool>,
     metrics: StoreMetrics,
@@ -172,8 +204,7 @@ struct Worker {
 impl Worker {
     fn run(self) {
         let (mut writes, mut replies) = (Vec::new(), Vec::new());
-        while let Ok(job) = self.queue.recv() {
-            let mut next = Some(job);
+        while let Some(mut next) = self.wait() {
             while let Some(job) = next {
                 match job {
                     Job::Write(write, reply) => {
@@ -187,13 +218,13 @@ impl Worker {
                         reply,
                     } => {
                         self.write(&mut writes, &mut replies);
-                        reply(self.database.read(&log, after, max_bytes));
-                        self.database.note_use(&log);
+                        reply(self.logs.read(&log, after, max_bytes));
+                        self.logs.note_use(&log);
                     }
                     Job::Stop(done) => {
                         self.write(&mut writes, &mut replies);
                         // Before the caller goes on the file is closed, and more is refused.
-                        drop((self.database, self.queue));
+                        drop((self.logs, self.queue));
                         let _ = done.send(());
                         return;
                     }
@@ -208,9 +239,33 @@ impl Worker {
         }
     }
 
+    /// Waits for a job, or for as long as a pause; `None` once nobody can have a job any more.
+    fn wait(&self) -> Option<Option<Job>> {
+        if !self.failed.load(Ordering::Relaxed) {
+            return self.queue.recv().ok().map(Some);
+        }
+        match self.queue.recv_timeout(RECOVERY_PAUSE) {
+            Ok(job) => Some(Some(job)),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                self.note(!self.logs.has_recovered(), "it does not answer");
+                Some(None)
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
+    /// Notes whether the logs can be written.
+    fn note(&self, failed: bool, reason: &str) {
+        match (self.failed.swap(failed, Ordering::Relaxed), failed) {
+            (false, true) => tracing::error!("the store cannot be written: {reason}"),
+            (true, false) => tracing::info!("the store can be written again"),
+            _ => {}
+        }
+    }
+
     /// Notes how much there is.
     fn measure(&self) {
-        if let Ok((bytes, logs)) = self.database.size() {
+        if let Some((bytes, logs)) = self.logs.size() {
             let gauge = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
             self.metrics.bytes.set(gauge(bytes));
             self.metrics.logs.set(gauge(logs));
@@ -222,17 +277,24 @@ impl Worker {
             return;
         }
         let begun = Instant::now();
-        let results = self.database.write(writes);
+        let results = self.logs.write(writes);
         self.metrics.commit.observe(begun.elapsed().as_secs_f64());
         self.measure();
         writes.clear();
-        if let Some(Err(LogError::Unavailable { reason })) = results.first()
-            && !self.failed.swap(true, Ordering::Relaxed)
-        {
-            tracing::error!("the store cannot be written: {reason}");
+        match results.first() {
+            Some(Err(LogError::Unavailable { reason })) => self.note(true, reason),
+            _ => self.note(false, ""),
         }
         for (reply, result) in replies.drain(..).zip(results) {
             reply(result);
         }
     }
+}
+
+fn open(location: &StoreLocation, quotas: StoreQuotas) -> Result<Box<dyn Logs>, StoreError> {
+    Ok(match location {
+        StoreLocation::File(path) => Box::new(Database::open(path, quotas)?),
+        #[cfg(feature = "postgres")]
+        StoreLocation::Postgres(url) => Box::new(Postgres::open(url, quotas)?),
+    })
 }

@@ -1,25 +1,34 @@
-//! The logs of a store that no server uses.
-
-use std::path::Path;
+//! The logs of a store, for an operator.
 
 use signaling_rooms::LogError;
 
 use super::database::Database;
 use super::error::StoreError;
+use super::location::StoreLocation;
+use super::logs::Logs;
+#[cfg(feature = "postgres")]
+use super::logs::UNBOUNDED;
+#[cfg(feature = "postgres")]
+use super::postgres::Postgres;
 use super::write::{LogName, Page, StoredLog, Write};
 
-/// A store's file, opened by nobody else.
-pub(crate) struct StoredLogs(Database);
+/// A store's file, opened by nobody else, or a database, which servers may use meanwhile.
+pub(crate) struct StoredLogs(Box<dyn Logs>);
 
 impl StoredLogs {
     /// # Errors
-    /// [`StoreError::Unusable`] for a file that is missing, is no store, or is in use by a server.
-    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self(Database::open_existing(path)?))
+    /// [`StoreError::Unusable`] for a file that is missing, is no store, or is in use by a server;
+    /// `StoreError::Database` for a database that cannot be used.
+    pub(crate) fn open(location: &StoreLocation) -> Result<Self, StoreError> {
+        Ok(Self(match location {
+            StoreLocation::File(path) => Box::new(Database::open_existing(path)?),
+            #[cfg(feature = "postgres")]
+            StoreLocation::Postgres(url) => Box::new(Postgres::open(url, UNBOUNDED)?),
+        }))
     }
 
     pub(crate) fn list(&self) -> Result<Vec<StoredLog>, StoreError> {
-        self.0.list().map_err(failed)
+        self.0.list()
     }
 
     /// The entries of a log after a number, as many as fit into `max_bytes`, but one at least.
@@ -30,7 +39,7 @@ impl StoredLogs {
         max_bytes: usize,
     ) -> Result<Page, StoreError> {
         let page = self.0.read(&LogName::stored(name), after, max_bytes);
-        page.map_err(|error| failed(error.to_string()))
+        page.map_err(StoreError::failed)
     }
 
     /// Deletes all of them in one transaction.
@@ -38,17 +47,11 @@ impl StoredLogs {
         let names = names.iter().map(|name| LogName::stored(name));
         let batch: Vec<Write> = names.map(|log| Write::Forget { log }).collect();
         let results: Result<Vec<u64>, LogError> = self.0.write(&batch).into_iter().collect();
-        results.map(drop).map_err(|error| failed(error.to_string()))
+        results.map(drop).map_err(StoreError::failed)
     }
 
-    /// Gives unused space back to the disk.
-    pub(crate) fn compact(self) -> Result<(), StoreError> {
-        self.0.compact().map_err(failed)
-    }
-}
-
-fn failed(reason: impl ToString) -> StoreError {
-    StoreError::Failed {
-        reason: reason.to_string(),
+    /// Gives unused space back: the space that is used, in bytes, before and after.
+    pub(crate) fn compact(mut self) -> Result<(u64, u64), StoreError> {
+        self.0.compact()
     }
 }

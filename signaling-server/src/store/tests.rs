@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +14,10 @@ use signaling_rooms::LogQuotas;
 
 use super::*;
 
+#[cfg(feature = "postgres")]
+#[path = "../../tests/postgres/mod.rs"]
+mod server;
+
 const QUOTAS: StoreQuotas = quotas(10_000, 100_000);
 
 const fn quotas(room_bytes: u64, total_bytes: u64) -> StoreQuotas {
@@ -23,6 +28,79 @@ const fn quotas(room_bytes: u64, total_bytes: u64) -> StoreQuotas {
         },
         address_bytes: u64::MAX,
     }
+}
+
+/// Opens empty logs.
+type Open = fn(StoreQuotas) -> Box<dyn Logs>;
+
+/// Opens empty logs for which time is what the function says.
+type OpenAt = fn(StoreQuotas, fn() -> u64) -> Box<dyn Logs>;
+
+/// Runs tests against each place for logs: those that get them by `Open`, then those by `OpenAt`.
+macro_rules! of_every_place {
+    ($($test:ident)* ; $($timed:ident)*) => {
+        mod in_a_file {
+            use super::{Database, Logs, StoreQuotas};
+
+            fn open(quotas: StoreQuotas) -> Box<dyn Logs> {
+                Box::new(Database::in_memory(quotas).unwrap())
+            }
+
+            fn open_at(quotas: StoreQuotas, clock: fn() -> u64) -> Box<dyn Logs> {
+                Box::new(Database::in_memory(quotas).unwrap().with_clock(clock))
+            }
+
+            $(#[test] fn $test() { super::$test(open) })*
+            $(#[test] fn $timed() { super::$timed(open_at) })*
+        }
+
+        #[cfg(feature = "postgres")]
+        mod in_postgres {
+            use std::cell::RefCell;
+            use std::sync::Arc;
+
+            use super::server;
+            use super::{Logs, Postgres, StoreLocation, StoreQuotas};
+
+            thread_local! {
+                /// What the test of this thread uses, until it ends.
+                static SERVER: RefCell<Option<Arc<server::Postgres>>> = const { RefCell::new(None) };
+            }
+
+            fn new(quotas: StoreQuotas) -> Postgres {
+                let server = server::Postgres::shared();
+                let address = server.store();
+                SERVER.set(Some(server));
+                match StoreLocation::parse(&address).unwrap() {
+                    StoreLocation::Postgres(url) => Postgres::open(&url, quotas).unwrap(),
+                    StoreLocation::File(path) => panic!("{path:?} is a file"),
+                }
+            }
+
+            fn open(quotas: StoreQuotas) -> Box<dyn Logs> {
+                Box::new(new(quotas))
+            }
+
+            fn open_at(quotas: StoreQuotas, clock: fn() -> u64) -> Box<dyn Logs> {
+                Box::new(new(quotas).with_clock(clock))
+            }
+
+            $(#[test] fn $test() { super::$test(open) })*
+            $(#[test] fn $timed() { super::$timed(open_at) })*
+        }
+    };
+}
+
+of_every_place! {
+    entries_are_numbered_by_log_and_read_in_order
+    a_log_is_read_page_by_page
+    a_snapshot_replaces_what_it_covers_and_keeps_the_rest
+    a_snapshot_that_does_not_know_the_log_is_refused
+    quotas_hold_and_smaller_is_always_allowed
+    random_writes_agree_with_a_model
+    what_an_address_began_is_bounded_and_counted_right
+    ;
+    logs_that_nobody_uses_expire
 }
 
 fn log(name: &str) -> LogName {
@@ -55,7 +133,7 @@ fn snapshot(name: &str, base: u64, upto: u64, payload: &str) -> Write {
     }
 }
 
-fn all(database: &Database, name: &str) -> Vec<(u64, String)> {
+fn all(database: &dyn Logs, name: &str) -> Vec<(u64, String)> {
     let page = database.read(&log(name), 0, usize::MAX).unwrap();
     assert!(!page.more);
     let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec()).unwrap();
@@ -72,9 +150,8 @@ fn entries(expected: &[(u64, &str)]) -> Vec<(u64, String)> {
         .collect()
 }
 
-#[test]
-fn entries_are_numbered_by_log_and_read_in_order() {
-    let database = Database::in_memory(QUOTAS).unwrap();
+fn entries_are_numbered_by_log_and_read_in_order(open: Open) {
+    let database = open(QUOTAS);
     let written = database.write(&[
         append("r", "a"),
         append("s", "x"),
@@ -83,11 +160,11 @@ fn entries_are_numbered_by_log_and_read_in_order() {
     ]);
     assert_eq!(written, [Ok(1), Ok(1), Ok(2), Ok(3)]);
     assert_eq!(
-        all(&database, "r"),
+        all(&*database, "r"),
         entries(&[(1, "a"), (2, "b"), (3, "c")])
     );
-    assert_eq!(all(&database, "s"), entries(&[(1, "x")]));
-    assert_eq!(all(&database, "none"), []);
+    assert_eq!(all(&*database, "s"), entries(&[(1, "x")]));
+    assert_eq!(all(&*database, "none"), []);
     let page = database.read(&log("r"), 2, usize::MAX).unwrap();
     assert_eq!((page.base, page.last, page.entries.len()), (0, 3, 1));
     assert!(
@@ -99,9 +176,8 @@ fn entries_are_numbered_by_log_and_read_in_order() {
     );
 }
 
-#[test]
-fn a_log_is_read_page_by_page() {
-    let database = Database::in_memory(QUOTAS).unwrap();
+fn a_log_is_read_page_by_page(open: Open) {
+    let database = open(QUOTAS);
     let texts = [
         "1234",
         "5678",
@@ -124,21 +200,19 @@ fn a_log_is_read_page_by_page() {
     assert_eq!(pages, 3);
 }
 
-#[test]
-fn a_snapshot_replaces_what_it_covers_and_keeps_the_rest() {
-    let database = Database::in_memory(QUOTAS).unwrap();
+fn a_snapshot_replaces_what_it_covers_and_keeps_the_rest(open: Open) {
+    let database = open(QUOTAS);
     database.write(&["a", "b", "c"].map(|text| append("r", text)));
     assert_eq!(database.write(&[snapshot("r", 0, 2, "ab")]), [Ok(2)]);
-    assert_eq!(all(&database, "r"), entries(&[(2, "ab"), (3, "c")]));
+    assert_eq!(all(&*database, "r"), entries(&[(2, "ab"), (3, "c")]));
     assert_eq!(database.write(&[append("r", "d")]), [Ok(4)]);
     assert_eq!(database.write(&[snapshot("r", 2, 4, "abcd")]), [Ok(4)]);
-    assert_eq!(all(&database, "r"), entries(&[(4, "abcd")]));
+    assert_eq!(all(&*database, "r"), entries(&[(4, "abcd")]));
     assert_eq!(database.write(&[append("r", "e")]), [Ok(5)]);
 }
 
-#[test]
-fn a_snapshot_that_does_not_know_the_log_is_refused() {
-    let database = Database::in_memory(QUOTAS).unwrap();
+fn a_snapshot_that_does_not_know_the_log_is_refused(open: Open) {
+    let database = open(QUOTAS);
     assert_eq!(
         database.write(&[snapshot("r", 0, 0, "")]),
         [Err(LogError::Conflict { base: 0, last: 0 })]
@@ -155,12 +229,11 @@ fn a_snapshot_that_does_not_know_the_log_is_refused() {
             "{base} {upto}"
         );
     }
-    assert_eq!(all(&database, "r"), entries(&[(3, "first")]));
+    assert_eq!(all(&*database, "r"), entries(&[(3, "first")]));
 }
 
-#[test]
-fn quotas_hold_and_smaller_is_always_allowed() {
-    let database = Database::in_memory(quotas(1000, 1500)).unwrap();
+fn quotas_hold_and_smaller_is_always_allowed(open: Open) {
+    let database = open(quotas(1000, 1500));
     let (half, third) = ("x".repeat(400), "x".repeat(300));
     assert_eq!(
         database.write(&[append("r", &half), append("r", &half)]),
@@ -178,7 +251,7 @@ fn quotas_hold_and_smaller_is_always_allowed() {
     assert_eq!(database.write(&[snapshot("r", 0, 2, &half)]), [Ok(2)]);
     assert_eq!(database.write(&[append("t", &half)]), [Ok(1)]);
     assert_eq!(database.write(&[Write::Forget { log: log("t") }]), [Ok(1)]);
-    assert_eq!(all(&database, "t"), []);
+    assert_eq!(all(&*database, "t"), []);
     assert_eq!(database.write(&[append("u", &half)]), [Ok(1)]);
     // Many empty entries are not for free.
     let empty: Vec<_> = (0..100).map(|_| append("v", "")).collect();
@@ -186,15 +259,14 @@ fn quotas_hold_and_smaller_is_always_allowed() {
 }
 
 /// Against a plain model: the same results, and the same logs, after every step.
-#[test]
-fn random_writes_agree_with_a_model() {
+fn random_writes_agree_with_a_model(open: Open) {
     let seed = std::env::var("SEED")
         .ok()
         .and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
     println!("SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
-    let database = Database::in_memory(quotas(u64::MAX, u64::MAX)).unwrap();
+    let database = open(quotas(u64::MAX, u64::MAX));
     let mut model: BTreeMap<&str, (u64, u64, BTreeMap<u64, String>)> = BTreeMap::new();
     for step in 0..300 {
         let name = random.choice(["a", "b", "ab"]).unwrap();
@@ -230,7 +302,7 @@ fn random_writes_agree_with_a_model() {
                 .iter()
                 .map(|(seq, text)| (*seq, text.clone()))
                 .collect();
-            assert_eq!(all(&database, name), expected);
+            assert_eq!(all(&*database, name), expected);
         }
     }
 }
@@ -283,7 +355,7 @@ fn on_a_small_disk() -> Database {
 
 #[test]
 fn a_store_whose_disk_has_failed_says_so() {
-    let store = Store::start(on_a_small_disk(), StoreMetrics::default()).unwrap();
+    let store = Store::start(|| Ok(Box::new(on_a_small_disk())), StoreMetrics::default()).unwrap();
     let payload = "x".repeat(100_000);
     let (tell, told) = mpsc::channel();
     let write = || {
@@ -298,6 +370,29 @@ fn a_store_whose_disk_has_failed_says_so() {
     while write().is_ok() {}
     assert!(store.has_failed());
     assert!(matches!(write(), Err(LogError::Unavailable { .. })));
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn a_store_whose_database_was_lost_works_once_it_is_back() {
+    let postgres = server::Postgres::start();
+    let location = StoreLocation::parse(&postgres.store()).unwrap();
+    let store = Store::open(&location, QUOTAS, StoreMetrics::default()).unwrap();
+    let (tell, told) = mpsc::channel();
+    let write = || {
+        let reply = tell.clone();
+        store.write(append("r", "x"), move |result| reply.send(result).unwrap());
+        told.recv().unwrap()
+    };
+    assert_eq!(write(), Ok(1));
+    postgres.kill();
+    assert!(matches!(write(), Err(LogError::Unavailable { .. })));
+    assert!(store.has_failed());
+    postgres.run();
+    while store.has_failed() {
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(write(), Ok(2));
 }
 
 #[test]
@@ -388,7 +483,8 @@ async fn a_finished_store_has_written_everything_and_refuses_more() {
     let folder = std::env::temp_dir().join(format!("store-test-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("logs");
-    let store = Store::open(&path, QUOTAS, StoreMetrics::default()).unwrap();
+    let location = StoreLocation::File(path.clone());
+    let store = Store::open(&location, QUOTAS, StoreMetrics::default()).unwrap();
     store.write(append("r", "kept"), |_| {});
     store.finish().await;
     let (tell, told) = mpsc::channel();
@@ -406,13 +502,11 @@ async fn a_finished_store_has_written_everything_and_refuses_more() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-#[test]
-fn what_an_address_began_is_bounded_and_counted_right() {
-    let database = Database::in_memory(StoreQuotas {
+fn what_an_address_began_is_bounded_and_counted_right(open: Open) {
+    let database = open(StoreQuotas {
         address_bytes: 1_000,
         ..QUOTAS
-    })
-    .unwrap();
+    });
     let large = "x".repeat(400);
     let (here, there) = ("192.0.2.1", "192.0.2.2");
     let refused = [Err(LogError::AddressQuota { max: 1_000 })];
@@ -437,24 +531,24 @@ fn what_an_address_began_is_bounded_and_counted_right() {
     assert_eq!(database.write(&[append_from(here, "f", &large)]), [Ok(1)]);
 }
 
-#[test]
-fn logs_that_nobody_uses_expire() {
+fn logs_that_nobody_uses_expire(open: OpenAt) {
     const DAY: u64 = 24 * 60 * 60;
-    static NOW: AtomicU64 = AtomicU64::new(1_000 * DAY);
-    let database = Database::in_memory(QUOTAS).unwrap();
-    let database = database.with_clock(|| NOW.load(Ordering::Relaxed));
+    thread_local! {
+        static NOW: Cell<u64> = const { Cell::new(1_000 * DAY) };
+    }
+    let database = open(QUOTAS, || NOW.get());
     for name in ["read", "written", "open", "unused"] {
         database.write(&[append_from("192.0.2.1", name, "x")]);
     }
-    NOW.fetch_add(10 * DAY, Ordering::Relaxed);
+    NOW.set(NOW.get() + 10 * DAY);
     database.note_use(&log("read"));
     database.write(&[append("written", "y")]);
     let logs = vec![log("open"), log("no such log")];
     assert_eq!(database.write(&[Write::Touch { logs }]), [Ok(0)]);
-    let before = NOW.load(Ordering::Relaxed) - 5 * DAY;
+    let before = NOW.get() - 5 * DAY;
     assert_eq!(database.write(&[Write::Expire { before }]), [Ok(1)]);
-    assert_eq!(all(&database, "unused"), []);
-    assert_eq!(all(&database, "written").len(), 2);
+    assert_eq!(all(&*database, "unused"), []);
+    assert_eq!(all(&*database, "written").len(), 2);
     let before = before + 6 * DAY;
     assert_eq!(database.write(&[Write::Expire { before }]), [Ok(3)]);
     assert_eq!(database.write(&[Write::Expire { before }]), [Ok(0)]);

@@ -14,13 +14,13 @@ use tokio_tungstenite::client_async;
 use crate::shares::open_room;
 use crate::support::{Folder, Peer, Server, an_id_is_kept_for_its_client, soon};
 
-struct Redis {
+pub(crate) struct Redis {
     folder: Folder,
     process: Option<Child>,
 }
 
 impl Redis {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let mut redis = Self {
             folder: Folder::new(),
             process: None,
@@ -61,7 +61,7 @@ impl Redis {
         let _ = std::fs::remove_file(self.folder.path().join("redis"));
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!(
             "redis+unix://{}",
             self.folder.path().join("redis").display()
@@ -69,7 +69,7 @@ impl Redis {
     }
 
     /// A server on this bus, once it is ready.
-    async fn server(&self, flags: &[&str]) -> Server {
+    pub(crate) async fn server(&self, flags: &[&str]) -> Server {
         let url = self.url();
         let server = Server::start(&[&["--bus", &url], flags].concat()).await;
         ready(&server).await;
@@ -77,7 +77,7 @@ impl Redis {
     }
 }
 
-async fn ready(server: &Server) {
+pub(crate) async fn ready(server: &Server) {
     let ready = async {
         while server.get("/ready", "").await.0 != 200 {
             sleep(Duration::from_millis(10)).await;

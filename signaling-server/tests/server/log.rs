@@ -14,7 +14,7 @@ use crate::support::{Folder, Peer, Server, soon};
 const BINARY: &str = env!("CARGO_BIN_EXE_signaling-server");
 
 /// The payloads and numbers of a whole log, read page by page.
-async fn read(peer: &mut Peer) -> Vec<(u64, String)> {
+pub(crate) async fn read(peer: &mut Peer) -> Vec<(u64, String)> {
     let (mut entries, mut after) = (Vec::new(), 0);
     loop {
         peer.send(json!({"type":"log_read","after":after})).await;
@@ -275,10 +275,14 @@ async fn a_disk_that_is_full_is_told_and_loses_nothing_that_was_acknowledged() {
 #[tokio::test]
 async fn a_killed_server_has_lost_nothing_that_it_acknowledged() {
     let folder = Folder::new();
-    let store = folder.path().join("logs");
+    a_killed_server_has_kept_what_it_acknowledged(&folder.path().join("logs")).await;
+}
+
+/// Ends a server with an empty store by SIGKILL, in the middle of writing.
+pub(crate) async fn a_killed_server_has_kept_what_it_acknowledged(store: &Path) {
     let mut acknowledged: Vec<u64> = Vec::new();
     for round in 0..3u64 {
-        let (mut process, _, mut alice) = binary(&store).await;
+        let (mut process, _, mut alice) = binary(store).await;
         let kept: Vec<u64> = read(&mut alice)
             .await
             .into_iter()

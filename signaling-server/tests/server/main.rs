@@ -11,6 +11,11 @@ mod lifecycle;
 mod limits;
 mod log;
 mod operator;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "postgres")]
+#[path = "../postgres/mod.rs"]
+mod postgres_server;
 mod presence;
 mod shares;
 mod stalled;

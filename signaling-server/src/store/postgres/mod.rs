@@ -1,0 +1,406 @@
+//! Logs in a PostgreSQL server, which processes share.
+//!
+//! One connection does everything, since one thread uses it. What is written first locks the one row
+//! of `signaling_store`, so processes write one after another and never wait for each other in a
+//! circle; as with a file, up to a whole batch shares a commit. A connection that fails in any way is
+//! dropped, whereby the server takes back what was not committed, and a new one is made when it is
+//! needed.
+
+mod schema;
+mod transaction;
+
+use std::cell::{Cell, RefCell};
+use std::error::Error as _;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+use signaling_rooms::{LogError, LogHead};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Client, Config, NoTls, Row};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use self::transaction::Transaction;
+use super::error::StoreError;
+use super::location::PostgresUrl;
+use super::logs::{Logs, USE_INTERVAL, owner, refuse_all, since_1970};
+use super::write::{LogName, Page, StoreQuotas, StoredLog, Write};
+
+/// How long the server may take for whatever is asked of it, and how long it may hold what a process
+/// has locked that says no more.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How many entries a page has at most.
+const PAGE_ENTRIES: usize = 4096;
+
+/// Logs in a PostgreSQL server.
+pub(super) struct Postgres {
+    runtime: Runtime,
+    config: Config,
+    address: String,
+    session: RefCell<Option<Session>>,
+    quotas: StoreQuotas,
+    /// The size of all logs and their number, as they were when this process wrote last.
+    size: Cell<(u64, u64)>,
+    /// The time in seconds since 1970.
+    clock: fn() -> u64,
+}
+
+/// A connection that works as far as is known.
+struct Session {
+    client: Client,
+    /// What reads and writes the socket.
+    driver: JoinHandle<()>,
+    salt: u128,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// Why the server did not do what was asked of it.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("{}", words(.0))]
+    Server(#[from] tokio_postgres::Error),
+    #[error("the database does not answer within {PATIENCE:?}")]
+    Silent,
+    #[error("no certificate of an authority can be read: {0}")]
+    Certificates(String),
+    #[error("the store has the version {found}, and this program knows {known}")]
+    Version { found: i32, known: i32 },
+    #[error("the store has a number that makes no sense")]
+    Number,
+}
+
+impl Postgres {
+    /// Connects to the server, and makes the tables where there are none. Not to be called on a thread that
+    /// runs tasks.
+    pub(super) fn open(url: &PostgresUrl, quotas: StoreQuotas) -> Result<Self, StoreError> {
+        let address = url.to_string();
+        let unusable = |reason: String| StoreError::Database {
+            address: address.clone(),
+            reason,
+        };
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| unusable(error.to_string()))?;
+        let mut config = url.config().clone();
+        config.connect_timeout(PATIENCE).tcp_user_timeout(PATIENCE);
+        if config.get_application_name().is_none() {
+            config.application_name("signaling-server");
+        }
+        let opened = runtime.block_on(within(async {
+            let session = connect(&config).await?;
+            let size = schema::size(&session.client).await?;
+            Ok((session, size))
+        }));
+        let (session, size) = opened.map_err(|failure| unusable(failure.to_string()))?;
+        Ok(Self {
+            runtime,
+            config,
+            address,
+            session: RefCell::new(Some(session)),
+            quotas,
+            size: Cell::new(size),
+            clock: since_1970,
+        })
+    }
+
+    /// Has time be what a test says.
+    #[cfg(test)]
+    pub(super) fn with_clock(self, clock: fn() -> u64) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// Begins a transaction on a connection that works, which is made anew where the last one is lost.
+    async fn begin(&self, begin: &str) -> Result<Session, Failure> {
+        let kept = self.session.take();
+        if let Some(session) = kept.filter(|session| !session.client.is_closed())
+            && session.client.batch_execute(begin).await.is_ok()
+        {
+            return Ok(session);
+        }
+        let session = connect(&self.config).await?;
+        session.client.batch_execute(begin).await?;
+        Ok(session)
+    }
+
+    /// Ends a transaction. What has failed before has dropped the connection.
+    async fn commit(&self, session: Session) -> Result<(), Failure> {
+        session.client.batch_execute("COMMIT").await?;
+        self.session.replace(Some(session));
+        Ok(())
+    }
+
+    async fn try_write(&self, batch: &[Write]) -> Result<Vec<Result<u64, LogError>>, Failure> {
+        let session = self.begin("BEGIN").await?;
+        let (salt, now) = (session.salt, (self.clock)());
+        let mut transaction = Transaction::begin(&session.client, self.quotas, now).await?;
+        let owner = |address| owner(salt, address);
+        transaction.load(batch, owner).await?;
+        let mut results = Vec::with_capacity(batch.len());
+        for write in batch {
+            results.push(match write {
+                Write::Append { log, payload, from } => {
+                    transaction.append(log, payload, owner(*from))
+                }
+                Write::Snapshot {
+                    log,
+                    base,
+                    upto,
+                    payload,
+                } => transaction.snapshot(log, *base, *upto, payload).await?,
+                Write::Forget { log } => Ok(transaction.forget(log.as_str()).await?),
+                Write::Touch { logs } => {
+                    transaction.touch(logs);
+                    Ok(0)
+                }
+                Write::Expire { before } => Ok(transaction.expire(*before).await?),
+            });
+        }
+        let size = transaction.finish().await?;
+        self.commit(session).await?;
+        self.size.set(size);
+        Ok(results)
+    }
+
+    async fn try_read(&self, log: &LogName, after: u64, max: usize) -> Result<Page, Failure> {
+        // The head and the entries are of one moment.
+        let session = self
+            .begin("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            .await?;
+        let client = &session.client;
+        let name = log.as_str();
+        let head = client
+            .query_opt(
+                "SELECT base, last, bytes FROM signaling_logs WHERE name = $1",
+                &[&name],
+            )
+            .await?;
+        let head = head.map_or_else(|| Ok(LogHead::default()), |row| head_of(&row, 0))?;
+        let mut page = Page::new(head);
+        if after < head.last {
+            let after = number(after)?;
+            let sizes = client
+                .query(
+                    "SELECT seq, octet_length(payload) FROM signaling_entries \
+                     WHERE log = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+                    &[&name, &after, &(PAGE_ENTRIES as i64 + 1)],
+                )
+                .await?;
+            let upto = page_end(&sizes, max)?;
+            let rows = client
+                .query(
+                    "SELECT seq, payload FROM signaling_entries \
+                     WHERE log = $1 AND seq > $2 AND seq <= $3 ORDER BY seq",
+                    &[&name, &after, &upto],
+                )
+                .await?;
+            for row in rows {
+                let payload: &[u8] = row.try_get(1)?;
+                page.add(count(&row, 0)?, payload, usize::MAX, Bytes::copy_from_slice);
+            }
+            page.more = sizes
+                .last()
+                .is_some_and(|last| last.get::<_, i64>(0) > upto);
+        }
+        self.commit(session).await?;
+        Ok(page)
+    }
+
+    async fn try_note_use(&self, log: &LogName) -> Result<(), Failure> {
+        let session = self.begin("BEGIN").await?;
+        let now = (self.clock)();
+        let (now, noted) = (number(now)?, number(now.saturating_sub(USE_INTERVAL))?);
+        session
+            .client
+            .execute(
+                "UPDATE signaling_logs SET used = $2 WHERE name = $1 AND used <= $3",
+                &[&log.as_str(), &now, &noted],
+            )
+            .await?;
+        self.commit(session).await
+    }
+
+    async fn try_list(&self) -> Result<Vec<StoredLog>, Failure> {
+        let session = self.begin("BEGIN READ ONLY").await?;
+        let logs = "SELECT name, base, last, bytes, used FROM signaling_logs";
+        let rows = session.client.query(logs, &[]).await?;
+        let logs = rows.iter().map(|row| {
+            let used = count(row, 4)?;
+            Ok(StoredLog::new(row.try_get(0)?, head_of(row, 1)?, used))
+        });
+        let logs = logs.collect();
+        self.commit(session).await?;
+        logs
+    }
+
+    async fn try_compact(&self) -> Result<(u64, u64), Failure> {
+        // This is not done within a transaction.
+        let session = self.begin("").await?;
+        let before = schema::disk_space(&session.client).await?;
+        schema::compact(&session.client).await?;
+        let after = schema::disk_space(&session.client).await?;
+        self.session.replace(Some(session));
+        Ok((before, after))
+    }
+
+    async fn try_measure(&self) -> Result<(), Failure> {
+        let session = self.begin("BEGIN READ ONLY").await?;
+        self.size.set(schema::size(&session.client).await?);
+        self.commit(session).await
+    }
+
+    /// Does something on the runtime of this thread, within the time that the server has.
+    fn run<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        self.runtime.block_on(within(work))
+    }
+
+    fn failed(&self, failure: &Failure) -> StoreError {
+        StoreError::Database {
+            address: self.address.clone(),
+            reason: failure.to_string(),
+        }
+    }
+}
+
+impl Logs for Postgres {
+    fn write(&self, batch: &[Write]) -> Vec<Result<u64, LogError>> {
+        let written = self.run(self.try_write(batch));
+        written.unwrap_or_else(|failure| refuse_all(batch, &failure.to_string()))
+    }
+
+    fn read(&self, log: &LogName, after: u64, max_bytes: usize) -> Result<Page, LogError> {
+        let page = self.run(self.try_read(log, after, max_bytes));
+        page.map_err(|failure| LogError::Unavailable {
+            reason: failure.to_string(),
+        })
+    }
+
+    fn note_use(&self, log: &LogName) {
+        if let Err(failure) = self.run(self.try_note_use(log)) {
+            tracing::warn!("the use of a log cannot be noted: {failure}");
+        }
+    }
+
+    fn size(&self) -> Option<(u64, u64)> {
+        Some(self.size.get())
+    }
+
+    fn has_recovered(&self) -> bool {
+        self.run(self.try_measure()).is_ok()
+    }
+
+    fn list(&self) -> Result<Vec<StoredLog>, StoreError> {
+        let logs = self.run(self.try_list());
+        logs.map_err(|failure| self.failed(&failure))
+    }
+
+    fn compact(&mut self) -> Result<(u64, u64), StoreError> {
+        // This takes as long as there is much to do.
+        let compacted = self.runtime.block_on(self.try_compact());
+        compacted.map_err(|failure| self.failed(&failure))
+    }
+}
+
+async fn within<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    timeout(PATIENCE, work)
+        .await
+        .unwrap_or(Err(Failure::Silent))
+}
+
+/// Connects, and makes sure that the tables are there.
+async fn connect(config: &Config) -> Result<Session, Failure> {
+    let (client, driver) = match tls(config)? {
+        Some(tls) => {
+            let (client, connection) = config.connect(tls).await?;
+            (client, tokio::spawn(drive(connection)))
+        }
+        None => {
+            let (client, connection) = config.connect(NoTls).await?;
+            (client, tokio::spawn(drive(connection)))
+        }
+    };
+    let mut session = Session {
+        client,
+        driver,
+        salt: 0,
+    };
+    session.salt = schema::prepare(&mut session.client).await?;
+    Ok(session)
+}
+
+/// What makes TLS connections, unless the address says that there are none.
+fn tls(config: &Config) -> Result<Option<MakeRustlsConnect>, Failure> {
+    if config.get_ssl_mode() == SslMode::Disable {
+        return Ok(None);
+    }
+    match MakeRustlsConnect::with_native_certs() {
+        Ok((tls, _)) => Ok(Some(tls)),
+        Err(errors) if config.get_ssl_mode() == SslMode::Require => {
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            Err(Failure::Certificates(errors.join(", ")))
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+async fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
+    // Whatever is asked of the connection fails from then on.
+    if let Err(error) = connection.await {
+        tracing::warn!("the connection to the database is lost: {}", words(&error));
+    }
+}
+
+/// The number of the last entry that a page has, of those whose numbers and sizes are given.
+fn page_end(sizes: &[Row], max_bytes: usize) -> Result<i64, Failure> {
+    let (mut upto, mut bytes) = (0, 0usize);
+    for (index, row) in sizes.iter().enumerate() {
+        let size: i32 = row.try_get(1)?;
+        bytes = bytes.saturating_add(usize::try_from(size).map_err(|_| Failure::Number)?);
+        if index == PAGE_ENTRIES || index > 0 && bytes > max_bytes {
+            break;
+        }
+        upto = row.try_get(0)?;
+    }
+    Ok(upto)
+}
+
+/// A head that stands in three columns of a row.
+fn head_of(row: &Row, first: usize) -> Result<LogHead, Failure> {
+    Ok(LogHead {
+        base: count(row, first)?,
+        last: count(row, first + 1)?,
+        bytes: count(row, first + 2)?,
+    })
+}
+
+/// A number that is not negative.
+fn count(row: &Row, column: usize) -> Result<u64, Failure> {
+    let number: i64 = row.try_get(column)?;
+    u64::try_from(number).map_err(|_| Failure::Number)
+}
+
+/// A number as PostgreSQL has it.
+fn number(number: u64) -> Result<i64, Failure> {
+    i64::try_from(number).map_err(|_| Failure::Number)
+}
+
+/// What is said of an error and its causes, without repetitions.
+fn words(error: &tokio_postgres::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !words.contains(&text) {
+            let _ = write!(words, ": {text}");
+        }
+        cause = error.source();
+    }
+    words
+}
