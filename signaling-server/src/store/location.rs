@@ -96,10 +96,18 @@ impl fmt::Display for PostgresUrl {
     }
 }
 
-#[cfg(all(test, feature = "postgres"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
+    #[test]
+    fn other_words_are_a_file() {
+        let file = StoreLocation::parse("logs.redb").unwrap();
+        assert_eq!(file, StoreLocation::File("logs.redb".into()));
+        assert!(!file.is_shared());
+    }
+
+    #[cfg(feature = "postgres")]
     #[test]
     fn a_password_is_not_shown() {
         let location = StoreLocation::parse("postgres://edit:hunter2@10.0.0.5/logs").unwrap();
@@ -114,8 +122,5 @@ mod tests {
             let refused = StoreLocation::parse(senseless).unwrap_err();
             assert!(!refused.contains("hunter2"), "{refused}");
         }
-        let file = StoreLocation::parse("logs.redb").unwrap();
-        assert_eq!(file, StoreLocation::File("logs.redb".into()));
-        assert!(!file.is_shared());
     }
 }

@@ -6,13 +6,11 @@
 //! dropped, whereby the server takes back what was not committed, and a new one is made when it is
 //! needed.
 
+mod answer;
 mod schema;
 mod transaction;
 
 use std::cell::{Cell, RefCell};
-use std::error::Error as _;
-use std::fmt::Write as _;
-use std::time::Duration;
 
 use bytes::Bytes;
 use signaling_rooms::{LogError, LogHead};
@@ -23,15 +21,12 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config, NoTls, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use self::answer::{Failure, PATIENCE, count, head_of, number, words};
 use self::transaction::Transaction;
 use super::error::StoreError;
 use super::location::PostgresUrl;
 use super::logs::{Logs, USE_INTERVAL, owner, refuse_all, since_1970};
 use super::write::{LogName, Page, StoreQuotas, StoredLog, Write};
-
-/// How long the server may take for whatever is asked of it, and how long it may hold what a process
-/// has locked that says no more.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How many entries a page has at most.
 const PAGE_ENTRIES: usize = 4096;
@@ -61,21 +56,6 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.driver.abort();
     }
-}
-
-/// Why the server did not do what was asked of it.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    #[error("{}", words(.0))]
-    Server(#[from] tokio_postgres::Error),
-    #[error("the database does not answer within {PATIENCE:?}")]
-    Silent,
-    #[error("no certificate of an authority can be read: {0}")]
-    Certificates(String),
-    #[error("the store has the version {found}, and this program knows {known}")]
-    Version { found: i32, known: i32 },
-    #[error("the store has a number that makes no sense")]
-    Number,
 }
 
 impl Postgres {
@@ -369,38 +349,4 @@ fn page_end(sizes: &[Row], max_bytes: usize) -> Result<i64, Failure> {
         upto = row.try_get(0)?;
     }
     Ok(upto)
-}
-
-/// A head that stands in three columns of a row.
-fn head_of(row: &Row, first: usize) -> Result<LogHead, Failure> {
-    Ok(LogHead {
-        base: count(row, first)?,
-        last: count(row, first + 1)?,
-        bytes: count(row, first + 2)?,
-    })
-}
-
-/// A number that is not negative.
-fn count(row: &Row, column: usize) -> Result<u64, Failure> {
-    let number: i64 = row.try_get(column)?;
-    u64::try_from(number).map_err(|_| Failure::Number)
-}
-
-/// A number as PostgreSQL has it.
-fn number(number: u64) -> Result<i64, Failure> {
-    i64::try_from(number).map_err(|_| Failure::Number)
-}
-
-/// What is said of an error and its causes, without repetitions.
-fn words(error: &tokio_postgres::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !words.contains(&text) {
-            let _ = write!(words, ": {text}");
-        }
-        cause = error.source();
-    }
-    words
 }

@@ -2,7 +2,7 @@
 
 use tokio_postgres::Client;
 
-use super::{Failure, count};
+use super::answer::{Failure, PATIENCE, count};
 
 /// The version of the tables. A program refuses tables that a later one has changed.
 const VERSION: i32 = 1;
@@ -43,7 +43,7 @@ ALTER TABLE signaling_entries ALTER COLUMN payload SET STORAGE EXTERNAL;
 /// Has the session keep what is acknowledged, and makes the tables where there are none. The salt of
 /// the store.
 pub(super) async fn prepare(client: &mut Client) -> Result<u128, Failure> {
-    let patience = super::PATIENCE.as_millis();
+    let patience = PATIENCE.as_millis();
     client
         .batch_execute(&format!(
             "SET client_min_messages = warning; \
@@ -102,7 +102,7 @@ pub(super) async fn compact(client: &Client) -> Result<(), Failure> {
     for table in ["signaling_entries", "signaling_logs", "signaling_owners"] {
         client.batch_execute(&format!("VACUUM {table}")).await?;
     }
-    let patience = super::PATIENCE.as_millis();
+    let patience = PATIENCE.as_millis();
     client
         .batch_execute(&format!("SET statement_timeout = {patience}"))
         .await?;

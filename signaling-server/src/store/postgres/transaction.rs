@@ -10,7 +10,8 @@ use bytes::Bytes;
 use signaling_rooms::{LogError, LogHead, entry_cost};
 use tokio_postgres::Client;
 
-use super::{Failure, count, head_of, number, schema};
+use super::answer::{Failure, count, head_of, number};
+use super::schema;
 use crate::store::logs::{self, NOBODY, USE_INTERVAL};
 use crate::store::write::{LogName, StoreQuotas, Write};
 
