@@ -421,11 +421,8 @@ impl Document {
         operations: &str,
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError> {
-        self.merge_batch(
-            &json::decode(operations)?,
-            &mut Tell::Each(changed),
-            &NO_RULES,
-        )
+        let batch = json::decode(operations)?;
+        self.merge_batch(&batch, &mut Tell::Each(changed), &NO_RULES)
     }
 
     /// Merges the events of a binary patch.
