@@ -177,3 +177,9 @@ fn stamp(cert: &Path, key: &Path) -> Stamp {
     let changed = |path: &Path| std::fs::metadata(path).ok()?.modified().ok();
     Some((changed(cert)?, changed(key)?))
 }
+
+/// The clients of Redis and PostgreSQL take what the process has for cryptography in TLS: this sets it. Only the
+/// first call has an effect.
+pub(crate) fn choose_provider() {
+    let _ = ring::default_provider().install_default();
+}

@@ -106,8 +106,7 @@ impl Bus {
         url: &str,
         limits: BusLimits,
     ) -> Result<(Self, mpsc::Receiver<Command>), BusError> {
-        // The client of Redis takes what the process has for TLS. Only the first call has an effect.
-        let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+        crate::tls::choose_provider();
         let (commands, queue) = mpsc::channel(QUEUE);
         let bus = Self {
             client: redis::Client::open(url)?,

@@ -62,6 +62,7 @@ impl Postgres {
     /// Connects to the server, and makes the tables where there are none. Not to be called on a thread that
     /// runs tasks.
     pub(super) fn open(url: &PostgresUrl, quotas: StoreQuotas) -> Result<Self, StoreError> {
+        crate::tls::choose_provider();
         let address = url.to_string();
         let unusable = |reason: String| StoreError::Database {
             address: address.clone(),
