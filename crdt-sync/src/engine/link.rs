@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use crdt_core::{Document, EventId, VersionSummary};
 
 use super::known::{Flight, Known};
+use super::mismatches::Mismatches;
 use crate::config::Config;
 use crate::sorted_map::SortedMap;
 use crate::time::Millis;
@@ -130,8 +131,8 @@ pub(super) struct Link {
     pub(super) nonce: u64,
     pub(super) rtt: Option<Millis>,
     /// Checks in a row that found another version, or other presence, at the other end.
-    pub(super) mismatches: u32,
-    pub(super) presence_mismatches: u32,
+    pub(super) mismatches: Mismatches,
+    pub(super) presence_mismatches: Mismatches,
 
     /// Sessions that the peer exchanges changes with, as it said, and as it was told of ours.
     pub(super) neighbours: BTreeSet<u64>,
@@ -214,8 +215,8 @@ impl Link {
             ahead_of_question: 0,
             nonce: 0,
             rtt: None,
-            mismatches: 0,
-            presence_mismatches: 0,
+            mismatches: Mismatches::default(),
+            presence_mismatches: Mismatches::default(),
             neighbours: BTreeSet::new(),
             told_neighbours: Vec::new(),
             presence: SortedMap::new(),

@@ -157,7 +157,7 @@ impl Engine {
             return;
         };
         if check.version == ours.version {
-            state.mismatches = 0;
+            state.mismatches.none();
             state.known = Known::all(doc);
             // What it said to have and has no more is under another name now.
             state.claimed = VersionSummary::new();
@@ -174,7 +174,6 @@ impl Engine {
             self.check_synced(link, doc);
             self.tell_synced(link);
         } else {
-            state.mismatches = state.mismatches.saturating_add(1);
             let settle = config
                 .settle
                 .saturating_add(state.rtt.unwrap_or(0).saturating_mul(2));
@@ -187,8 +186,7 @@ impl Engine {
             // no news for long. A difference that stays is asked about ever more rarely.
             let first = state.session().is_some_and(|peer| session < peer);
             let patience = if at_rest { u32::from(!first) } else { 4 };
-            let round = state.mismatches.saturating_sub(patience);
-            if state.active && round.is_power_of_two() {
+            if state.active && state.mismatches.found(patience) {
                 state.owes_summary = Some(true);
             }
             self.flush(link, now, doc);

@@ -17,6 +17,7 @@ mod known;
 mod link;
 mod links;
 mod liveness;
+mod mismatches;
 mod names;
 mod presence;
 

@@ -237,20 +237,15 @@ impl Engine {
             return;
         };
         if same {
-            state.presence_mismatches = 0;
+            state.presence_mismatches.none();
             return;
         }
         let at_rest = state
             .presence_sent_at
             .is_none_or(|at| now.saturating_sub(at) >= self.config.settle);
-        state.presence_mismatches = state.presence_mismatches.saturating_add(1);
         let first = state.session().is_some_and(|peer| session < peer);
         let patience = if at_rest { 1 + u32::from(!first) } else { 4 };
-        if state
-            .presence_mismatches
-            .saturating_sub(patience)
-            .is_power_of_two()
-        {
+        if state.presence_mismatches.found(patience) {
             self.send_presence_vector(link, true);
         }
     }
