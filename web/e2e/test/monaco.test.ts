@@ -15,7 +15,7 @@ declare global {
   var presence: import("@crdt/codemirror").Presence;
 }
 
-/** A page with an editor that shows the text, and with somebody else who has it, too. */
+/** A page with an editor that shows the text, and a second replica of it. */
 async function editorWith(stage: Stage, text: string): Promise<Page> {
   const page = await openBindingsPage(stage);
   await loadMonaco(page);

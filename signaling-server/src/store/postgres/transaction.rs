@@ -26,7 +26,7 @@ struct Known {
     changed: bool,
 }
 
-/// A transaction that holds the lock of all writers.
+/// A transaction that owns the lock which serialises all writers.
 pub(super) struct Transaction<'c> {
     client: &'c Client,
     quotas: StoreQuotas,

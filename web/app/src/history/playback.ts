@@ -15,7 +15,7 @@ const WORK_MS = 8;
 /** The text at a moment. */
 export interface Moment {
   text: Text;
-  /** As `text`, with the code of who wrote it, and when, in the place of each unit. */
+  /** Like `text`, but each unit is the code of its author and minute. */
   codes: Text;
 }
 

@@ -1,4 +1,4 @@
-// Shows a moment of the history, with who wrote what in colour, or how two texts differ.
+// Shows a moment of the history, coloured by author, or the difference between two texts.
 
 import {
   type ChangeSpec,
