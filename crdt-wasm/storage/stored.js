@@ -88,7 +88,11 @@ export class StoredDocument {
    * Opens the stored document; `document` takes it in, where it is given. `Document` is the class, or a promise of
    * it: the storage is read while the class is loaded.
    */
-  async open({ Document: promised, document, agent, onProgress }) {
+  open(options) {
+    return waitedFor(this.#open(options));
+  }
+
+  async #open({ Document: promised, document, agent, onProgress }) {
     const loading = Promise.resolve(promised);
     // It is waited for below, where a failure is the caller's to hear.
     loading.catch(() => {});
@@ -139,12 +143,8 @@ export class StoredDocument {
     this.#emitter.off(event, listener);
   }
 
-  async flush() {
-    if (this.#isClosed) throw PROBLEMS.closed();
-    if (this.#mark === undefined && !this.#isOver()) await this.#attach();
-    this.#write();
-    await inTime(this.#writing);
-    if (this.#hasUnsaved()) throw this.#problem ?? PROBLEMS.closed();
+  flush() {
+    return waitedFor(this.#flush());
   }
 
   async compact() {
@@ -153,10 +153,22 @@ export class StoredDocument {
     if (this.#problem !== null) throw this.#problem;
   }
 
-  async close() {
+  close() {
+    return waitedFor(this.#close());
+  }
+
+  async #flush() {
+    if (this.#isClosed) throw PROBLEMS.closed();
+    if (this.#mark === undefined && !this.#isOver()) await this.#attach();
+    this.#write();
+    await inTime(this.#writing);
+    if (this.#hasUnsaved()) throw this.#problem ?? PROBLEMS.closed();
+  }
+
+  async #close() {
     if (this.#isClosed) return;
     try {
-      if (this.#hasUnsaved()) await this.flush();
+      if (this.#hasUnsaved()) await this.#flush();
       await inTime(this.#compacting);
     } finally {
       this.#end();
@@ -498,8 +510,7 @@ export class StoredDocument {
     if (isLarge || this.#updates >= MANY_UPDATES) return compact();
     const rest = REST_MILLIS + (this.#fileBytes / REST_RATE) * 1000;
     this.#restTimer = setTimeout(compact, rest);
-    // Node would wait for it.
-    this.#restTimer.unref?.();
+    keepsNothingRunning(this.#restTimer);
   }
 
   /** Has a file take the place of the updates. Returns whether it does. */
@@ -568,8 +579,7 @@ export class StoredDocument {
       else this.#works();
       this.#tell();
     }, this.#retryMillis * (0.5 + Math.random()));
-    // Node would wait for it.
-    this.#retryTimer.unref?.();
+    keepsNothingRunning(this.#retryTimer);
     this.#retryMillis = Math.min(2 * this.#retryMillis, LAST_RETRY_MILLIS);
   }
 
@@ -602,15 +612,34 @@ function emptyVersion(Document) {
   return version;
 }
 
+/** The longest delay of a timer, in milliseconds. */
+const LONGEST_MILLIS = 2 ** 31 - 1;
+
+/** What a promise is fulfilled with, for a caller: Node runs until then. */
+async function waitedFor(promise) {
+  const timer = setTimeout(() => {}, LONGEST_MILLIS);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** What a promise is fulfilled with, if that is soon enough. */
 async function inTime(promise) {
   let timer;
   const late = new Promise((_, reject) => {
     timer = setTimeout(reject, PATIENCE_SECONDS * 1000, PROBLEMS.timeout(PATIENCE_SECONDS));
+    keepsNothingRunning(timer);
   });
   try {
     return await Promise.race([promise, late]);
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Lets Node end before a timer does. Browsers end whenever they like. */
+function keepsNothingRunning(timer) {
+  timer.unref?.();
 }

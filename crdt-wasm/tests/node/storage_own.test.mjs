@@ -1,6 +1,9 @@
 // Storages of somebody's own that do not keep to the rules: damaged bytes, answers that do not come, calls that fail.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mock, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { crdt } from './package.mjs';
 import { error, MemoryStorage, open, storage } from './storages.mjs';
 
@@ -131,4 +134,14 @@ test('what a storage throws when documents are listed or deleted has a code', as
   await assert.rejects(storage.removeStored('garden', { storage: kept }), { code: 'storage_full' });
   const four = { load() {}, append() {}, replace() {}, remove() {} };
   await assert.rejects(storage.listStored({ storage: four }), { code: 'bad_argument' });
+});
+
+test('a program ends though a storage never answers it', async () => {
+  const program = fileURLToPath(new URL('storage_silent.mjs', import.meta.url));
+  const silent = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let said = '';
+  silent.stdout.setEncoding('utf8').on('data', (text) => (said += text));
+  const [code] = await once(silent, 'close');
+  assert.equal(code, 0);
+  assert.equal(said, 'storage_timeout\nends: true\n');
 });
