@@ -111,7 +111,7 @@ impl Digests {
         sort_by(&mut last, |a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
         last.dedup_by_key(|(agent, _)| *agent);
         let with_digest = |(agent, seq)| {
-            let digest = self.get(history, agent, seq)? as u32;
+            let digest = upper_half(self.get(history, agent, seq)?);
             Some(BaseEvent { agent, seq, digest })
         };
         last.into_iter().filter_map(with_digest).collect()
@@ -134,7 +134,7 @@ impl Digests {
         for base in &batch.base {
             let agent = agents.find(history, &batch.names, base.agent);
             let here = agent.and_then(|agent| chains.get(history, &self.starts, (agent, base.seq)));
-            if here.is_some_and(|here| here as u32 != base.digest) {
+            if here.is_some_and(|here| upper_half(here) != base.digest) {
                 return Err(MergeError::Conflict {
                     agent: batch.names[base.agent as usize].to_string(),
                     seq: base.seq,
@@ -231,7 +231,7 @@ impl Chain {
                 with_parents(history, (agent, from, before), parents, digest)
             });
             let inserted = history.ops.char_of(last);
-            digest = mix(digest, what(inserted, run.pos));
+            digest = step(digest, what(inserted, run.pos));
             self.passed(count, digest);
             return digest;
         }
@@ -291,19 +291,19 @@ fn fold_part(run: &Run, text: &str, digest: u64) -> u64 {
         Kind::Insert if text.len() == run.len as usize => {
             let events = at.zip(text.bytes());
             events.fold(digest, |digest, (at, byte)| {
-                mix(digest, what(Some(byte.into()), at))
+                step(digest, what(Some(byte.into()), at))
             })
         }
         Kind::Insert => at.zip(text.chars()).fold(digest, |digest, (at, char)| {
-            mix(digest, what(Some(char), at))
+            step(digest, what(Some(char), at))
         }),
         Kind::Delete => {
             let what = what(None, run.pos);
-            at.fold(digest, |digest, _| mix(digest, what))
+            at.fold(digest, |digest, _| step(digest, what))
         }
         Kind::Backspace => at
             .rev()
-            .fold(digest, |digest, at| mix(digest, what(None, at))),
+            .fold(digest, |digest, at| step(digest, what(None, at))),
     }
 }
 
@@ -338,18 +338,25 @@ fn with_ids(history: &History, parents: &[Lv], digest: u64) -> u64 {
     sort_by(&mut ids, |a, b| {
         (name(a.0).cmp(name(b.0))).then(a.1.cmp(&b.1))
     });
-    let count = mix(digest, u64::MAX - ids.len() as u64);
+    let count = step(digest, u64::MAX - ids.len() as u64);
     ids.into_iter().fold(count, |digest, (agent, seq)| {
         let bytes = name(agent).iter();
-        let name = bytes.fold(digest, |digest, &byte| mix(digest, byte.into()));
-        mix(name, u64::MAX << 32 | u64::from(seq))
+        let name = bytes.fold(digest, |digest, &byte| step(digest, byte.into()));
+        step(name, u64::MAX << 32 | u64::from(seq))
     })
 }
 
-/// One step of the digest: each bit of either makes a difference to all of the result.
-fn mix(digest: u64, value: u64) -> u64 {
-    let mut mixed = (digest ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed ^= mixed >> 32;
-    mixed = mixed.wrapping_mul(0xd6e8_feb8_6659_fd93);
-    mixed ^ mixed >> 32
+/// The part of a digest that patches have: each bit of every event makes a difference to it.
+pub(crate) fn upper_half(digest: u64) -> u32 {
+    (digest >> 32) as u32
+}
+
+/// One step of the digest, a polynomial of what the events do. What depends on the step before is one
+/// multiplication and one addition, so that long runs take as little time as can be.
+fn step(digest: u64, value: u64) -> u64 {
+    let spread = value.wrapping_mul(0xd6e8_feb8_6659_fd93);
+    let spread = spread ^ spread >> 32;
+    digest
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .wrapping_add(spread)
 }

@@ -5,7 +5,7 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::causal_graph::{AgentIdx, Base};
-use crate::digests::Digests;
+use crate::digests::{Digests, upper_half};
 use crate::encoding::decoder::Decoder;
 use crate::encoding::file::{File, Head, LoadLimits};
 use crate::encoding::patch;
@@ -301,7 +301,7 @@ impl Packed {
                 let agent = agents.find_agent(name);
                 let digest = agent.and_then(|agent| self.digests.get(later, agent, event.seq));
                 match digest {
-                    Some(digest) => digest as u32 == event.digest,
+                    Some(digest) => upper_half(digest) == event.digest,
                     None => !later.graph.knows(&EventId::new(&**name, event.seq)),
                 }
             })

@@ -11,6 +11,9 @@ use crate::sorting::sort_by;
 use crate::version::EventId;
 use crate::walker::{Transformed, WalkError, Walker};
 
+/// How many steps each event allows: searches pass the whole graph twice before they make the ways to skip.
+const STEPS_OF_AN_EVENT: u64 = 4;
+
 /// Checks what was unpacked by replaying it, and puts the text of the inserts where it belongs.
 /// Makes the text in `rope`, if it is wanted. Takes at most `work` steps, and what each run allows.
 pub(crate) fn complete(
@@ -38,7 +41,8 @@ pub(crate) fn complete(
                 "one of its parents is an ancestor of another",
             ));
         }
-        if scratch.steps > work.saturating_add(u64::from(head.lvs())) {
+        let allowed = STEPS_OF_AN_EVENT * u64::from(head.lvs());
+        if scratch.steps > work.saturating_add(allowed) {
             return Err(LoadError::TooExpensive { limit: work });
         }
     }

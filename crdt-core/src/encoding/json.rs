@@ -11,8 +11,8 @@
 //! one with the smallest agent name (bytes) and sequence number. Operations join by the greedy rule
 //! of [`push_greedy`], from single events. Positions and lengths are in Unicode scalars.
 //!
-//! Where txns build on events that are not among them, `"base":[["alice",11,3735928559]]` says of each
-//! agent which the last of these is, and the lower half of its digest, a number: see `digests`.
+//! Where txns build on events that are not among them, `"builds_on":[["alice",11,3735928559]]` says of each
+//! agent which the last of these is, and the upper half of its digest, a number: see `digests`.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -65,7 +65,7 @@ fn write_base(out: &mut String, history: &History, base: &[BaseEvent]) {
         .collect();
     sort_by(&mut base, |a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
     for (i, (name, base)) in base.iter().enumerate() {
-        out.push_str(if i == 0 { ",\"base\":[[" } else { ",[" });
+        out.push_str(if i == 0 { ",\"builds_on\":[[" } else { ",[" });
         write_string(out, name);
         // Writing to a string does not fail.
         let _ = write!(out, ",{},{}]", base.seq, base.digest);
@@ -232,8 +232,8 @@ pub(crate) fn decode(text: &str) -> Result<Batch, DecodeError> {
 
 /// What the operations build on, as far as it is said.
 fn base_of<'v, 't>(value: &'v Value<'t>) -> Result<&'v [Value<'t>], DecodeError> {
-    let base = value.get("base");
-    base.map_or(Ok(&[]), |base| array(Some(base), || "base".to_owned()))
+    let base = value.get("builds_on");
+    base.map_or(Ok(&[]), |base| array(Some(base), || "builds_on".to_owned()))
 }
 
 fn decode_base(
@@ -242,7 +242,7 @@ fn decode_base(
     batch: &mut Batch,
     names: &mut Map<String, u32>,
 ) -> Result<(), DecodeError> {
-    let at = || format!("base[{i}]");
+    let at = || format!("builds_on[{i}]");
     let base = array(Some(base), at)?;
     let digest = base.get(2).and_then(Value::as_whole);
     let digest = digest.and_then(|digest| u32::try_from(digest).ok());

@@ -27,8 +27,9 @@
 //! place behind the last one adds a name: its length in bytes and its UTF-8 follow. The pieces come in
 //! the order of the sender's history: parents first.
 //!
-//! A whole patch by itself has a version byte before it: 2, or 3 if events that are not in it are built
-//! on. Then their number follows, and of each its agent, seq and digest (4 bytes): see `digests`.
+//! A whole patch by itself has a version byte before it: 2, or 4 if events that are not in it are built
+//! on. Then their number follows, and of each its agent, seq and digest (4 bytes): see `digests`. In version
+//! 3 the digests were others; they are not compared.
 
 use std::ops::Range;
 
@@ -45,7 +46,9 @@ use crate::version::{Lv, MAX_CHARS};
 
 /// The version of a patch that builds on nothing outside, and of one that does.
 const WHOLE: u8 = 2;
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
+/// The version of one that does, with digests of an older kind.
+const OTHER_DIGESTS: u8 = 3;
 
 /// The bits of a piece's head.
 const KIND: u64 = 3;
@@ -326,6 +329,10 @@ pub(super) fn decode(
     match reader.byte()? {
         WHOLE => {}
         VERSION => decode_base(&mut reader, &mut names, batch)?,
+        OTHER_DIGESTS => {
+            decode_base(&mut reader, &mut names, batch)?;
+            batch.base.clear();
+        }
         version => {
             return Err(DecodeError::Version {
                 found: version.into(),

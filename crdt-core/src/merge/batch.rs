@@ -20,7 +20,7 @@ pub(crate) struct Batch {
     pub(crate) base: Vec<BaseEvent>,
 }
 
-/// An event that others build on, and the lower half of its digest.
+/// An event that others build on, and the upper half of its digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct BaseEvent {
     /// The number of its agent, or in a batch the place in the list of names.

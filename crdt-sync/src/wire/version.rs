@@ -11,5 +11,5 @@ pub(crate) const TAKES_PACKED: u64 = 1 << 0;
 /// The capability of whoever says how much of what it was sent has come.
 pub(crate) const GIVES_RECEIPTS: u64 = 1 << 1;
 
-/// The capability of whoever says which event it has under an id.
-pub(crate) const GIVES_DIGESTS: u64 = 1 << 2;
+/// The capability of whoever says which event it has under an id. `1 << 2` stood for digests of another kind.
+pub(crate) const GIVES_DIGESTS: u64 = 1 << 3;
