@@ -78,12 +78,6 @@ export function call(listener, payload) {
   }
 }
 
-/** Stand-ins for a channel, a message of it, and a listener, for the warm-up. */
-export function standIns() {
-  const message = new MessageEvent("message", { data: new ArrayBuffer(5) });
-  return [{ send() {} }, message, () => {}];
-}
-
 /** Tells a listener of one replacement, by one character or, where that is negative, by none. */
 export function tellCharacter(listener, position, deleted, scalar) {
   const inserted = scalar < 0 ? "" : String.fromCodePoint(scalar);

@@ -4,7 +4,6 @@
 #![allow(unsafe_code)]
 
 use std::cell::RefCell;
-use std::hint::black_box;
 use std::rc::Rc;
 
 use js_sys::{Array, Function};
@@ -39,9 +38,6 @@ extern "C" {
     #[wasm_bindgen(js_name = addChange)]
     fn add_change(list: &Array, position: usize, deleted: usize, inserted: &str);
 
-    #[wasm_bindgen(js_name = standIns, catch)]
-    fn stand_ins() -> Result<Array, JsValue>;
-
     /// Milliseconds on a clock that never goes back, where the host has one.
     pub(super) fn now() -> f64;
 }
@@ -58,8 +54,9 @@ thread_local! {
     static PORTS: RefCell<Vec<Option<Take>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// To be called once, before everything else here.
-pub(super) fn open() {
+/// When the module was loaded: before anything else here.
+#[wasm_bindgen(start)]
+fn loaded() {
     attach(&wasm_bindgen::exports(), SCRATCH);
 }
 
@@ -133,27 +130,6 @@ pub(super) fn send_bytes(channel: &RtcDataChannel, bytes: &[u8]) -> Result<(), J
     match send_short(channel, bytes.len() as i32) {
         0 => Err(send_error()),
         _ => Ok(()),
-    }
-}
-
-/// Makes the calls of this many keystrokes, with stand-ins at the other end.
-pub(super) fn warm_up(times: u32) {
-    let port = Port::new(
-        |bytes| {
-            black_box(bytes);
-        },
-        |_| {},
-    );
-    let Ok(stand_ins) = stand_ins() else {
-        return;
-    };
-    let (channel, message, listener) = (stand_ins.get(0), stand_ins.get(1), stand_ins.get(2));
-    let (channel, listener) = (channel.unchecked_ref(), listener.unchecked_ref());
-    for _ in 0..times {
-        now();
-        send_short(channel, 5);
-        call(&port.receiver, &message);
-        tell_character(listener, 0, 0, 97);
     }
 }
 

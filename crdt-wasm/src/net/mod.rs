@@ -23,7 +23,6 @@ mod promises;
 mod room_keys;
 mod session;
 mod user_transport;
-mod warm_up;
 mod web_crypto;
 mod websocket;
 
