@@ -398,7 +398,8 @@ fn method(out: &mut String, results: &Results) -> Res<()> {
          - Every figure is taken in a process of its own, all in one sitting. Times are the best of up\n\
          to 60 repetitions within 0.7 s, in CPU time of the thread; p50 and p99 are wall-clock times of\n\
          single calls. What is in the table against the aims, and takes less than 4 s, is measured again\n\
-         after all else; the less of both counts. What takes more than 15 s is cut off.\n\
+         after all else; the less of both counts. What takes more than 15 s is cut off. A process keeps\n\
+         the memory that it has (`MALLOC_TRIM_THRESHOLD_` and others of glibc), as one does that runs on.\n\
          - Every text that a cell ends with is compared with the trace's, or, where the trace has none,\n\
          with that of the replica that made the bytes. `failed` stands for another text or an error.\n\
          - Local replay: one call a deletion and one an insertion. yrs has a transaction around each\n\
