@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by the scripts beside it: where things are, and how progress is told.
+# Sourced by the scripts beside it: where things are, and how progress is shown.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # The build tools are installed here, and kept. Several checkouts may share one folder.

@@ -18,7 +18,7 @@ function shownLength(content) {
 let subject;
 /** When the text had grown to a length, by that length. */
 let arrivals = new Map();
-/** How long it was from a message to being told of the change. */
+/** The time from a message to the event of its change. */
 let telling = [];
 
 globalThis.bench = {

@@ -81,7 +81,7 @@ y-webrtc takes ${ms(median(yjs.sending))} and ${ms(median(yjs.telling))}. The re
 Messages a keystroke: ${count(median(ours.messages))} and ${count(median(yjs.messages))}.
 
 - *Document to document*: ${counts.keys} keystrokes 20 ms apart, ${counts.rounds} times, from the call that
-  inserts a character to the event that tells of it on the other side. The clocks of the two pages are
+  inserts a character to its event on the other side. The clocks of the two pages are
   compared by 100 pings over a bare data channel.
 - *Bytes*: everything that the typist's page gives to data channels meanwhile, over the number of
   keystrokes.

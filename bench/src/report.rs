@@ -406,8 +406,8 @@ fn method(out: &mut String, results: &Results) -> Res<()> {
          edit, as its API asks; loro and automerge collect them in an implicit one, which is their\n\
          fastest. cola keeps no text, only the length is checked.\n\
          - Bytes for the wire: the update of that one edit; ours in the form of a running session, in\n\
-         which both ends know the names. 1,000 of them are delivered to a reader as a check. Who needs\n\
-         more than 8 s is measured over the part of the trace done by then.\n\
+         which both ends know the names. 1,000 of them are delivered to a reader as a check. A library\n\
+         that needs more than 8 s is measured over the part of the trace done by then.\n\
          - Bytes to text: yrs keeps no history of what was deleted, so its work is less; loro reads its\n\
          updates here, and its snapshot where a saved document is opened. Ours is a file without the\n\
          text, which has to be replayed.\n\

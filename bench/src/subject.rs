@@ -83,8 +83,8 @@ pub(crate) trait Subject: Sized {
     fn open(saved: &[u8], agent: usize) -> Res<Self> {
         Self::load(saved, agent)
     }
-    /// Replays a concurrent history. Who can do so without may leave out the updates that are not
-    /// wanted.
+    /// Replays a concurrent history. A subject that can do so without them may leave out the
+    /// updates that are not wanted.
     fn replay(trace: &Trace, _updates_wanted: bool) -> Res<Replayed<Self>> {
         replay_with_replicas(trace)
     }
@@ -95,8 +95,8 @@ pub(crate) trait Subject: Sized {
 pub(crate) struct Replayed<S> {
     pub(crate) doc: S,
     pub(crate) updates: Vec<Vec<u8>>,
-    /// How many edits reached past the end, because concurrent inserts were ordered in another way
-    /// than by who wrote the trace; what was past the end was left out.
+    /// How many edits reached past the end, because concurrent inserts were ordered otherwise
+    /// than in the trace; what was past the end was left out.
     pub(crate) clamped: usize,
 }
 

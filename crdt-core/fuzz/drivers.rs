@@ -305,7 +305,7 @@ fn splice(chars: &mut Vec<char>, s: Splice<'_>) {
 }
 
 /// A shallow copy of a document holds the same, and merges with another replica if all that this has
-/// to give was made by who knew where it begins.
+/// to give was made by a replica that knew where it begins.
 fn trimmed(doc: &Document, since: &Frontier, other: &Document) {
     let Ok(file) = doc.save_shallow(since, &FAST) else {
         return;

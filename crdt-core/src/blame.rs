@@ -23,7 +23,7 @@ pub struct Authored {
 impl Document {
     /// Who inserted the chars `range` of the text, and when: pieces in order, as long as they can be.
     ///
-    /// What an undo or a revert brought back counts as inserted by who did that.
+    /// Text that an undo or a revert brought back counts as inserted by the agent that did so.
     ///
     /// What is older than the history of a shallow document is left out: nobody knows here who
     /// inserted it.

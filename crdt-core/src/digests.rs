@@ -1,8 +1,8 @@
-//! Digests of what agents made: who builds on an event says by a digest which event that is.
+//! Digests of agents' events: a patch says by a digest which event it builds on.
 //!
 //! The digest of an event covers the events of its agent up to it: what each did, and the ids of its
 //! parents. So two replicas that hold other events under one id have other digests for it and for all
-//! that the agent made later. Not for security: whoever wants to can make two histories of one digest.
+//! that the agent made later. Not for security: two histories with the same digest are easy to make.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -82,9 +82,9 @@ impl Digests {
         chains.get(history, &self.starts, (agent, seq))
     }
 
-    /// What the events `ranges` (ascending) are added to: their parents, and the last [`MOST_HEADS`] heads,
-    /// that are not among them, of each agent the last. By the digests, whoever takes the events in can tell whether it has
-    /// the same.
+    /// The events that `ranges` (ascending) build on: their parents, and the last [`MOST_HEADS`] heads, that are
+    /// not among them, of each agent the last. By the digests, a receiver can tell whether it has the same
+    /// ones.
     pub(crate) fn base_of(&self, history: &History, ranges: &[Range<Lv>]) -> Vec<BaseEvent> {
         let graph = &history.graph;
         let is_outside = |lv: &&Lv| {

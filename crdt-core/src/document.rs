@@ -653,7 +653,7 @@ impl Document {
         let mut work = self.limits.merge.work;
         let mut appended =
             self.merge_unit((batch, &mut agents), (tell, rules), &mut work, &mut report)?;
-        // What was held back for these events is each a unit of its own: who sent it is long gone,
+        // What was held back for these events is merged in units of its own: its sender is long gone,
         // and must not spoil the merge of others. Nor do the rules for another sender concern it.
         let held_rules = MergeRules {
             withheld: &[],

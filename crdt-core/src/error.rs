@@ -70,7 +70,7 @@ pub enum AnchorError {
         /// Its sequence number.
         seq: u32,
     },
-    /// The char is part of the text that a shallow document begins with: who inserted it is not
+    /// The char is part of the text that a shallow document begins with: its author is not
     /// known here any more.
     #[error("the char is older than the history, which begins after event ({agent}, {seq})")]
     TooOld {

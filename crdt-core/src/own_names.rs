@@ -49,7 +49,7 @@ impl OwnNames {
         self.shared.fetch_max(seq, Ordering::Relaxed);
     }
 
-    /// The seq of the present name from which on nobody else has its events.
+    /// The seq of the present name from which on no other replica has its events.
     pub(crate) fn first_unshared(&self) -> u32 {
         self.shared.load(Ordering::Relaxed)
     }

@@ -18,7 +18,7 @@ impl Document {
     /// that is not later than `since`, and the events from there on. Everything before that version
     /// is let go, the deleted text too; the document itself stays as it is.
     ///
-    /// Who opens the file merges, in both directions, whatever was made by who knew that version
+    /// A document opened from the file merges, in both directions, events of replicas that knew that version
     /// ([`Document::history_start`]); so let `since` be one that everybody has. Events that were made
     /// without knowing all of it, and are not part of the file, are refused with
     /// [`MergeError::TooOld`](crate::MergeError::TooOld), and replicas that lack events of it are
@@ -138,7 +138,7 @@ impl History {
         out
     }
 
-    /// Where the event of `agent` before `seq`, be it let go, left the cursor.
+    /// Where the event of `agent` before `seq` left the cursor, even if the document has let it go.
     pub(crate) fn cursor_at(&self, agent: AgentIdx, seq: u32) -> u32 {
         match self.graph.agents.lv_of(agent, seq - 1) {
             Some(lv) => self.ops.cursor_after(lv),

@@ -260,7 +260,7 @@ fn load(agent: &str, bytes: Option<&[u8]>) -> Result<Document, LoadError> {
     Ok(document)
 }
 
-/// Takes permissions from a file that the text file does not give: whoever may not read the text is not to
+/// Takes permissions from a file that the text file does not give: users that may not read the text may not
 /// read its history either.
 fn follow_mode(text: &Path, path: &Path) {
     let mode = |path: &Path| fs::metadata(path).map(|file| file.mode() & 0o777);

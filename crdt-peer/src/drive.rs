@@ -42,7 +42,7 @@ const WRITE_SHARE: u32 = 20;
 /// How long to wait before something that failed is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// How long nobody else is to be in the room before that counts, in milliseconds.
+/// How long this peer has to be alone in the room before that counts, in milliseconds.
 const ALONE_MILLIS: Millis = 2_000;
 
 /// How long bringing file and room up to date once may take, in milliseconds.
@@ -99,7 +99,7 @@ pub(crate) struct Member {
     host: Host,
     started: Instant,
     shutdown: watch::Receiver<bool>,
-    /// Since when nobody else is in the room.
+    /// Since when this peer is alone in the room.
     alone_since: Option<Millis>,
     /// The file is not given a text before.
     write_at: Millis,

@@ -17,7 +17,7 @@ use crate::seal::{RoomKeys, RoomSecret};
 use crate::socket::{Socket, Sockets};
 use crate::webrtc::{Connection, Report};
 
-/// How many reports of a kind may wait; whoever has another one waits for room.
+/// How many reports of a kind may wait; the sender of another one waits for room.
 const MAX_REPORTS: usize = 256;
 
 /// How long what is closed may take to send what it was given.

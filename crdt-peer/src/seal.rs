@@ -427,7 +427,7 @@ mod tests {
             for keys in [&writers, &readers] {
                 assert_eq!(keys.open(Purpose::Link, &bytes(sealed), "a\nb"), expected);
             }
-            // Whoever may read seals as well, and cannot sign.
+            // A read-only member seals as well, and cannot sign.
             for (keys, is_signed) in [(&writers, true), (&readers, false)] {
                 let sealed = keys.seal(Purpose::Signal, b"plain", "c", true).unwrap();
                 let opened = writers.open(Purpose::Signal, &sealed, "c");

@@ -2,14 +2,14 @@
 //!
 //! Direct connections need none of this: the sealed and signed descriptions vouch for them. On any other
 //! link each end names a number that it has not used before, and sends a proof that is bound to the numbers
-//! of both ends: sealed with the room's key, so that the sender has it, and signed by whoever may write.
+//! of both ends: sealed with the room's key, so that the sender has it, and signed by members that may write.
 //! Where the members at the ends are known, the proof is bound to them and their page loads as well, so that
 //! one that was made for one member does not serve another one. Until the proof of the other end is there, what comes by
 //! the link waits, and the engine knows nothing of the link.
 //!
 //! A proof also names the public value of its sender for agreeing on a key (elliptic-curve
 //! Diffie-Hellman), which is new with each page load. When both proofs are there the ends agree on a key for the
-//! link that nobody else has; `sealed_links` uses it for all that follows.
+//! link that no third party has; `sealed_links` uses it for all that follows.
 
 use std::collections::VecDeque;
 use std::fmt;

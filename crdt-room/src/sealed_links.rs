@@ -1,8 +1,8 @@
 //! Messages on links that nothing else protects, in a room with a key: broadcast channels, the relay, and
 //! transports of the user's own.
 //!
-//! The two ends of such a link have proved what they have, and agreed on a key that nobody else has: not the
-//! server, and not a reader. Every message after that is sealed with it, and bound to its sender and its
+//! The two ends of such a link have proved what they have, and agreed on a key that no third party has: neither the
+//! server nor a reader. Every message after that is sealed with it, and bound to its sender and its
 //! number. A message that was changed, forged, repeated or turned back is dropped, and the engine asks for
 //! what is lost.
 //!

@@ -2,7 +2,7 @@
 //!
 //! A description holds the fingerprint of the connection's certificate. Sealed with the room's key it
 //! vouches for it: the server can neither read the addresses of members, nor put itself between two
-//! members, and a page without the key gets no connection. Whoever may write signs the descriptions too: so
+//! members, and a page without the key gets no connection. Members that may write also sign the descriptions, so
 //! the connection itself is proved to lead to a writer.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -230,7 +230,7 @@ impl SealedSignals {
     }
 }
 
-/// Whether a signal names the certificate of a connection, and is signed by whoever may write.
+/// Whether a signal names the certificate of a connection, and is signed by a member that may write.
 fn is_description(kind: SignalKind) -> bool {
     matches!(kind, SignalKind::Offer | SignalKind::Answer)
 }

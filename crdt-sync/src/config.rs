@@ -25,7 +25,7 @@ pub struct Config {
     pub takes_packed: bool,
     /// Changes that follow each other faster than this are coalesced. The first two go at once.
     pub coalesce: Millis,
-    /// Within how long a peer is told that what it made has come, at the latest: [`Engine::acknowledge`]
+    /// The longest time until a peer gets a receipt for its changes: [`Engine::acknowledge`]
     /// does so at once where that is of use.
     ///
     /// [`Engine::acknowledge`]: crate::Engine::acknowledge

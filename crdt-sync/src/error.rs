@@ -139,8 +139,8 @@ pub enum CloseReason {
         /// The peer's.
         theirs: u32,
     },
-    /// The other end did not prove in time what whoever made the link asks of it. The engine itself asks
-    /// for nothing.
+    /// The other end did not prove in time what the creator of the link requires. The engine itself requires
+    /// nothing.
     #[error("the other end has not proved that it has this room's key")]
     Unproven,
     /// The peer changed the document, and may not write.

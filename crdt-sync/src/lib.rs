@@ -1,7 +1,7 @@
 //! The sync engine: keeps replicas of a document equal over any transport, without doing I/O itself.
 //!
-//! [`Engine`] is one replica's side of a room. It is told of transports that open and close, of
-//! messages that arrive, of local edits and of time; it answers with [`Output`]s: messages to send,
+//! [`Engine`] is one replica's side of a room. Its inputs are transports that open and close,
+//! messages that arrive, local edits and time; its answers are [`Output`]s: messages to send,
 //! changes of the text, news about peers. It has no clock, no randomness and no threads, so the same
 //! code runs over WebRTC, a relay, a `BroadcastChannel` and in tests in virtual time.
 //!

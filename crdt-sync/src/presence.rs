@@ -1,10 +1,9 @@
 //! Who is here, and where their cursors are.
 //!
 //! Every session owns a set of fields and a counter that grows with each change; of two states of
-//! a session the one with the higher counter holds. A session's presence ends when it takes leave.
-//! Where only the way to it is lost, whoever loses it says so to the others, and the session, if it
-//! can still be reached by another way, contradicts by a higher counter; otherwise its presence ends
-//! after a time of grace.
+//! a session the one with the higher counter holds. A session's presence ends when it says goodbye.
+//! If only a link to it is lost, the peer that loses it says so to the others. The session contradicts by a
+//! higher counter if another path still reaches it; otherwise its presence ends after a grace period.
 
 use crate::error::PresenceError;
 use crate::sorted_map::SortedMap;

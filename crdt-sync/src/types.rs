@@ -5,7 +5,7 @@ use crdt_core::{EventId, Frontier, Splice, TextLen, VersionSummary};
 use crate::error::CloseReason;
 use crate::time::Millis;
 
-/// The name of a transport to one peer, chosen by whoever opened it. Not to be used again for
+/// The name of a transport to one peer, chosen by the caller that opened it. Not to be used again for
 /// another transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub u32);

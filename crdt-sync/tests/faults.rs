@@ -1,4 +1,4 @@
-//! What a broken or hostile peer can do: its own link is closed, or the message refused. Nobody else
+//! What a broken or hostile peer can do: its own link is closed, or the message refused. No other peer
 //! is affected, nothing is lost, and memory stays bounded.
 
 use std::hash::{BuildHasher, RandomState};

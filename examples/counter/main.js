@@ -7,7 +7,7 @@ import init, { Document, NetworkSync } from "crdt-wasm";
 
 const DELAY = 5;
 
-/** Links whoever enters a room with each one who is there, by a transport each. */
+/** Links a newcomer to a room with each member, by a transport each. */
 class Hub {
   #rooms = new Map();
 

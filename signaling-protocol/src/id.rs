@@ -72,7 +72,7 @@ impl Default for RoomId {
 }
 
 /// What proves that a client which comes back is the one that was there: 1 to 128 bytes, chosen by
-/// the client at random and told to nobody but the server.
+/// the client at random and known to the server alone.
 ///
 /// Its `Debug` form does not show it, so that it does not end up in a log.
 #[derive(Clone)]

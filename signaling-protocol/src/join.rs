@@ -17,7 +17,7 @@ pub struct Join {
     /// What lets the client in where the server asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// What the client can do beyond the contract; the others are told.
+    /// What the client can do beyond the contract; the others receive it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
     /// The protocol version that the client speaks.

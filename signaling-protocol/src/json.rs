@@ -28,7 +28,7 @@ impl OpaqueJson {
         self.0.get()
     }
 
-    /// The value, for who has to look inside after all.
+    /// The value, for callers that have to look inside.
     ///
     /// # Errors
     /// When the value is nested deeper than the JSON reader goes.

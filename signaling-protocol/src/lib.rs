@@ -13,8 +13,8 @@
 //! * Signals ([`Signal`]: offer, answer, ICE candidate) are carried as sent. Their bodies are
 //!   [`OpaqueJson`] and nobody between the two peers looks inside.
 //! * Peers without a direct link send each other [`Relay`]; where the server keeps a log, an update
-//!   for who comes later is a [`LogAppend`]. Both hold ciphertext only.
-//! * Whoever leaves is told of by [`PeerLeft`].
+//!   for late joiners is a [`LogAppend`]. Both hold ciphertext only.
+//! * [`PeerLeft`] says that a client has left.
 //!
 //! # Example
 //!

@@ -21,7 +21,7 @@ pub const MAX_CAPABILITIES: usize = 16;
 /// Longest name of a capability, in bytes of UTF-8.
 pub const MAX_CAPABILITY_BYTES: usize = 32;
 
-/// Largest message a server takes unless it is told otherwise, in bytes.
+/// The largest message that a server takes by default, in bytes.
 pub const DEFAULT_MAX_MESSAGE_BYTES: usize = 1 << 20;
 
 /// The room of a client that names none.

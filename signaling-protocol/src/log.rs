@@ -1,4 +1,4 @@
-//! The room's log: encrypted updates that the server keeps for who comes when nobody else is there.
+//! The room's log: encrypted updates that the server keeps for newcomers to an empty room.
 //!
 //! Entries have numbers from 1, in the order in which they were written. Clients write what they
 //! have encrypted and nobody else can read; a client that has read the log up to some entry may

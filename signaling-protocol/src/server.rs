@@ -14,7 +14,7 @@ use crate::signal::{Relay, Signal, SignalKind};
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum ServerMessage {
-    /// The answer to a `join`: who else is there.
+    /// The answer to a `join`: the other members.
     PeerList(PeerList),
     /// Someone joined the room.
     PeerJoined(PeerJoined),

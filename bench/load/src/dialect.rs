@@ -54,7 +54,7 @@ impl Dialect {
     /// taken.
     pub(crate) fn greeting(self, me: &Identity) -> Vec<String> {
         match self {
-            // The session lets who comes back on another socket in at once.
+            // The session lets a client that comes back on another socket in at once.
             Dialect::Signaling => vec![format!(
                 r#"{{"type":"join","agentId":"{0}","session":"the secret of {0}"}}"#,
                 me.name

@@ -24,7 +24,7 @@ use crate::websocket::{Frame, Reader, Writer, put_pong};
 /// that lateness of this tool counts as the server's.
 const BEAT: Duration = Duration::from_millis(1);
 
-/// The longest latency that is told from longer ones.
+/// The longest latency that is distinguished from longer ones.
 const LONGEST: u64 = 60_000_000_000;
 
 /// The loads that are the same for all servers, in messages a second.

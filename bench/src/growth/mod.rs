@@ -43,7 +43,7 @@ const WORTH_MORE: f64 = 4_000.0;
 pub(crate) const YRS: &str = "yrs";
 pub(crate) const DT: &str = "diamond-types";
 
-/// A row of the page: a shape, how it is taken in, and who can.
+/// A row of the page: a shape, how it is merged, and the libraries that can.
 pub(crate) struct Row {
     pub(crate) what: &'static str,
     pub(crate) measure: &'static str,

@@ -1,4 +1,4 @@
-//! cola. It is told where edits are and how long, and keeps no text itself.
+//! cola. It receives the places and lengths of edits, and keeps no text itself.
 
 use crate::measure::Editable;
 use crate::trace::{Patch, Res};

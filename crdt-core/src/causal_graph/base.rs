@@ -13,7 +13,7 @@ pub(crate) struct Base {
     pub(crate) chars: u32,
     /// The events that name it, sorted.
     pub(crate) frontier: Vec<(AgentIdx, u32)>,
-    /// Where the last event of each range that was let go left the cursor of who made it: agent, end
+    /// Where the last event of each range that was let go left its author's cursor: agent, end
     /// of the range, cursor; sorted. What comes next may say its place by that.
     cursors: Vec<(AgentIdx, u32, u32)>,
     /// How many events it stands for.

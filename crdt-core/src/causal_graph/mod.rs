@@ -140,7 +140,7 @@ impl CausalGraph {
             .lv_of(self.agents.find_agent(&id.agent)?, id.seq)
     }
 
-    /// Whether the event is part of the document, be it one that was let go.
+    /// Whether the event is part of the document, even if the document has let it go.
     pub(crate) fn knows(&self, id: &EventId) -> bool {
         let agent = self.agents.find_agent(&id.agent);
         agent.is_some_and(|agent| {

@@ -62,7 +62,7 @@ const BEFORE: u64 = 1;
 const FROM_START: u64 = 1 << 1;
 
 /// How many events back the event before of an agent is looked for among the ancestors, which takes
-/// time in proportion. Who was away for longer counts from the start.
+/// time in proportion. After a longer absence positions count from the start.
 const LOOK_BACK: Lv = 256;
 
 /// In a part of a patch, the most events of one piece.
@@ -311,7 +311,7 @@ fn push_text(ops: &OpLog, lvs: Range<Lv>, out: &mut Vec<u8>) {
 }
 
 /// The kind that a run is written as, and how far from the cursor it starts. A single delete is a
-/// backspace for who stands behind the char.
+/// backspace if the cursor stands behind the char.
 fn operation(run: &Run, cursor: u32) -> (u64, i64) {
     let (start, _) = run.ends();
     match run.kind {

@@ -34,7 +34,7 @@ pub(crate) struct BaseEvent {
 pub(crate) enum Origin {
     /// The start of the text.
     Start,
-    /// Where the event before, an ancestor, left the cursor of who made it. They wrap below 0.
+    /// Where the event before, an ancestor, left its author's cursor. They wrap below 0.
     EventBefore,
 }
 

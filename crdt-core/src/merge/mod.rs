@@ -470,7 +470,7 @@ fn find_parents(
     missing.map_or(Ok(()), |parent| Err(NoParents::Missing(parent)))
 }
 
-/// Whether an event is part of the document, be it one that was let go.
+/// Whether an event is part of the document, even if the document has let it go.
 fn is_known(history: &History, agent: Option<AgentIdx>, seq: u32) -> bool {
     let ids = &history.graph.agents;
     agent.is_some_and(|agent| {

@@ -9,8 +9,8 @@ pub struct MergeRules<'a> {
     /// Events of these agents from these seqs on that are not part of the document yet are left out; those
     /// that build on them are held back.
     pub withheld: &'a [(&'a str, u32)],
-    /// Events of this agent from this seq on nobody else has: what is said to build on them builds on others
-    /// of the same ids, and is left out.
+    /// No other replica has the events of this agent from this seq on: events that name them as parents build
+    /// on others of the same ids, and are left out.
     pub unshared: Option<(&'a str, u32)>,
     /// Whether an id that comes back with another content is passed over, and not an error for all.
     pub keeps_conflicts: bool,

@@ -5,7 +5,7 @@ use crate::rope::Rope;
 use crate::splice::{Splice, TextLen};
 use crate::walker::Transformed;
 
-/// Who is told of the changes of a merge.
+/// Where the changes of a merge are reported.
 pub(crate) enum Tell<'a> {
     Nobody,
     /// Of every change, as the ones before it left the text.
@@ -65,7 +65,7 @@ fn make_and_tell(
     }
 }
 
-/// Inserts a text, and tells of it.
+/// Inserts a text, and reports it.
 pub(crate) fn insert(
     rope: &mut Rope,
     pos: u32,
@@ -80,7 +80,7 @@ pub(crate) fn insert(
     });
 }
 
-/// Deletes chars, and tells of it.
+/// Deletes chars, and reports it.
 pub(crate) fn delete(rope: &mut Rope, pos: u32, len: u32, changed: &mut dyn FnMut(Splice<'_>)) {
     let before = rope.size().utf16();
     rope.delete(pos, len);

@@ -60,7 +60,7 @@ impl Run {
         }
     }
 
-    /// Where the cursor of who makes the run stands before and behind it, in chars.
+    /// Where the author's cursor stands before and after the run, in chars.
     pub(crate) fn ends(&self) -> (u32, u32) {
         match self.kind {
             Kind::Insert => (self.pos, self.pos + self.len),

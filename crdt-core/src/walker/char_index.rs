@@ -26,7 +26,7 @@ pub(crate) struct CharRun {
     pub(crate) in_text: bool,
     /// Whether they are part of the version that the index was moved to.
     pub(crate) in_version: bool,
-    /// Whether that version knows of them, be it that they are deleted in it.
+    /// Whether that version knows of them, even if they are deleted there.
     pub(crate) known: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Two branches from one version, each a single run of events: the merge of who was offline.
+//! Merges two branches that were edited offline from one version, each a single run of events.
 //!
 //! What a branch does to the text that both begin with comes down to which of its chars go, and to
 //! what comes into each [gap](gaps) between them. Neither needs the tracker, and the edits of the

@@ -7,7 +7,7 @@
 //!
 //! It gives up where the order of concurrent inserts at one place, or a char that two delete at
 //! once, asks for the [tracker](super::tracker); where there are many chains; and where a version
-//! lacks what all chains had, or reaches past its end. Who gives up has changed nothing that counts.
+//! lacks what all chains had, or reaches past its end. Giving up leaves no observable change.
 
 mod known;
 mod pieces;

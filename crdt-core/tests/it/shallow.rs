@@ -94,7 +94,7 @@ fn shallow_files_come_back() {
 }
 
 /// Replicas with and without their older history edit, merge, are saved, opened and trimmed again:
-/// whoever holds the same events holds the same text, which is the oracle's.
+/// replicas with the same events have the same text, which is the oracle's.
 #[test]
 fn shallow_documents_merge_with_whole_ones() {
     for_each_seed(250, |seed| {

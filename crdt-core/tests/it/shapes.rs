@@ -40,7 +40,7 @@ pub(crate) fn at_one_gap(count: usize) -> Vec<Value> {
 #[test]
 fn inserts_at_one_gap_do_not_pass_each_other() {
     let inserts = at_one_gap(20_000);
-    // All it takes is what each run allows, be it one patch or one event at a time.
+    // It takes no more than each run allows, as one patch or one event at a time.
     let mut whole = reader(0);
     whole.merge_json(&operations(&[base()])).unwrap();
     whole.merge_json(&operations(&inserts)).unwrap();

@@ -142,7 +142,7 @@ fn refused_events_leave_no_time() {
     assert_eq!((&*blame[0].agent, blame[0].time), ("a", Some(9)));
 }
 
-/// The section of times may be damaged, or unknown to who reads.
+/// The section of times may be damaged, or unknown to the reader.
 #[test]
 fn times_in_files() {
     let mut doc = Document::new("a").unwrap();

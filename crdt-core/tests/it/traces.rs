@@ -140,8 +140,8 @@ fn concurrent_traces() {
     }
 }
 
-/// The names of who wrote these are not in the files, so their texts are no test; but however the
-/// events come, the text is one.
+/// The authors' names are not in the files, so the texts cannot be compared; but the text is the same in
+/// whatever order the events come.
 #[test]
 fn traces_with_lost_names() {
     for name in ["git-makefile", "A2"] {

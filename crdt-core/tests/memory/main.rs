@@ -20,7 +20,7 @@ fn operations(txns: &[String]) -> String {
     format!("{{\"v\":1,\"frontier\":[],\"txns\":[{}]}}", txns.join(","))
 }
 
-/// A long text, and a thousand who delete all of it, none knowing of the others.
+/// A long text, and a thousand agents that delete all of it concurrently.
 #[test]
 fn deletes_of_all_of_a_long_text_take_memory_by_the_run() {
     const CHARS: usize = 1_000_000;

@@ -249,7 +249,7 @@ async fn a_server_that_is_not_there_yet_is_waited_for() {
     let peer = Peer::join(&link, &folder, &[]);
     peer.says("it is tried again").await;
     let again = tokio::net::TcpListener::bind(address).await.unwrap();
-    // Whoever listens there has been called.
+    // The listeners there have been called.
     until("it calls again", || again.local_addr().is_ok()).await;
     let _ = again.accept().await.unwrap();
     assert_eq!(peer.stop().await.0, Some(0));

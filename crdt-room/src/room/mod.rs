@@ -334,7 +334,7 @@ impl Room {
         self.outputs.push_back(Output::Tell(news));
     }
 
-    /// Tells of something that failed while the rest goes on.
+    /// Reports a failure that stops nothing else.
     fn tell_error(&mut self, error: RoomError) {
         self.tell(News::Error(error));
     }

@@ -35,8 +35,8 @@ pub(crate) struct End {
     pub(crate) transport: TransportId,
     run: Option<RunId>,
     is_connected: bool,
-    /// The meetings that its page was told of and has not heard of yet, and the one that it knows: a page
-    /// that was frozen may speak in an earlier one, and is heard by nobody.
+    /// The meetings that are on their way to its page, and the one that it knows: a page that was frozen may send
+    /// in an earlier one, which reaches no end.
     told: VecDeque<u32>,
     knows: u32,
     arrives_at: u64,
@@ -157,7 +157,7 @@ impl World {
         }
     }
 
-    /// Both ends are told that they are connected, where they are.
+    /// Reports to both ends that they are connected, where they are.
     fn meet(&mut self, cable: usize) {
         let state = &mut self.cables[cable];
         let is_new = |end: &End| end.run.is_some() && !end.is_connected;

@@ -34,7 +34,7 @@ pub(crate) struct Sdp {
 pub(crate) struct DataChannel {
     pub(crate) stream: Channel,
     pub(crate) is_open: bool,
-    /// It was made here, and the other end was not told of it yet.
+    /// It was made here, and the other end does not know of it yet.
     pub(crate) is_new: bool,
 }
 

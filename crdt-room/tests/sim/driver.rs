@@ -1,5 +1,5 @@
 //! The driver of a page: gives inputs to its room, and carries out what that wants. It checks the
-//! contract between the two: nothing is told of what was closed, nothing is asked of it either, and no
+//! contract between the two: nothing that was closed reports anything or is asked for anything, and no
 //! number is used twice.
 
 use crdt_room::{

@@ -11,7 +11,7 @@ use crate::world::World;
 pub(crate) struct Malice {
     /// Offers and answers are replaced.
     swaps: bool,
-    /// Whoever joins gets all signals again that were ever meant for that name.
+    /// A member that joins gets all signals again that were ever meant for its name.
     replays: bool,
     /// Everybody is let into one room, whatever room they name.
     mixes: bool,

@@ -8,7 +8,7 @@ use crate::arrival::Arrival;
 use crate::connection::{Connection, DataChannel};
 use crate::world::World;
 
-/// How long a path is dead before its ends are told `disconnected`, and `failed`.
+/// How long a path is dead before its ends report `disconnected`, and `failed`.
 const DISCONNECTED_AFTER: u64 = 5_000;
 const FAILED_AFTER: u64 = 15_000;
 

@@ -80,7 +80,7 @@ impl World {
         let after = &self.traffic;
         let said = |traffic: &Traffic| traffic.speech + traffic.receipts;
         let said = said(after) - said(&before);
-        // Whoever cannot be reached is tried again for ever, now and then.
+        // An unreachable page is tried again for ever, now and then.
         let pairs = (self.pages.len() * self.pages.len()) as u64;
         let is_in_vain = self.has_unreachable() || self.has_vain_attempts() || self.has_keepsakes();
         let bound = if is_in_vain { pairs * 40 } else { 0 };

@@ -417,7 +417,7 @@ impl World {
         }
     }
 
-    /// A server ends. `gracefully`: its clients are told; else their sockets break.
+    /// A server ends. `gracefully`: it says so to its clients; otherwise their sockets break.
     pub(crate) fn stop_server(&mut self, server: usize, gracefully: bool) {
         if !self.servers[server].is_up {
             return;

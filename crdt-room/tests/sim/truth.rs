@@ -59,8 +59,8 @@ impl World {
         self.pages[a].profile.reads && self.pages[b].profile.reads
     }
 
-    /// Whether a page that changes nothing has what is nobody else's: whoever made it is gone, and from such a
-    /// page it is never taken.
+    /// Whether a read-only page has events that no other page has: their author is gone, and they are never taken
+    /// from a read-only page.
     pub(crate) fn has_keepsakes(&self) -> bool {
         let members = self.members();
         let all = |reads: bool| {

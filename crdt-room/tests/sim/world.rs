@@ -1,7 +1,7 @@
 //! A virtual network and clock, with pages and signaling servers on it.
 //!
 //! Time passes by events, and what is random comes from one seed. A model of a host object (a socket,
-//! a peer connection, a broadcast channel, a transport) is told what a page wants by its driver
+//! a peer connection, a broadcast channel, a transport) gets what a page wants from its driver
 //! (`driver.rs`) and answers later, by [`World::arrive`].
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,7 +52,7 @@ pub(crate) struct World {
     pub(crate) traffic: Traffic,
     /// The entries that pages wrote to the logs of servers.
     pub(crate) written: Vec<Written>,
-    /// Whether to print what pages are told and what they do: `SIM_TRACE` is set.
+    /// Whether to print the inputs and outputs of pages: `SIM_TRACE` is set.
     pub(crate) trace: bool,
     events: BTreeMap<(u64, u64), Event>,
     counter: u64,

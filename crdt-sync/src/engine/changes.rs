@@ -152,7 +152,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Tells of what a merge brought to a document of `before` events, and passes it on.
+    /// Reports what a merge brought to a document of `before` events, and passes it on.
     pub(super) fn after_merge(
         &mut self,
         link: LinkId,
@@ -199,8 +199,8 @@ impl Engine {
             }
             let has_it = |peer| Some(peer) == sender || neighbours.contains(&peer);
             if link.session().is_some_and(has_it) {
-                // It is another link to who sent it, or who sent it sends it there as well. Should
-                // that fail, the next comparison of versions finds it.
+                // It is another link to the sender, or the sender sends it there as well. If that fails, the
+                // next comparison of versions finds it.
                 link.known.learn_since(before, doc);
             } else {
                 link.mark(now.saturating_add(self.config.forward_delay), &self.config);

@@ -22,7 +22,7 @@ impl Engine {
         let message = match JsonMessage::decode(text) {
             Ok(message) => message,
             Err(reason) => {
-                // Whoever writes JSON by hand learns more from a refusal than from a closed link.
+                // An author of JSON by hand learns more from a refusal than from a closed link.
                 self.outputs.push_back(Output::Refused { link, reason });
                 return Ok(());
             }

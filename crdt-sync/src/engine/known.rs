@@ -6,8 +6,8 @@ use crdt_core::{Document, VersionSummary};
 
 /// What a peer has: what it said, sent, and was sent.
 ///
-/// Who is up to date has every event that is here, whoever made it, so a number says it all: with a
-/// keystroke no list of agents is gone through, however many have had a hand in the document.
+/// A peer that is up to date has every event that is here, so one number is enough: a keystroke passes through
+/// no list of agents, however many have edited the document.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
     /// It has as many events as the document here once consisted of: the first, as they came here.
@@ -102,8 +102,8 @@ impl Known {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Flight {
     events: VersionSummary,
-    /// And these, one after the other, of the document as it came to be here: who types on sends such,
-    /// and is named when somebody asks.
+    /// And these, a range of the document's own order: continued typing sends such events, and the summary is
+    /// made when it is needed.
     last: Range<usize>,
 }
 

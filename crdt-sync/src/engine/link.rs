@@ -14,7 +14,7 @@ use crate::types::{
 };
 use crate::wire::{Message, Reassembly, fragments};
 
-/// Who sends its changes to fewer others is told at once what has come.
+/// A peer that sends its changes to fewer others gets its receipts at once.
 const FEW: usize = 3;
 
 /// Who is at the other end.
@@ -134,7 +134,7 @@ pub(super) struct Link {
     pub(super) mismatches: Mismatches,
     pub(super) presence_mismatches: Mismatches,
 
-    /// Sessions that the peer exchanges changes with, as it said, and as it was told of ours.
+    /// Sessions that the peer exchanges changes with, as it said, and those that we named to it.
     pub(super) neighbours: BTreeSet<u64>,
     pub(super) told_neighbours: Vec<u64>,
 

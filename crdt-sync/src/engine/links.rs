@@ -52,7 +52,7 @@ impl Links {
         self.0.iter_mut()
     }
 
-    /// Their numbers, for who changes them on the way.
+    /// Their numbers, for loops that change the list.
     pub(super) fn ids(&self) -> Vec<LinkId> {
         self.0.iter().map(|link| link.id).collect()
     }

@@ -370,7 +370,7 @@ impl Engine {
         self.outputs.pop_front()
     }
 
-    /// Takes leave on every link, and closes it. Nobody else's presence is shown any more.
+    /// Says goodbye on every link, and closes it. The presence of others is gone.
     pub fn goodbye(&mut self, now: Millis) {
         self.wake(now);
         for mut link in self.links.take_all() {

@@ -1,5 +1,5 @@
-//! Names that are in use twice. The own name is given up then: what nobody else has yet is made under
-//! another one. Events of others are taken from themselves while they are linked here.
+//! Names that are in use twice. The own name is given up then: events that no other replica has are
+//! made again under another one. Events of others are taken from themselves while they are linked here.
 
 use std::collections::VecDeque;
 

@@ -143,7 +143,7 @@ impl Engine {
                     fields,
                 });
                 for other in self.links.iter_mut() {
-                    // As with changes: who sent it here sends it there as well.
+                    // As with changes: the sender sends it there as well.
                     let has_it = |peer| Some(peer) == sender || neighbours.contains(&peer);
                     if other.session().is_some_and(has_it) {
                         other.presence.insert(session, counter);

@@ -1,6 +1,6 @@
 //! Perfect negotiation of one peer-to-peer connection, as a state machine without I/O.
 //!
-//! [`Negotiation`] is told what happens ([`Input`]) and answers with what to do ([`Action`]). It
+//! [`Negotiation`] takes what happens ([`Input`]) and answers with what to do ([`Action`]). It
 //! has at most one asynchronous call to the connection outstanding, so async callbacks cannot
 //! interleave: perform each action in order, and report the end of those that carry an `op`.
 //!
@@ -9,7 +9,7 @@
 //!
 //! Signals carry where they come from (page load and connection object) and which description they
 //! belong to, so that those of an earlier page load, of a replaced connection, or of an offer that
-//! was not taken are told apart. With clients that give none of that, it is assumed to fit.
+//! was not taken can be distinguished. Signals of clients that give none of that are taken as they are.
 
 mod calls;
 mod candidates;

@@ -10,13 +10,13 @@ use crate::error::{CloseReason, WireError};
 /// A message in the JSON form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum JsonMessage {
-    /// Operations, and perhaps the version of who sends them.
+    /// Operations, and perhaps the sender's version.
     Ops {
         sender: String,
         ops: String,
         frontier: Option<Frontier>,
     },
-    /// The version of who sends it.
+    /// The sender's version.
     Frontier { sender: String, frontier: Frontier },
     /// Asks for what is missing from a version: everything, if none is given.
     RequestSync {

@@ -33,7 +33,7 @@ pub(crate) struct Hello {
 /// A heartbeat: what two replicas compare to find out whether anything is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Check {
-    /// Chosen by who asks, repeated in the reply.
+    /// Chosen by the side that asks, repeated in the reply.
     pub(crate) nonce: u64,
     /// Hash of the frontier.
     pub(crate) version: u64,

@@ -5,11 +5,11 @@ pub(crate) const VERSION: u32 = 1;
 /// See [`VERSION`].
 pub(crate) const OLDEST: u32 = 1;
 
-/// The capability of whoever takes compressed changes.
+/// The capability of a peer that takes compressed changes.
 pub(crate) const TAKES_PACKED: u64 = 1 << 0;
 
-/// The capability of whoever says how much of what it was sent has come.
+/// The capability of a peer that sends receipts for changes.
 pub(crate) const GIVES_RECEIPTS: u64 = 1 << 1;
 
-/// The capability of whoever says which event it has under an id. `1 << 2` stood for digests of another kind.
+/// The capability of a peer that answers which event it has under an id. `1 << 2` stood for digests of another kind.
 pub(crate) const GIVES_DIGESTS: u64 = 1 << 3;

@@ -45,7 +45,7 @@ fn it_is_a_replica_like_any_other_to_those_who_know_its_beginning() {
     assert!((0..3).all(|i| refusals(&world, i).is_empty()));
 }
 
-/// Who lacks the beginning gets nothing, and this side is told so once, however much is typed. Once
+/// A peer that lacks the beginning gets nothing, and this side reports it once, however much is typed. Once
 /// the newcomer has got the beginning elsewhere, all goes on.
 #[test]
 fn who_lacks_the_beginning_has_to_get_it_elsewhere() {

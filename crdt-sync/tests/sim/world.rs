@@ -27,7 +27,7 @@ pub(crate) struct Quality {
     pub(crate) reorder: bool,
     /// Bytes per ms; `None`: no bound. Zero: the other end does not read.
     pub(crate) bandwidth: Option<u64>,
-    /// Whether both ends are told that it carries text only.
+    /// Whether both ends know that it carries text only.
     pub(crate) text_only: bool,
 }
 

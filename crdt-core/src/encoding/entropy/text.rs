@@ -123,7 +123,7 @@ pub(crate) struct Model<const N: usize> {
 }
 
 impl<const N: usize> Model<N> {
-    /// A model for texts of `len` bytes in all. Who reads has to say the same.
+    /// A model for texts of `len` bytes in all. The reader has to give the same.
     pub(crate) fn new(len: usize) -> Self {
         let bits = (len as u64 / 8 + 1).ilog2().clamp(MIN_BITS, MAX_BITS);
         let mut model = Model {

@@ -125,8 +125,8 @@ pub(crate) fn write(history: &History, contents: &Contents<'_>, preset: Preset) 
     out.finish()
 }
 
-/// What is where in a file whose head was read and whose checksums are right. The bytes of the file
-/// are kept by who asks for more.
+/// What is where in a file whose head was read and whose checksums are right. The caller keeps the
+/// bytes of the file.
 #[derive(Debug, Clone)]
 pub(crate) struct File {
     sections: Sections,

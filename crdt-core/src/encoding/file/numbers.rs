@@ -6,7 +6,7 @@ use super::super::varint::push;
 use super::sections::{Codec, SectionWriter, Sections, Type, unpack};
 use crate::error::{DecodeError, LoadError};
 
-/// Takes numbers. The context is what the number is expected to resemble: who reads gives the same.
+/// Takes numbers. The context is what the number is expected to resemble: the reader gives the same.
 pub(super) enum Sink {
     Plain(Vec<u8>),
     /// Plain too: where a history repeats itself, that is packed in fewer bytes.

@@ -20,7 +20,7 @@ const SHALLOW: u8 = 2;
 const GROWN: u8 = 4;
 const CHECKSUM: usize = 4;
 
-/// Types from here on may be skipped by who does not know them.
+/// Readers may skip unknown types from here on.
 const OPTIONAL: u8 = 0x80;
 
 /// The sections of a document, in the order in which they come.

@@ -81,7 +81,7 @@ struct Piece {
 }
 
 impl Piece {
-    /// Whether the version knows of it, be it that it is deleted there.
+    /// Whether the version knows of it, even if it is deleted there.
     fn is_known(&self, known: &Known) -> bool {
         self.inserted.is_none() || self.inserted.within(known)
     }

@@ -1,4 +1,4 @@
-//! Rooms with a key: whoever has another one, or none, or cannot use it, reads nothing; and a server that is
+//! Rooms with a key: a page with another one, or none, or that cannot use it, reads nothing; and a server that is
 //! not honest gets nothing.
 
 use crdt_room::{LinkKind, LinkState};

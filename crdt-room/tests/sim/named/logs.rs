@@ -1,4 +1,4 @@
-//! Rooms whose server keeps a log: whoever comes when nobody else is there has the text.
+//! Rooms whose server keeps a log: a newcomer to an empty room has the text.
 
 use crdt_room::LinkKind;
 use signaling_rooms::{LogQuotas, Settings};

@@ -51,7 +51,7 @@ fn a_reader_follows_and_is_seen() {
         assert!(link(&world, 0, "rita").read_only);
         assert!(!link(&world, 0, "bob").read_only);
         assert!(!link(&world, 2, "alice").read_only);
-        // The one that was away gets what it missed from whoever may write.
+        // The one that was away gets what it missed from a member that may write.
         world.disconnect(2);
         world.type_in(1, ", later");
         world.connect(2);
@@ -92,7 +92,7 @@ fn what_a_reader_edits_stays_with_it() {
             assert!(link(&world, page, "rita").synced);
             assert_eq!(world.pages[page].codes(), [""; 0]);
         }
-        // "mine " and "!" are at nobody else's, and the status says so.
+        // No other page has "mine " and "!", and the status says so.
         for peer in ["alice", "bob"] {
             let link = link(&world, 2, peer);
             assert_eq!((link.ahead, link.synced), (Some(6), false), "{kind:?}");

@@ -1,4 +1,4 @@
-//! What people are told is true: one scenario for each case in which it might not be.
+//! The status is true: one scenario for each case in which it might not be.
 
 use crdt_room::{Host, LinkKind, LinkState, RoomError};
 
