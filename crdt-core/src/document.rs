@@ -8,10 +8,9 @@ use crate::encoding::file::{LoadLimits, SaveOptions};
 use crate::encoding::{json, patch};
 use crate::error::{AgentNameError, EditError, EncodeError, LoadError, MergeError};
 use crate::history::History;
-use crate::history::Savepoint;
 use crate::merge::{
-    Agents, Batch, Intake, Limits, MergeLimits, MergeReport, MergeRules, Pending, PendingLimits,
-    Scratch, Tell, append_keystroke, check_size, make_edits, take_in, telling,
+    Agents, Batch, ChangeSink, Intake, Limits, MergeLimits, MergeReport, MergeRules, Pending,
+    PendingLimits, Scratch, append_keystroke, apply_edits, changes, check_size, take_in, transform,
 };
 use crate::op_log::{Kind, Run};
 use crate::own_names::OwnNames;
@@ -20,7 +19,7 @@ use crate::sorting::sort;
 use crate::splice::Splice;
 use crate::store::Store;
 use crate::version::{EventId, Frontier, Lv, MAX_CHARS, VersionSummary, check_agent_name};
-use crate::walker::{CharIndex, Transformed, WalkError, Walker};
+use crate::walker::{CharIndex, Strategy, StrategyCounts, Transformed, Walker};
 
 /// The most events that a report names as missing: it is made at every keystroke.
 const MOST_MISSING: usize = 64;
@@ -409,7 +408,7 @@ impl Document {
     /// # Errors
     /// See [`Document::merge_patch`].
     pub fn merge_json(&mut self, operations: &str) -> Result<MergeReport, MergeError> {
-        self.merge_batch(&json::decode(operations)?, &mut Tell::Nobody, &NO_RULES)
+        self.merge_batch(&json::decode(operations)?, &mut ChangeSink::None, &NO_RULES)
     }
 
     /// Like [`Document::merge_json`], and calls `changed` with every change of the text.
@@ -422,7 +421,7 @@ impl Document {
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError> {
         let batch = json::decode(operations)?;
-        self.merge_batch(&batch, &mut Tell::Each(changed), &NO_RULES)
+        self.merge_batch(&batch, &mut ChangeSink::Each(changed), &NO_RULES)
     }
 
     /// Merges the events of a binary patch.
@@ -435,7 +434,7 @@ impl Document {
     /// Any [`MergeError`]; the document is as it was then.
     pub fn merge_patch(&mut self, patch: &[u8]) -> Result<MergeReport, MergeError> {
         self.merge_decoded(patch, None, |doc, batch| {
-            doc.merge_batch(batch, &mut Tell::Nobody, &NO_RULES)
+            doc.merge_batch(batch, &mut ChangeSink::None, &NO_RULES)
         })
     }
 
@@ -464,7 +463,7 @@ impl Document {
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError> {
         self.merge_decoded(patch, None, |doc, batch| {
-            doc.merge_batch(batch, &mut Tell::Each(changed), &NO_RULES)
+            doc.merge_batch(batch, &mut ChangeSink::Each(changed), &NO_RULES)
         })
     }
 
@@ -491,9 +490,10 @@ impl Document {
         }
         let chars = self.rope.size().chars();
         let run = append_keystroke(history, chars, name, &keystroke)?;
+        self.walker.count(Strategy::Keystroke, 1);
         match run.kind {
-            Kind::Insert => telling::insert(&mut self.rope, run.pos, keystroke.text, changed),
-            _ => telling::delete(&mut self.rope, run.pos, run.len, changed),
+            Kind::Insert => changes::insert(&mut self.rope, run.pos, keystroke.text, changed),
+            _ => changes::delete(&mut self.rope, run.pos, run.len, changed),
         }
         Some(MergeReport {
             applied: 1,
@@ -518,6 +518,12 @@ impl Document {
             events: self.event_count(),
             pending: (self.pending.held_ever(), self.pending.events()),
         }
+    }
+
+    /// How many events each [`Strategy`] has merged since the document was made or opened: for tests, and for tools
+    /// that show how a history merges. Refused events count, too. O(1).
+    pub fn strategy_counts(&self) -> StrategyCounts {
+        self.walker.counts()
     }
 
     pub(crate) fn digests(&self) -> &Digests {
@@ -629,12 +635,12 @@ impl Document {
     pub(crate) fn merge_batch(
         &mut self,
         batch: &Batch,
-        tell: &mut Tell<'_>,
+        sink: &mut ChangeSink<'_>,
         rules: &MergeRules<'_>,
     ) -> Result<MergeReport, MergeError> {
         self.settle();
         if self.history.is_packed() {
-            if let Some(report) = self.merge_later(batch, tell, rules) {
+            if let Some(report) = self.merge_later(batch, sink, rules) {
                 return Ok(report);
             }
             self.unpack().map_err(MergeError::CorruptHistory)?;
@@ -652,7 +658,7 @@ impl Document {
         // One limit for all of them.
         let mut work = self.limits.merge.work;
         let mut appended =
-            self.merge_unit((batch, &mut agents), (tell, rules), &mut work, &mut report)?;
+            self.merge_unit((batch, &mut agents), (sink, rules), &mut work, &mut report)?;
         // What was held back for these events is merged in units of its own: its sender is long gone,
         // and must not spoil the merge of others. Nor do the rules for another sender concern it.
         let held_rules = MergeRules {
@@ -662,7 +668,7 @@ impl Document {
         while let Some((agent, seq, len)) = appended.pop() {
             for held in self.pending.wake(&agent, seq..seq + len) {
                 let piece = (&held.piece, &mut Agents::new(&held.piece));
-                match self.merge_unit(piece, (tell, &held_rules), &mut work, &mut report) {
+                match self.merge_unit(piece, (sink, &held_rules), &mut work, &mut report) {
                     Ok(more) => appended.extend(more),
                     Err(_) => report.dropped += held.len as usize,
                 }
@@ -681,7 +687,7 @@ impl Document {
     fn merge_later(
         &mut self,
         batch: &Batch,
-        tell: &mut Tell<'_>,
+        sink: &mut ChangeSink<'_>,
         rules: &MergeRules<'_>,
     ) -> Option<MergeReport> {
         if !self.pending.is_empty() || !self.history.takes(batch, &self.limits.merge) {
@@ -708,7 +714,7 @@ impl Document {
         for &(agent, seq, time) in &intake.times {
             history.times.add(agent, seq, time);
         }
-        make_edits(&mut self.rope, &history.ops, edits.drain(..), tell);
+        apply_edits(&mut self.rope, &history.ops, edits.drain(..), sink);
         report.applied = intake.applied;
         report.duplicate = intake.duplicate;
         self.scratch = intake.into_scratch();
@@ -723,7 +729,7 @@ impl Document {
     fn merge_unit(
         &mut self,
         batch: (&Batch, &mut Agents),
-        (tell, rules): (&mut Tell<'_>, &MergeRules<'_>),
+        (sink, rules): (&mut ChangeSink<'_>, &MergeRules<'_>),
         work: &mut u64,
         report: &mut MergeReport,
     ) -> Result<Vec<(std::sync::Arc<str>, u32, u32)>, MergeError> {
@@ -750,7 +756,7 @@ impl Document {
             history.times.add(agent, seq, time);
         }
         let edits = self.transformed.drain(..);
-        make_edits(&mut self.rope, &history.ops, edits, tell);
+        apply_edits(&mut self.rope, &history.ops, edits, sink);
         report.applied += intake.applied;
         report.duplicate += intake.duplicate;
         let exceptions = &mut report.exceptions;
@@ -761,40 +767,5 @@ impl Document {
         let appended = std::mem::take(&mut intake.appended);
         self.scratch = intake.into_scratch();
         Ok(appended)
-    }
-}
-
-/// Transforms the events since `before` into edits of the text as it stands, which has `chars` chars.
-/// Takes at most `work` steps, and what each run allows, and leaves there how many are left.
-fn transform(
-    walker: &mut Walker,
-    history: &History,
-    (before, chars): (Savepoint, u32),
-    work: &mut u64,
-    edits: &mut Vec<Transformed>,
-) -> Result<(), MergeError> {
-    if history.len() == before.lv {
-        return Ok(());
-    }
-    let columns = (&history.graph, &history.ops);
-    let limit = *work;
-    let walked = walker.transform(columns, (before.lv, chars), limit, edits);
-    *work = limit.min(walker.steps_left());
-    match walked {
-        Ok(_) => Ok(()),
-        Err(WalkError::TooExpensive) => Err(MergeError::TooExpensive { limit }),
-        Err(WalkError::TooLong) => Err(MergeError::TooLarge {
-            what: "the text, in chars",
-            limit: MAX_CHARS as usize,
-        }),
-        Err(WalkError::PastEnd { lv, position, len }) => {
-            let EventId { agent, seq } = history.graph.event_id(lv);
-            Err(MergeError::Position {
-                agent,
-                seq,
-                position: position as usize,
-                len: len as usize,
-            })
-        }
     }
 }

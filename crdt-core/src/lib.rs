@@ -93,3 +93,4 @@ pub use text::Lines;
 pub use undo::UndoManager;
 pub use version::{EventId, Frontier, VersionSummary, person_of, replica_name};
 pub use versions::{EditKind, HistoryRun};
+pub use walker::{Strategy, StrategyCounts};

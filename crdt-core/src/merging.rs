@@ -3,7 +3,7 @@
 use crate::document::{Document, NO_RULES, State};
 use crate::encoding::decoder::Decoder;
 use crate::error::MergeError;
-use crate::merge::{MergeReport, Parts, Tell};
+use crate::merge::{ChangeSink, MergeReport, Parts};
 use crate::splice::Splice;
 
 /// The merge of a patch in pieces, between which the document can be used.
@@ -128,7 +128,7 @@ fn merge_next(
     report: &mut MergeReport,
 ) -> Result<bool, MergeError> {
     if let Some(part) = parts.next(events) {
-        let more = document.merge_batch(&part, &mut Tell::Each(changed), &NO_RULES)?;
+        let more = document.merge_batch(&part, &mut ChangeSink::Each(changed), &NO_RULES)?;
         *report = MergeReport {
             applied: report.applied + more.applied,
             duplicate: report.duplicate + more.duplicate,

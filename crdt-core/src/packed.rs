@@ -12,7 +12,8 @@ use crate::encoding::patch;
 use crate::error::{DecodeError, LoadError, MergeError};
 use crate::history::History;
 use crate::merge::{
-    Agents, Batch, Intake, Limits, MergeLimits, MergeRules, Scratch, Tell, make_edits, take_in,
+    Agents, Batch, ChangeSink, Intake, Limits, MergeLimits, MergeRules, Scratch, apply_edits,
+    take_in,
 };
 use crate::op_log::{Kind, Run};
 use crate::rope::Rope;
@@ -125,7 +126,7 @@ impl SavedFile {
         for (agent, seq, time) in intake.times {
             history.times.add(agent, seq, time);
         }
-        make_edits(rope, &history.ops, edits.into_iter(), &mut Tell::Nobody);
+        apply_edits(rope, &history.ops, edits.into_iter(), &mut ChangeSink::None);
         Ok(())
     }
 }

@@ -7,7 +7,7 @@
 use crate::document::{Document, NO_RULES};
 use crate::encoding::{json, patch};
 use crate::error::{EncodeError, MergeError};
-use crate::merge::{Batch, Cover, MergeReport, Tell};
+use crate::merge::{Batch, ChangeSink, ChangedRange, MergeReport};
 pub use crate::merge::{Exceptions, MergeRules};
 use crate::splice::Splice;
 use crate::version::VersionSummary;
@@ -180,7 +180,7 @@ impl NamedPatches for Document {
             return Ok(report);
         }
         self.merge_decoded(patch, Some(known), |doc, batch| {
-            doc.merge_batch(batch, &mut Tell::Each(changed), rules)
+            doc.merge_batch(batch, &mut ChangeSink::Each(changed), rules)
         })
     }
 
@@ -191,7 +191,7 @@ impl NamedPatches for Document {
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError> {
         let batch = json::decode(operations)?;
-        self.merge_batch(&batch, &mut Tell::Each(changed), rules)
+        self.merge_batch(&batch, &mut ChangeSink::Each(changed), rules)
     }
 
     fn merge_patch_by(
@@ -205,7 +205,7 @@ impl NamedPatches for Document {
             let report = if as_one {
                 doc.merge_batch_as_one(batch, rules, changed)?
             } else {
-                doc.merge_batch(batch, &mut Tell::Each(changed), rules)?
+                doc.merge_batch(batch, &mut ChangeSink::Each(changed), rules)?
             };
             let mut events = VersionSummary::new();
             for piece in batch.pieces() {
@@ -236,10 +236,10 @@ impl Document {
         rules: &MergeRules<'_>,
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError> {
-        let mut tell = Tell::Together(Cover::new(self.rope()));
-        let report = self.merge_batch(batch, &mut tell, rules);
-        if let Tell::Together(cover) = tell {
-            cover.tell(self.rope(), changed);
+        let mut sink = ChangeSink::Joined(ChangedRange::new(self.rope()));
+        let report = self.merge_batch(batch, &mut sink, rules);
+        if let ChangeSink::Joined(range) = sink {
+            range.report(self.rope(), changed);
         }
         report
     }

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 use std::time::Instant;
 
 use crdt_core::{
-    Document, EncodeError, HistoryError, HistoryRun, MergeError, PendingLimits, VersionSummary,
+    Document, EncodeError, HistoryError, HistoryRun, MergeError, PendingLimits, Strategy,
+    VersionSummary,
 };
 
 use crate::input::empty;
@@ -55,17 +56,30 @@ pub(crate) fn print(document: &Document, out: &mut impl Write) -> Result<bool, R
         is_right &= is_same;
         writeln!(
             out,
-            "{way}: {} updates, {:.3} ms, {}",
+            "{way}: {} updates, {:.3} ms, {}; {}",
             updates.len(),
             took.as_secs_f64() * 1000.0,
             if is_same {
                 "the same text"
             } else {
                 "ANOTHER TEXT"
-            }
+            },
+            by_strategy(&replica)
         )?;
     }
     Ok(is_right)
+}
+
+/// How many events each strategy has merged, of those that have merged any.
+fn by_strategy(replica: &Document) -> String {
+    let counts = replica.strategy_counts();
+    let merged = Strategy::ALL
+        .into_iter()
+        .map(|strategy| (strategy, counts.of(strategy)))
+        .filter(|(_, events)| *events > 0)
+        .map(|(strategy, events)| format!("{strategy:?} {events}"));
+    let merged: Vec<String> = merged.collect();
+    merged.join(", ")
 }
 
 /// An update for each run of the history.

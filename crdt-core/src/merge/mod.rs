@@ -2,15 +2,17 @@
 //! held back, the rest is appended to the history as one unit, or not at all.
 
 mod batch;
+pub(crate) mod changes;
 mod keystroke;
 mod limits;
 mod parts;
 mod pending;
 mod report;
 mod rules;
-pub(crate) mod telling;
+mod transform;
 
 pub(crate) use batch::{BaseEvent, Batch, Origin, Piece, split_text};
+pub(crate) use changes::{ChangeSink, ChangedRange, apply_edits};
 pub(crate) use keystroke::{Keystroke, append_keystroke};
 pub use limits::MergeLimits;
 pub(crate) use parts::Parts;
@@ -19,7 +21,7 @@ pub(crate) use pending::Pending;
 pub use pending::PendingLimits;
 pub use report::MergeReport;
 pub use rules::{Exceptions, MergeRules};
-pub(crate) use telling::{Cover, Tell, make_edits};
+pub(crate) use transform::transform;
 
 use std::sync::Arc;
 

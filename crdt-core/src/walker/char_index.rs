@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::content_tree::{BASE, DELETED, Item, in_prepare, is_inserted};
-use super::live::Live;
+use super::kept_tracker::KeptTracker;
 use super::plan::plan;
 use super::walk::Walker;
 use crate::causal_graph::{CausalGraph, Segment};
@@ -34,14 +34,14 @@ pub(crate) struct CharRun {
 #[derive(Debug, Clone)]
 pub(crate) struct CharIndex {
     walker: Walker,
-    live: Live,
+    kept: KeptTracker,
 }
 
 impl Default for CharIndex {
     fn default() -> Self {
         CharIndex {
             walker: Walker::default(),
-            live: Live::whole(),
+            kept: KeptTracker::whole(),
         }
     }
 }
@@ -50,7 +50,7 @@ impl CharIndex {
     /// Takes in the events that came since the last call.
     pub(crate) fn catch_up(&mut self, history: (&CausalGraph, &OpLog)) {
         let (graph, _) = history;
-        let applied = self.live.applied;
+        let applied = self.kept.applied;
         if applied == graph.len() {
             return;
         }
@@ -63,26 +63,26 @@ impl CharIndex {
                 }
             }
         }
-        let replayed = self.walker.replay(&mut self.live, history, order, None);
+        let replayed = self.walker.replay(&mut self.kept, history, order, None);
         debug_assert!(replayed.is_ok(), "the history was checked when it came in");
-        self.live.applied = graph.len();
+        self.kept.applied = graph.len();
     }
 
     /// Moves to the version `frontier` (sorted, reduced): what [`CharRun::in_version`] and
     /// [`CharIndex::deletions`] speak of. O(d log n) for a difference of d events.
     pub(crate) fn move_to(&mut self, history: (&CausalGraph, &OpLog), frontier: &[Lv]) {
-        self.live.prepare(history, frontier, &mut self.walker.diff);
-        self.live.tracker.tree.flush();
+        self.kept.prepare(history, frontier, &mut self.walker.diff);
+        self.kept.tracker.tree.flush();
     }
 
     /// How many chars the version that the index was moved to does not know of.
     pub(crate) fn new_chars(&mut self) -> u32 {
-        self.live.tracker.tree.total().other
+        self.kept.tracker.tree.total().other
     }
 
     /// The event that inserted the char at `pos` of the text. O(log n).
     pub(crate) fn char_at(&mut self, pos: u32) -> Option<Lv> {
-        let tree = &mut self.live.tracker.tree;
+        let tree = &mut self.kept.tracker.tree;
         let place = tree.find_effect(pos)?;
         let item = tree.item(place);
         (!is_end(&item)).then_some(item.id + place.offset)
@@ -91,7 +91,7 @@ impl CharIndex {
     /// Where the char that `lv` inserted stands in the text, or the gap that it left behind; with
     /// `true` if it is there. O(log n).
     pub(crate) fn position(&mut self, lv: Lv) -> Option<(u32, bool)> {
-        let tree = &mut self.live.tracker.tree;
+        let tree = &mut self.kept.tracker.tree;
         let place = tree.find_event(lv, true)?;
         let shown = tree.item(place).state & DELETED == 0;
         Some((tree.effect_before(place), shown))
@@ -99,7 +99,7 @@ impl CharIndex {
 
     /// The event that inserted the char that `lv` deleted.
     pub(crate) fn target(&self, lv: Lv) -> Option<Lv> {
-        let tree = &self.live.tracker.tree;
+        let tree = &self.kept.tracker.tree;
         let place = tree.find_event(lv, false)?;
         Some(tree.item(place).id + place.offset)
     }
@@ -107,7 +107,7 @@ impl CharIndex {
     /// How many events of the version that the index was moved to delete the char that `lv`
     /// inserted.
     pub(crate) fn deletions(&self, lv: Lv) -> u32 {
-        let tree = &self.live.tracker.tree;
+        let tree = &self.kept.tracker.tree;
         tree.find_event(lv, true).map_or(0, |place| {
             (tree.item(place).state & !DELETED).saturating_sub(1)
         })
@@ -116,7 +116,7 @@ impl CharIndex {
     /// The chars that `lv` inserted and, as far as they stand in a row behind it in the same
     /// state, the events after it.
     fn run_from(&self, lv: Lv) -> Option<CharRun> {
-        let tree = &self.live.tracker.tree;
+        let tree = &self.kept.tracker.tree;
         let place = tree.find_event(lv, true)?;
         let item = tree.item(place);
         Some(CharRun {
@@ -141,7 +141,7 @@ impl CharIndex {
 
     /// Compares the places of two chars, given by the events that inserted them.
     pub(crate) fn compare(&self, a: Lv, b: Lv) -> Ordering {
-        let tree = &self.live.tracker.tree;
+        let tree = &self.kept.tracker.tree;
         match (tree.find_event(a, true), tree.find_event(b, true)) {
             (Some(a), Some(b)) => tree.compare(a, b),
             _ => a.cmp(&b),
@@ -150,7 +150,7 @@ impl CharIndex {
 
     /// All chars in order, from the one that `from` inserted on or, without it, from the start.
     pub(crate) fn runs(&self, from: Option<Lv>) -> impl Iterator<Item = CharRun> {
-        let tree = &self.live.tracker.tree;
+        let tree = &self.kept.tracker.tree;
         let start = from.and_then(|lv| tree.find_event(lv, true));
         let mut at = start.unwrap_or_else(|| tree.start());
         std::iter::from_fn(move || {
@@ -169,7 +169,7 @@ impl CharIndex {
     /// The chars from the one that `lv` inserted on that are part of the version that the index was moved
     /// to or, with `new`, that it does not know of, in order. O(log n) each, however many others there are.
     pub(crate) fn open_runs(&self, lv: Lv, new: bool) -> impl Iterator<Item = CharRun> {
-        let tree = &self.live.tracker.tree;
+        let tree = &self.kept.tracker.tree;
         let mut at = tree.find_event(lv, true);
         std::iter::from_fn(move || {
             let (place, item) = tree.open_from(at?, new)?;
@@ -184,7 +184,7 @@ impl CharIndex {
     /// Likewise those before the one that `lv` inserted, from right to left; each run still reads from
     /// left to right.
     pub(crate) fn open_runs_before(&self, lv: Lv, new: bool) -> impl Iterator<Item = CharRun> {
-        let tree = &self.live.tracker.tree;
+        let tree = &self.kept.tracker.tree;
         let mut at = tree.find_event(lv, true);
         let inside = at.filter(|place| place.offset > 0).map(|place| CharRun {
             len: place.offset,

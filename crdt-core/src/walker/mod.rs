@@ -8,16 +8,18 @@
 mod char_index;
 mod content_tree;
 mod edit;
+mod kept_tracker;
 #[cfg(feature = "fast-merge")]
-mod fork;
-#[cfg(feature = "fast-merge")]
-mod in_flight;
-mod live;
+mod live_window;
 mod plan;
 mod siblings;
+mod strategy;
 mod tracker;
+#[cfg(feature = "fast-merge")]
+mod two_branches;
 mod walk;
 
 pub(crate) use char_index::{CharIndex, CharRun};
 pub(crate) use edit::{Transformed, WalkError};
+pub use strategy::{Strategy, StrategyCounts};
 pub(crate) use walk::Walker;

@@ -1,14 +1,15 @@
-//! Cuts events into stretches and zones, and transforms each the cheapest way there is for it.
+//! Cuts events into linear stretches and zones, and transforms each by the first strategy that is able to.
 
 use std::ops::Range;
 
 use super::edit::{Transformed, WalkError};
+use super::kept_tracker::KeptTracker;
 #[cfg(feature = "fast-merge")]
-use super::fork;
-#[cfg(feature = "fast-merge")]
-use super::in_flight::InFlight;
-use super::live::Live;
+use super::live_window::LiveWindow;
 use super::plan::plan;
+use super::strategy::{Strategy, StrategyCounts};
+#[cfg(feature = "fast-merge")]
+use super::two_branches;
 use crate::causal_graph::{CausalGraph, Diff, Segment};
 use crate::op_log::OpLog;
 use crate::version::{Lv, MAX_CHARS};
@@ -29,12 +30,14 @@ const STEPS_A_RUN: u64 = 256;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Walker {
     #[cfg(feature = "fast-merge")]
-    in_flight: InFlight,
-    live: Option<Live>,
+    live_window: LiveWindow,
+    kept: Option<KeptTracker>,
     pub(super) diff: Diff,
     parents: Vec<Lv>,
     /// How many steps are left, in the tracker and in walks of the graph.
     left: u64,
+    /// The events that each strategy has transformed.
+    counts: StrategyCounts,
 }
 
 impl Walker {
@@ -53,11 +56,11 @@ impl Walker {
         match len {
             Ok(len) => self.keep_within_limits(history, len),
             // What was applied of refused events is not in the document.
-            Err(_) => self.live = None,
+            Err(_) => self.kept = None,
         }
         #[cfg(feature = "fast-merge")]
         if len.is_err() {
-            self.in_flight.forget();
+            self.live_window.forget();
         }
         len
     }
@@ -76,6 +79,16 @@ impl Walker {
             edit(edits);
             edits.clear();
         })
+    }
+
+    /// How many events each strategy has merged.
+    pub(crate) fn counts(&self) -> StrategyCounts {
+        self.counts
+    }
+
+    /// Takes note of `events` events that a strategy merges.
+    pub(crate) fn count(&mut self, strategy: Strategy, events: u32) {
+        self.counts.add(strategy, u64::from(events));
     }
 
     /// How many steps the last walk left of those that it might take.
@@ -102,6 +115,7 @@ impl Walker {
         for segment in graph.cuts.segments(from, graph.len()) {
             match segment {
                 Segment::Linear(range) => {
+                    self.count(Strategy::Linear, range.end - range.start);
                     for start in range.clone().step_by(LINEAR_STEP) {
                         let end = range.end.min(start + LINEAR_STEP as Lv);
                         len = linear(ops, start..end, len, out)?;
@@ -117,54 +131,31 @@ impl Walker {
         Ok(len)
     }
 
-    /// Transforms the part of a zone from `from` on as far as that needs no tracker; returns up to
-    /// which event it came, and the length of the text there.
-    #[cfg(feature = "fast-merge")]
-    fn without_tracker(
-        &mut self,
-        history: (&CausalGraph, &OpLog),
-        zone: &Range<Lv>,
-        from: Lv,
-        len: u32,
-        out: &mut Vec<Transformed>,
-    ) -> Result<(Lv, u32), WalkError> {
-        let (graph, ops) = history;
-        let is_live = |live: &Live| live.base < from && live.applied == from;
-        let live = self.live.as_ref().is_some_and(is_live);
-        let fork = fork::branches((&graph.graph, ops), zone, from);
-        if let Some((left, right)) = fork.filter(|_| !live) {
-            let len = match from == left.start {
-                true => linear(ops, left.clone(), len, out)?,
-                false => len,
-            };
-            let len = fork::transform(history, (left, right), len, out)?;
-            return Ok((zone.end, len));
-        }
-        Ok(self.in_flight.transform(history, zone, from, len, out))
-    }
-
     /// Lets go of trackers that take too much memory, for a text of `len` chars, or are of no use any more.
     fn keep_within_limits(&mut self, (graph, ops): (&CausalGraph, &OpLog), len: u32) {
-        let Some(live) = &mut self.live else { return };
+        let Some(kept) = &mut self.kept else { return };
         let most = KEPT_MEMORY + KEPT_BY_CHAR * len as usize;
-        if !live.has_followers() && live.memory() <= most {
+        if !kept.has_followers() && kept.memory() <= most {
             return;
         }
-        let runs = ops.row_count(live.base..live.applied);
+        let runs = ops.row_count(kept.base..kept.applied);
         let most = most + KEPT_BY_RUN * runs;
-        live.forget_idle(ops.row_count(live.applied..graph.len()) as u64);
-        if live.memory() > most {
-            live.forget_followers();
+        kept.forget_idle(ops.row_count(kept.applied..graph.len()) as u64);
+        if kept.memory() > most {
+            kept.forget_followers();
         }
-        if live.memory() > most {
-            self.live = None;
+        if kept.memory() > most {
+            self.kept = None;
         }
     }
 
     /// Gives back the memory of the kept trackers. Always safe: the next concurrent event replays
     /// its zone.
     pub(crate) fn forget(&mut self) {
-        *self = Walker::default();
+        *self = Walker {
+            counts: self.counts,
+            ..Walker::default()
+        };
     }
 
     /// Transforms the part of a zone that starts at `from`. The text has `len` chars and contains all
@@ -177,20 +168,81 @@ impl Walker {
         len: u32,
         out: &mut Vec<Transformed>,
     ) -> Result<u32, WalkError> {
-        let (graph, _) = history;
         let from = from.max(zone.start);
         #[cfg(feature = "fast-merge")]
-        let (from, len) = match self.without_tracker(history, &zone, from, len, out)? {
-            (end, len) if end == zone.end => return Ok(len),
-            rest => rest,
+        if let Some(len) = self.two_branches(history, &zone, from, len, out)? {
+            return Ok(len);
+        }
+        #[cfg(feature = "fast-merge")]
+        let (from, len) = self.live_window(history, &zone, from, len, out);
+        if from == zone.end {
+            return Ok(len);
+        }
+        self.tracker(history, zone, from, len, out)
+    }
+
+    /// By [`Strategy::TwoBranches`]; `None` where it does not apply, or a tracker is there that has the zone up
+    /// to `from`.
+    #[cfg(feature = "fast-merge")]
+    fn two_branches(
+        &mut self,
+        history: (&CausalGraph, &OpLog),
+        zone: &Range<Lv>,
+        from: Lv,
+        len: u32,
+        out: &mut Vec<Transformed>,
+    ) -> Result<Option<u32>, WalkError> {
+        let (graph, ops) = history;
+        let is_ready = |kept: &KeptTracker| kept.base < from && kept.applied == from;
+        if self.kept.as_ref().is_some_and(is_ready) {
+            return Ok(None);
+        }
+        let branches = two_branches::branches((&graph.graph, ops), zone, from);
+        let Some((left, right)) = branches else {
+            return Ok(None);
         };
-        let mut live = match self.live.take() {
-            Some(live) if live.base <= zone.start && zone.start <= live.applied => live,
-            Some(mut live) => {
+        let len = match from == left.start {
+            true => linear(ops, left.clone(), len, out)?,
+            false => len,
+        };
+        self.count(Strategy::TwoBranches, zone.end - from);
+        two_branches::transform(history, (left, right), len, out).map(Some)
+    }
+
+    /// By [`Strategy::LiveWindow`], as far as that goes. Returns up to which event that is, and the length of the
+    /// text there.
+    #[cfg(feature = "fast-merge")]
+    fn live_window(
+        &mut self,
+        history: (&CausalGraph, &OpLog),
+        zone: &Range<Lv>,
+        from: Lv,
+        len: u32,
+        out: &mut Vec<Transformed>,
+    ) -> (Lv, u32) {
+        let reached = self.live_window.transform(history, zone, from, len, out);
+        self.count(Strategy::LiveWindow, reached.0 - from);
+        reached
+    }
+
+    /// By [`Strategy::Tracker`].
+    fn tracker(
+        &mut self,
+        history: (&CausalGraph, &OpLog),
+        zone: Range<Lv>,
+        from: Lv,
+        len: u32,
+        out: &mut Vec<Transformed>,
+    ) -> Result<u32, WalkError> {
+        let (graph, _) = history;
+        self.count(Strategy::Tracker, zone.end - from);
+        let mut kept = match self.kept.take() {
+            Some(kept) if kept.base <= zone.start && zone.start <= kept.applied => kept,
+            Some(mut kept) => {
                 // A peer whose events reach back further each time would have everything replayed
                 // every time: step back at least twice as far as last time.
-                let start = if zone.start < live.base && from >= live.applied {
-                    let back = 2 * (from - live.base);
+                let start = if zone.start < kept.base && from >= kept.applied {
+                    let back = 2 * (from - kept.base);
                     graph
                         .cuts
                         .last_until(from.saturating_sub(back))
@@ -198,16 +250,16 @@ impl Walker {
                 } else {
                     zone.start
                 };
-                live.reset(start);
-                live
+                kept.reset(start);
+                kept
             }
-            None => Live::new(zone.start),
+            None => KeptTracker::new(zone.start),
         };
-        let known = live.applied..from;
+        let known = kept.applied..from;
         let order = std::iter::once(known).chain(plan(&graph.graph, from..zone.end));
-        let len = self.replay(&mut live, history, order, Some((from, len, out)))?;
-        live.applied = zone.end;
-        self.live = Some(live);
+        let len = self.replay(&mut kept, history, order, Some((from, len, out)))?;
+        kept.applied = zone.end;
+        self.kept = Some(kept);
         Ok(len)
     }
 
@@ -216,13 +268,13 @@ impl Walker {
     /// and appends the edits they make; returns the new length then.
     pub(super) fn replay(
         &mut self,
-        live: &mut Live,
+        kept: &mut KeptTracker,
         history: (&CausalGraph, &OpLog),
         order: impl IntoIterator<Item = Range<Lv>>,
         mut out: Option<(Lv, u32, &mut Vec<Transformed>)>,
     ) -> Result<u32, WalkError> {
         let (graph, ops) = history;
-        let base = live.base;
+        let base = kept.base;
         let mut row = usize::MAX;
         let runs = order
             .into_iter()
@@ -242,11 +294,11 @@ impl Walker {
                 && run.start >= *from
             {
                 is_new = true;
-                live.know_length(*len);
+                kept.know_length(*len);
             }
-            live.prepare(history, &self.parents, &mut self.diff);
+            kept.prepare(history, &self.parents, &mut self.diff);
             let steps =
-                std::mem::take(&mut live.tracker.steps) + std::mem::take(&mut self.diff.steps);
+                std::mem::take(&mut kept.tracker.steps) + std::mem::take(&mut self.diff.steps);
             // What is not new was accepted before: it may be replayed, whatever it takes.
             if is_new {
                 self.left = self
@@ -256,7 +308,7 @@ impl Walker {
             }
             for part in ops.parts_near(run.clone(), row) {
                 row = part.row as usize;
-                live.tracker.steps += 1;
+                kept.tracker.steps += 1;
                 let (lv, op) = (part.lv, part.run);
                 let mut deleted = |pos, n| {
                     if let Some((_, len, out)) = out.as_mut().filter(|_| is_new) {
@@ -265,17 +317,17 @@ impl Walker {
                     }
                 };
                 let applied = match op.is_insert() {
-                    true => live.tracker.insert(&graph.agents, lv, op.len, op.pos),
-                    false => live.tracker.delete(lv, op, &mut deleted).map(|()| 0),
+                    true => kept.tracker.insert(&graph.agents, lv, op.len, op.pos),
+                    false => kept.tracker.delete(lv, op, &mut deleted).map(|()| 0),
                 };
                 let Ok(pos) = applied else {
                     return Err(WalkError::PastEnd {
                         lv,
                         position: op.extent(),
-                        len: live.tracker.prepare_len(),
+                        len: kept.tracker.prepare_len(),
                     });
                 };
-                live.follow(&graph.agents, lv, &op);
+                kept.follow(&graph.agents, lv, &op);
                 if let Some((_, len, out)) = out.as_mut().filter(|_| is_new) {
                     if op.is_insert() {
                         *len += op.len;
@@ -286,8 +338,8 @@ impl Walker {
                     }
                 }
             }
-            live.prepare.clear();
-            live.prepare.push(run.end - 1);
+            kept.prepare.clear();
+            kept.prepare.push(run.end - 1);
         }
         Ok(out.map_or(0, |(_, len, _)| len))
     }

@@ -16,6 +16,7 @@ mod repeats;
 mod saves;
 mod shallow;
 mod shapes;
+mod strategies;
 mod times;
 mod trace_files;
 mod traces;

@@ -47,7 +47,7 @@ struct Chain {
 
 /// The end of a zone, up to an event.
 #[derive(Debug, Clone, Default)]
-pub(super) struct InFlight {
+pub(super) struct LiveWindow {
     /// Where the zone starts.
     base: Lv,
     applied: Lv,
@@ -59,7 +59,7 @@ pub(super) struct InFlight {
     pieces: Pieces,
 }
 
-impl InFlight {
+impl LiveWindow {
     /// Transforms the part of a zone that starts at `from`, as far as it can. The text has `len` chars and
     /// contains all earlier events. Appends the edits to `out`; returns up to which event it came, and
     /// the length of the text there.
@@ -99,7 +99,7 @@ impl InFlight {
 
     /// Lets go of everything.
     pub(super) fn forget(&mut self) {
-        *self = InFlight::default();
+        *self = LiveWindow::default();
     }
 
     fn reset(&mut self, base: Lv) {

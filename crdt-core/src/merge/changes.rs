@@ -1,4 +1,4 @@
-//! The last step of a merge: its edits are made in the text, and told.
+//! The last step of a merge: its edits are applied to the text, and reported as changes.
 
 use crate::op_log::OpLog;
 use crate::rope::Rope;
@@ -6,34 +6,35 @@ use crate::splice::{Splice, TextLen};
 use crate::walker::Transformed;
 
 /// Where the changes of a merge are reported.
-pub(crate) enum Tell<'a> {
-    Nobody,
-    /// Of every change, as the ones before it left the text.
+pub(crate) enum ChangeSink<'a> {
+    None,
+    /// Every change by itself, at its place in the text that the ones before it made.
     Each(&'a mut dyn FnMut(Splice<'_>)),
-    /// Of all together, at the end.
-    Together(Cover),
+    /// All changes as one, at the end.
+    Joined(ChangedRange),
 }
 
-/// What a number of edits leave as it was: so many chars at the start of the text, and at its end.
+/// The range that a number of edits changed: they leave so many chars at the start of the text as they were, and so
+/// many at its end.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Cover {
+pub(crate) struct ChangedRange {
     /// How long the text was before the first of them.
     before: TextLen,
     start: u32,
     end: u32,
 }
 
-/// Makes edits, in their order.
-pub(crate) fn make_edits(
+/// Applies edits, in their order.
+pub(crate) fn apply_edits(
     rope: &mut Rope,
     ops: &OpLog,
     edits: impl Iterator<Item = Transformed>,
-    tell: &mut Tell<'_>,
+    changes: &mut ChangeSink<'_>,
 ) {
-    match tell {
-        Tell::Nobody => make(rope, ops, edits),
-        Tell::Each(changed) => make_and_tell(rope, ops, edits, changed),
-        Tell::Together(cover) => make_and_cover(rope, ops, edits, cover),
+    match changes {
+        ChangeSink::None => apply(rope, ops, edits),
+        ChangeSink::Each(changed) => apply_and_report(rope, ops, edits, changed),
+        ChangeSink::Joined(range) => apply_and_join(rope, ops, edits, range),
     }
 }
 
@@ -41,7 +42,7 @@ pub(crate) fn make_edits(
 // that loops much a second time, and well, and is soon done with a small one.
 
 #[cfg_attr(target_family = "wasm", inline(never))]
-fn make(rope: &mut Rope, ops: &OpLog, edits: impl Iterator<Item = Transformed>) {
+fn apply(rope: &mut Rope, ops: &OpLog, edits: impl Iterator<Item = Transformed>) {
     for edit in edits {
         match edit {
             Transformed::Insert { pos, part } => rope.insert(pos, ops.text_of(&part)),
@@ -51,7 +52,7 @@ fn make(rope: &mut Rope, ops: &OpLog, edits: impl Iterator<Item = Transformed>) 
 }
 
 #[cfg_attr(target_family = "wasm", inline(never))]
-fn make_and_tell(
+fn apply_and_report(
     rope: &mut Rope,
     ops: &OpLog,
     edits: impl Iterator<Item = Transformed>,
@@ -95,34 +96,34 @@ pub(crate) fn delete(rope: &mut Rope, pos: u32, len: u32, changed: &mut dyn FnMu
 }
 
 #[cfg_attr(target_family = "wasm", inline(never))]
-fn make_and_cover(
+fn apply_and_join(
     rope: &mut Rope,
     ops: &OpLog,
     edits: impl Iterator<Item = Transformed>,
-    cover: &mut Cover,
+    range: &mut ChangedRange,
 ) {
     for edit in edits {
         let behind = match edit {
             Transformed::Insert { pos, part } => {
-                cover.start = cover.start.min(pos);
+                range.start = range.start.min(pos);
                 let behind = rope.size().chars() - pos;
                 rope.insert(pos, ops.text_of(&part));
                 behind
             }
             Transformed::Delete { pos, len } => {
-                cover.start = cover.start.min(pos);
+                range.start = range.start.min(pos);
                 rope.delete(pos, len);
                 rope.size().chars() - pos
             }
         };
-        cover.end = cover.end.min(behind);
+        range.end = range.end.min(behind);
     }
 }
 
-impl Cover {
+impl ChangedRange {
     /// Of no edits, so far, of this text.
-    pub(crate) fn new(rope: &Rope) -> Cover {
-        Cover {
+    pub(crate) fn new(rope: &Rope) -> ChangedRange {
+        ChangedRange {
             before: place(rope, rope.size().chars()),
             start: u32::MAX,
             end: u32::MAX,
@@ -131,7 +132,7 @@ impl Cover {
 
     /// Calls `changed` with the one replacement that has made the text what it is now; not if it has
     /// not been edited. O(length of the text).
-    pub(crate) fn tell(&self, rope: &Rope, changed: &mut dyn FnMut(Splice<'_>)) {
+    pub(crate) fn report(&self, rope: &Rope, changed: &mut dyn FnMut(Splice<'_>)) {
         if self.start == u32::MAX {
             return;
         }

@@ -31,7 +31,7 @@ const FIRST_ATTEMPT: u64 = if cfg!(debug_assertions) { 2 } else { 64 };
 
 /// Trackers that have applied exactly the events `base..applied`, in whatever order.
 #[derive(Debug, Clone)]
-pub(super) struct Live {
+pub(super) struct KeptTracker {
     /// The one in use.
     pub(super) tracker: Tracker,
     /// Its prepare version, without what is before `base`. Sorted.
@@ -52,19 +52,19 @@ struct Follower {
     patience: i64,
 }
 
-impl Live {
+impl KeptTracker {
     /// A tracker at the critical version before `base`.
-    pub(super) fn new(base: Lv) -> Live {
-        Live::with(Tracker::new(base), base)
+    pub(super) fn new(base: Lv) -> KeptTracker {
+        KeptTracker::with(Tracker::new(base), base)
     }
 
     /// A tracker of a whole history.
-    pub(super) fn whole() -> Live {
-        Live::with(Tracker::whole(), 0)
+    pub(super) fn whole() -> KeptTracker {
+        KeptTracker::with(Tracker::whole(), 0)
     }
 
-    fn with(tracker: Tracker, base: Lv) -> Live {
-        Live {
+    fn with(tracker: Tracker, base: Lv) -> KeptTracker {
+        KeptTracker {
             tracker,
             prepare: Vec::new(),
             base,

@@ -35,11 +35,11 @@ pub(super) fn branches(
 ) -> Option<(Range<Lv>, Range<Lv>)> {
     let mut runs = graph.runs_in(zone.clone());
     let ((left, _), (right, parents)) = (runs.next()?, runs.next()?);
-    let fork = runs.next().is_none()
+    let is_pair = runs.next().is_none()
         && (from == left.start || from == right.start)
         && parents?.iter().all(|&p| p < zone.start)
         && ops.row_count(right.clone()) >= WORTH_IT;
-    fork.then_some((left, right))
+    is_pair.then_some((left, right))
 }
 
 /// Transforms the events of the branch `right`, for a text of `len` chars that holds those of the

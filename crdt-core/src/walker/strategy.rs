@@ -1,0 +1,44 @@
+//! The strategies by which a merge turns events into edits of the text.
+
+/// How a merge turns events into edits of the text, in the order in which it tries them. All of them give the same
+/// text; the first one that is able to is the quickest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Strategy {
+    /// A message of one event that follows all that is here: it is made like a local edit.
+    Keystroke,
+    /// Events between critical versions: nothing is concurrent to them, and their positions hold as they are
+    /// (paper, section 3.5).
+    Linear,
+    /// Two branches that forked from one version, each a single run of events: merged gap by gap.
+    TwoBranches,
+    /// A live session: a few agents write at once, each lacking only the latest events of the others.
+    LiveWindow,
+    /// All else: replayed by a tracker that retreats and advances (paper, sections 3.2 to 3.4).
+    Tracker,
+}
+
+impl Strategy {
+    /// All of them, in the order in which a merge tries them.
+    pub const ALL: [Strategy; 5] = [
+        Strategy::Keystroke,
+        Strategy::Linear,
+        Strategy::TwoBranches,
+        Strategy::LiveWindow,
+        Strategy::Tracker,
+    ];
+}
+
+/// How many events each [`Strategy`] has merged into a document.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StrategyCounts([u64; Strategy::ALL.len()]);
+
+impl StrategyCounts {
+    /// The number of events that a strategy has merged.
+    pub fn of(&self, strategy: Strategy) -> u64 {
+        self.0[strategy as usize]
+    }
+
+    pub(crate) fn add(&mut self, strategy: Strategy, events: u64) {
+        self.0[strategy as usize] += events;
+    }
+}
