@@ -102,7 +102,7 @@ impl Document {
     }
 
     /// The seq of the first own event that was made here since the document was created or opened, and
-    /// that nobody else has, as far as [`Document::mark_shared`] was told.
+    /// that nobody else has, as far as [`Document::mark_shared`] knows.
     pub fn first_unshared(&self) -> u32 {
         self.own().first_unshared().min(self.next_seq())
     }

@@ -116,7 +116,7 @@ pub(crate) struct Mirror {
     replaced: Vec<Replaced>,
     /// The file must not be given a text now.
     is_blocked: bool,
-    /// The error that was told last, while it lasts.
+    /// The error that was reported last, while it lasts.
     told: String,
 }
 

@@ -191,7 +191,7 @@ pub enum Output {
         frontier: Frontier,
         /// Hash of the text here.
         ours: u64,
-        /// Hash of the text there, if it was told.
+        /// Hash of the text there, if it is known.
         theirs: Option<u64>,
     },
     /// The document's agent name is in use elsewhere, so the document goes on under another one: with what

@@ -1,5 +1,5 @@
 // Updates that a page leaves behind as it ends. A transaction of IndexedDB that began then may never be
-// done, while what is in `localStorage` is there at once. Whoever loads the document next stores them.
+// done, while what is in `localStorage` is there at once. The next page that loads the document stores them.
 
 const PREFIX = "crdt-wasm rescued ";
 /** Beyond so many bytes nothing is left: browsers give a site about five megabytes. */

@@ -132,7 +132,7 @@ pub enum CloseCode {
     TokenExpired,
     /// A frame of a kind that is not taken at this address.
     UnsupportedData,
-    /// The client may not come in; it was told why.
+    /// The client may not come in; an error has said why.
     Refused,
     /// The room's log would hold more than it may.
     QuotaExceeded,

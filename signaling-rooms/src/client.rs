@@ -253,7 +253,7 @@ impl Client {
     }
 
     /// The client will be in its room or be turned away: a place was asked for elsewhere. The driver
-    /// reads no frame before it is told by [`Client::settle`].
+    /// reads no frame before [`Client::settle`] says so.
     pub fn wait_for(&mut self, place: Place) {
         self.state = State::Entering(place);
     }
@@ -466,7 +466,7 @@ impl Client {
         messages.take(now) && bytes.take_many(size, now)
     }
 
-    /// Drops a message that is one too many; disconnects a client that goes on after it is told.
+    /// Drops a message that is one too many; disconnects a client that goes on after the error.
     fn too_much(
         &mut self,
         message: Option<ClientMessage>,

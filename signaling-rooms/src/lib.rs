@@ -83,5 +83,5 @@ pub use rooms::{
 };
 pub use server::{Input, Output, RoomServer, Settings};
 
-/// Clients of a server that ends are told to come back at random times within this many milliseconds.
+/// A server that ends asks its clients to come back at random times within this many milliseconds.
 pub const RECONNECT_SPREAD_MS: u64 = 5_000;

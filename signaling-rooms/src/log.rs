@@ -65,7 +65,7 @@ pub enum LogError {
 }
 
 impl LogError {
-    /// The code by which a client is told.
+    /// The code that a client receives.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {

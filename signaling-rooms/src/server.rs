@@ -51,7 +51,7 @@ pub struct Settings {
     pub clients: ClientLimits,
     /// How much the logs may hold; `None` where there are none.
     pub log: Option<LogQuotas>,
-    /// Servers that newcomers are told of.
+    /// Servers that are named to newcomers.
     pub ice_servers: Vec<IceServer>,
     /// The time between 1970 and the zero of the clock that is passed in; permits end by it.
     pub clock_zero: Duration,
@@ -200,7 +200,7 @@ impl RoomServer {
         }
     }
 
-    /// Ends the server: every client is told when to come back, and its connection is closed.
+    /// Ends the server: every client learns when to come back, and its connection is closed.
     /// `reconnect_after_ms` is asked for a time for each; the binary draws it at random from
     /// [`RECONNECT_SPREAD_MS`](crate::RECONNECT_SPREAD_MS).
     pub fn end(&mut self, mut reconnect_after_ms: impl FnMut(ConnectionId) -> u64, now: Duration) {
@@ -293,7 +293,7 @@ impl RoomServer {
         self.output.push_back(Output::Send(to, frame));
     }
 
-    /// Closes a connection; the others are told before its client has answered the close.
+    /// Closes a connection; the others learn it before its client has answered the close.
     fn close(&mut self, connection: ConnectionId, code: CloseCode, now: Duration) {
         if let Some(mut client) = self.clients.remove(&connection) {
             self.output.push_back(Output::Close(connection, code));

@@ -197,7 +197,7 @@ fn too_many_messages_are_refused_and_then_end_the_connection() {
     let offer = r#"{"type":"offer","to":"bob","offer":{}}"#;
     let heard: Vec<_> = (0..60).flat_map(|_| bench.send(1, offer)).collect();
     let carried = heard.iter().filter(|line| line.starts_with("2 ")).count();
-    // The join took one of the burst; the last line but one is that bob is told.
+    // The join took one of the burst; the last line but one is what bob receives.
     assert_eq!(carried, 20);
     assert!(heard[19].contains(r#""code":"rate_limited""#), "{heard:?}");
     assert!(heard[19].contains(r#""peerId":"bob""#));

@@ -232,7 +232,7 @@ pub struct Config {
           value_parser = Secret::read)]
     pub token_secret_file: Vec<Secret>,
 
-    /// Files that hold the Ed25519 public keys, in PEM form, of who signs join tokens (EdDSA)
+    /// Files that hold the Ed25519 public keys, in PEM form, of the signers of join tokens (EdDSA)
     #[arg(long, env = "TOKEN_PUBLIC_KEY_FILE", value_name = "FILE", value_delimiter = ',',
           value_parser = PublicKey::read)]
     pub token_public_key_file: Vec<PublicKey>,

@@ -214,7 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Session> Connection<S, C> {
     /// The future is made before it is awaited and does not hold the connection, so an open
     /// connection has no room for what closing it takes.
     fn end(mut self, ended: Ended) -> impl Future<Output = ()> {
-        // The others are told before the close is shaken hands on, which a client may draw out.
+        // The others learn it before the closing handshake, which a client may draw out.
         if ended == Ended::Server(CloseCode::GoingAway) {
             self.client.going_away();
         }

@@ -1,4 +1,4 @@
-//! What clients are told when the server ends.
+//! What clients receive when the server ends.
 
 use signaling_protocol::{GoingAway, ServerMessage};
 use signaling_rooms::RECONNECT_SPREAD_MS;

@@ -1,4 +1,4 @@
-//! What newcomers are told beside who is there.
+//! What newcomers receive beside the list of members.
 
 use std::time::SystemTime;
 
@@ -15,7 +15,7 @@ pub(crate) struct Greeter {
 }
 
 impl Greeter {
-    /// What a newcomer is told, with credentials of its own.
+    /// What a newcomer receives, with credentials of its own.
     pub(crate) fn welcome(&self, agent: &AgentId) -> Welcome {
         Welcome {
             log: self.log,

@@ -142,7 +142,7 @@ impl Hub {
         moment.saturating_duration_since(self.started)
     }
 
-    /// Has every socket close itself, and nobody told of departures any more.
+    /// Has every socket close itself. Departures are no longer announced.
     pub(crate) fn end(&self) {
         self.rooms().end();
         self.ending.cancel();

@@ -1,4 +1,4 @@
-//! Whether the system lets the server have as many sockets as it was told to take.
+//! Whether the system lets the server have as many sockets as it is configured to take.
 
 /// Files beside the clients' sockets: the listener, the store, handshakes under way.
 const OTHERS: usize = 100;

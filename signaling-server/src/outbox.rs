@@ -65,7 +65,7 @@ pub(crate) enum Note {
     /// A change of the client is taken, or refused; the next one may come.
     #[cfg(feature = "yjs")]
     Taken,
-    /// The client was told what it lacks.
+    /// The client knows what it lacks.
     #[cfg(feature = "yjs")]
     Answered,
 }

@@ -1,4 +1,4 @@
-//! How a client is told that its message is not carried out.
+//! The answer to a client whose message is not carried out.
 
 use signaling_protocol::{ErrorCode, ServerMessage};
 use signaling_rooms::Refusal;

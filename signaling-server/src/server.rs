@@ -115,7 +115,7 @@ pub async fn run(
         );
     }
     if let (Some(bus), Some(task)) = (&hub.bus, bus_task) {
-        // Whoever left meanwhile is taken out of the rooms that the processes share.
+        // Clients that left meanwhile are taken out of the rooms that the processes share.
         bus.finish().await;
         task.abort();
     }
@@ -138,7 +138,7 @@ async fn accept(listener: &TcpListener, hub: &Arc<Hub>, tls: Option<&Tls>, reque
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
-                // Whoever connects and says nothing takes a place as well, until its time is up.
+                // A connection that says nothing takes a place as well, until its time is up.
                 let place = match hub.door.connect(sole_client(address, hub)) {
                     Ok(place) => place,
                     Err(why) => {

@@ -25,7 +25,7 @@ use crate::secret::Secret;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Access {
-    /// See, but not change: no writing to the room's log, and the others are told.
+    /// See, but not change: no writing to the room's log, and the others know it.
     Read,
     /// Everything.
     Write,
@@ -60,9 +60,9 @@ pub(crate) enum TokenError {
 /// What the signature of a token is checked with.
 #[derive(Debug, Clone)]
 pub(crate) enum Key {
-    /// Shared with who signs.
+    /// Shared with the signer.
     Secret(Secret),
-    /// That of who signs.
+    /// That of the signer.
     Public(PublicKey),
 }
 

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 use signaling_protocol::{AgentId, IceServer};
 
-/// What newcomers are told of servers that help to find a path.
+/// The servers that help to find a path, as newcomers receive them.
 pub(crate) struct IceServers {
     stun: Vec<String>,
     turn: Option<Turn>,
@@ -24,7 +24,7 @@ struct Turn {
 }
 
 impl IceServers {
-    /// `turn_secret` is the secret shared with the TURN servers; without it none are told of.
+    /// `turn_secret` is the secret shared with the TURN servers; without it none are named.
     pub(crate) fn new(
         stun: Vec<String>,
         turn: Vec<String>,

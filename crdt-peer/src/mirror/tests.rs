@@ -64,7 +64,7 @@ impl Room {
         fs::rename(draft, self.path()).unwrap();
     }
 
-    /// One look, and a write where the file is behind. Returns the trouble that was told.
+    /// One look, and a write where the file is behind. Returns the trouble that was reported.
     fn step(&mut self) -> Option<MirrorError> {
         self.now += POLL_MILLIS;
         let mut told = None;

@@ -89,7 +89,7 @@ pub struct Room {
     has_to_ask: bool,
     /// Something other than an answer came since links were last asked how much waits in them.
     may_ask: bool,
-    /// The status that was told last.
+    /// The status that was reported last.
     shown: Status,
 }
 
@@ -359,7 +359,7 @@ impl Room {
         self.tell(News::Status(Box::new(status)));
     }
 
-    /// Whether the status that was told last shows an open link that is not up to date yet, so that it has
+    /// Whether the status that was reported last shows an open link that is not up to date yet, so that it has
     /// to be looked at again with every message.
     fn shows_unsynced(&self) -> bool {
         let is_behind = |link: &PeerLink| link.state == LinkState::Open && !link.synced;

@@ -30,7 +30,7 @@ impl World {
             page.backlog.push_back(arrival);
             return;
         }
-        // A host may have queued an event before it was told to close. The room knows such events.
+        // A host may have queued an event before its close. The room knows such events.
         let may_be_late = !matches!(arrival, Arrival::Cipher(..));
         if self.concerns_held(load.page, &arrival) || may_be_late && self.chance(20) {
             self.give(load.page, arrival);

@@ -1,4 +1,4 @@
-//! A page with its room and document: what it may use, what it holds open, what it was told.
+//! A page with its room and document: what it may use, what it holds open, what it has received.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -77,7 +77,7 @@ pub(crate) enum Activity {
     Running,
     /// In the background: what comes waits, timers too.
     Frozen,
-    /// In the browser's cache: the room was told.
+    /// In the browser's cache: the room knows.
     Hidden,
 }
 
@@ -121,7 +121,7 @@ impl Held {
     }
 }
 
-/// What the user was told.
+/// What was reported to the user.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     pub(crate) status: Option<Status>,
@@ -141,7 +141,7 @@ pub(crate) struct Page {
     pub(crate) load: Load,
     pub(crate) room: Room,
     pub(crate) document: Document,
-    /// The text as an editor holds it: made of own edits and of the splices that were told.
+    /// The text as an editor holds it: made of own edits and of the reported splices.
     pub(crate) mirror: Vec<char>,
     pub(crate) alive: bool,
     pub(crate) activity: Activity,
@@ -226,7 +226,7 @@ impl Page {
         !self.transports.is_empty() || has_way && has_place
     }
 
-    /// The stable names of the errors that were told since a time.
+    /// The stable names of the errors that were reported since a time.
     pub(crate) fn codes_since(&self, time: u64) -> Vec<&'static str> {
         let errors = self.told.errors.iter();
         errors

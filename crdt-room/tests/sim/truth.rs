@@ -266,7 +266,7 @@ impl World {
         }
         let shown = told.status.as_ref();
         if shown.is_none_or(|shown| status.differs_visibly(shown)) {
-            all.push("the status is another one than was told".to_owned());
+            all.push("the status differs from the reported one".to_owned());
         }
         if !status.peers.iter().eq(&told.peers) {
             all.push(format!("the peers are not those told: {:?}", told.peers));

@@ -86,7 +86,7 @@ pub(super) struct Link {
     pub(super) filling: bool,
     /// By when the peer is to be told how much has come of what it made; `None`: it knows.
     pub(super) receipt_at: Option<Millis>,
-    /// How many events of the peer's agent it was told last to be here.
+    /// How many events of the peer's agent the last receipt said to be here.
     pub(super) receipt: usize,
     /// How many events of our agent the peer has said to have.
     pub(super) received: u64,
@@ -108,7 +108,7 @@ pub(super) struct Link {
     pub(super) said_synced: bool,
     pub(super) heard_synced: bool,
     pub(super) told_synced: bool,
-    /// It was told that the peer lacks what is not here any more.
+    /// It was reported that the peer lacks what is not here any more.
     pub(super) told_too_old: bool,
 
     /// Messages cut to frames that wait for room in the transport.

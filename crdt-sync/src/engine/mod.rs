@@ -358,7 +358,7 @@ impl Engine {
         self.links.get(link).is_some_and(waits)
     }
 
-    /// The most that a transport buffers, in bytes, as far as was told, and with what was sent since:
+    /// The most that a transport buffers, in bytes, as it last said, and with what was sent since:
     /// [`Engine::buffered_amount`] should be told again before that comes to [`Config::low_water`].
     pub fn buffered(&self) -> usize {
         let all = self.links.iter().map(|link| link.buffered);

@@ -477,7 +477,7 @@ impl Engine {
         let Some(state) = self.links.get_mut(link) else {
             return;
         };
-        // The event may be found after it was told that there is one.
+        // The event may be found after the report that there is one.
         let is_news = |told: &Divergence| told.id.is_none() && id.is_some();
         if !state.diverged.as_ref().is_none_or(is_news) {
             return;

@@ -58,7 +58,7 @@ pub(crate) struct Replica {
     pub(crate) stored: Vec<u8>,
     /// Everything the engine told, but for messages and changes of the text.
     pub(crate) told: Vec<Output>,
-    /// The presence of others, as it was told, and the own.
+    /// The presence of others, as it was reported, and the own.
     pub(crate) present: BTreeMap<u64, BTreeMap<String, String>>,
     pub(crate) own_presence: BTreeMap<String, String>,
     timer: Option<u64>,

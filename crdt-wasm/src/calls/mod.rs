@@ -2,7 +2,7 @@
 //! numbers, so that an edit costs no more than its call.
 //!
 //! Text comes in through the desk, a piece of memory that JavaScript writes UTF-8 to; a function
-//! that takes text is told how many bytes of it there are. So do bytes. Text or bytes that are returned
+//! that takes text also takes how many bytes of it there are. So do bytes. Text or bytes that are returned
 //! lie there as the reply. A negative result is a failure, whose code and message, in two lines, are the
 //! reply.
 //!
@@ -147,7 +147,7 @@ extern "C" fn crdt_insert_char(handle: u32, position: usize, scalar: u32) -> i32
 /// Inserts the text on the desk.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_insert(handle: u32, position: usize, bytes: usize) -> i32 {
-    // Whoever hears of the edit may use the desk: the text is put back before.
+    // A listener of the edit may use the desk: the text is put back before.
     edit(handle, (position, 0), |entry| {
         let input = Input::of(bytes);
         let text = input.text();
@@ -291,7 +291,7 @@ fn count(handle: u32, act: &mut dyn FnMut(&mut Document) -> Result<i32, BindingE
     number(registry::get(handle).and_then(|entry| entry.write(act)))
 }
 
-/// Makes edits by the document itself, and tells of them. Returns what `act` does.
+/// Makes edits by the document itself, and reports them. Returns what `act` does.
 #[inline(never)]
 fn edit_by(handle: u32, act: &mut dyn FnMut(&Entry) -> Result<i32, BindingError>) -> i32 {
     number(registry::get(handle).and_then(|entry| {

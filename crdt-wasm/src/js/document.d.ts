@@ -277,7 +277,7 @@ export class Anchor {
 
 /** What `mergeAsync` may be given. */
 export interface MergeAsyncOptions {
-  /** What the events that tell of the merge say it comes from. */
+  /** The origin that the events of the merge have. */
   origin?: unknown;
   /** Called after each piece with the part that is merged, from 0 to 1. */
   onProgress?: (part: number) => void;
@@ -583,7 +583,7 @@ export class Document {
   history(): IterableIterator<HistoryRun>;
   /**
    * Who inserted a part of the text, by default all of it, and when. What an undo or `revertTo` brought
-   * back counts as inserted by who did that. What is older than the history of a shallow document is left
+   * back counts as inserted by the agent that did so. What is older than the history of a shallow document is left
    * out.
    *
    * ```js

@@ -1,4 +1,4 @@
-// What is told of documents: their listeners, and the transactions that edits are told in.
+// The events of documents: their listeners, and the transactions in which edits are reported.
 
 import { aString, answer, answerBytes, coded, done, report, wasm } from "./memory.js";
 
@@ -52,7 +52,7 @@ export function anEvent(event) {
   return event;
 }
 
-/** What the module is told: that somebody listens, and that they want to know what became of the text. */
+/** What the module needs to know: that there are listeners, and that they want the changes of the text. */
 const LISTENED = 1;
 const JOURNAL = 2;
 
@@ -63,7 +63,7 @@ class Feed {
   #undoManagers = new Set();
   /** How the transaction that runs is made, or null. */
   #transaction = null;
-  /** How many events of the document were told of. */
+  /** How many events of the document were reported. */
   #told;
   #keepsJournal = false;
   #waiting = [];
@@ -106,7 +106,7 @@ class Feed {
     return this.#transaction !== null;
   }
 
-  /** Runs a transaction, or a part of the one that runs, and tells of it. */
+  /** Runs a transaction, or a part of the one that runs, and reports it. */
   run(act, how) {
     if (this.isBusy) return act();
     try {
@@ -116,7 +116,7 @@ class Feed {
     }
   }
 
-  /** Runs a step of an undo manager, of which nobody is told before `tell`. */
+  /** Runs a step of an undo manager, which is reported by `tell`. */
   step(act, manager) {
     return this.#transact(act, { origin: manager, local: true });
   }

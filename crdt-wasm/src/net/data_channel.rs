@@ -58,7 +58,7 @@ impl DataChannels {
         let is_open = raw.ready_state() == RtcDataChannelState::Open;
         let stream = self.adopt(raw);
         (self.tell)(ConnectionEvent::ChannelAdded);
-        // No event tells of a channel that is open already.
+        // No event comes for a channel that is open already.
         if is_open && stream == Stream::Sync {
             (self.tell)(ConnectionEvent::ChannelOpened);
         }

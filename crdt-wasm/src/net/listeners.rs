@@ -66,7 +66,7 @@ enum Audience {
 
 /// What is to be called.
 enum Call {
-    /// Those who listen, with what they are told.
+    /// The listeners, with what they receive.
     Tell(Audience, JsValue),
     /// Those who listen for changes of the text, with these.
     Changed(Vec<TextChange>),

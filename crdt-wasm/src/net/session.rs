@@ -248,7 +248,7 @@ impl Session {
                 self.destroyed.set(true);
                 self.feed(state, Input::Call(Call::Destroy), now);
                 state.drivers.transports.forget_all();
-                // The last status is told to nobody.
+                // Nothing receives the last status.
                 self.listeners.clear();
             }
             Event::AddTransport(object) => {
@@ -300,7 +300,7 @@ impl Session {
         }
     }
 
-    /// Carries out what the room wants done. The changes of the text are told last, as one.
+    /// Carries out what the room wants done. The changes of the text are reported last, as one.
     fn drain(&self, state: &mut State, now: Millis, was_empty: bool) {
         let mut splices = Vec::new();
         while let Some(output) = self.next_output(state, now) {

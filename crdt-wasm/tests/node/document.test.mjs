@@ -33,7 +33,7 @@ test('documents that begin with the same text have it once', () => {
   b.merge(a.encodeSince());
   assert.equal(a.getText(), '> # Notes 😀\nby Ben');
   assert.equal(b.getText(), a.getText());
-  // Whoever deletes it does not get it back.
+  // A reader that deletes it does not get it back.
   const c = new Document({ initialText });
   c.delete(0, c.length);
   c.merge(new Document({ initialText }).encodeSince());

@@ -21,7 +21,7 @@ async function linked(use) {
   }
 }
 
-test('what the network merges is told like every change, in order', () =>
+test('what the network merges is reported like every change, in order', () =>
   linked(async ([ada, bob]) => {
     const heard = [];
     let text = '';
@@ -66,7 +66,7 @@ test('undo goes out as an edit, and takes nothing of others back', () =>
     await until(() => ada.getText() === 'Bob');
   }));
 
-test('merges by hand go out, and are told once', () =>
+test('merges by hand go out, and are reported once', () =>
   linked(async ([ada, bob]) => {
     const other = new Document();
     other.insert(0, 'by hand');

@@ -110,7 +110,7 @@ test('bad arguments are typed errors', async () => {
   doc.free();
 });
 
-test('a merge is told to every kind of listener, at once and in UTF-16 units', () =>
+test('a merge is reported to every kind of listener, at once and in UTF-16 units', () =>
   withSync((sync, doc) => {
     const seen = [];
     sync.setTextChangeCallback((text) => seen.push(['text', text]));
@@ -155,7 +155,7 @@ test('a listener may call anything, even what ends the sync and the document', (
     assert.equal(errorOf(() => doc.getText()).code, 'dead_handle');
   }));
 
-test('a merge inside a listener is told after, in order, not inside', () =>
+test('a merge inside a listener is reported after it, in order', () =>
   withSync((sync, doc) => {
     const order = [];
     const second = remoteInsert(doc, 'second ', 'carol');

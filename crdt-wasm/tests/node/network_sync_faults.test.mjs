@@ -35,7 +35,7 @@ function helloOf(hand, change = () => {}) {
   return hello;
 }
 
-test('a peer of a later version is told as outdated, and so is the page that is behind', () =>
+test('a peer of a later version is reported as outdated, and so is the page that is behind', () =>
   withReplicas(['alice'], {}, async (a) => {
     const hand = byHand(a);
     await a.sync.connect();
@@ -49,7 +49,7 @@ test('a peer of a later version is told as outdated, and so is the page that is 
     assert.equal(a.sync.getStatus().transports[0].state, 'failed');
   }));
 
-test('another text at the same version is told as diverged', () =>
+test('another text at the same version is reported as diverged', () =>
   withReplicas(['alice'], {}, async (a) => {
     a.type('one text');
     const hand = byHand(a);
@@ -64,7 +64,7 @@ test('another text at the same version is told as diverged', () =>
     assert.deepEqual(a.told('diverged'), []);
     ping[ping.length - 1] ^= 1;
     hand.say(ping);
-    // It asks for all that the peer has. Where nothing comes that differs, it tells of it without an id.
+    // It asks for all that the peer has. Where nothing comes that differs, it reports that without an id.
     assert.deepEqual(a.told('diverged'), []);
     await pause(8_200);
     hand.say(ping);
@@ -129,7 +129,7 @@ test('a flood of presence ends the transport that it comes by', () =>
     assert.match(a.sync.getStatus().transports[0].problem, /presence flood/);
   }));
 
-test('what a signaling server says wrong is told, and the connection lives', () =>
+test('what a signaling server says wrong is reported, and the connection lives', () =>
   withReplicas(['alice', 'bob'], { links: ['broadcast'], room: 'x' }, async (a, b) => {
     const url = 'ws://confused.example';
     await Promise.all([a.sync.connect(url), b.sync.connect(url)]);
@@ -160,7 +160,7 @@ test('what a signaling server says wrong is told, and the connection lives', () 
     await until(() => b.text === 'still linked');
   }));
 
-test('a relay that changes messages, or a peer with another key, is told and costs nothing else', async () => {
+test('a relay that changes messages, or a peer with another key, is reported and costs nothing else', async () => {
   const url = 'ws://relay.example';
   const options = (key) => ({ links: ['relay'], room: 'keys', key });
   const a = new Replica('alice', options('the key of the room, all of it'));

@@ -232,7 +232,7 @@ async function besideTrouble(trouble, check) {
 const plain = { start() {}, send() {}, stop() {} };
 const failed = (a) => assert.equal(a.codes()[0], 'transport_failed', a.codes().join());
 
-test('functions that throw, or reject, are told and tried again', async () => {
+test('functions that throw, or reject, are reported and tried again', async () => {
   const fail = () => {
     throw new Error('not today');
   };
@@ -279,7 +279,7 @@ test('garbage closes the link for good, with the reason', () =>
     },
   ));
 
-test('what is no message is told', async () => {
+test('what is no message is reported', async () => {
   for (const nonsense of [5, 'text', null, undefined, {}, [1, 2]]) {
     await besideTrouble(
       () => ({

@@ -296,7 +296,7 @@ test('updates whose beginning is missing or damaged are said, and never replaced
   }
 });
 
-test('a document that is removed while it is open is told, and stays in memory', async () => {
+test('a document that is removed while it is open says so, and stays in memory', async () => {
   const kept = new MemoryStorage();
   const stored = await open('garden', { storage: kept });
   stored.document.insert(0, 'kept here');
@@ -354,7 +354,7 @@ test('mistakes in the call are errors', async () => {
   await stored.close();
 });
 
-test('how much was read is told', async () => {
+test('how much was read is reported', async () => {
   const { kept } = await written();
   const told = [];
   const stored = await open('garden', { storage: kept, onProgress: (of) => told.push(of) });

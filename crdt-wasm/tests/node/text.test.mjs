@@ -1,4 +1,4 @@
-// The text of a `Document`: reading, editing, transactions, and what listeners are told.
+// The text of a `Document`: reading, editing, transactions, and what listeners receive.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crdt, errorOf } from './package.mjs';
@@ -11,7 +11,7 @@ function documentWith(text) {
   return doc;
 }
 
-/** What the listeners of a document are told. */
+/** What the listeners of a document receive. */
 function hear(doc) {
   const heard = [];
   doc.on('change', ({ changes, delta, origin, local }) => heard.push({ changes, delta, origin, local }));
@@ -117,7 +117,7 @@ test('a delta is made as one change, or not at all', () => {
   assert.deepEqual(toDelta([]), []);
 });
 
-test('every edit is told, whoever makes it and however', () => {
+test('every edit is reported, from every author and every call', () => {
   const doc = new Document('alice');
   const heard = hear(doc);
   doc.insert(0, 'ab');

@@ -118,7 +118,7 @@ test('managers leave each other alone', () => {
   assert.equal(all.undo(), null);
 });
 
-test('events tell what became of the text, and an undo is told as an edit', () => {
+test('events say what became of the text, and an undo is reported as an edit', () => {
   const [doc, undo] = stepwise();
   const heard = [];
   doc.on('change', ({ origin, local }) => heard.push(['document', origin === undo, local]));

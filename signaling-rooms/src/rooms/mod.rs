@@ -55,7 +55,7 @@ impl Default for RoomLimits {
 /// All rooms of a server, with their members.
 ///
 /// A look-up takes O(log n) steps in the number n of clients in the room; a join or a departure O(n),
-/// for everyone in the room is told.
+/// for everyone in the room is announced.
 #[derive(Debug)]
 pub struct Rooms<H> {
     limits: RoomLimits,

@@ -75,7 +75,7 @@ impl<H: Clone> Directory<H> {
         self.locals.insert(connection, handle);
     }
 
-    /// A client of this process is gone, or has asked to leave. The others are told by the bus.
+    /// A client of this process is gone, or has asked to leave. The bus says so to the others.
     pub(super) fn forget(&mut self, connection: u64) {
         self.locals.remove(&connection);
     }

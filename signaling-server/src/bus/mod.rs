@@ -5,7 +5,7 @@
 //! Messages between clients of different processes are published to the receiver's process.
 //!
 //! Each process holds its place by a lease that it renews. When one dies, another removes its members
-//! as the lease runs out, and the rooms are told. When Redis is lost, the process asks its clients to
+//! as the lease runs out, and the rooms learn it. When Redis is lost, the process asks its clients to
 //! come back and begins anew: connections between browsers are not touched by that.
 //!
 //! The rules of joining and leaving stand here a second time, in Lua: the other time is
@@ -233,7 +233,7 @@ impl Bus {
         }
     }
 
-    /// Keeps this process on the bus, until it is told to stop.
+    /// Keeps this process on the bus, until it has to stop.
     pub(crate) async fn run(
         &self,
         greeter: &Greeter,

@@ -513,7 +513,7 @@ fn what_an_address_began_is_bounded_and_counted_right(open: Open) {
     assert_eq!(database.write(&[append_from(here, "a", &large)]), [Ok(1)]);
     assert_eq!(database.write(&[append_from(here, "b", &large)]), [Ok(1)]);
     assert_eq!(database.write(&[append_from(here, "c", &large)]), refused);
-    // Whoever writes to them, they count for the address that began them.
+    // They count for the address that began them, not for later writers.
     assert_eq!(database.write(&[append_from(there, "a", &large)]), refused);
     assert_eq!(database.write(&[append("a", &large)]), refused);
     // Others have their own share, and this machine has no limit.

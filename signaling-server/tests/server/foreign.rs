@@ -1,4 +1,4 @@
-//! Clients of other servers, which are told what to use here.
+//! Clients of other servers, which learn what to use here.
 
 use crate::support::Server;
 use crate::yjs;

@@ -77,7 +77,7 @@ async fn large_presences_do_not_keep_others_out_of_a_room() {
             )
             .await;
         }
-        // They read what they are told, so that they are not closed for that.
+        // They read what they receive, so that they are not closed for that.
         let (mut writer, mut reader) = peer.socket.split();
         let reading = tokio::spawn(async move {
             let mut frames = 0;
@@ -93,7 +93,7 @@ async fn large_presences_do_not_keep_others_out_of_a_room() {
         let mut newcomer = server.connect("/yjs/r").await;
         let own = awareness(name, &[b"{}".to_vec()]);
         send(&mut newcomer, &own).await;
-        // Among what it is told is its own presence, so it is in.
+        // It receives its own presence among others, so it is in.
         while receive(&mut newcomer).await != own {}
         send(&mut newcomer, &[0, 0, 1, 0]).await;
         while receive(&mut newcomer).await != NOTHING_LACKING {}

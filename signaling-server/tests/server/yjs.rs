@@ -192,7 +192,7 @@ async fn a_newcomer_gets_what_it_lacks_and_is_asked_for_the_rest() {
     let (question, answer) = ask(&mut ben, &[0]).await;
     assert_eq!(question, sync(0, &[1, 7, 3]));
     assert_eq!(answer, sync(1, &typed(7, 0, "abc")));
-    // Whoever has some of it gets the rest.
+    // A client that has some of it gets the rest.
     let mut cleo = server.connect("/yjs/r").await;
     let (_, answer) = ask(&mut cleo, &[1, 7, 2]).await;
     assert_eq!(answer, sync(1, &typed(7, 2, "c")));
@@ -316,7 +316,7 @@ async fn a_message_that_is_too_large_ends_in_words_and_not_in_a_loop() {
     assert_eq!(denied[..2], [2, 0]);
     assert!(String::from_utf8_lossy(&denied).contains("1000 bytes"));
     assert_eq!(peer.closed_with().await.0, 1009);
-    // Back again it is told the same, and not asked for it: what it has stays with it.
+    // Back again it receives the same, and is not asked for it: what it has stays with it.
     let mut peer = server.connect("/yjs/r").await;
     assert_eq!(receive(&mut peer).await, denied);
     send(&mut peer, NOTHING_HERE).await;

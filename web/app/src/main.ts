@@ -78,7 +78,7 @@ try {
       token: () => here.token,
       onStatus: showStatus,
       onError: (error, status) => {
-        // What keeps this page from connecting is told when it gives up, and in the status till then.
+        // The reason why this page cannot connect is shown when it gives up, and in the status until then.
         if (status?.state === "connected") showError(error);
       },
       onOutdated: ({ peer, side, ours, theirs }) => {
@@ -164,7 +164,7 @@ function start(created: CollabEditor): void {
   // A link to the same room with another key loads no page by itself.
   window.addEventListener("hashchange", () => location.reload());
   page.doctor.addEventListener("toggle", showDoctor);
-  // Not every step of a connection is told as an event.
+  // Not every step of a connection is an event.
   setInterval(() => {
     if (page.doctor.open) showDoctor();
   }, CHECK_EVERY_MS);

@@ -78,7 +78,7 @@ describe("the status", () => {
     expect(linkText(link({ readOnly: true }))).toBe("up to date, reads only");
   });
 
-  test("who is alone is told what to do, who is not is left in peace", () => {
+  test("a page that is alone says what to do, others say nothing", () => {
     const secret = { key: "k".repeat(22) };
     expect(hintText(null, secret)).toMatch(/Connect/);
     expect(hintText(status("connected"), secret)).toMatch(/another key/);
@@ -361,14 +361,14 @@ describe("rooms", () => {
 describe("problems", () => {
   const failure = (code: string) => Object.assign(new Error("what it said"), { code });
 
-  test("what is known is told with what to do; what was said comes along", () => {
+  test("known problems are shown with what to do; the program's words come along", () => {
     const problem = problemOf(failure("signaling_unreachable"));
     expect(problem?.title).toBe("The server cannot be reached");
     expect(problem?.advice).toMatch(/Check/);
     expect(problem?.detail).toBe("what it said (signaling_unreachable)");
   });
 
-  test("what is not known is told too", () => {
+  test("unknown problems are shown, too", () => {
     for (const error of [failure("never_heard_of"), new Error("what it said"), "what it said"]) {
       expect(problemOf(error)?.title).toBe("Something went wrong");
       expect(problemOf(error)?.detail).toMatch(/^what it said/);

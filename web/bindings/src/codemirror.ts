@@ -73,7 +73,7 @@ export function heldChanges(view: EditorView): ChangeDesc | null {
   return bindings.get(view)?.held ?? null;
 }
 
-/** How often the end of a composition is looked for; not every kind of input tells of it. */
+/** How often the end of a composition is looked for; not every kind of input reports it. */
 const CHECK_EVERY_MS = 50;
 /** A composition without input for so long is ended. On phones one lasts until the next space. */
 const IDLE_MS = 5000;

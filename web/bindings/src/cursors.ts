@@ -100,7 +100,7 @@ class CursorBinding {
   readonly #leave: () => void;
   #attached = true;
   #planned = false;
-  /** Whoever never was in the text has no place in it. */
+  /** A member that never was in the text has no place in it. */
   #entered = false;
 
   constructor(view: EditorView, shared: SharedText, presence: Presence) {

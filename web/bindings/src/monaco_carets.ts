@@ -81,7 +81,7 @@ export class MonacoCarets {
   readonly #sheet = document.createElement("style");
   #attached = true;
   #planned = false;
-  /** Whoever never was in the text has no place in it. */
+  /** A member that never was in the text has no place in it. */
   #entered = false;
 
   constructor(

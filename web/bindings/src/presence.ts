@@ -110,7 +110,7 @@ export class Presence {
     this.#tell();
   };
 
-  /** Who leaves the room is told of nobody any more, not even that they left. */
+  /** A member that leaves the room receives no presence any more, not even that others left. */
   readonly #noticed = ({ state }: NetworkStatus): void => {
     if (state !== "connected" && state !== "reconnecting") this.#forget();
   };

@@ -48,7 +48,7 @@ export class SharedText {
   constructor(document: TextDocument, { UndoManager }: SharedTextOptions = {}) {
     this.#document = document;
     this.#stopListening = document.on("change", ({ changes, origin }) => {
-      // The views are told of these by `edit`.
+      // `edit` reports these to the views.
       if (origin !== this) this.#changed(changes);
     });
     if (UndoManager !== undefined) this.enableUndo(UndoManager);

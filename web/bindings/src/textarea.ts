@@ -55,7 +55,7 @@ class TextareaBinding implements TextView {
   readonly #listening = new AbortController();
   /** The text whose shown form is in the area: the document's, as it was before `#waiting`. */
   #base: string;
-  /** The document's text, as far as this view was told of it. */
+  /** The document's text, as far as this view has received it. */
   #text: string;
   /** From `#base` to `#text`: what others changed and the area does not show yet. */
   #waiting: ChangeSet;
@@ -102,7 +102,7 @@ class TextareaBinding implements TextView {
     else this.#show();
   }
 
-  /** The document may be ahead of what this view was told so far, so this happens after that. */
+  /** The document may be ahead of what this view has received, so this happens after that. */
   reset(): void {
     if (this.#resetPlanned) return;
     this.#resetPlanned = true;

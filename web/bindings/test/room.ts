@@ -32,7 +32,7 @@ export class Seat implements PresenceSource {
   on<K extends "presence" | "status">(event: K, callback: Listener<K>): void {
     (this.#listeners[event] as Set<Listener<K>>).add(callback);
     if (event !== "presence") return;
-    // Who comes is told what was shown before.
+    // A newcomer receives what was shown before.
     for (const other of this.room.seats) {
       const fields = Object.assign({}, ...other.sent) as Record<string, unknown>;
       if (other !== this) this.#hear({ session: other.session, fields, left: false });

@@ -2,7 +2,7 @@ import { Document, type TextChange, UndoManager } from "crdt-wasm";
 import { expect, test } from "vitest";
 import { SharedText, type TextView } from "../src/shared_text.js";
 
-/** A view that writes down what it is told. */
+/** A view that writes down what it receives. */
 class Listener implements TextView {
   readonly heard: string[] = [];
 
@@ -17,7 +17,7 @@ class Listener implements TextView {
   }
 }
 
-test("an edit is told to every view but the one it came from", () => {
+test("an edit is reported to every view but the one it came from", () => {
   const shared = new SharedText(new Document("a"));
   const [one, two] = [new Listener(), new Listener()];
   shared.addView(one);
@@ -31,7 +31,7 @@ test("an edit is told to every view but the one it came from", () => {
   expect(two.heard).toEqual(["0 -0 +abc", "1 -1 +"]);
 });
 
-test("a merge, a program's edit and an undo are told once, to every view", () => {
+test("a merge, a program's edit and an undo are reported once, to every view", () => {
   const replica = new Document("a");
   const shared = new SharedText(replica, { UndoManager });
   const view = new Listener();

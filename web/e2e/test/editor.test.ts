@@ -38,7 +38,7 @@ test("the text has its own scroll area, and 40 lines that someone adds above mov
   await ada.page.getByText(`${length} characters`.replace(/(\d)(?=\d{3})/, "$1,")).waitFor();
   expect(Math.abs((await placeOf(ada, "line 105")) - before)).toBeLessThanOrEqual(2);
 
-  // Whoever is followed is in view, until one writes.
+  // The followed member is in view, until one writes.
   const follow = ada.page.getByRole("button", { name: "Ben" });
   await follow.click();
   await ben.press("Control+End");

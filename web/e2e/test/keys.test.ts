@@ -22,7 +22,7 @@ async function linkBy(tab: Tab, button: string): Promise<string> {
   return tab.page.evaluate(() => navigator.clipboard.readText());
 }
 
-test("without the room's key, or with another one, a page finds nobody, and is told so", async ({
+test("without the room's key, or with another one, a page finds nobody, and says so", async ({
   stage,
 }) => {
   const link = stage.newSecretRoom();

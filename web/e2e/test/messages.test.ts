@@ -16,11 +16,11 @@ declare global {
   /** Of the page that writes: its document, and how long its messages were. */
   var handle: number;
   var lengths: Set<number>;
-  /** Of the page that reads: what it was told, an event at a time. */
+  /** Of the page that reads: what it received, an event at a time. */
   var told: Told[][];
 }
 
-test("messages of every length arrive over a data channel, and are told as they are", async ({
+test("messages of every length arrive over a data channel, and are reported as they are", async ({
   stage,
 }) => {
   const link = stage.newRoom();

@@ -33,7 +33,7 @@ async function closedPort(): Promise<number> {
   return port;
 }
 
-test("a server that is not there is told in words, and tried again", async ({ stage }) => {
+test("a server that is not there is reported in words, and tried again", async ({ stage }) => {
   const link = stage.newRoom();
   const ada = await stage.tab(link, "Ada");
   await ada.type("kept");
@@ -97,7 +97,7 @@ test("while the server is away, who is linked goes on, and after that others com
   for (const tab of tabs) tab.forgive(/WebSocket connection to .* failed/);
 });
 
-test("a room's name that cannot be used is told in words", async ({ stage }) => {
+test("a room's name that cannot be used is refused in words", async ({ stage }) => {
   const tab = await stage.emptyTab();
   await tab.open(`${stage.server.url}/?room=${"x".repeat(129)}`, "Ada");
   expect(await tab.page.getByRole("alert").textContent()).toMatch(/too long/);

@@ -197,7 +197,7 @@ fn a_peer_with_another_key_is_told_and_costs_nothing_else() {
     world.type_in(0, "for two");
     until_text(&mut world, 1, "for two");
     world.connect(2);
-    world.until("both are told", PATIENCE, |world| {
+    world.until("both hear of it", PATIENCE, |world| {
         [0, 2]
             .iter()
             .all(|page| world.pages[*page].codes().contains(&"relay_failed"))
