@@ -29,8 +29,8 @@ const FLAGS = [
 const SHARED_TRACE = "rustcode";
 const GREETING = "Somebody was here before. ";
 const COUNTS = process.env["QUICK"]
-  ? { connections: 3, rounds: 1, keys: 100, presses: 60, joins: 1 }
-  : { connections: 25, rounds: 12, keys: 400, presses: 200, joins: 9 };
+  ? { connections: 3, rounds: 1, keys: 100, firstKeys: 10, presses: 60, joins: 1 }
+  : { connections: 25, rounds: 12, keys: 400, firstKeys: 10, presses: 200, joins: 9 };
 /** Chromium is busy with itself for a while after a page has opened. */
 const REST_MS = process.env["QUICK"] ? 0 : 1500;
 /** What a keystroke of ours takes. */
@@ -138,13 +138,18 @@ class Stage {
     this.urls = urls;
   }
 
-  /** A page in a browser profile of its own, with the library loaded. */
-  async page(subject, patches) {
+  /**
+   * A page in a browser profile of its own, with the library loaded, and with the patches of a trace. With `join`, the
+   * arguments of `bench.join`, it joins a room as soon as it is loaded.
+   */
+  async page(subject, { trace, join } = {}) {
     const context = await this.browser.newContext();
     const page = await context.newPage();
     page.on("pageerror", (error) => say(`${subject}: ${error}`));
-    const query = patches === undefined ? "" : `?trace=${patches}`;
-    await page.goto(`${this.origin}/${subject}${query}`);
+    const query = new URLSearchParams();
+    if (trace !== undefined) query.set("trace", trace);
+    if (join !== undefined) query.set("join", JSON.stringify(join));
+    await page.goto(`${this.origin}/${subject}?${query}`);
     await page.waitForFunction(() => globalThis.ready === true);
     return page;
   }
@@ -225,6 +230,34 @@ async function connections(stage, subject) {
   await sameText(subject, one, other);
   await stage.close(one, other);
   return joined.total;
+}
+
+/**
+ * A link is opened, in a page that joins as soon as it can: how long from there to the text, and the latencies of the
+ * keys that are typed right after that.
+ */
+async function opening(stage, subject) {
+  const room = stage.newRoom();
+  const url = stage.urls[subject];
+  const one = await stage.page(subject);
+  await one.evaluate(
+    ([url, room, greeting]) => bench.open("ada", url, room, [[0, 0, greeting]]),
+    [url, room, GREETING],
+  );
+  await stage.rest();
+  await one.evaluate(() => bench.listen());
+  const other = await stage.page(subject, { join: ["ben", url, room, GREETING.length, PATIENCE_MS] });
+  const joined = await other.evaluate(() => globalThis.joined);
+  if (joined === null) throw new Error(`${subject}: two pages did not meet`);
+  const { presses } = await other.evaluate(
+    ([keys, gap]) => bench.type(keys, gap),
+    [COUNTS.firstKeys, KEY_GAP_MS],
+  );
+  const arrivals = new Map(await one.evaluate(() => bench.arrivals()));
+  const { ahead } = await stage.clock(other, one);
+  await sameText(subject, one, other);
+  await stage.close(one, other);
+  return { opened: joined.open, firstKeys: latenciesOf(presses, arrivals, ahead) };
 }
 
 /** Latencies of keys typed into the document. */
@@ -309,7 +342,7 @@ async function editing(stage, subject) {
 /** Somebody joins who lacks all of a history; `plain`: and does not take it compressed. */
 async function joining(stage, subject, trace, plain = false) {
   const room = stage.newRoom();
-  const [one, other] = [await stage.page(subject, trace.name), await stage.page(subject)];
+  const [one, other] = [await stage.page(subject, { trace: trace.name }), await stage.page(subject)];
   const url = stage.urls[subject];
   await one.evaluate(([url, room]) => bench.open("ada", url, room, globalThis.patches), [url, room]);
   await other.evaluate((plain) => (channels.plain = plain), plain);
@@ -348,6 +381,8 @@ async function measure(stage, traces) {
       name,
       {
         connections: [],
+        opened: [],
+        firstKeys: [],
         latencies: [],
         sending: [],
         telling: [],
@@ -360,7 +395,12 @@ async function measure(stage, traces) {
   );
   // In turns, so that what else the machine does meets both.
   for (let count = 0; count < COUNTS.connections; count += 1) {
-    for (const name of SUBJECTS) results[name].connections.push(await connections(stage, name));
+    for (const name of SUBJECTS) {
+      results[name].connections.push(await connections(stage, name));
+      const { opened, firstKeys } = await opening(stage, name);
+      results[name].opened.push(opened);
+      results[name].firstKeys.push(...firstKeys);
+    }
   }
   say(`connected ${COUNTS.connections} times each`);
   const bare = [];

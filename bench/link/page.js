@@ -34,7 +34,10 @@ globalThis.bench = {
     return subject.text.length;
   },
 
-  /** Joins a room in which somebody has a text of this length: how long until it is here. */
+  /**
+   * Joins a room in which somebody has a text of this length: how long until it is here, and how long the page has
+   * been open then.
+   */
   join(name, url, room, length, patience) {
     const begun = performance.now();
     subject = new Subject(name);
@@ -48,7 +51,7 @@ globalThis.bench = {
         clearTimeout(timer);
         stop();
         const { openedAt, received } = channels;
-        resolve({ total: done - begun, delivery: done - openedAt, bytes: received });
+        resolve({ total: done - begun, open: done, delivery: done - openedAt, bytes: received });
       });
     });
   },

@@ -51,6 +51,12 @@ export function report({ results, raw, bare, versions, counts, traces }) {
       of: "ratio",
       most: 1,
     }),
+    row("link opened, to the text, median", median(ours.opened), median(yjs.opened), ms, {
+      of: "ratio",
+      most: 1,
+    }),
+    row("keys right after that, p50", ...both("firstKeys", 0.5), ms, { of: "ratio", most: 1 }),
+    row("keys right after that, p90", ...both("firstKeys", 0.9), ms, { of: "ratio", most: 1 }),
     row("editor to editor, p50", ...both("editor", 0.5), ms, { of: "figure", most: 5 }),
     row("editor to editor, p99", ...both("editor", 0.99), ms, { of: "figure", most: 20 }),
   ];
@@ -87,12 +93,15 @@ Messages a keystroke: ${count(median(ours.messages))} and ${count(median(yjs.mes
   keystrokes.
 - *First connection*: ${counts.connections} times, each with pages of their own: from the call that joins
   a room where somebody is to having their text.
+- *Link opened*: as often, from the start of the navigation to having the text, in a page that joins as soon as
+  its modules are loaded, from a server on the same machine. The next ${counts.firstKeys} keystrokes, 20 ms apart, are the
+  *keys right after that*.
 - *Editor to editor*: ${counts.presses} key events, 25 ms apart, ${counts.rounds} times, from the event's
   own time to the character in the DOM of the other page; CodeMirror on both sides, with the other's
   caret shown.
 
-Before anything is measured the pages rest for a second and a half: Chromium is busy with itself after it
-has opened one.
+Before anything else is measured the pages rest for a second and a half: Chromium is busy with itself after it
+has opened one. Neither library does anything in that time.
 
 ## Who joins late
 

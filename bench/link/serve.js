@@ -6,13 +6,16 @@ import path from "node:path";
 
 const TYPES = { ".js": "text/javascript", ".json": "application/json", ".wasm": "application/wasm" };
 
-const library = (name, trace) => `<!doctype html><title>${name}</title>
+/** A page with a library; with `join`, the arguments of `bench.join`, it joins as soon as it is loaded. */
+const library = (name, trace, join) => `<!doctype html><title>${name}</title>
 <script src="/watch.js"></script>
 <script type="module" src="/dist/${name}.js"></script>
 <script type="module">
   await bench.load("/crdt_wasm_bg.wasm");
   const trace = ${JSON.stringify(trace)};
   if (trace !== null) globalThis.patches = await (await fetch("/dist/" + trace + ".json")).json();
+  const join = ${JSON.stringify(join)};
+  if (join !== null) globalThis.joined = bench.join(...join);
   globalThis.ready = true;
 </script>`;
 const bare = `<!doctype html><title>raw</title><script type="module" src="/raw.js"></script>`;
@@ -33,7 +36,8 @@ export async function serve(here, dist, wasm) {
     } else if (pathname === "/raw") {
       html(bare);
     } else if (pathname === "/ours" || pathname === "/yjs") {
-      html(library(pathname.slice(1), searchParams.get("trace")));
+      const join = JSON.parse(searchParams.get("join") ?? "null");
+      html(library(pathname.slice(1), searchParams.get("trace"), join));
     } else {
       const name = path.basename(pathname);
       const folder = pathname.startsWith("/dist/") ? dist : here;

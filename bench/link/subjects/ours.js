@@ -1,6 +1,6 @@
 // NetworkSync, over WebRTC alone, so that nothing but the direct connection is measured.
-import { collaboration, Presence, remoteCursors, SharedText } from "@crdt/codemirror";
-import init, * as crdt from "crdt-wasm";
+import { collaboration } from "@crdt/codemirror";
+import init, { Document, NetworkSync } from "crdt-wasm";
 import { showEditor } from "../editor.js";
 
 export class Subject {
@@ -10,16 +10,13 @@ export class Subject {
 
   constructor(name) {
     this.name = name;
-    this.handle = crdt.create_document(name);
-    this.document = { handle: this.handle, getText: () => crdt.get_text(this.handle) };
-    this.document.insert = (position, text) => crdt.insert(this.handle, position, text);
-    this.document.deleteRange = (position, length) =>
-      crdt.delete_range(this.handle, position, length);
+    this.document = new Document({ name });
   }
 
   connect(url, room) {
-    this.sync = new crdt.NetworkSync(this.handle, this.name, { room, links: ["webrtc"] });
-    void this.sync.connect(url);
+    const { handle, agentId } = this.document;
+    this.network = new NetworkSync(handle, agentId, { room, links: ["webrtc"] });
+    void this.network.connect(url);
   }
 
   /**
@@ -28,41 +25,39 @@ export class Subject {
    */
   onChange(listener) {
     let length = this.text.length;
-    const changed = (changes) => {
+    const changed = ({ changes, local }) => {
+      if (local) return;
       for (const { deleted, inserted } of changes) length += inserted.length - deleted;
       listener(length);
     };
-    this.sync.on("change", changed);
-    return () => this.sync.off("change", changed);
+    this.document.on("change", changed);
+    return () => this.document.off("change", changed);
   }
 
   insert(position, text) {
-    crdt.insert(this.handle, position, text);
+    this.document.insert(position, text);
   }
 
   /** Makes all edits of a history. */
   replay(patches) {
     for (const [position, deleted, inserted] of patches) {
-      if (deleted > 0) crdt.delete_range(this.handle, position, deleted);
-      if (inserted !== "") crdt.insert(this.handle, position, inserted);
+      this.document.replace(position, deleted, inserted);
     }
   }
 
   get text() {
-    return crdt.get_text(this.handle);
+    return this.document.getText();
   }
 
   /** What carries the edits. */
   get link() {
-    const [link] = this.sync.getStatus().links;
+    const [link] = this.network.getStatus().links;
     return link?.state === "open" && link.synced ? link.link : null;
   }
 
   edit(parent) {
-    const shared = new SharedText(this.document);
-    const presence = new Presence();
-    presence.setUser({ name: this.name, color: "teal" });
-    presence.follow(this.sync);
-    return showEditor(parent, this.text, [collaboration(shared), remoteCursors(shared, presence)]);
+    const { network } = this;
+    const user = { name: this.name, color: "teal" };
+    return showEditor(parent, this.text, collaboration(this.document, { network, user }));
   }
 }
