@@ -12,6 +12,7 @@ import {
 } from "@codemirror/state";
 import { type Command, EditorView, keymap, ViewPlugin, type ViewUpdate } from "@codemirror/view";
 import type { Selection, TextChange } from "crdt-wasm";
+import { AfterChange } from "./after_change.js";
 import { carryOver } from "./held_changes.js";
 import { replacementBetween } from "./replacement.js";
 import type { SharedText, TextView } from "./shared_text.js";
@@ -84,8 +85,8 @@ class EditorBinding implements TextView {
   readonly #view: EditorView;
   readonly #shared: SharedText;
   readonly #leave: () => void;
+  readonly #reset = new AfterChange(() => this.#showDocument());
   #attached = true;
-  #resetPlanned = false;
   /** From the editor's text to the document's, while a composition goes on. */
   #held: ChangeSet | null = null;
   #heldSince = 0;
@@ -128,7 +129,7 @@ class EditorBinding implements TextView {
     if (step === null) return false;
     const { selection } = step;
     // While a composition goes on, the editor does not show the step yet.
-    if (selection === null || this.#held !== null || this.#resetPlanned) return true;
+    if (selection === null || this.#held !== null || this.#reset.isPlanned) return true;
     this.#view.dispatch({ selection, scrollIntoView: true, annotations: fromDocument.of(true) });
     return true;
   }
@@ -139,24 +140,13 @@ class EditorBinding implements TextView {
 
   receive(changes: readonly TextChange[]): void {
     // The reset that is on its way shows these too.
-    if (this.#resetPlanned) return;
+    if (this.#reset.isPlanned) return;
     this.#take(changeSet(changes, this.#held?.newLength ?? this.#view.state.doc.length));
   }
 
   /** Editors cannot be changed while they are at work on a change, so this happens right after. */
   reset(): void {
-    if (this.#resetPlanned) return;
-    this.#resetPlanned = true;
-    queueMicrotask(() => {
-      this.#resetPlanned = false;
-      if (!this.#attached) return;
-      try {
-        this.#showDocument();
-      } catch (error) {
-        // The document is gone; the editor keeps what it shows.
-        reportError(error);
-      }
-    });
+    this.#reset.plan();
   }
 
   setReadOnly(on: boolean): void {
@@ -165,6 +155,7 @@ class EditorBinding implements TextView {
 
   destroy(): void {
     this.#attached = false;
+    this.#reset.end();
     clearTimeout(this.#timer);
     this.#leave();
   }

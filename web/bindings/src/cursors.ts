@@ -14,6 +14,7 @@ import {
   ViewPlugin,
   type ViewUpdate,
 } from "@codemirror/view";
+import { AfterChange } from "./after_change.js";
 import { fromDocument, heldChanges } from "./codemirror.js";
 import type { AnchoredSelection, Presence } from "./presence.js";
 import type { SharedText } from "./shared_text.js";
@@ -98,8 +99,11 @@ class CursorBinding {
   readonly #shared: SharedText;
   readonly #presence: Presence;
   readonly #leave: () => void;
-  #attached = true;
-  #planned = false;
+  /** By then the document has the change too. */
+  readonly #showing = new AfterChange(() => {
+    this.#showOwn();
+    this.#showOthers();
+  });
   /** A member that never was in the text has no place in it. */
   #entered = false;
 
@@ -107,31 +111,19 @@ class CursorBinding {
     this.#view = view;
     this.#shared = shared;
     this.#presence = presence;
-    this.#leave = presence.onChange(() => this.#plan());
-    this.#plan();
+    this.#leave = presence.onChange(() => this.#showing.plan());
+    this.#showing.plan();
   }
 
   update(update: ViewUpdate): void {
     this.#entered ||= update.view.hasFocus || update.transactions.some(isOwn);
-    if (update.docChanged || update.selectionSet || update.focusChanged) this.#plan();
+    if (update.docChanged || update.selectionSet || update.focusChanged) this.#showing.plan();
   }
 
   destroy(): void {
-    this.#attached = false;
+    this.#showing.end();
     this.#leave();
     this.#presence.setSelection(null);
-  }
-
-  /** After the current change: by then the document has it too. */
-  #plan(): void {
-    if (this.#planned) return;
-    this.#planned = true;
-    queueMicrotask(() => {
-      this.#planned = false;
-      if (!this.#attached) return;
-      this.#showOwn();
-      this.#showOthers();
-    });
   }
 
   #showOwn(): void {

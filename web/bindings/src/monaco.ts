@@ -1,6 +1,7 @@
 import { ChangeSet } from "@codemirror/state";
 import type { Selection, TextChange } from "crdt-wasm";
 import type { editor as monaco, IDisposable, IRange } from "monaco-editor";
+import { AfterChange } from "./after_change.js";
 import { type BindingOptions, boundTo } from "./binding_options.js";
 import { carryOver } from "./held_changes.js";
 import { MonacoCarets } from "./monaco_carets.js";
@@ -58,6 +59,7 @@ class MonacoBinding implements TextView {
   readonly #carets: MonacoCarets | null;
   readonly #leave: () => void;
   readonly #listening: IDisposable[];
+  readonly #reset = new AfterChange(() => this.#showDocument());
   /** The text whose shown form is in the editor: the document's, as it was before `#waiting`. */
   #base: string;
   /** From `#base` to the document's text: what others changed and the editor does not show yet. */
@@ -65,7 +67,6 @@ class MonacoBinding implements TextView {
   #showing = false;
   #composing = false;
   #composedBefore = false;
-  #resetPlanned = false;
   #attached = true;
   /** Where the selection was before the edit that is under way. */
   #selection: Selection;
@@ -108,28 +109,14 @@ class MonacoBinding implements TextView {
 
   receive(changes: readonly TextChange[]): void {
     // The reset that is on its way shows these too.
-    if (this.#resetPlanned) return;
+    if (this.#reset.isPlanned) return;
     this.#waiting = this.#waiting.compose(sequence(changes, this.#waiting.newLength));
     if (!this.#composing) this.#show();
   }
 
   /** The editor may be at work on a change of its own, so this happens after that. */
   reset(): void {
-    if (this.#resetPlanned) return;
-    this.#resetPlanned = true;
-    queueMicrotask(() => {
-      this.#resetPlanned = false;
-      if (!this.#attached) return;
-      try {
-        this.#base = documentOf(this.#base, this.#model.getValue());
-        const change = replacementBetween(this.#base, this.#shared.text);
-        this.#waiting = sequence(change === null ? [] : [change], this.#base.length);
-        if (!this.#composing) this.#show();
-      } catch (error) {
-        // The document is gone; the editor keeps what it shows.
-        reportError(error);
-      }
-    });
+    this.#reset.plan();
   }
 
   setReadOnly(readOnly: boolean): void {
@@ -138,10 +125,18 @@ class MonacoBinding implements TextView {
 
   destroy(): void {
     this.#attached = false;
+    this.#reset.end();
     clearInterval(this.#timer);
     for (const one of this.#listening) one.dispose();
     this.#carets?.destroy();
     this.#leave();
+  }
+
+  #showDocument(): void {
+    this.#base = documentOf(this.#base, this.#model.getValue());
+    const change = replacementBetween(this.#base, this.#shared.text);
+    this.#waiting = sequence(change === null ? [] : [change], this.#base.length);
+    if (!this.#composing) this.#show();
   }
 
   /** Hands in what the user changed, carried over what others changed since and is not shown. */

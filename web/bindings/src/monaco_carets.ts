@@ -2,6 +2,7 @@
 
 import type { Selection } from "crdt-wasm";
 import type { editor as monaco, IDisposable } from "monaco-editor";
+import { AfterChange } from "./after_change.js";
 import type { Presence } from "./presence.js";
 import type { SharedText } from "./shared_text.js";
 
@@ -79,8 +80,10 @@ export class MonacoCarets {
   readonly #tints: monaco.IEditorDecorationsCollection;
   readonly #carets = new Map<string, Caret>();
   readonly #sheet = document.createElement("style");
-  #attached = true;
-  #planned = false;
+  readonly #showing = new AfterChange(() => {
+    this.#showOwn();
+    this.#showOthers();
+  });
   /** A member that never was in the text has no place in it. */
   #entered = false;
 
@@ -104,18 +107,11 @@ export class MonacoCarets {
 
   /** Shows all of it after the current change: by then the document has it too. */
   plan(): void {
-    if (this.#planned) return;
-    this.#planned = true;
-    queueMicrotask(() => {
-      this.#planned = false;
-      if (!this.#attached) return;
-      this.#showOwn();
-      this.#showOthers();
-    });
+    this.#showing.plan();
   }
 
   destroy(): void {
-    this.#attached = false;
+    this.#showing.end();
     this.#leave();
     this.#focus.dispose();
     this.#tints.clear();

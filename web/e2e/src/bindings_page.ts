@@ -11,6 +11,9 @@ declare global {
   // Set by the page below.
   var bindings: Bindings;
   var crdt: Package;
+  // What the page of a test holds: the document, and somebody else's replica of it.
+  var replica: import("crdt-wasm").Document;
+  var other: import("crdt-wasm").Document;
 }
 
 const FOLDER = "/bindings/";
@@ -66,6 +69,17 @@ export async function openBindingsPage(stage: Stage): Promise<Page> {
   await page.goto(`${stage.server.url}${FOLDER}`);
   await page.waitForFunction(() => "bindings" in globalThis);
   return page;
+}
+
+/** Somebody else replaces text in `other`, and that arrives in `replica`. */
+export async function otherReplaces(page: Page, position: number, deleted: number, text: string): Promise<void> {
+  await page.evaluate(
+    ([at, length, inserted]) => {
+      other.replace(at, length, inserted);
+      replica.merge(other.encodeSince(replica.version()));
+    },
+    [position, deleted, text] as const,
+  );
 }
 
 /** Loads Monaco into such a page, as `monaco`. */

@@ -1,7 +1,7 @@
 // A bound Monaco editor in a real browser: its keys, its carets, and input methods while others write.
 import type { Page } from "playwright-core";
 import { expect } from "vitest";
-import { loadMonaco, openBindingsPage } from "../src/bindings_page.js";
+import { loadMonaco, openBindingsPage, otherReplaces } from "../src/bindings_page.js";
 import { type Stage, test } from "../src/stage.js";
 import { PATIENCE_MS } from "../src/tab.js";
 
@@ -39,17 +39,6 @@ async function editorWith(stage: Stage, text: string): Promise<Page> {
     code.focus();
   }, text);
   return page;
-}
-
-/** What the other one does arrives. */
-async function otherReplaces(page: Page, position: number, deleted: number, text: string): Promise<void> {
-  await page.evaluate(
-    ([at, length, inserted]) => {
-      other.replace(at, length, inserted);
-      replica.merge(other.encodeSince(replica.version()));
-    },
-    [position, deleted, text] as const,
-  );
 }
 
 /** The text in the editor, which has to be the document's. */

@@ -1,14 +1,8 @@
 // A bound text area in a real browser: its keys, and what of it is in view.
 import { expect } from "vitest";
 import type { Page } from "playwright-core";
-import { openBindingsPage } from "../src/bindings_page.js";
+import { openBindingsPage, otherReplaces } from "../src/bindings_page.js";
 import { type Stage, test } from "../src/stage.js";
-
-declare global {
-  // What the page of a test holds.
-  var replica: import("crdt-wasm").Document;
-  var other: import("crdt-wasm").Document;
-}
 
 const LINES = Array.from({ length: 100 }, (_, line) => `line ${line}: ${"word ".repeat(line % 30)}`);
 
@@ -27,17 +21,6 @@ async function areaWith(stage: Stage, text: string): Promise<Page> {
     bindings.bindTextarea(area, new bindings.SharedText(replica, { UndoManager }));
   }, text);
   return page;
-}
-
-/** What the other one does arrives. */
-async function otherReplaces(page: Page, position: number, deleted: number, text: string): Promise<void> {
-  await page.evaluate(
-    ([at, length, inserted]) => {
-      other.replace(at, length, inserted);
-      replica.merge(other.encodeSince(replica.version()));
-    },
-    [position, deleted, text] as const,
-  );
 }
 
 test("the keys of undo act on one's own edits, after others wrote, and show them again", async ({ stage }) => {

@@ -1,5 +1,6 @@
 // The history of the text, in the place of the editor.
 
+import "./history.css";
 import { Document, Version } from "crdt-wasm";
 import { Playback } from "./playback.js";
 import { keepVersions, namedVersions } from "./versions.js";
