@@ -177,7 +177,7 @@ impl Store {
         };
         let (cut, graph) = (saved.lvs(), &history.graph);
         // All that came since has to follow all of the file.
-        let follows = cut == graph.len() || graph.cuts.last_until(cut) == cut;
+        let follows = cut == graph.len() || graph.critical_versions.last_until(cut) == cut;
         let bytes = follows.then(|| saved.with_events(history, cut));
         Ok(bytes.flatten())
     }

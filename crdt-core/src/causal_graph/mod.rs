@@ -2,7 +2,7 @@
 
 mod agents;
 mod base;
-mod cuts;
+mod critical_versions;
 mod graph;
 mod search;
 mod shallow;
@@ -10,7 +10,7 @@ mod skips;
 
 pub(crate) use agents::{AgentAssignment, AgentIdx, first_bytes};
 pub(crate) use base::Base;
-pub(crate) use cuts::{CriticalCuts, Segment};
+pub(crate) use critical_versions::{CriticalVersions, Segment};
 #[cfg(test)]
 pub(crate) use graph::tests::{Sample, Shapes, sample};
 pub(crate) use graph::{Diff, Graph};
@@ -25,7 +25,7 @@ use crate::version::{EventId, Frontier, Lv, MAX_EVENTS, VersionSummary};
 pub(crate) struct CausalGraph {
     pub(crate) agents: AgentAssignment,
     pub(crate) graph: Graph,
-    pub(crate) cuts: CriticalCuts,
+    pub(crate) critical_versions: CriticalVersions,
     /// Sorted.
     frontier: Vec<Lv>,
     /// Where a shallow history begins.
@@ -59,7 +59,8 @@ impl CausalGraph {
         let start = self.len();
         self.growing.room = 0;
         self.agents.push(agent, seq, len);
-        self.cuts.push(start, start + len, parents, &self.frontier);
+        self.critical_versions
+            .push(start, start + len, parents, &self.frontier);
         self.graph.push(len, parents);
         Graph::advance_frontier(&mut self.frontier, parents, start + len - 1);
     }
@@ -82,7 +83,7 @@ impl CausalGraph {
         self.growing.room -= 1;
         let start = self.len();
         self.agents.grow(self.growing.agent);
-        self.cuts.grow();
+        self.critical_versions.grow();
         self.graph.grow();
         if let [last] = &mut self.frontier[..] {
             *last = start;
@@ -96,7 +97,7 @@ impl CausalGraph {
         let linear = start > 0 && self.frontier == [start - 1];
         let seq = self.agents.next_seq(agent);
         self.agents.push(agent, seq, len);
-        self.cuts
+        self.critical_versions
             .push(start, start + len, &self.frontier, &self.frontier);
         self.graph.push(len, &self.frontier);
         self.frontier.clear();
@@ -113,11 +114,12 @@ impl CausalGraph {
         self.growing.room = 0;
         self.agents.truncate(lv, agent_count);
         self.graph.truncate(lv);
-        self.cuts = CriticalCuts::default();
+        self.critical_versions = CriticalVersions::default();
         self.frontier.clear();
         for (run, parents) in self.graph.runs_in(0..lv) {
             let parents = parents.unwrap_or_default();
-            self.cuts.push(run.start, run.end, parents, &self.frontier);
+            self.critical_versions
+                .push(run.start, run.end, parents, &self.frontier);
             Graph::advance_frontier(&mut self.frontier, parents, run.end - 1);
         }
     }

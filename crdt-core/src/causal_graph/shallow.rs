@@ -35,7 +35,7 @@ impl CausalGraph {
         debug_assert!(self.len() == 0 && self.base.is_none());
         if base.chars > 0 {
             self.agents.push_nobodys(base.chars);
-            self.cuts.push(0, base.chars, &[], &[]);
+            self.critical_versions.push(0, base.chars, &[], &[]);
             self.graph.push(base.chars, &[]);
             self.frontier.push(base.chars - 1);
         }
@@ -67,12 +67,12 @@ impl CausalGraph {
             return (0, Vec::new());
         };
         // An event behind a cut has all before it; one right before it need not.
-        let cut = self.cuts.last_until(last + 1);
-        let frontier = self.cuts.frontier(cut);
+        let cut = self.critical_versions.last_until(last + 1);
+        let frontier = self.critical_versions.frontier(cut);
         if cut <= last || frontier == lvs {
             return (cut, frontier);
         }
-        let cut = self.cuts.last_until(last);
-        (cut, self.cuts.frontier(cut))
+        let cut = self.critical_versions.last_until(last);
+        (cut, self.critical_versions.frontier(cut))
     }
 }

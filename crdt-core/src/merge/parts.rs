@@ -7,7 +7,7 @@ use crate::op_log::Kind;
 #[derive(Debug, Clone)]
 pub(crate) struct Parts {
     batch: Batch,
-    at: Place,
+    at: Progress,
     /// For each name of the batch the last part that has it, and its place there.
     places: Vec<(u32, u32)>,
     /// How many parts there were, this one included.
@@ -16,7 +16,7 @@ pub(crate) struct Parts {
 
 /// How far the batch is cut.
 #[derive(Debug, Clone, Copy, Default)]
-struct Place {
+struct Progress {
     piece: usize,
     /// In the list of the batch.
     run: usize,
@@ -33,7 +33,7 @@ struct Place {
 impl Parts {
     pub(crate) fn new(batch: Batch) -> Parts {
         Parts {
-            at: Place::default(),
+            at: Progress::default(),
             places: vec![(0, 0); batch.names.len()],
             number: 0,
             batch,
@@ -42,7 +42,7 @@ impl Parts {
 
     /// Starts again with the first part.
     pub(crate) fn restart(&mut self) {
-        self.at = Place::default();
+        self.at = Progress::default();
     }
 
     /// How many events the parts had so far.

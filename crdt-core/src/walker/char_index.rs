@@ -55,7 +55,7 @@ impl CharIndex {
             return;
         }
         let mut order = Vec::new();
-        for segment in graph.cuts.segments(applied, graph.len()) {
+        for segment in graph.critical_versions.segments(applied, graph.len()) {
             match segment {
                 Segment::Linear(range) => order.push(range.start.max(applied)..range.end),
                 Segment::Zone(zone) => {

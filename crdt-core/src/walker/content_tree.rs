@@ -185,7 +185,7 @@ pub(super) struct ContentTree {
     slots: Slots,
     /// The leaf last worked on, and what its ancestors do not know of it yet.
     cached: u32,
-    unsaid: Sums,
+    pending_delta: Sums,
     around: Option<Around>,
 }
 
@@ -209,7 +209,7 @@ impl ContentTree {
             is_whole: false,
             slots: Slots::default(),
             cached: 0,
-            unsaid: Sums::default(),
+            pending_delta: Sums::default(),
             around: None,
         };
         tree.reset(first);
@@ -250,7 +250,7 @@ impl ContentTree {
         self.height = 1;
         self.first = first;
         self.cached = 0;
-        self.unsaid = Sums::default();
+        self.pending_delta = Sums::default();
         self.around = Some(Around {
             before: Sums::default(),
             within,
@@ -419,7 +419,7 @@ impl ContentTree {
 
     /// Takes note of a change of the cached leaf.
     fn note(&mut self, delta: Sums) {
-        self.unsaid.add(delta);
+        self.pending_delta.add(delta);
         if let Some(around) = &mut self.around {
             around.within.add(delta);
         }
@@ -427,7 +427,7 @@ impl ContentTree {
 
     /// Tells the ancestors of the cached leaf how it has changed.
     pub(super) fn flush(&mut self) {
-        let delta = std::mem::take(&mut self.unsaid);
+        let delta = std::mem::take(&mut self.pending_delta);
         if delta == Sums::default() {
             return;
         }

@@ -26,7 +26,7 @@ pub(crate) struct PastEnd;
 
 /// `len` chars of one item, from `place` on.
 #[derive(Debug, Clone, Copy)]
-struct Piece {
+struct ItemPart {
     place: Place,
     len: u32,
 }
@@ -350,7 +350,7 @@ impl Tracker {
 
     /// What the last `left` events of a run of deletes, the first of which deletes the char at
     /// `place`, delete of the item there. `None` if that is not real text.
-    fn piece(&self, place: Place, run: &Run, left: u32) -> Option<Piece> {
+    fn piece(&self, place: Place, run: &Run, left: u32) -> Option<ItemPart> {
         let item = self.tree.item(place);
         // A backspace run takes its last char first.
         let (offset, len) = if run.kind == Kind::Backspace {
@@ -359,15 +359,15 @@ impl Tracker {
         } else {
             (place.offset, left.min(item.len - place.offset))
         };
-        self.is_real(&item, offset, len).then_some(Piece {
+        self.is_real(&item, offset, len).then_some(ItemPart {
             place: Place { offset, ..place },
             len,
         })
     }
 
     /// Deletes chars by the events from `lv` on, of a run of deletes.
-    fn mark_deleted(&mut self, lv: Lv, run: &Run, piece: Piece) {
-        let Piece { place, len } = piece;
+    fn mark_deleted(&mut self, lv: Lv, run: &Run, piece: ItemPart) {
+        let ItemPart { place, len } = piece;
         let target = self.tree.item(place).id + place.offset;
         let place = self.tree.isolate(place, len);
         let before = self.tree.item(place).state;

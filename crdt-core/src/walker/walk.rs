@@ -112,7 +112,7 @@ impl Walker {
         step: &mut dyn FnMut(&mut Vec<Transformed>),
     ) -> Result<u32, WalkError> {
         let (graph, ops) = history;
-        for segment in graph.cuts.segments(from, graph.len()) {
+        for segment in graph.critical_versions.segments(from, graph.len()) {
             match segment {
                 Segment::Linear(range) => {
                     self.count(Strategy::Linear, range.end - range.start);
@@ -244,7 +244,7 @@ impl Walker {
                 let start = if zone.start < kept.base && from >= kept.applied {
                     let back = 2 * (from - kept.base);
                     graph
-                        .cuts
+                        .critical_versions
                         .last_until(from.saturating_sub(back))
                         .min(zone.start)
                 } else {

@@ -316,7 +316,7 @@ impl Link {
             let frames = fragments(&bytes, self.message_number, config.max_frame);
             self.queue.extend(frames.map(Outgoing::Binary));
         }
-        self.pump(config, outputs);
+        self.flush(config, outputs);
     }
 
     /// Like [`Link::send`], for the JSON form.
@@ -327,11 +327,11 @@ impl Link {
         outputs: &mut VecDeque<Output>,
     ) {
         self.queue.push_back(Outgoing::Text(text));
-        self.pump(config, outputs);
+        self.flush(config, outputs);
     }
 
     /// Gives the transport what it has room for.
-    pub(super) fn pump(&mut self, config: &Config, outputs: &mut VecDeque<Output>) {
+    pub(super) fn flush(&mut self, config: &Config, outputs: &mut VecDeque<Output>) {
         while self.buffered < config.window {
             let Some(message) = self.queue.pop_front() else {
                 return;

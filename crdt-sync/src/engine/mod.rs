@@ -237,7 +237,7 @@ impl Engine {
             }
         }
         state.buffered = bytes;
-        state.pump(&self.config, &mut self.outputs);
+        state.flush(&self.config, &mut self.outputs);
         self.flush(link, now, doc);
         self.flush_presence(link, now);
     }

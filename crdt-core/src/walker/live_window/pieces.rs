@@ -70,7 +70,7 @@ impl Events {
 
 /// Neighbouring chars to which the same happened.
 #[derive(Debug, Clone, Copy)]
-struct Piece {
+struct WindowPiece {
     /// How many chars known to all stand between the piece before and this one.
     gap: u32,
     len: u32,
@@ -80,7 +80,7 @@ struct Piece {
     deleted: Events,
 }
 
-impl Piece {
+impl WindowPiece {
     /// Whether the version knows of it, even if it is deleted there.
     fn is_known(&self, known: &Known) -> bool {
         self.inserted.is_none() || self.inserted.within(known)
@@ -97,7 +97,7 @@ impl Piece {
 }
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct Pieces(Vec<Piece>);
+pub(super) struct Pieces(Vec<WindowPiece>);
 
 impl Pieces {
     pub(super) fn len(&self) -> usize {
@@ -129,13 +129,13 @@ impl Pieces {
         let piece = self.0[i];
         let inserted = piece.inserted.split(piece.len, at);
         let deleted = piece.deleted.split(piece.len, at);
-        self.0[i] = Piece {
+        self.0[i] = WindowPiece {
             len: at,
             inserted: inserted.0,
             deleted: deleted.0,
             ..piece
         };
-        let right = Piece {
+        let right = WindowPiece {
             gap: 0,
             len: piece.len - at,
             inserted: inserted.1,
@@ -206,7 +206,7 @@ impl Pieces {
             last.len += run.len;
             return Ok(pos);
         }
-        let piece = Piece {
+        let piece = WindowPiece {
             gap: left,
             len: run.len,
             inserted,
@@ -245,7 +245,7 @@ impl Pieces {
             };
             if left < gap {
                 let len = (run.len - done).min(gap - left);
-                let gone = Piece {
+                let gone = WindowPiece {
                     gap: left,
                     len,
                     inserted: Events::NONE,

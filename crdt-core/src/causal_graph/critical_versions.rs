@@ -19,7 +19,7 @@ enum Cut {
 
 /// All critical cuts of a graph, ascending. Amortised O(1) for an appended run.
 #[derive(Debug, Clone)]
-pub(crate) struct CriticalCuts(Vec<Cut>);
+pub(crate) struct CriticalVersions(Vec<Cut>);
 
 /// A stretch of local versions between critical cuts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,13 +30,13 @@ pub(crate) enum Segment {
     Zone(Range<Lv>),
 }
 
-impl Default for CriticalCuts {
+impl Default for CriticalVersions {
     fn default() -> Self {
-        CriticalCuts(vec![Cut::Range { lo: 0, hi: 0 }])
+        CriticalVersions(vec![Cut::Range { lo: 0, hi: 0 }])
     }
 }
 
-impl CriticalCuts {
+impl CriticalVersions {
     /// Takes note of an event more behind a run that was pushed last, with all of the frontier as its
     /// parents.
     #[inline]
@@ -164,7 +164,7 @@ mod tests {
     fn cuts_agree_with_their_definition() {
         for seed in 1..2000 {
             let s = sample(seed);
-            let mut cuts = CriticalCuts::default();
+            let mut cuts = CriticalVersions::default();
             let mut frontier = Vec::new();
             let mut n = 0;
             for (len, parents) in &s.runs {
