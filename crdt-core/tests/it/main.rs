@@ -2,6 +2,7 @@
 
 mod anchors;
 mod bad_input;
+mod coded;
 mod convergence;
 mod corpus;
 mod counts;
