@@ -284,6 +284,8 @@ async fn a_long_log_is_put_together() {
     for at in 0..600 {
         send(&mut anna, &sync(2, &typed(7, at * text.len(), &text))).await;
     }
+    // Before that the log is short, too.
+    taken(&mut anna).await;
     let short = async {
         loop {
             let metrics = server.get("/metrics", "").await.2;
