@@ -264,12 +264,18 @@ impl Client {
         matches!(self.state, State::Entering(_))
     }
 
-    /// The place that was asked for is given or refused.
-    pub fn settle(&mut self, admitted: bool) {
-        if let State::Entering(place) = std::mem::replace(&mut self.state, State::Outside)
-            && admitted
-        {
-            self.state = State::Inside(place);
+    /// The place that was asked for is given or refused. Returns the place if it is refused.
+    pub fn settle(&mut self, admitted: bool) -> Option<Place> {
+        match std::mem::replace(&mut self.state, State::Outside) {
+            State::Entering(place) if admitted => {
+                self.state = State::Inside(place);
+                None
+            }
+            State::Entering(place) => Some(place),
+            settled => {
+                self.state = settled;
+                None
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! What an operator can set: every flag, each also by an environment variable.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,10 +10,12 @@ use clap::builder::BoolishValueParser;
 use signaling_rooms::{ClientLimits, LogQuotas, RoomLimits};
 
 use crate::bus::limits::BusLimits;
+use crate::from_file::FromFile;
 use crate::secret::{BusUrl, Secret};
 use crate::store::StoreLocation;
 use crate::store::write::StoreQuotas;
 use crate::token::{Key, PublicKey, Tokens};
+use crate::turn::IceServers;
 
 /// The largest message of a Yjs client: a whole document, when it comes back.
 #[cfg(feature = "yjs")]
@@ -30,6 +33,9 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The group of the two flags that give the secret of the TURN servers.
 const TURN_SECRET: &str = "turn_secret_source";
+
+/// The group of the two flags that give the token of the operator.
+const ADMIN_TOKEN: &str = "admin_token_source";
 
 /// Introduces browsers to each other, so that they can edit a text together, and serves the editor.
 #[derive(Debug, Clone, Parser)]
@@ -229,13 +235,13 @@ pub struct Config {
     /// Files that hold the secrets that join tokens are signed with; more than one while the secret is
     /// being replaced
     #[arg(long, env = "TOKEN_SECRET_FILE", value_name = "FILE", value_delimiter = ',',
-          value_parser = Secret::read)]
-    pub token_secret_file: Vec<Secret>,
+          value_parser = FromFile::<Secret>::read)]
+    pub token_secret_file: Vec<FromFile<Secret>>,
 
     /// Files that hold the Ed25519 public keys, in PEM form, of the signers of join tokens (EdDSA)
     #[arg(long, env = "TOKEN_PUBLIC_KEY_FILE", value_name = "FILE", value_delimiter = ',',
-          value_parser = PublicKey::read)]
-    pub token_public_key_file: Vec<PublicKey>,
+          value_parser = FromFile::<PublicKey>::read)]
+    pub token_public_key_file: Vec<FromFile<PublicKey>>,
 
     /// The audience (`aud`) that join tokens may name, and have to where they name one
     #[arg(long, env = "TOKEN_AUDIENCE", value_name = "NAME")]
@@ -257,9 +263,9 @@ pub struct Config {
     pub turn_secret: Option<Secret>,
 
     /// File that holds the secret shared with the TURN servers
-    #[arg(long, env = "TURN_SECRET_FILE", value_name = "FILE", value_parser = Secret::read,
-          group = TURN_SECRET, requires = "turn_url")]
-    pub turn_secret_file: Option<Secret>,
+    #[arg(long, env = "TURN_SECRET_FILE", value_name = "FILE",
+          value_parser = FromFile::<Secret>::read, group = TURN_SECRET, requires = "turn_url")]
+    pub turn_secret_file: Option<FromFile<Secret>>,
 
     /// How long a client may use the TURN credentials it gets
     #[arg(
@@ -306,6 +312,26 @@ pub struct Config {
     /// rooms and relay, and logs where the store is a PostgreSQL server
     #[arg(long, env = "BUS", hide_env_values = true, value_name = "URL", value_parser = BusUrl::parse)]
     pub bus: Option<BusUrl>,
+
+    /// Address and port where an operator reaches `/metrics`, `/stats` and the commands for a running
+    /// server, like 127.0.0.1:9090; needs a token
+    #[arg(
+        long,
+        env = "ADMIN_ADDRESS",
+        value_name = "ADDRESS:PORT",
+        requires = ADMIN_TOKEN
+    )]
+    pub admin_address: Option<SocketAddr>,
+
+    /// Token that requests to the admin address have to show
+    #[arg(long, env = "ADMIN_TOKEN", hide_env_values = true, value_name = "TOKEN",
+          value_parser = Secret::parse, group = ADMIN_TOKEN, requires = "admin_address")]
+    pub admin_token: Option<Secret>,
+
+    /// File that holds the token of the admin address
+    #[arg(long, env = "ADMIN_TOKEN_FILE", value_name = "FILE",
+          value_parser = FromFile::<Secret>::read, group = ADMIN_TOKEN, requires = "admin_address")]
+    pub admin_token_file: Option<FromFile<Secret>>,
 
     /// Log more; twice for everything. RUST_LOG, where set, decides instead
     #[arg(short, long, env = "SIGNALING_VERBOSE", action = clap::ArgAction::Count)]
@@ -386,9 +412,11 @@ impl Config {
 
     /// What checks join tokens; `None` where none are asked for.
     pub(crate) fn tokens(&self) -> Option<Tokens> {
-        let secrets = self.token_secret.iter().chain(&self.token_secret_file);
+        let files = self.token_secret_file.iter().map(FromFile::value);
+        let secrets = self.token_secret.iter().chain(files);
         let secrets = secrets.map(|secret| Key::Secret(secret.clone()));
-        let public = self.token_public_key_file.iter().copied().map(Key::Public);
+        let public = self.token_public_key_file.iter().map(FromFile::value);
+        let public = public.copied().map(Key::Public);
         let keys: Vec<Key> = secrets.chain(public).collect();
         (!keys.is_empty()).then(|| Tokens::new(&keys, self.token_audience.as_deref()))
     }
@@ -403,7 +431,23 @@ impl Config {
     }
 
     pub(crate) fn turn_secret(&self) -> Option<&Secret> {
-        self.turn_secret.as_ref().or(self.turn_secret_file.as_ref())
+        let file = self.turn_secret_file.as_ref().map(FromFile::value);
+        self.turn_secret.as_ref().or(file)
+    }
+
+    pub(crate) fn admin_token(&self) -> Option<&Secret> {
+        let file = self.admin_token_file.as_ref().map(FromFile::value);
+        self.admin_token.as_ref().or(file)
+    }
+
+    /// What newcomers are told of servers that help to find a path.
+    pub(crate) fn ice_servers(&self) -> IceServers {
+        IceServers::new(
+            self.stun_url.clone(),
+            self.turn_url.clone(),
+            self.turn_secret().map(Secret::reveal),
+            self.turn_lifetime(),
+        )
     }
 
     pub(crate) fn turn_lifetime(&self) -> Duration {
@@ -569,6 +613,22 @@ mod tests {
     }
 
     #[test]
+    fn an_admin_address_and_its_token_are_of_no_use_without_each_other() {
+        let address = ["--admin-address", "127.0.0.1:9090"];
+        let token = ["--admin-token", "0123456789abcdef0123456789abcdef"];
+        let both = parse(&[address, token].concat()).unwrap();
+        assert!(both.admin_token().unwrap().matches(token[1]));
+        assert!(!both.admin_token().unwrap().matches(&token[1][1..]));
+        assert!(!both.admin_token().unwrap().matches(""));
+        let alone = parse(&address).unwrap_err().to_string();
+        assert!(alone.contains("--admin-token"), "{alone}");
+        let alone = parse(&token).unwrap_err().to_string();
+        assert!(alone.contains("--admin-address"), "{alone}");
+        let twice = [&address[..], &token, &["--admin-token-file", "/dev/null"]].concat();
+        assert!(parse(&twice).is_err());
+    }
+
+    #[test]
     fn every_flag_has_an_environment_variable() {
         let command = <Config as clap::CommandFactory>::command();
         let without: Vec<_> = command
@@ -587,7 +647,8 @@ mod tests {
             .get_arguments()
             .filter(|flag| flag.is_hide_env_values_set());
         let hidden: Vec<_> = hidden.map(|flag| flag.get_id().as_str()).collect();
-        assert_eq!(hidden, ["token_secret", "turn_secret", "store", "bus"]);
+        let secrets = ["token_secret", "turn_secret", "store", "bus", "admin_token"];
+        assert_eq!(hidden, secrets);
     }
 
     #[test]
@@ -633,6 +694,7 @@ mod tests {
             ("--turn-url", "turn:"),
             ("--turn-url", "turn://example.org"),
             ("--relay-bytes-per-second", "5000000000"),
+            ("--admin-address", "localhost"),
         ] {
             let error = parse(&[flag, value]).unwrap_err().to_string();
             assert!(error.contains(flag) && error.contains(value), "{error}");

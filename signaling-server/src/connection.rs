@@ -132,6 +132,9 @@ pub(crate) async fn serve<S, C>(
         address: admission.address(),
         outbox: outbox.clone(),
     };
+    let listed = hub
+        .roster
+        .open(connection, admission.address(), outbox.clone());
     let client = begin(hub.clone(), opened);
     let mut connection = Connection {
         socket,
@@ -147,6 +150,7 @@ pub(crate) async fn serve<S, C>(
         client_timeout: hub.config.client_timeout(),
     };
     let ended = connection.run(&hub).await;
+    drop(listed);
     connection.end(ended).await;
     drop(admission);
 }
@@ -182,7 +186,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Session> Connection<S, C> {
     /// Serves the client until the connection is to end.
     async fn run(&mut self, hub: &Hub) -> Ended {
         let alarm = sleep(self.ping_interval);
-        let ending = hub.ending.cancelled();
+        let ending = hub.draining.cancelled();
         tokio::pin!(alarm, ending);
         loop {
             match poll_fn(|cx| self.poll_event(cx, alarm.as_mut(), ending.as_mut())).await {

@@ -9,6 +9,9 @@ pub enum RunError {
     /// The listener is of no use.
     #[error("cannot listen: {0}")]
     Listener(#[source] std::io::Error),
+    /// The admin address cannot be listened on.
+    #[error("cannot listen at the admin address: {0}")]
+    AdminListener(#[source] std::io::Error),
     /// The certificate or its key is of no use.
     #[error("cannot use TLS: {0}")]
     Tls(#[from] TlsError),

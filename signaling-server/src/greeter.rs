@@ -5,13 +5,14 @@ use std::time::SystemTime;
 use signaling_protocol::AgentId;
 use signaling_rooms::Welcome;
 
+use crate::reload::Reloadable;
 use crate::turn::IceServers;
 
 /// Knows what the server offers to clients.
 pub(crate) struct Greeter {
     /// Whether rooms have logs.
     pub(crate) log: bool,
-    pub(crate) ice_servers: IceServers,
+    pub(crate) ice_servers: Reloadable<IceServers>,
 }
 
 impl Greeter {
@@ -19,7 +20,7 @@ impl Greeter {
     pub(crate) fn welcome(&self, agent: &AgentId) -> Welcome {
         Welcome {
             log: self.log,
-            ice_servers: self.ice_servers.hand_out(agent, SystemTime::now()),
+            ice_servers: self.ice_servers.get().hand_out(agent, SystemTime::now()),
         }
     }
 }

@@ -15,10 +15,11 @@ use crate::greeter::Greeter;
 use crate::limits::Door;
 use crate::metrics::{Census, Metrics};
 use crate::outbox::{Bounds, Outbox};
+use crate::reload::Reloadable;
+use crate::roster::Roster;
 use crate::secret::Secret;
-use crate::store::{LogName, Store, StoreError, Write};
+use crate::store::{LogName, Store, StoreError, StoredLog, Write};
 use crate::token::Tokens;
-use crate::turn::IceServers;
 use crate::unfinished::Budget;
 #[cfg(feature = "yjs")]
 use crate::yjs::hub::YjsHub;
@@ -26,16 +27,22 @@ use crate::yjs::hub::YjsHub;
 /// The process's shared state: rooms, limits, and the tasks to wait for at the end.
 pub(crate) struct Hub {
     pub(crate) config: Config,
-    /// Cancelled when the server ends: every socket closes itself then.
+    /// Cancelled when the server ends.
     pub(crate) ending: CancellationToken,
+    /// Cancelled when the server takes no more clients: every socket closes itself then.
+    pub(crate) draining: CancellationToken,
     /// Every upgraded socket's task; hyper does not know of them any more.
     pub(crate) sockets: TaskTracker,
+    /// The open sockets, for the operator.
+    pub(crate) roster: Roster,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) door: Door,
     /// What clients may leave unfinished.
     pub(crate) unfinished: Arc<Budget>,
     /// What checks join tokens; everybody may come in where there is none.
-    pub(crate) tokens: Option<Tokens>,
+    pub(crate) tokens: Option<Reloadable<Tokens>>,
+    /// What requests to the admin address have to show, where there is one.
+    pub(crate) admin_token: Option<Reloadable<Secret>>,
     pub(crate) greeter: Greeter,
     /// The rooms' logs, where they are kept.
     pub(crate) store: Option<Arc<Store>>,
@@ -66,13 +73,9 @@ impl Hub {
             config.max_unfinished_bytes,
             metrics.unfinished_bytes.clone(),
         );
-        let tokens = config.tokens();
-        let ice_servers = IceServers::new(
-            config.stun_url.clone(),
-            config.turn_url.clone(),
-            config.turn_secret().map(Secret::reveal),
-            config.turn_lifetime(),
-        );
+        let tokens = config.tokens().map(Reloadable::new);
+        let ice_servers = Reloadable::new(config.ice_servers());
+        let admin_token = config.admin_token().cloned().map(Reloadable::new);
         let store = match &config.store {
             Some(location) if bus.is_some() && !location.is_shared() => {
                 let store = location.to_string();
@@ -92,12 +95,15 @@ impl Hub {
             door,
             unfinished: Arc::new(unfinished),
             tokens,
+            admin_token,
             greeter: Greeter {
                 log: store.is_some(),
                 ice_servers,
             },
             store,
             ending: CancellationToken::new(),
+            draining: CancellationToken::new(),
+            roster: Roster::default(),
             sockets: TaskTracker::new(),
             #[cfg(feature = "yjs")]
             yjs,
@@ -142,9 +148,15 @@ impl Hub {
         moment.saturating_duration_since(self.started)
     }
 
-    /// Has every socket close itself. Departures are no longer announced.
-    pub(crate) fn end(&self) {
+    /// Takes no more clients, and has every socket close itself. Departures are no longer announced.
+    pub(crate) fn drain(&self) {
         self.rooms().end();
+        self.draining.cancel();
+    }
+
+    /// The same, and ends all other connections.
+    pub(crate) fn end(&self) {
+        self.drain();
         self.ending.cancel();
         self.sockets.close();
     }
@@ -176,6 +188,23 @@ impl Hub {
             Ok(count) => tracing::info!("{count} logs that nobody used were deleted"),
             Err(error) => tracing::warn!("unused logs cannot be deleted: {error}"),
         });
+    }
+
+    /// Deletes logs for good, all or none. What they were.
+    pub(crate) async fn delete_logs(
+        &self,
+        store: &Store,
+        names: Vec<String>,
+    ) -> Result<Vec<StoredLog>, StoreError> {
+        let deleted = store.delete(names).await?;
+        #[cfg(feature = "yjs")]
+        for room in deleted
+            .iter()
+            .filter_map(|log| LogName::yjs_room(&log.name))
+        {
+            self.yjs.log_deleted(&room);
+        }
+        Ok(deleted)
     }
 
     pub(crate) fn new_connection(&self) -> ConnectionId {

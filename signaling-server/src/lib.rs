@@ -27,11 +27,17 @@
 //! another: what one sends lands in the bounded outbox of the other, and a client that does not empty it is
 //! disconnected.
 //!
-//! `command_line` says what the binary can do; `health` and `rooms_command` are what it does beside serving.
+//! `command_line` says what the binary can do; `health`, `rooms_command` and `admin_command` are what it does
+//! beside serving.
+//!
+//! `admin` is the operator's own address, with `figures` and the `roster` of open sockets; `reload` reads secrets
+//! and certificates again.
 //!
 //! `store` keeps the rooms' logs on a thread of its own, `yjs` speaks to Yjs clients, and `bus` joins
 //! several processes into one, where the rooms of `signaling-rooms` are replaced by what the processes share.
 
+mod admin;
+mod admin_command;
 mod assets;
 mod bus;
 mod command_line;
@@ -39,7 +45,9 @@ mod config;
 mod connection;
 mod error;
 mod farewell;
+mod figures;
 mod foreign;
+mod from_file;
 mod greeter;
 pub mod health;
 mod hub;
@@ -50,7 +58,9 @@ mod origin;
 mod outbox;
 mod patience;
 mod refusal;
+mod reload;
 mod rooms_command;
+mod roster;
 mod routes;
 mod secret;
 mod server;
@@ -64,13 +74,17 @@ mod unfinished;
 #[cfg(feature = "yjs")]
 mod yjs;
 
+pub use admin::{AdminError, AdminUrl};
 pub use bus::BusError;
-pub use command_line::{Command, CommandLine, RoomsCommand, StoreArgument};
+pub use command_line::{
+    AdminArgument, Command, CommandLine, LogsArgument, RoomsCommand, StoreArgument,
+};
 pub use config::{Config, LogFormat};
 pub use error::RunError;
+pub use from_file::{FromFile, InFile};
 pub use rooms_command::{RoomsError, carry_out};
 pub use secret::{BusUrl, Secret};
-pub use server::run;
+pub use server::{run, run_reloading};
 pub use store::{StoreError, StoreLocation};
 pub use tls::TlsError;
 pub use token::PublicKey;

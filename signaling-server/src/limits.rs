@@ -173,7 +173,7 @@ impl Drop for Admission {
 }
 
 /// Whom an address stands for: with IPv6 a subscriber has a whole /64 to choose from.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let prefix = u128::from(address) & !u128::from(u64::MAX);

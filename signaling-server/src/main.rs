@@ -1,10 +1,11 @@
 //! The signaling server's binary: commands, logging, signals; the rest is the library.
 
 use std::env::VarError;
+use std::fmt::Display;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use signaling_server::{Command, CommandLine, Config, LogFormat, carry_out, health, run};
+use signaling_server::{Command, CommandLine, Config, LogFormat, carry_out, health, run_reloading};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,15 +22,24 @@ const SHARED_QUEUE_INTERVAL: u32 = 2;
 
 fn main() -> ExitCode {
     let CommandLine { command, config } = CommandLine::of_process();
+    let Some(command) = command else {
+        return serve_until_told(config);
+    };
+    let out = &mut io::stdout().lock();
     let done = match command {
-        Some(Command::Rooms(command)) => {
-            carry_out(&command, &mut io::stdout().lock()).map_err(|error| error.to_string())
+        Command::Rooms(command) => {
+            let done = carry_out(&command, &mut io::stdin().lock(), out);
+            done.map_err(|error| error.to_string())
         }
-        Some(Command::Health) => match runtime(1) {
-            Ok(runtime) => runtime.block_on(health::check(&config)),
-            Err(error) => Err(error.to_string()),
-        },
-        None => return serve_until_told(config),
+        Command::Clients(admin) => finish(admin.print_clients(out)),
+        Command::Kick {
+            room,
+            agent,
+            address,
+            admin,
+        } => finish(admin.kick(room, agent, address, out)),
+        Command::Drain(admin) => finish(admin.drain()),
+        Command::Health => finish(health::check(&config)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -38,6 +48,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs a command that asks a server.
+fn finish<E: Display>(command: impl Future<Output = Result<(), E>>) -> Result<(), String> {
+    let runtime = runtime(1).map_err(|error| error.to_string())?;
+    let done = runtime.block_on(command);
+    done.map_err(|error| error.to_string())
 }
 
 fn serve_until_told(config: Config) -> ExitCode {
@@ -100,7 +117,11 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let listener = TcpListener::bind(&address)
         .await
         .map_err(|error| format!("cannot listen on {address}: {error}"))?;
-    run(listener, config, async move {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let reload = async move || {
+        hangup.recv().await;
+    };
+    run_reloading(listener, config, reload, async move {
         tokio::select! {
             _ = terminate.recv() => tracing::info!("told to end by SIGTERM"),
             _ = interrupt.recv() => tracing::info!("told to end by SIGINT"),

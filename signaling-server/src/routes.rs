@@ -27,6 +27,7 @@ use warp::{Filter, reply};
 
 use crate::assets;
 use crate::connection::{self, Opened, Session};
+use crate::figures;
 use crate::foreign::{self, PeerJsClient};
 use crate::hub::Hub;
 use crate::limits::Admission;
@@ -41,8 +42,6 @@ use crate::yjs::{TopicsClient, YjsClient};
 
 /// How long to ask a refused client to stay away.
 const RETRY_AFTER_SECONDS: &str = "10";
-
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The address of the client, put into each request by the acceptor.
 #[derive(Debug, Clone, Copy)]
@@ -131,27 +130,27 @@ pub(crate) fn routes(
         .and(warp::path!("health"))
         .map(|| json_reply(&json!({ "status": "ok" })));
 
+    // Where there is an admin address, it has the figures.
+    let figures = {
+        let are_here = hub.admin_token.is_none();
+        readable.and_then(move || async move {
+            if are_here {
+                Ok(())
+            } else {
+                Err(warp::reject::not_found())
+            }
+        })
+    };
     let stats = {
         let hub = hub.clone();
-        readable.and(warp::path!("stats")).map(move || {
-            let census = hub.census();
-            json_reply(&json!({
-                "rooms": census.rooms,
-                "total_clients": census.clients,
-                "max_rooms": hub.config.max_rooms,
-                "max_clients_per_room": hub.config.max_clients_per_room,
-                "connections": hub.metrics.connections.get(),
-                "queued_messages": hub.metrics.queued_messages.get(),
-                "yjs_rooms": census.yjs_rooms,
-                "yjs_clients": census.yjs_clients,
-            }))
-        })
+        let stats = figures.and(warp::path!("stats")).untuple_one();
+        stats.map(move || json_reply(&figures::stats(&hub)))
     };
 
     let ready = {
         let hub = hub.clone();
         readable.and(warp::path!("ready")).map(move || {
-            if hub.ending.is_cancelled() {
+            if hub.draining.is_cancelled() {
                 problem(StatusCode::SERVICE_UNAVAILABLE, "the server is ending")
             } else if hub.store.as_ref().is_some_and(|store| store.has_failed()) {
                 problem(
@@ -166,8 +165,10 @@ pub(crate) fn routes(
         })
     };
 
-    let metrics = readable.and(warp::path!("metrics")).map(move || {
-        reply::with_header(hub.metrics.text(hub.census()), CONTENT_TYPE, OPEN_METRICS)
+    let metrics = figures.and(warp::path!("metrics")).untuple_one();
+    let metrics = metrics.map(move || {
+        let text = figures::metrics(&hub);
+        reply::with_header(text, CONTENT_TYPE, figures::OPEN_METRICS)
     });
 
     let app = readable
@@ -250,6 +251,7 @@ fn yjs_entry(
     let grant = match &hub.tokens {
         Some(tokens) => Some(
             tokens
+                .get()
                 .check_room(token, &room)
                 .map_err(|error| error.to_string())?,
         ),
@@ -331,7 +333,7 @@ fn socket<C: Session + Send + 'static>(
 }
 
 fn admit(hub: &Hub, headers: &HeaderMap, peer: SocketAddr) -> Result<Admission, Rejected> {
-    if hub.ending.is_cancelled() {
+    if hub.draining.is_cancelled() {
         return Err(Rejected::Ending);
     }
     if !origin::allowed(headers, &hub.config.allow_origin) {

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use subtle::ConstantTimeEq as _;
+
+use crate::from_file::InFile;
+
 /// A secret shared with another program. Its `Debug` form does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -18,19 +22,24 @@ impl Secret {
         Ok(Self(text.to_owned()))
     }
 
-    /// Reads a secret from a file, without the line's end.
-    ///
-    /// # Errors
-    /// When the file cannot be read, or what is in it is too short.
-    pub fn read(file: &str) -> Result<Self, String> {
-        let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
-        Self::parse(text.trim_end_matches(['\r', '\n']))
-    }
-
     /// The secret itself.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+
+    /// Whether some text is the secret. The time that this takes depends on the lengths alone.
+    #[must_use]
+    pub fn matches(&self, text: &str) -> bool {
+        self.0.as_bytes().ct_eq(text.as_bytes()).into()
+    }
+}
+
+impl InFile for Secret {
+    /// Reads a secret, without the line's end.
+    fn read(path: &str) -> Result<Self, String> {
+        let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+        Self::parse(text.trim_end_matches(['\r', '\n']))
     }
 }
 

@@ -18,6 +18,7 @@ use warp::Filter;
 use warp::http::header::HeaderMap;
 use warp::reply::Reply;
 
+use crate::admin;
 use crate::bus::Bus;
 use crate::config::Config;
 use crate::error::RunError;
@@ -26,15 +27,16 @@ use crate::metrics::Rejected;
 use crate::open_files;
 use crate::origin;
 use crate::patience::Patient;
+use crate::reload;
 use crate::routes::{ClientAddress, routes, turned_away};
 use crate::stream::Stream;
 use crate::tls::Tls;
 
 /// The largest request head; a handshake has a few hundred bytes.
-const HEAD_BUFFER: usize = 16 * 1024;
+pub(crate) const HEAD_BUFFER: usize = 16 * 1024;
 
 /// How long to wait after the system had no descriptor for another connection.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long answers that are being sent may take once the server ends.
 const ANSWER_GRACE: Duration = Duration::from_secs(2);
@@ -54,11 +56,30 @@ pub async fn run(
     config: Config,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
+    run_reloading(listener, config, async || pending().await, shutdown).await
+}
+
+/// The same as [`run`]; whenever a future of `reload` completes, certificates and secrets are read again from the
+/// files that the configuration names.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_reloading(
+    listener: TcpListener,
+    config: Config,
+    reload: impl AsyncFnMut(),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
     let address = listener.local_addr().map_err(RunError::Listener)?;
     let tls = match (&config.tls_cert, &config.tls_key) {
         (Some(cert), Some(key)) => Some(Tls::load(cert.clone(), key.clone())?),
         _ => None,
     };
+    let admin = match config.admin_address {
+        Some(address) => Some(TcpListener::bind(address).await),
+        None => None,
+    };
+    let admin = admin.transpose().map_err(RunError::AdminListener)?;
     let (bus, commands) = match &config.bus {
         Some(url) => {
             let (bus, commands) = Bus::new(url.reveal(), config.bus_limits())?;
@@ -79,6 +100,12 @@ pub async fn run(
     let requests = TaskTracker::new();
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{address}");
+    if let Some(address) = admin.as_ref().and_then(|admin| admin.local_addr().ok()) {
+        tracing::info!("the operator is served at http://{address}");
+        if !address.ip().is_loopback() {
+            tracing::warn!("the operator's token reaches {address} without encryption");
+        }
+    }
     if hub.tokens.is_none() && !address.ip().is_loopback() {
         tracing::warn!("anyone who reaches {address} may join any room: no token secret is set");
     }
@@ -99,6 +126,8 @@ pub async fn run(
         () = accept(&listener, &hub, tls.as_ref(), &requests) => {}
         () = watch(tls.as_ref()) => {}
         () = keep_house(&hub) => {}
+        () = admin::server::serve(admin, &hub, &requests) => {}
+        () = keep_reloading(reload, &hub, tls.as_ref()) => {}
         () = shutdown => {}
     }
     drop(listener);
@@ -124,6 +153,13 @@ pub async fn run(
     }
     tracing::info!("ended");
     Ok(())
+}
+
+async fn keep_reloading(mut due: impl AsyncFnMut(), hub: &Hub, tls: Option<&Tls>) {
+    loop {
+        due().await;
+        reload::reload(hub, tls);
+    }
 }
 
 async fn watch(tls: Option<&Tls>) {

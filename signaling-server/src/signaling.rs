@@ -23,6 +23,7 @@ use crate::hub::Hub;
 use crate::metrics::Kind;
 use crate::outbox::{Letter, Note, Outbox};
 use crate::refusal;
+use crate::roster::{Dialect, Stay};
 use crate::store::{LogName, Store, Write};
 use crate::token::Access;
 
@@ -69,7 +70,9 @@ impl SignalingClient {
         }
         let permit = match &self.hub.tokens {
             Some(tokens) => {
-                let grant = tokens.check(join.token.as_deref(), &room, &join.agent_id)?;
+                let grant = tokens
+                    .get()
+                    .check(join.token.as_deref(), &room, &join.agent_id)?;
                 Permit {
                     read_only: grant.access == Access::Read,
                     until: Some(grant.exp),
@@ -82,6 +85,11 @@ impl SignalingClient {
             agent: join.agent_id.clone(),
             permit,
         };
+        let stay = Stay {
+            dialect: Dialect::Signaling,
+            room: place.room.clone(),
+            agent: Some(place.agent.clone()),
+        };
         match &self.hub.bus {
             Some(bus) => {
                 self.socket.ask(bus, &place, join)?;
@@ -92,12 +100,14 @@ impl SignalingClient {
                 self.client.enter(place);
             }
         }
+        self.hub.roster.enter(self.socket.connection, stay);
         Ok(())
     }
 
     fn leave(&self, place: &Place, departure: Departure) {
         let Place { room, agent, .. } = place;
         let connection = self.socket.connection;
+        self.hub.roster.leave(connection, Dialect::Signaling, room);
         match &self.hub.bus {
             Some(bus) => bus.leave(room, agent, connection, departure),
             None => {
@@ -321,7 +331,13 @@ impl Session for SignalingClient {
     }
 
     fn noted(&mut self, note: Note) {
-        self.client.settle(matches!(note, Note::Entered));
+        let admitted = matches!(note, Note::Entered);
+        if let Some(place) = self.client.settle(admitted) {
+            let connection = self.socket.connection;
+            self.hub
+                .roster
+                .leave(connection, Dialect::Signaling, &place.room);
+        }
     }
 }
 

@@ -103,15 +103,19 @@ impl Tls {
         Ok(Stream::Tls(Box::new(self.acceptor.accept(stream).await?)))
     }
 
+    /// Reads the files again now. Where they cannot be used, what was read before stays in use.
+    pub(crate) fn read_again(&self) {
+        match self.certificates.take_up() {
+            Ok(()) => {}
+            Err(error) => tracing::error!("the certificate in use stays: {error}"),
+        }
+    }
+
     /// Reads the files again whenever they change. While they do not fit together, as between the
     /// replacement of the one and of the other, what was read before stays in use.
     pub(crate) async fn watch(&self) {
         let Certificates {
-            cert,
-            key,
-            provider,
-            current,
-            first,
+            cert, key, first, ..
         } = &*self.certificates;
         let mut known = *first;
         let mut complaint = None;
@@ -122,12 +126,10 @@ impl Tls {
             if now == known {
                 continue;
             }
-            match read(cert, key, provider) {
-                Ok(read) => {
-                    *current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(read);
+            match self.certificates.take_up() {
+                Ok(()) => {
                     known = now;
                     complaint = None;
-                    tracing::info!("took up the new certificate in {}", cert.display());
                 }
                 Err(error) => {
                     let text = error.to_string();
@@ -138,6 +140,17 @@ impl Tls {
                 }
             }
         }
+    }
+}
+
+impl Certificates {
+    /// Reads the files, and has new connections use what is in them.
+    fn take_up(&self) -> Result<(), TlsError> {
+        let read = read(&self.cert, &self.key, &self.provider)?;
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(read);
+        tracing::info!("took up the certificate in {}", self.cert.display());
+        Ok(())
     }
 }
 

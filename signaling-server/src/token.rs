@@ -19,6 +19,7 @@ use signaling_protocol::{AgentId, RoomId};
 use tokio_rustls::rustls::pki_types::SubjectPublicKeyInfoDer;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 
+use crate::from_file::InFile;
 use crate::secret::Secret;
 
 /// What a token lets its bearer do.
@@ -70,13 +71,10 @@ pub(crate) enum Key {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PublicKey([u8; 32]);
 
-impl PublicKey {
-    /// Reads a key from a file in PEM form, as `openssl pkey -pubout` writes it.
-    ///
-    /// # Errors
-    /// When the file cannot be read, or holds no such key.
-    pub fn read(file: &str) -> Result<Self, String> {
-        let key = SubjectPublicKeyInfoDer::from_pem_file(file).map_err(|error| match error {
+impl InFile for PublicKey {
+    /// Reads a key in PEM form, as `openssl pkey -pubout` writes it.
+    fn read(path: &str) -> Result<Self, String> {
+        let key = SubjectPublicKeyInfoDer::from_pem_file(path).map_err(|error| match error {
             pem::Error::Io(error) => error.to_string(),
             error => format!("no public key in PEM form: {error}"),
         })?;

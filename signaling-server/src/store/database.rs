@@ -1,16 +1,21 @@
 //! The logs in the tables of a file, and what may be done to them.
 
+mod reading;
+mod restoring;
+
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
 #[cfg(any(feature = "yjs", test))]
 use redb::backends::InMemoryBackend;
 use redb::{
-    AccessGuard, Builder, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table,
-    TableDefinition,
+    AccessGuard, Builder, CompactionError, ReadableDatabase, ReadableTable, ReadableTableMetadata,
+    Table, TableDefinition, TableError,
 };
 use signaling_rooms::{LogError, LogHead, entry_cost};
 
+use self::reading::Reading;
+use super::backup::{Extent, Snapshot};
 use super::error::StoreError;
 use super::logs::{self, Logs, NOBODY, UNBOUNDED, USE_INTERVAL, owner, refuse_all, since_1970};
 use super::write::{LogName, Page, StoreQuotas, StoredLog, Write};
@@ -32,6 +37,14 @@ const OWNED: TableDefinition<'_, u128, u64> = TableDefinition::new("owned");
 
 /// A random number, under one key, without which owners cannot be told from addresses.
 const SALT: TableDefinition<'_, (), u128> = TableDefinition::new("salt");
+
+/// The version of the tables, under one key. Files that have none are of the time before it was noted, and
+/// differ from version 1 in tables alone that are made where they are missing.
+const VERSION: TableDefinition<'_, (), u64> = TableDefinition::new("version");
+
+/// The version that this program reads and writes. A program refuses a file that a later one has
+/// changed.
+const CURRENT_VERSION: u64 = 1;
 
 /// The disk's pages that are kept in memory.
 const CACHE_BYTES: usize = 32 << 20;
@@ -63,6 +76,15 @@ impl Database {
                 "{} was not closed in order; it was repaired",
                 path.display()
             );
+        }
+        let version = version(&db).map_err(unusable)?;
+        if let Some(found) = version.filter(|found| *found > CURRENT_VERSION) {
+            return Err(StoreError::Unusable {
+                path: path.to_owned(),
+                reason: format!(
+                    "it has the version {found}, and this program knows {CURRENT_VERSION}"
+                ),
+            });
         }
         let database = Self::with(db, quotas).map_err(unusable)?;
         Ok(Self {
@@ -96,6 +118,9 @@ impl Database {
     pub(super) fn with(db: redb::Database, quotas: StoreQuotas) -> Result<Self, redb::Error> {
         // Makes the tables, so that readers find them.
         let transaction = db.begin_write()?;
+        transaction
+            .open_table(VERSION)?
+            .insert((), CURRENT_VERSION)?;
         transaction.open_table(ENTRIES)?;
         transaction.open_table(TOTAL)?;
         transaction.open_table(OWNED)?;
@@ -135,19 +160,10 @@ impl Database {
         Self { clock, ..self }
     }
 
-    /// All logs.
-    fn try_list(&self) -> Result<Vec<StoredLog>, redb::Error> {
+    fn reading(&self) -> Result<Reading, redb::Error> {
         let transaction = self.db.begin_read()?;
-        let uses = transaction.open_table(USES)?;
-        let mut logs = Vec::new();
-        for entry in transaction.open_table(HEADS)?.iter()? {
-            let (name, head) = entry?;
-            let name = name.value();
-            let used = uses.get(name)?.map_or(0, |uses| uses.value().1);
-            let (base, last, bytes) = head.value();
-            logs.push(StoredLog::new(name, LogHead { base, last, bytes }, used));
-        }
-        Ok(logs)
+        let salt = self.salt;
+        Ok(Reading { transaction, salt })
     }
 
     fn try_write(&self, batch: &[Write]) -> Result<Vec<Result<u64, LogError>>, redb::Error> {
@@ -183,24 +199,6 @@ impl Database {
         transaction.commit()?;
         Ok(results)
     }
-
-    fn try_read(&self, log: &LogName, after: u64, max_bytes: usize) -> Result<Page, redb::Error> {
-        let transaction = self.db.begin_read()?;
-        let heads = transaction.open_table(HEADS)?;
-        let mut page = Page::new(head(heads.get(log.as_str())?));
-        let Some(first) = after.checked_add(1) else {
-            return Ok(page);
-        };
-        let entries = transaction.open_table(ENTRIES)?;
-        for entry in entries.range((log.as_str(), first)..=(log.as_str(), u64::MAX))? {
-            let (key, payload) = entry?;
-            let (_, seq) = key.value();
-            if !page.add(seq, payload.value(), max_bytes, Bytes::copy_from_slice) {
-                break;
-            }
-        }
-        Ok(page)
-    }
 }
 
 impl Logs for Database {
@@ -210,7 +208,8 @@ impl Logs for Database {
     }
 
     fn read(&self, log: &LogName, after: u64, max_bytes: usize) -> Result<Page, LogError> {
-        self.try_read(log, after, max_bytes)
+        let page = self.reading();
+        page.and_then(|reading| reading.page(log.as_str(), after, max_bytes))
             .map_err(|error| LogError::Unavailable {
                 reason: error.to_string(),
             })
@@ -244,8 +243,14 @@ impl Logs for Database {
         false
     }
 
+    fn find(&self, name: &str) -> Result<Option<StoredLog>, StoreError> {
+        let found = self.reading().and_then(|reading| reading.find(name));
+        found.map_err(StoreError::failed)
+    }
+
     fn list(&self) -> Result<Vec<StoredLog>, StoreError> {
-        self.try_list().map_err(StoreError::failed)
+        let list = self.reading().and_then(|reading| reading.list());
+        list.map_err(StoreError::failed)
     }
 
     fn compact(&mut self) -> Result<(u64, u64), StoreError> {
@@ -254,8 +259,34 @@ impl Logs for Database {
             file.map_or(0, |file| file.len())
         };
         let before = size(&self.path);
-        self.db.compact().map_err(StoreError::failed)?;
+        self.db.compact().map_err(|error| match error {
+            CompactionError::TransactionInProgress => StoreError::InUse,
+            error => StoreError::failed(error),
+        })?;
         Ok((before, size(&self.path)))
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn Snapshot + Send>, StoreError> {
+        let reading = self.reading().map_err(StoreError::failed)?;
+        Ok(Box::new(reading))
+    }
+
+    fn restore(&mut self, backup: &mut dyn BufRead) -> Result<Extent, StoreError> {
+        let transaction = self.db.begin_write().map_err(StoreError::failed)?;
+        let (extent, salt) = restoring::restore(&transaction, backup)?;
+        transaction.commit().map_err(StoreError::failed)?;
+        self.salt = salt;
+        Ok(extent)
+    }
+}
+
+/// The version of the tables in a file, where it is noted. Nothing is written.
+fn version(db: &redb::Database) -> Result<Option<u64>, redb::Error> {
+    let transaction = db.begin_read()?;
+    match transaction.open_table(VERSION) {
+        Ok(versions) => Ok(versions.get(())?.map(|version| version.value())),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

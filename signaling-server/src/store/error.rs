@@ -36,6 +36,29 @@ pub enum StoreError {
         /// What went wrong.
         reason: String,
     },
+    /// Neither a store nor a server is named.
+    #[error("name a store by --store, or a running server by --admin-url and --admin-token")]
+    Unnamed,
+    /// There is no such log.
+    #[error("there is no log {name:?} in the store: `rooms list` prints the names there are")]
+    UnknownLog {
+        /// The name that was given.
+        name: String,
+    },
+    /// A backup is not whole.
+    #[error("the backup cannot be used, line {line}: {reason}")]
+    Backup {
+        /// The last line that was read, from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A backup is taken by an empty store alone.
+    #[error("the store has logs: a backup is restored into one that has none")]
+    NotEmpty,
+    /// Space cannot be given back while a backup is being read.
+    #[error("a backup is being made: compact the store once it is done")]
+    InUse,
     /// The disk failed.
     #[error("the store failed: {reason}")]
     Failed {

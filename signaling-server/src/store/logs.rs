@@ -1,11 +1,13 @@
 //! What every place for logs can do, and the rules that do not depend on the place.
 
+use std::io::BufRead;
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ring::digest;
 use signaling_rooms::{LogError, LogQuotas};
 
+use super::backup::{Extent, Snapshot};
 use super::error::StoreError;
 use super::write::{LogName, Page, StoreQuotas, StoredLog, Write};
 
@@ -42,11 +44,23 @@ pub(crate) trait Logs {
     /// Whether a place that has failed can be used again.
     fn has_recovered(&self) -> bool;
 
+    /// What is known of one log.
+    fn find(&self, name: &str) -> Result<Option<StoredLog>, StoreError>;
+
     /// All logs, in no order.
     fn list(&self) -> Result<Vec<StoredLog>, StoreError>;
 
     /// Gives unused space back. The space that is used, in bytes, before and after.
     fn compact(&mut self) -> Result<(u64, u64), StoreError>;
+
+    /// The logs as they are now, for a backup.
+    fn snapshot(&self) -> Result<Box<dyn Snapshot + Send>, StoreError>;
+
+    /// Takes a backup over, all of it or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::NotEmpty`] where there are logs already.
+    fn restore(&mut self, backup: &mut dyn BufRead) -> Result<Extent, StoreError>;
 }
 
 /// The bytes of an owner's logs once one of them has `after` bytes in place of `before`.

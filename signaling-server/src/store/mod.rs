@@ -5,6 +5,7 @@
 //! answers: so what was acknowledged is never lost, and a busy server needs few fsyncs. Reads
 //! pass through the same queue, so a reader sees everything that was written before it asked.
 
+pub(crate) mod backup;
 mod database;
 mod error;
 mod location;
@@ -23,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use signaling_rooms::LogError;
 
+use self::backup::Snapshot;
 use self::database::Database;
 pub use self::error::StoreError;
 pub use self::location::StoreLocation;
@@ -56,8 +58,12 @@ enum Job {
         max_bytes: usize,
         reply: Reply<Page>,
     },
+    /// Something that is done between writes.
+    Look(Look),
     Stop(tokio::sync::oneshot::Sender<()>),
 }
+
+type Look = Box<dyn FnOnce(Result<&mut dyn Logs, LogError>) + Send>;
 
 /// The logs, to be used from any thread. Answers come on the store's own thread and must not block.
 pub(crate) struct Store {
@@ -166,6 +172,58 @@ impl Store {
         });
     }
 
+    /// All logs.
+    pub(crate) async fn list(&self) -> Result<Vec<StoredLog>, StoreError> {
+        self.look(|logs| logs.list()).await
+    }
+
+    /// What is known of one log.
+    pub(crate) async fn find(&self, name: String) -> Result<StoredLog, StoreError> {
+        self.look(move |logs| stored::find(logs, &name)).await
+    }
+
+    /// Deletes all of them in one transaction, or none where one does not exist. What they were.
+    pub(crate) async fn delete(&self, names: Vec<String>) -> Result<Vec<StoredLog>, StoreError> {
+        self.look(move |logs| stored::delete(logs, &names)).await
+    }
+
+    /// The entries of a log after a number, as many as fit into `max_bytes`, but one at least.
+    pub(crate) async fn page(
+        &self,
+        name: String,
+        after: u64,
+        max_bytes: usize,
+    ) -> Result<Page, StoreError> {
+        self.look(move |logs| {
+            let page = logs.read(&LogName::stored(&name), after, max_bytes);
+            page.map_err(StoreError::failed)
+        })
+        .await
+    }
+
+    /// Gives unused space back: the space that is used, in bytes, before and after. Everything else that is
+    /// asked of the store waits meanwhile.
+    pub(crate) async fn compact(&self) -> Result<(u64, u64), StoreError> {
+        self.look(|logs| logs.compact()).await
+    }
+
+    /// All logs as they are now, for a backup.
+    pub(crate) async fn snapshot(&self) -> Result<Box<dyn Snapshot + Send>, StoreError> {
+        self.look(|logs| logs.snapshot()).await
+    }
+
+    async fn look<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut dyn Logs) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (done, result) = tokio::sync::oneshot::channel();
+        self.send(Job::Look(Box::new(move |logs| {
+            let _ = done.send(logs.map_err(StoreError::failed).and_then(work));
+        })));
+        let ended = |_| Err(StoreError::failed("its thread ended"));
+        result.await.unwrap_or_else(ended)
+    }
+
     /// Waits until everything that was asked for before is done, and ends the thread.
     pub(crate) async fn finish(&self) {
         let (done, finished) = tokio::sync::oneshot::channel();
@@ -188,6 +246,7 @@ impl Store {
         match refused {
             (Job::Write(_, reply), error) => reply(Err(error)),
             (Job::Read { reply, .. }, error) => reply(Err(error)),
+            (Job::Look(look), error) => look(Err(error)),
             (Job::Stop(_), _) => {}
         }
     }
@@ -202,7 +261,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(self) {
+    fn run(mut self) {
         let (mut writes, mut replies) = (Vec::new(), Vec::new());
         while let Some(mut next) = self.wait() {
             while let Some(job) = next {
@@ -220,6 +279,11 @@ impl Worker {
                         self.write(&mut writes, &mut replies);
                         reply(self.logs.read(&log, after, max_bytes));
                         self.logs.note_use(&log);
+                    }
+                    Job::Look(look) => {
+                        self.write(&mut writes, &mut replies);
+                        look(Ok(&mut *self.logs));
+                        self.measure();
                     }
                     Job::Stop(done) => {
                         self.write(&mut writes, &mut replies);

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
+use redb::{ReadableTable, StorageBackend};
 
 use signaling_protocol::ErrorCode;
 
@@ -99,6 +99,7 @@ of_every_place! {
     quotas_hold_and_smaller_is_always_allowed
     random_writes_agree_with_a_model
     what_an_address_began_is_bounded_and_counted_right
+    a_backup_has_one_moment_and_is_taken_by_an_empty_store
     ;
     logs_that_nobody_uses_expire
 }
@@ -592,4 +593,116 @@ fn logs_of_a_file_without_uses_count_as_used_when_it_is_opened() {
     assert_eq!(database.write(&[Write::Expire { before }]), [Ok(1)]);
     drop(database);
     std::fs::remove_file(folder).unwrap();
+}
+
+fn backup_of(snapshot: &mut dyn Snapshot) -> String {
+    let mut backup = Vec::new();
+    backup::write(snapshot, &mut backup).unwrap();
+    String::from_utf8(backup).unwrap()
+}
+
+fn a_backup_has_one_moment_and_is_taken_by_an_empty_store(open: Open) {
+    let bounded = StoreQuotas {
+        address_bytes: 1_000,
+        ..QUOTAS
+    };
+    let source = open(bounded);
+    let here = "192.0.2.1";
+    let written = [
+        append_from(here, "r", &"x".repeat(700)),
+        append("r", "b"),
+        append("s", "c"),
+        append("s", "d"),
+        snapshot("s", 0, 1, "C"),
+    ];
+    assert!(source.write(&written).iter().all(Result::is_ok));
+    let mut moment = source.snapshot().unwrap();
+    let before = source.list().unwrap();
+    source.write(&[append("r", "later"), append("t", "later")]);
+    let backup = backup_of(&mut *moment);
+    drop(moment);
+    assert_ne!(backup_of(&mut *source.snapshot().unwrap()), backup);
+
+    let mut copy = open(bounded);
+    // Cut off anywhere, it is not taken at all.
+    for (end, _) in backup.match_indices('\n') {
+        let part = &backup.as_bytes()[..=end];
+        let taken = copy.restore(&mut &part[..]);
+        if part.len() < backup.len() {
+            assert!(matches!(taken, Err(StoreError::Backup { .. })), "{taken:?}");
+            assert_eq!(copy.list().unwrap(), []);
+        } else {
+            let extent = backup::Extent {
+                logs: 2,
+                entries: 4,
+            };
+            assert_eq!(taken.unwrap(), extent);
+        }
+    }
+    let taken = copy.restore(&mut backup.as_bytes());
+    assert!(matches!(taken, Err(StoreError::NotEmpty)), "{taken:?}");
+    assert_eq!(backup_of(&mut *copy.snapshot().unwrap()), backup);
+    let by_name = |mut logs: Vec<StoredLog>| {
+        logs.sort_by(|a, b| a.name.cmp(&b.name));
+        logs
+    };
+    assert_eq!(by_name(copy.list().unwrap()), by_name(before));
+    // What an address began still counts for it.
+    let more = |name: &str| append_from(here, name, &"y".repeat(250));
+    let refused = copy.write(&[more("u")]);
+    assert!(
+        matches!(refused[0], Err(LogError::AddressQuota { .. })),
+        "{refused:?}"
+    );
+    let written = copy.write(&[append("s", "e"), append("v", "f")]);
+    assert_eq!(written, [Ok(3), Ok(1)]);
+    assert_eq!(all(&*copy, "s"), entries(&[(1, "C"), (2, "d"), (3, "e")]));
+}
+
+/// A file of a later version is left as it is; one from before versions were noted is taken.
+#[test]
+fn a_file_has_a_version() {
+    let folder = std::env::temp_dir().join(format!("signaling-version-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("logs");
+    let versions: redb::TableDefinition<'_, (), u64> = redb::TableDefinition::new("version");
+    let heads: redb::TableDefinition<'_, &str, (u64, u64, u64)> =
+        redb::TableDefinition::new("heads");
+    let old: redb::TableDefinition<'_, (&str, u64), &[u8]> = redb::TableDefinition::new("entries");
+    {
+        let db = redb::Database::create(&path).unwrap();
+        let transaction = db.begin_write().unwrap();
+        {
+            let mut heads = transaction.open_table(heads).unwrap();
+            heads.insert("room/r", (0, 1, 65)).unwrap();
+            let mut entries = transaction.open_table(old).unwrap();
+            entries.insert(("room/r", 1), &b"a"[..]).unwrap();
+        }
+        transaction.commit().unwrap();
+    }
+    let database = Database::open(&path, QUOTAS).unwrap();
+    assert_eq!(all(&database, "r"), entries(&[(1, "a")]));
+    drop(database);
+    let version = |to: Option<u64>| {
+        let db = redb::Database::create(&path).unwrap();
+        let transaction = db.begin_write().unwrap();
+        let found = {
+            let mut table = transaction.open_table(versions).unwrap();
+            let found = table.get(()).unwrap().map(|version| version.value());
+            if let Some(to) = to {
+                table.insert((), to).unwrap();
+            }
+            found
+        };
+        transaction.commit().unwrap();
+        found
+    };
+    assert_eq!(version(Some(2)), Some(1));
+    let refused = Database::open(&path, QUOTAS).err().unwrap().to_string();
+    assert!(refused.contains("version 2"), "{refused}");
+    assert_eq!(version(Some(1)), Some(2));
+    let database = Database::open(&path, QUOTAS).unwrap();
+    assert_eq!(all(&database, "r"), entries(&[(1, "a")]));
+    drop(database);
+    std::fs::remove_dir_all(folder).unwrap();
 }

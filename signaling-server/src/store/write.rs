@@ -6,6 +6,10 @@ use bytes::Bytes;
 use signaling_protocol::RoomId;
 use signaling_rooms::{LogHead, LogPage, LogQuotas};
 
+/// What the names of Yjs logs begin with.
+#[cfg(feature = "yjs")]
+const YJS: &str = "yjs/";
+
 /// The name of a log. Rooms of different protocols do not share one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct LogName(Box<str>);
@@ -19,7 +23,13 @@ impl LogName {
     /// The log of a Yjs document.
     #[cfg(feature = "yjs")]
     pub(crate) fn yjs(room: &RoomId) -> Self {
-        Self(format!("yjs/{room}").into())
+        Self(format!("{YJS}{room}").into())
+    }
+
+    /// The room whose Yjs document has the log of this name, if it is one.
+    #[cfg(feature = "yjs")]
+    pub(crate) fn yjs_room(name: &str) -> Option<RoomId> {
+        RoomId::parse(name.strip_prefix(YJS)?).ok()
     }
 
     /// The log that has this name in the store.
@@ -86,18 +96,21 @@ pub(crate) struct StoredLog {
     pub(crate) last: u64,
     /// What it takes of the quotas.
     pub(crate) bytes: u64,
+    /// What stands for the address that it counts for.
+    pub(super) owner: u128,
     /// When it was last in use, in seconds since 1970; noted once a day.
     pub(crate) used: u64,
 }
 
 impl StoredLog {
-    pub(super) fn new(name: &str, head: LogHead, used: u64) -> Self {
+    pub(super) fn new(name: &str, head: LogHead, owner: u128, used: u64) -> Self {
         let LogHead { base, last, bytes } = head;
         Self {
             name: name.to_owned(),
             base,
             last,
             bytes,
+            owner,
             used,
         }
     }

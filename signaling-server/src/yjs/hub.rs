@@ -106,6 +106,14 @@ impl YjsHub {
         self.rooms().occupied().map(LogName::yjs).collect()
     }
 
+    /// The log of a room was deleted: what is known of it is read again.
+    pub(crate) fn log_deleted(&self, room: &RoomId) {
+        let room = self.rooms().find(room);
+        if let Some(room) = room {
+            room.lock().document.forget();
+        }
+    }
+
     /// Forgets the logs of rooms that are no more, where they are in memory only.
     pub(super) fn forget_logs(&self, rooms: &[RoomId]) {
         if self.in_memory {

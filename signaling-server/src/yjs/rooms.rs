@@ -142,6 +142,11 @@ impl<H: Clone> YjsRooms<H> {
         self.members
     }
 
+    /// A room that exists.
+    pub(super) fn find(&self, room: &RoomId) -> Option<SharedRoom<H>> {
+        Some(self.rooms.get(room)?.room.clone())
+    }
+
     /// Takes a place in a room; the client then enters it by [`Room::enter`]. Where there are too many
     /// rooms, in all or of one address, the one that has been empty longest goes.
     pub(super) fn take_place(

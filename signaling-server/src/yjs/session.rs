@@ -19,6 +19,7 @@ use crate::connection::{Opened, Session, Wire};
 use crate::hub::Hub;
 use crate::metrics::Kind;
 use crate::outbox::{Note, Outbox};
+use crate::roster::{Dialect, Stay};
 use crate::token::{Access, Grant};
 
 /// Changes up to this size are taken at once, in microseconds.
@@ -112,6 +113,12 @@ impl YjsClient {
         if yjs.was_too_large(&self.room, self.address) {
             self.deny(&self.too_large());
         }
+        let stay = Stay {
+            dialect: Dialect::Yjs,
+            room: self.room.clone(),
+            agent: None,
+        };
+        self.hub.roster.enter(self.connection, stay);
         tracing::debug!(room = %self.room, "joined");
         Ok(seat)
     }

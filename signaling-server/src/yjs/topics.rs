@@ -20,6 +20,7 @@ use crate::connection::{Opened, Session};
 use crate::hub::Hub;
 use crate::metrics::Kind;
 use crate::outbox::{Letter, Note, Outbox};
+use crate::roster::{Dialect, Stay};
 
 /// The most topics of one client: a page has one for each document that is open.
 const MAX_TOPICS: usize = 64;
@@ -86,7 +87,7 @@ impl TopicsClient {
             return Err((ErrorCode::RateLimited, why));
         }
         if let Some(tokens) = &self.hub.tokens {
-            let grant = tokens.check_room(self.token.as_deref(), &id);
+            let grant = tokens.get().check_room(self.token.as_deref(), &id);
             let grant = grant.map_err(|error| (ErrorCode::Unauthorized, error.to_string()))?;
             self.until = Some(self.until.map_or(grant.exp, |until| until.min(grant.exp)));
         }
@@ -94,6 +95,12 @@ impl TopicsClient {
         let Admitted { room, .. } =
             admitted.map_err(|refusal| (ErrorCode::TooManyRooms, refusal.to_string()))?;
         room.lock().enter(self.connection, self.outbox.clone());
+        let stay = Stay {
+            dialect: Dialect::YWebrtc,
+            room: id.clone(),
+            agent: None,
+        };
+        self.hub.roster.enter(self.connection, stay);
         self.topics.insert(id, room);
         Ok(())
     }
@@ -107,6 +114,7 @@ impl TopicsClient {
 
     fn leave(&self, id: &RoomId, room: &SharedRoom<Arc<Outbox>>) {
         room.lock().leave(self.connection);
+        self.hub.roster.leave(self.connection, Dialect::YWebrtc, id);
         let now = self.hub.since_start(Instant::now());
         self.hub.yjs.topics().give_back_place(id, now);
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Folder, Server};
 
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 pub(crate) fn token(room: &str, access: &str, seconds: u64) -> String {
     let now = SystemTime::now()

@@ -7,29 +7,33 @@
 //! needed.
 
 mod answer;
+mod reading;
+mod restoring;
 mod schema;
 mod transaction;
 
 use std::cell::{Cell, RefCell};
+use std::io::BufRead;
 
-use bytes::Bytes;
-use signaling_rooms::{LogError, LogHead};
+use signaling_rooms::LogError;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::SslMode;
-use tokio_postgres::{Client, Config, NoTls, Row};
+use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use self::answer::{Failure, PATIENCE, count, head_of, number, words};
+use self::answer::{Failure, PATIENCE, number, words};
+use self::reading::Reading;
 use self::transaction::Transaction;
+use super::backup::{Extent, Snapshot};
 use super::error::StoreError;
 use super::location::PostgresUrl;
 use super::logs::{Logs, USE_INTERVAL, owner, refuse_all, since_1970};
 use super::write::{LogName, Page, StoreQuotas, StoredLog, Write};
 
-/// How many entries a page has at most.
-const PAGE_ENTRIES: usize = 4096;
+/// Begins a transaction that sees the tables as they are at one moment.
+const READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
 /// Logs in a PostgreSQL server.
 pub(super) struct Postgres {
@@ -43,6 +47,9 @@ pub(super) struct Postgres {
     /// The time in seconds since 1970.
     clock: fn() -> u64,
 }
+
+/// Has a transaction last as long as whoever reads or writes a backup takes.
+const PATIENT: &str = "SET idle_in_transaction_session_timeout = 0";
 
 /// A connection that works as far as is known.
 struct Session {
@@ -151,45 +158,8 @@ impl Postgres {
     }
 
     async fn try_read(&self, log: &LogName, after: u64, max: usize) -> Result<Page, Failure> {
-        // The head and the entries are of one moment.
-        let session = self
-            .begin("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            .await?;
-        let client = &session.client;
-        let name = log.as_str();
-        let head = client
-            .query_opt(
-                "SELECT base, last, bytes FROM signaling_logs WHERE name = $1",
-                &[&name],
-            )
-            .await?;
-        let head = head.map_or_else(|| Ok(LogHead::default()), |row| head_of(&row, 0))?;
-        let mut page = Page::new(head);
-        if after < head.last {
-            let after = number(after)?;
-            let sizes = client
-                .query(
-                    "SELECT seq, octet_length(payload) FROM signaling_entries \
-                     WHERE log = $1 AND seq > $2 ORDER BY seq LIMIT $3",
-                    &[&name, &after, &(PAGE_ENTRIES as i64 + 1)],
-                )
-                .await?;
-            let upto = page_end(&sizes, max)?;
-            let rows = client
-                .query(
-                    "SELECT seq, payload FROM signaling_entries \
-                     WHERE log = $1 AND seq > $2 AND seq <= $3 ORDER BY seq",
-                    &[&name, &after, &upto],
-                )
-                .await?;
-            for row in rows {
-                let payload: &[u8] = row.try_get(1)?;
-                page.add(count(&row, 0)?, payload, usize::MAX, Bytes::copy_from_slice);
-            }
-            page.more = sizes
-                .last()
-                .is_some_and(|last| last.get::<_, i64>(0) > upto);
-        }
+        let session = self.begin(READING).await?;
+        let page = reading::page(&session.client, log.as_str(), after, max).await?;
         self.commit(session).await?;
         Ok(page)
     }
@@ -208,17 +178,28 @@ impl Postgres {
         self.commit(session).await
     }
 
-    async fn try_list(&self) -> Result<Vec<StoredLog>, Failure> {
-        let session = self.begin("BEGIN READ ONLY").await?;
-        let logs = "SELECT name, base, last, bytes, used FROM signaling_logs";
-        let rows = session.client.query(logs, &[]).await?;
-        let logs = rows.iter().map(|row| {
-            let used = count(row, 4)?;
-            Ok(StoredLog::new(row.try_get(0)?, head_of(row, 1)?, used))
-        });
-        let logs = logs.collect();
+    async fn try_find(&self, name: &str) -> Result<Option<StoredLog>, Failure> {
+        let session = self.begin(READING).await?;
+        let found = reading::find(&session.client, name).await?;
         self.commit(session).await?;
-        logs
+        Ok(found)
+    }
+
+    async fn try_list(&self) -> Result<Vec<StoredLog>, Failure> {
+        let session = self.begin(READING).await?;
+        let logs = reading::list(&session.client).await?;
+        self.commit(session).await?;
+        Ok(logs)
+    }
+
+    /// A connection of its own, whose transaction may last.
+    async fn try_snapshot(config: &Config) -> Result<Session, Failure> {
+        let session = connect(config).await?;
+        session.client.batch_execute(PATIENT).await?;
+        session.client.batch_execute(READING).await?;
+        // The transaction sees what there is when it reads first.
+        schema::size(&session.client).await?;
+        Ok(session)
     }
 
     async fn try_compact(&self) -> Result<(u64, u64), Failure> {
@@ -282,10 +263,41 @@ impl Logs for Postgres {
         logs.map_err(|failure| self.failed(&failure))
     }
 
+    fn find(&self, name: &str) -> Result<Option<StoredLog>, StoreError> {
+        let found = self.run(self.try_find(name));
+        found.map_err(|failure| self.failed(&failure))
+    }
+
     fn compact(&mut self) -> Result<(u64, u64), StoreError> {
         // This takes as long as there is much to do.
         let compacted = self.runtime.block_on(self.try_compact());
         compacted.map_err(|failure| self.failed(&failure))
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn Snapshot + Send>, StoreError> {
+        let unusable = |reason: String| StoreError::Database {
+            address: self.address.clone(),
+            reason,
+        };
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| unusable(error.to_string()))?;
+        let session = runtime.block_on(within(Self::try_snapshot(&self.config)));
+        let session = session.map_err(|failure| unusable(failure.to_string()))?;
+        Ok(Box::new(Reading { session, runtime }))
+    }
+
+    fn restore(&mut self, backup: &mut dyn BufRead) -> Result<Extent, StoreError> {
+        let session = self.run(async {
+            let session = self.begin(PATIENT).await?;
+            session.client.batch_execute("BEGIN").await?;
+            Ok(session)
+        });
+        let session = session.map_err(|failure| self.failed(&failure))?;
+        let extent = restoring::restore(&self.runtime, &session.client, backup)?;
+        // The connection is not used again: it knows another salt.
+        let committed = self.run(async { Ok(session.client.batch_execute("COMMIT").await?) });
+        committed.map_err(|failure| self.failed(&failure))?;
+        Ok(extent)
     }
 }
 
@@ -336,18 +348,4 @@ async fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error
     if let Err(error) = connection.await {
         tracing::warn!("the connection to the database is lost: {}", words(&error));
     }
-}
-
-/// The number of the last entry that a page has, of those whose numbers and sizes are given.
-fn page_end(sizes: &[Row], max_bytes: usize) -> Result<i64, Failure> {
-    let (mut upto, mut bytes) = (0, 0usize);
-    for (index, row) in sizes.iter().enumerate() {
-        let size: i32 = row.try_get(1)?;
-        bytes = bytes.saturating_add(usize::try_from(size).map_err(|_| Failure::Number)?);
-        if index == PAGE_ENTRIES || index > 0 && bytes > max_bytes {
-            break;
-        }
-        upto = row.try_get(0)?;
-    }
-    Ok(upto)
 }
