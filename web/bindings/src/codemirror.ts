@@ -13,7 +13,9 @@ import {
 import { type Command, EditorView, keymap, ViewPlugin, type ViewUpdate } from "@codemirror/view";
 import type { Selection, TextChange } from "crdt-wasm";
 import { AfterChange } from "./after_change.js";
+import { endComposition } from "./composition.js";
 import { carryOver } from "./held_changes.js";
+import { lineEnds } from "./line_ends.js";
 import { replacementBetween } from "./replacement.js";
 import type { SharedText, TextView } from "./shared_text.js";
 import { type EditContext, type UndoKind, undoKindOf } from "./undo_steps.js";
@@ -34,9 +36,8 @@ const readOnly = StateField.define<boolean>({
 /** Keeps the editor and the shared text equal, without carets: see `collaboration`. */
 export function synchronized(shared: SharedText): Extension {
   return [
-    EditorState.lineSeparator.of("\n"),
+    lineEnds,
     readOnly.init(() => shared.readOnly),
-    EditorView.clipboardInputFilter.of((text) => text.replace(/\r\n?/g, "\n")),
     ViewPlugin.define((view) => new EditorBinding(view, shared)),
     shared.hasUndo ? Prec.high([keymap.of(undoKeymap), undoEvents]) : [],
   ];
@@ -224,7 +225,7 @@ class EditorBinding implements TextView {
         // The editor reads what a composition left a moment after its end.
         this.#checkLater("over");
       } else if (isLate) {
-        this.#endComposition();
+        endComposition(this.#view);
         this.#checkLater("ended");
       } else {
         this.#checkLater("composing");
@@ -236,12 +237,6 @@ class EditorBinding implements TextView {
     const changes = this.#held;
     this.#held = null;
     if (this.#attached && changes !== null) this.#show(changes);
-  }
-
-  /** Has the input method put down what it composes. */
-  #endComposition(): void {
-    this.#view.contentDOM.blur();
-    this.#view.focus();
   }
 
   #show(changes: ChangeSet): void {

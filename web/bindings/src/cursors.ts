@@ -311,6 +311,9 @@ const theme = EditorView.baseTheme({
     top: "100%",
     borderRadius: "0 0.35em 0.35em 0.35em",
   },
+  "@media (prefers-reduced-motion: reduce)": {
+    ".cm-remoteCursorName": { animationTimingFunction: "step-end" },
+  },
   "@keyframes cm-remoteCursorName": {
     "0%, 85%": { opacity: "1" },
     "100%": { opacity: "0" },

@@ -1,6 +1,5 @@
-import { defaultKeymap } from "@codemirror/commands";
-import { EditorState, type Extension } from "@codemirror/state";
-import { drawSelection, EditorView, keymap } from "@codemirror/view";
+import { type Extension, StateEffect } from "@codemirror/state";
+import type { EditorView } from "@codemirror/view";
 import init, {
   type CrdtError,
   type Diagnosis,
@@ -13,6 +12,8 @@ import init, {
   UndoManager,
 } from "crdt-wasm";
 import { collaboration } from "./collaboration.js";
+import { compositionOver } from "./composition.js";
+import { earlyView } from "./early.js";
 import { Presence, type User } from "./presence.js";
 import { SharedText } from "./shared_text.js";
 
@@ -44,6 +45,12 @@ export interface CollabEditorOptions {
   stored?: StoredText;
   /** More extensions for CodeMirror; they come before the editor's own. */
   extensions?: Extension;
+  /**
+   * An editor to take over, made by `earlyView` (`@crdt/codemirror/early`) while this package was still being
+   * loaded. What was typed in it becomes an edit of the document, in lines of its own before the text that is there.
+   * `CollabEditor.create` waits until no input method composes in it, five seconds at most.
+   */
+  view?: EditorView;
   /** Called when the status changed in a way that a person would see. */
   onStatus?: (status: NetworkStatus | null) => void;
   /** Called when something fails; as `status` tells, it may go on by itself after that. */
@@ -74,9 +81,11 @@ export class CollabEditor {
   #network: NetworkSync | null = null;
   #lastDiagnosis: Diagnosis | null = null;
 
-  /** Loads the WebAssembly module if need be, and makes an editor in `parent`. */
+  /** Loads the WebAssembly module if need be, and makes an editor in `parent`; `options.view` stays where it is. */
   static async create(parent: Element, options: CollabEditorOptions = {}): Promise<CollabEditor> {
     await init();
+    // A composition would break off where the editor is set up anew.
+    if (options.view !== undefined) await compositionOver(options.view);
     return new CollabEditor(parent, options);
   }
 
@@ -90,19 +99,18 @@ export class CollabEditor {
     this.shared = new SharedText(this.document, { UndoManager });
     this.shared.readOnly = "readKey" in this.#secret();
     if (options.user !== undefined) this.presence.setUser(options.user);
-    this.view = new EditorView({
-      parent,
-      state: EditorState.create({
-        doc: this.shared.text,
-        extensions: [
-          options.extensions ?? [],
-          collaboration(this.shared, { presence: this.presence }),
-          drawSelection(),
-          EditorView.lineWrapping,
-          keymap.of(defaultKeymap),
-        ],
-      }),
-    });
+    const extensions = [
+      options.extensions ?? [],
+      collaboration(this.shared, { presence: this.presence }),
+    ];
+    if (options.view === undefined) {
+      this.view = earlyView(parent, { text: this.shared.text, extensions });
+    } else {
+      this.view = options.view;
+      this.#takeIn(this.view.state.doc.toString());
+      // The editor gets the text that was in the document then.
+      this.view.dispatch({ effects: StateEffect.appendConfig.of(extensions) });
+    }
   }
 
   /**
@@ -162,6 +170,15 @@ export class CollabEditor {
     this.shared.destroy();
     const { document, stored } = this.#options;
     if (document === undefined && stored === undefined) this.document.free();
+  }
+
+  /** Inserts what was typed before the document was there. The editor shows it at the start of its text. */
+  #takeIn(typed: string): void {
+    if (typed === "") return;
+    const { text } = this.shared;
+    const isApart = text === "" || typed.endsWith("\n") || text.startsWith("\n");
+    const inserted = isApart ? typed : `${typed}\n`;
+    this.shared.edit([{ position: 0, deleted: 0, inserted }]);
   }
 
   #networkOptions(): NetworkSyncOptions {

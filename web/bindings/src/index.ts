@@ -1,6 +1,7 @@
 export { CollabEditor, type CollabEditorOptions, type StoredText } from "./editor.js";
 export type { BindingOptions } from "./binding_options.js";
 export { collaboration } from "./collaboration.js";
+export { compositionOver } from "./composition.js";
 export { fromDocument, redo, undo } from "./codemirror.js";
 export { remoteCursors, remoteSelections, type RemoteSelection } from "./cursors.js";
 export {

@@ -24,6 +24,7 @@ const STYLE = `
     background: var(--crdt-person); color: white; font: 600 0.6875rem/1.45 system-ui, sans-serif;
     animation: crdt-caretName 4s forwards; }
   .crdt-caret-first .crdt-caretName { bottom: auto; top: 100%; }
+  @media (prefers-reduced-motion: reduce) { .crdt-caretName { animation-timing-function: step-end } }
   @keyframes crdt-caretName { 0%, 85% { opacity: 1 } 100% { opacity: 0 } }`;
 
 /** A caret with a name, as the editor keeps it in its place. */

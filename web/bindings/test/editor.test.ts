@@ -1,5 +1,6 @@
 import { Document, get_text } from "crdt-wasm";
 import { expect, test } from "vitest";
+import { earlyView } from "../src/early.js";
 import { CollabEditor } from "../src/index.js";
 
 test("it makes an editor, and a document that is freed with it", () => {
@@ -35,6 +36,34 @@ test("it shows what comes into a stored document, and leaves it to its owner", (
   expect(editor.view.state.doc.toString()).toBe(replica.getText());
   editor.destroy();
   expect(replica.getText()).toContain("more ");
+});
+
+test.each([
+  ["", "", ""],
+  ["early", "", "early"],
+  ["", "stored", "stored"],
+  ["early", "stored", "early\nstored"],
+  ["early\n", "stored", "early\nstored"],
+  ["early", "\nstored", "early\nstored"],
+  ["early\n😀", "early", "early\n😀\nearly"],
+])("%j, typed in an early view, is an edit of a document with %j", async (typed, stored, after) => {
+  const parent = document.createElement("div");
+  const view = earlyView(parent);
+  view.dispatch(view.state.replaceSelection(typed));
+  const replica = new Document("owner");
+  replica.insert(0, stored);
+  const editor = await CollabEditor.create(parent, { view, document: replica });
+  await Promise.resolve();
+  expect(editor.view).toBe(view);
+  expect(view.state.doc.toString()).toBe(after);
+  expect(replica.getText()).toBe(after);
+  if (typed !== "") {
+    editor.shared.undo();
+    expect(replica.getText()).toBe(stored);
+  }
+  replica.insert(0, "later ");
+  expect(view.state.doc.toString()).toBe(replica.getText());
+  editor.destroy();
 });
 
 test("a server that is away is tried again, and the text is there meanwhile", async () => {
