@@ -1,12 +1,13 @@
 import { fileURLToPath } from "node:url";
 import { defaultClientConditions } from "vite";
 import { defineConfig } from "vitest/config";
+import { pageTexts } from "./build/page_texts.js";
 import { serviceWorker } from "./build/service_worker.js";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 
 export default defineConfig({
-  plugins: [serviceWorker()],
+  plugins: [pageTexts(), serviceWorker()],
   // The bindings are taken as source, so that the app is built in one step.
   resolve: {
     conditions: ["source", ...defaultClientConditions],

@@ -8,11 +8,13 @@ const CHECK_EVERY_MS = 60 * 60 * 1000;
 /** The app as this device keeps it. */
 export class AppVersion {
   readonly #workbox: Workbox;
+  readonly #offer: () => void;
   #registration: ServiceWorkerRegistration | null = null;
   /** Whether this page is about to load the new version. */
   #isTaken = false;
 
   private constructor(offer: () => void) {
+    this.#offer = offer;
     this.#workbox = new Workbox("/worker.js");
     this.#workbox.addEventListener("waiting", offer);
     this.#workbox.addEventListener("controlling", () => {
@@ -46,9 +48,18 @@ export class AppVersion {
     else location.reload();
   }
 
+  /** A version whose installation began before the page registered is not reported as an event. */
+  #awaitEarlier(installing: ServiceWorker | null): void {
+    if (navigator.serviceWorker.controller === null) return;
+    installing?.addEventListener("statechange", () => {
+      if (installing.state === "installed") this.#offer();
+    });
+  }
+
   async #register(): Promise<void> {
     try {
       this.#registration = (await this.#workbox.register()) ?? null;
+      this.#awaitEarlier(this.#registration?.installing ?? null);
     } catch (error) {
       // As in private windows, or where the browser's settings forbid it: the app runs all the same.
       console.warn("This device does not keep the app:", error);

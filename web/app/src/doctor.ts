@@ -1,5 +1,6 @@
 import type { Diagnosis, DoctorStage, NetworkStatus } from "crdt-wasm";
 import { nameIn } from "./name.js";
+import { texts } from "./texts/index.js";
 
 /** How a stage came out. */
 export type Outcome = "works" | "fails" | "under way" | "not reached";
@@ -22,87 +23,27 @@ export interface Findings {
   stages: StageLine[];
 }
 
-interface Words {
-  title: string;
-  /** The verdict where it fails. */
-  failure: string;
-  advice: string;
-}
-
-/** For the stage of the room where the server has let this page in: somebody in it has another key. */
-const OTHER_LINK: Words = {
-  title: "The room",
-  failure: "Someone has another link",
-  advice: "Open the room by the same link on both sides: copy the whole of it, with the key.",
-};
-
-const STAGES: Record<DoctorStage, Words> = {
-  environment: {
-    title: "This browser",
-    failure: "This browser lacks something",
-    advice:
-      "Use a current Firefox, Chrome, Edge or Safari, allow WebRTC in its settings, and open the page by https. A room whose link has a key needs no WebRTC: there the text can go, encrypted, through the server.",
-  },
-  signaling: {
-    title: "The server",
-    failure: "The server cannot be reached",
-    advice:
-      "Check that you are online, that the address under Server is right, that the server runs, and that no proxy or firewall blocks WebSockets. This page keeps trying if it was connected before.",
-  },
-  room: {
-    title: "The room",
-    failure: "The server does not let you in",
-    advice: "Choose another name or start a new room, and connect again.",
-  },
-  offer: {
-    title: "Meeting the others",
-    failure: "Someone does not answer",
-    advice: "Their page may be asleep or gone. Ask them to look at it, or to reload it.",
-  },
-  ice: {
-    title: "A path through the networks",
-    failure: "Your networks block a direct path",
-    advice:
-      "Open the room by a link with a key in it, as new rooms have: then the text goes, encrypted, through the server. Or meet on the same network, or have a TURN server set up.",
-  },
-  channel: {
-    title: "The link",
-    failure: "A link broke off",
-    advice: "It is made anew by itself. If that goes on, the network is not stable: try another one.",
-  },
-  sync: {
-    title: "The text",
-    failure: "A text cannot be exchanged",
-    advice:
-      "Copy what you need, and reload the page on both sides, so that both run the same version.",
-  },
-};
-
 /** What the doctor found, in a person's words; `null` where nobody has tried to connect. */
 export function findings(diagnosis: Diagnosis | null, status: NetworkStatus | null): Findings {
+  const words = texts.check;
   if (diagnosis === null) {
-    return {
-      verdict: "Not connected",
-      look: "off",
-      advice: "Press Connect to Network: then every step of it is looked at here.",
-      stages: [],
-    };
+    return { ...words.off, look: "off", stages: [] };
   }
   const stages = diagnosis.checks.map(({ stage, ok, detail }) => ({
     stage,
-    title: STAGES[stage].title,
+    title: words.stages[stage].title,
     outcome: outcomeOf(ok, detail),
     detail: withNames(detail, status),
   }));
   if (diagnosis.stage !== null) {
     const isInside = diagnosis.stage === "room" && status?.state === "connected";
-    const { failure, advice } = isInside ? OTHER_LINK : STAGES[diagnosis.stage];
+    const { failure, advice } = isInside ? words.otherLink : words.stages[diagnosis.stage];
     return { verdict: failure, look: "bad", advice, stages };
   }
   if (stages.some(({ outcome }) => outcome === "under way")) {
-    return { verdict: "Under way…", look: "busy", advice: null, stages };
+    return { verdict: words.underWay, look: "busy", advice: null, stages };
   }
-  return { verdict: "All is well", look: "good", advice: null, stages };
+  return { verdict: words.good, look: "good", advice: null, stages };
 }
 
 /** Shows the findings. What is there already stays in the page, so that nothing is read out twice. */
@@ -119,7 +60,7 @@ export function showFindings(panel: HTMLElement, { verdict, look, advice, stages
     item.dataset["stage"] = stage;
     item.dataset["outcome"] = outcome;
     write(item.querySelector(".title"), title);
-    write(item.querySelector(".outcome"), outcome);
+    write(item.querySelector(".outcome"), texts.check.outcomes[outcome]);
     write(item.querySelector(".detail"), detail);
   });
 }

@@ -1,6 +1,6 @@
 // The menu: what can be done with the text.
 
-import type { CollabEditor } from "@crdt/codemirror";
+import { type CollabEditor, compositionOver } from "@crdt/codemirror";
 import { download, type FileKind, printWhole, takeIn } from "./files.js";
 import { page } from "./page.js";
 
@@ -22,7 +22,8 @@ export interface MenuHost {
 /** Has the buttons of the menu act on the editor. */
 export function serveMenu({ view, document: replica }: CollabEditor, host: MenuHost): void {
   // Loaded once one can write.
-  const loading = import("./writing_aids.js").then((aids) => {
+  const loading = import("./writing_aids.js").then(async (aids) => {
+    await compositionOver(view);
     aids.addWritingAids(view, host.stored(NUMBERS_KEY) !== null);
     return aids;
   });

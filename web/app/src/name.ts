@@ -1,5 +1,7 @@
 // People's names, and the ids under which the network knows them.
 
+import { texts } from "./texts/index.js";
+
 const MARK = "~";
 const SUFFIX = /~[0-9a-z]{6}$/;
 const MAX_CHARACTERS = 40;
@@ -13,7 +15,7 @@ export function tidyName(name: string): string {
     if (tidy.length + character.length > MAX_CHARACTERS) break;
     tidy += character;
   }
-  return tidy.trim() || "Guest";
+  return tidy.trim() || texts.people.guest;
 }
 
 /** An id for this visit. Names may be taken twice in a room, ids may not, hence the suffix. */

@@ -7,6 +7,7 @@ function element<T extends HTMLElement>(id: string, kind: new () => T): T {
 }
 
 export const page = {
+  skip: element("skip", HTMLAnchorElement),
   room: element("room", HTMLElement),
   copyLink: element("copy-link", HTMLButtonElement),
   moreLinks: element("more-links", HTMLDetailsElement),
@@ -34,6 +35,8 @@ export const page = {
   editor: element("editor", HTMLElement),
   history: element("history", HTMLElement),
   count: element("count", HTMLElement),
+  coming: element("coming", HTMLElement),
+  kept: element("kept", HTMLElement),
   saving: element("saving", HTMLElement),
   recent: element("recent", HTMLElement),
   form: element("connection", HTMLFormElement),
@@ -50,6 +53,8 @@ export const page = {
   peers: element("peers", HTMLUListElement),
   hint: element("hint", HTMLElement),
   doctor: element("doctor", HTMLDetailsElement),
+  /** What does nothing before the document is there. */
+  waiting: document.querySelectorAll<HTMLButtonElement>("button:disabled"),
 };
 
 export type Page = typeof page;

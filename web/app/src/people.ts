@@ -2,6 +2,7 @@ import type { Participant } from "@crdt/codemirror";
 import type { NetworkStatus } from "crdt-wasm";
 import { colorOf, initialOf, nameIn } from "./name.js";
 import { linkText } from "./status.js";
+import { texts } from "./texts/index.js";
 
 /** Someone in the list. */
 interface Person {
@@ -28,7 +29,7 @@ export function peopleIn(
       id: link.peer,
       name: shown?.name || nameIn(link.peer),
       color: shown?.color ?? colorOf(link.peer),
-      note: linkText(link) + (shown?.away === true ? ", away" : ""),
+      note: linkText(link) + (shown?.away === true ? `, ${texts.people.away}` : ""),
       linked: link.state !== "connecting",
       followed: link.peer === followed,
     };
@@ -37,7 +38,7 @@ export function peopleIn(
     id: me.agentId,
     name: me.name,
     color: me.color,
-    note: here ? "you" : "you, not connected",
+    note: here ? texts.people.you : texts.people.youNotConnected,
     linked: here,
     followed: null,
   };
@@ -69,7 +70,7 @@ function row({ id, name, color, note, linked, followed }: Person): HTMLLIElement
   who.className = "who";
   who.textContent = name;
   if (followed !== null) {
-    who.title = "Follow";
+    who.title = texts.people.follow;
     who.ariaPressed = String(followed);
   }
 

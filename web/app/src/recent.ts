@@ -2,6 +2,7 @@
 
 import type { StoredEntry } from "crdt-wasm/storage";
 import { linkTo, type RoomKey, roomIn } from "./room.js";
+import { texts } from "./texts/index.js";
 
 /** A room in the list. */
 export interface RecentRoom {
@@ -44,14 +45,14 @@ export function recentRooms(
 
 /** A time that has passed, in words. */
 export function ago(passedMs: number): string {
-  if (passedMs < MINUTE_MS) return "just now";
+  if (passedMs < MINUTE_MS) return texts.recent.justNow;
   const [unit, length] =
     passedMs < HOUR_MS
       ? (["minute", MINUTE_MS] as const)
       : passedMs < DAY_MS
         ? (["hour", HOUR_MS] as const)
         : (["day", DAY_MS] as const);
-  const words = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+  const words = new Intl.RelativeTimeFormat(texts.language, { numeric: "auto" });
   return words.format(-Math.floor(passedMs / length), unit);
 }
 

@@ -1,5 +1,7 @@
 // Rooms as the page's address names them.
 
+import { texts } from "./texts/index.js";
+
 const MAX_BYTES = 128;
 const ROOM = "room";
 const SERVER = "server";
@@ -24,8 +26,8 @@ export function newRoom(random: (limit: number) => number): string {
 
 /** Why this cannot be the name of a room; `null` when it can. */
 function roomProblem(room: string): string | null {
-  if (/[\u0000-\u001f\u007f-\u009f]/.test(room)) return "it holds control characters";
-  if (new TextEncoder().encode(room).length > MAX_BYTES) return "it is too long";
+  if (/[\u0000-\u001f\u007f-\u009f]/.test(room)) return texts.links.controlCharacters;
+  if (new TextEncoder().encode(room).length > MAX_BYTES) return texts.links.tooLong;
   return null;
 }
 
@@ -46,13 +48,13 @@ export interface RoomAddress {
 export function linkProblem(address: URL): string | null {
   const { room, secret } = roomIn(address);
   const fragment = new URLSearchParams(address.hash.slice(1));
-  if (isChanged(fragment, room)) return "The link was changed on the way: copy the whole link again";
+  if (isChanged(fragment, room)) return texts.links.changed;
   // A room with a key is never opened as one without.
   if (secret === null && (fragment.has(KEY) || fragment.has(READ))) {
-    return "The key in it was cut short or changed";
+    return texts.links.badKey;
   }
   const problem = room === null ? null : roomProblem(room);
-  return problem === null ? null : `The room's name in it cannot be used: ${problem}`;
+  return problem === null ? null : texts.links.badRoom(problem);
 }
 
 /**

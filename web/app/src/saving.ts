@@ -2,21 +2,30 @@
 
 import type { NetworkStatus } from "crdt-wasm";
 import type { StoredStatus } from "crdt-wasm/storage";
+import { texts } from "./texts/index.js";
 
 export interface SavingLine {
   text: string;
   look: "good" | "bad";
 }
 
-/** What the line under the text says. */
+/** What the line under the text says of this device. */
 export function savingLine(stored: StoredStatus | null): SavingLine {
   if (stored === null) return { text: "", look: "good" };
-  if (stored.state === "unsaved") {
-    return { text: `Not saved on this device: ${stored.problem?.message ?? ""}`, look: "bad" };
-  }
-  if (stored.problem !== null) return { text: stored.problem.message, look: "bad" };
+  const { problem } = stored;
+  const reason = problem === null ? "" : (texts.storageProblems[problem.code] ?? problem.message);
+  if (stored.state === "unsaved") return { text: texts.saving.unsaved(reason), look: "bad" };
+  if (problem !== null) return { text: reason, look: "bad" };
   // What is on its way is saved within a moment, and a word that flickers is read out again and again.
-  return { text: "Saved on this device", look: "good" };
+  return { text: texts.saving.saved, look: "good" };
+}
+
+/** Whether a server has the text, in words; nothing where no server keeps it, or that is not known yet. */
+export function serverLine(network: NetworkStatus | null): SavingLine {
+  const { ahead, problem } = network?.kept ?? { ahead: null, problem: null };
+  if (problem !== null) return { text: texts.saving.notAtServer(problem), look: "bad" };
+  if (ahead === null) return { text: "", look: "good" };
+  return { text: ahead === 0 ? texts.saving.atServer : texts.saving.aheadOfServer, look: "good" };
 }
 
 /** Whether something of the text is on this page alone. */

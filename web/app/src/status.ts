@@ -1,6 +1,7 @@
 import type { NetworkStatus, PeerLink } from "crdt-wasm";
 import type { Counts } from "./counter.js";
 import type { RoomKey } from "./room.js";
+import { texts } from "./texts/index.js";
 
 /** How the status line looks. */
 export type StatusLook = "off" | "busy" | "on" | "failed";
@@ -12,37 +13,41 @@ export interface StatusLine {
 
 /** The status in words; `null` while the network is not enabled. */
 export function statusLine(status: NetworkStatus | null): StatusLine {
-  if (status === null) return { text: "Not connected", look: "off" };
-  const linked = `(${peerCount(status.peers.length)})`;
+  const words = texts.status;
+  if (status === null) return { text: words.notConnected, look: "off" };
   switch (status.state) {
     case "connected":
-      return { text: `Connected ${linked}`, look: "on" };
+      return { text: words.connected(status.peers.length), look: "on" };
     case "connecting":
-      return { text: "Connecting…", look: "busy" };
+      return { text: words.connecting, look: "busy" };
     case "reconnecting":
-      return { text: `Reconnecting… ${linked}`, look: "busy" };
+      return { text: words.reconnecting(status.peers.length), look: "busy" };
     case "error":
-      return { text: "Connection failed", look: "failed" };
+      return { text: words.failed, look: "failed" };
     case "disconnected":
-      return { text: "Not connected", look: "off" };
+      return { text: words.notConnected, look: "off" };
   }
 }
 
 /** How the link to one peer stands, in words. */
 export function linkText(link: PeerLink): string {
-  return wayText(link) + (link.readOnly ? ", reads only" : "");
+  const parts = [wayText(link)];
+  if (link.state === "open" && link.link === "relay") parts.push(texts.people.throughServer);
+  if (link.readOnly) parts.push(texts.people.readsOnly);
+  return parts.join(", ");
 }
 
-function wayText({ link, state, synced, problem }: PeerLink): string {
+function wayText({ state, synced, problem }: PeerLink): string {
+  const words = texts.people;
   switch (state) {
     case "connecting":
-      return problem === null ? "connecting…" : "not reached yet, trying again…";
+      return problem === null ? words.connecting : words.notReached;
     case "indirect":
-      return "reached through others";
+      return words.indirect;
     case "interrupted":
-      return "interrupted, trying again…";
+      return words.interrupted;
     case "open":
-      return (synced ? "up to date" : "catching up…") + (link === "relay" ? ", through the server" : "");
+      return synced ? words.upToDate : words.catchingUp;
   }
 }
 
@@ -51,19 +56,14 @@ function wayText({ link, state, synced, problem }: PeerLink): string {
  * room.
  */
 export function hintText(status: NetworkStatus | null, secret: RoomKey): string {
+  const hints = texts.hints;
   if (status === null || status.state === "error" || status.state === "disconnected") {
-    return "Connect, and send others the link to this room.";
+    return hints.connect;
   }
-  if (status.state === "reconnecting") {
-    return "The server is away, and this page keeps trying. Tabs of this browser and everyone who is linked stay together; others cannot come in.";
-  }
-  if (secret === null) {
-    return "This room has no key: anyone who knows its name can read and change the text.";
-  }
-  if (status.links.length === 0) {
-    return "Nobody else is here yet. Send someone the link, as a whole: one with another key, or a part of it, leads elsewhere.";
-  }
-  return status.readOnly ? "You have a read-only link: you see the text, and cannot change it." : "";
+  if (status.state === "reconnecting") return hints.serverAway;
+  if (secret === null) return hints.noKey;
+  if (status.links.length === 0) return hints.alone;
+  return status.readOnly ? hints.readOnly : "";
 }
 
 /** Whether others may have text that is not here yet. */
@@ -75,18 +75,10 @@ export function isOnItsWay(status: NetworkStatus | null): boolean {
 
 /** What an empty text says. */
 export function emptyText(status: NetworkStatus | null): string {
-  return isOnItsWay(status) ? "The text of the others is on its way…" : "Write something…";
+  return isOnItsWay(status) ? texts.editor.comingFromOthers : texts.editor.empty;
 }
 
 /** The size of the text, as people count. */
 export function countText({ words, characters }: Counts): string {
-  return `${plural(words, "word")} · ${plural(characters, "character")}`;
-}
-
-function peerCount(count: number): string {
-  return plural(count, "peer");
-}
-
-function plural(count: number, noun: string): string {
-  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+  return texts.editor.count(words, characters);
 }

@@ -3,7 +3,7 @@ import type { StoredStatus } from "crdt-wasm/storage";
 import { describe, expect, test } from "vitest";
 import { ago, recentRooms, storedName } from "../src/recent.js";
 import { linkTo } from "../src/room.js";
-import { savingLine, wouldLose } from "../src/saving.js";
+import { savingLine, serverLine, wouldLose } from "../src/saving.js";
 
 const KEY = "k".repeat(22);
 const ADDRESS = new URL("https://example.org/?room=garden#key=other");
@@ -66,6 +66,16 @@ describe("what is saved", () => {
       text: "Not saved on this device: there is no space left",
       look: "bad",
     });
+  });
+
+  test("at the server, in words", () => {
+    const at = (ahead: number | null, reason: string | null = null) =>
+      serverLine({ kept: { ahead, skipped: 0, problem: reason } } as unknown as NetworkStatus);
+    expect(serverLine(null).text).toBe("");
+    expect(at(null).text).toBe("");
+    expect(at(0)).toEqual({ text: "The server has it too, encrypted", look: "good" });
+    expect(at(2)).toEqual({ text: "The server does not have the last edits yet", look: "good" });
+    expect(at(2, "it is full")).toEqual({ text: "Not at the server: it is full", look: "bad" });
   });
 
   test("leaving loses what nobody else has", () => {

@@ -36,6 +36,8 @@ export interface TabOptions {
   firewall?: boolean;
   /** The browser calls itself Chromium on Android, where editors take input in another way. */
   android?: boolean;
+  /** The language that the browser's user prefers. */
+  locale?: string;
 }
 
 /** A server and some people's browsers. */
@@ -83,6 +85,7 @@ export class Stage {
     beside,
     firewall = false,
     android = false,
+    locale = "en-US",
   }: TabOptions = {}): Promise<Tab> {
     const browser = firewall ? await (this.#behindFirewall ??= launch(NO_UDP)) : this.#browser;
     // A context is to the pages in it what a browser with a profile of its own is.
@@ -90,6 +93,7 @@ export class Stage {
       beside?.page.context() ??
       (await browser.newContext({
         permissions: ["clipboard-read", "clipboard-write"],
+        locale,
         ...(android ? { userAgent: ANDROID } : {}),
       }));
     const page = await context.newPage();

@@ -26,12 +26,17 @@ export class Tab {
     this.complaints.splice(0, this.complaints.length, ...others);
   }
 
-  /** Opens the room's link, in a tab that was disconnected before, and waits until one can type. */
+  /** Opens the room's link, in a tab that was disconnected before, and waits until its document is there. */
   async open(link: string, name: string): Promise<void> {
     await this.page.addInitScript(() => sessionStorage.setItem("offline", "yes"));
     await this.page.goto(link);
-    await this.#editor.waitFor();
+    await this.isOpen();
     await this.page.getByLabel("Your name").fill(name);
+  }
+
+  /** Waits until the page has its document. */
+  async isOpen(): Promise<void> {
+    await this.page.locator("#text[aria-busy=false]").waitFor();
   }
 
   /** Goes to the text, where the caret was. */

@@ -93,7 +93,7 @@ class Publisher {
     return `http://127.0.0.1:${address.port}`;
   }
 
-  /** From now on there is another script, under another name, and a page that says so. */
+  /** From now on there are other scripts, under other names, and a page that says so. */
   publish(): void {
     this.#isNew = true;
   }
@@ -113,7 +113,8 @@ class Publisher {
     if (this.#isNew && /html|javascript/.test(headers.get("content-type") ?? "")) {
       body = body
         .toString()
-        .replaceAll(/assets\/(index-[\w-]+\.js)/g, "assets/new-$1")
+        // They import each other, so all of them have new names.
+        .replaceAll(/(assets|\.)\/(?=[\w-]+-[\w-]{8}\.js)/g, "$1/new-")
         .replaceAll("Write together", "Write together, anew")
         // Its list of files: the page is another one.
         .replaceAll(/(\/index\.html[`"],revision:[`"])/g, "$1new");

@@ -2,6 +2,7 @@
 
 import "./history.css";
 import { Document, Version } from "crdt-wasm";
+import { texts } from "../texts/index.js";
 import { Playback } from "./playback.js";
 import { keepVersions, namedVersions } from "./versions.js";
 import { authorText, HistoryView } from "./view.js";
@@ -27,35 +28,37 @@ export interface HistoryHost {
   closed(): void;
 }
 
+const words = texts.history;
+
 const MARKUP = `
   <div class="history-bar">
-    <h2>History</h2>
-    <button type="button" class="quiet" data-part="close">Close</button>
+    <h2>${words.title}</h2>
+    <button type="button" class="quiet" data-part="close">${words.close}</button>
   </div>
   <p class="hint" data-part="note" role="status"></p>
   <div data-part="text"></div>
   <div class="history-bar" data-part="player">
-    <button type="button" class="quiet" data-part="play">Play</button>
-    <input type="range" min="0" value="0" aria-label="Moment" data-part="slider" />
+    <button type="button" class="quiet" data-part="play">${words.play}</button>
+    <input type="range" min="0" value="0" aria-label="${words.moment}" data-part="slider" />
     <output data-part="moment"></output>
   </div>
-  <ul class="authors" data-part="authors" aria-label="Who wrote what"></ul>
+  <ul class="authors" data-part="authors" aria-label="${words.authors}"></ul>
   <div class="history-bar">
     <form data-part="form">
       <input
         data-part="name"
-        aria-label="Name of this version"
-        placeholder="Name of this version"
+        aria-label="${words.name}"
+        placeholder="${words.name}"
         maxlength="${MOST_IN_NAME}"
       />
-      <button type="submit" class="quiet">Name it</button>
+      <button type="submit" class="quiet">${words.nameIt}</button>
     </form>
-    <label>Version <select data-part="version"></select></label>
-    <label>Compare with <select data-part="other"></select></label>
-    <button type="button" class="quiet" data-part="forget">Forget the name</button>
-    <button type="button" class="quiet" data-part="restore">Restore this text</button>
+    <label>${words.version} <select data-part="version"></select></label>
+    <label>${words.compare} <select data-part="other"></select></label>
+    <button type="button" class="quiet" data-part="forget">${words.forget}</button>
+    <button type="button" class="quiet" data-part="restore">${words.restore}</button>
   </div>
-  <p class="hint">Names of versions are kept on this device.</p>`;
+  <p class="hint">${words.keptHere}</p>`;
 
 /** The latest text; the value of its choice in the lists. */
 const NOW = "now";
@@ -77,7 +80,7 @@ export class HistoryPanel {
     this.#host = host;
     root.innerHTML = MARKUP;
     root.hidden = false;
-    this.#view = new HistoryView(this.#part("text", HTMLElement), "The text at this moment");
+    this.#view = new HistoryView(this.#part("text", HTMLElement), words.textHere);
     this.#listen();
     this.#part("slider", HTMLInputElement).focus();
     void this.#read(moment);
@@ -145,7 +148,7 @@ export class HistoryPanel {
       try {
         const version = moment === null ? null : Version.fromText(moment);
         const playback = await Playback.read(this.#host.document, version, (part) => {
-          if (!signal.aborted) this.#say(`Reading the history… ${Math.floor(part * 100)} %`);
+          if (!signal.aborted) this.#say(words.reading(Math.floor(part * 100)));
         });
         if (signal.aborted) return;
         this.#show(playback);
@@ -154,10 +157,10 @@ export class HistoryPanel {
         if (signal.aborted) return;
         if (!isUnknown(error)) {
           const reason = error instanceof Error ? error.message : String(error);
-          this.#say(`The history cannot be shown: ${reason}`);
+          this.#say(words.failed(reason));
           return;
         }
-        this.#say("This moment is on its way from the others…");
+        this.#say(words.momentComing);
         await nextUpdate(this.#host.document, signal);
         if (signal.aborted) return;
       }
@@ -193,9 +196,9 @@ export class HistoryPanel {
     const slider = this.#part("slider", HTMLInputElement);
     slider.value = String(step);
     const author = playback.authorOf(step);
-    const words = author === null ? "the empty text" : authorText(author);
-    slider.ariaValueText = `${step} of ${playback.length}, ${words}`;
-    this.#part("moment", HTMLOutputElement).textContent = words;
+    const by = author === null ? words.emptyText : authorText(author);
+    slider.ariaValueText = words.step(step, playback.length, by);
+    this.#part("moment", HTMLOutputElement).textContent = by;
     this.#view.show(step);
   }
 
@@ -215,7 +218,7 @@ export class HistoryPanel {
     const playback = this.#playback;
     if (playback === null || playback.length === 0) return;
     if (this.#step === playback.length) this.#go(0);
-    this.#part("play", HTMLButtonElement).textContent = "Pause";
+    this.#part("play", HTMLButtonElement).textContent = words.pause;
     const stepMs = Math.min(SLOWEST_STEP_MS, LONGEST_PLAY_MS / playback.length);
     let before = performance.now();
     let due = this.#step;
@@ -233,7 +236,7 @@ export class HistoryPanel {
     if (this.#frame === 0) return;
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
-    this.#part("play", HTMLButtonElement).textContent = "Play";
+    this.#part("play", HTMLButtonElement).textContent = words.play;
     this.#settle();
   }
 
@@ -244,12 +247,12 @@ export class HistoryPanel {
   #listVersions(): void {
     const named = namedVersions(this.#host.room());
     for (const [part, first] of [
-      ["version", "—"],
-      ["other", "nothing"],
+      ["version", words.noVersion],
+      ["other", words.nothing],
     ] as const) {
       this.#part(part, HTMLSelectElement).replaceChildren(
         new Option(first, NONE),
-        new Option("The latest text", NOW),
+        new Option(words.latest, NOW),
         ...named.map(({ name, version }) => new Option(name, version)),
       );
     }
@@ -264,13 +267,13 @@ export class HistoryPanel {
     try {
       keepVersions(this.#host.room(), [{ name, version, time: Date.now() }, ...others]);
     } catch {
-      this.#say("This browser stores nothing for this page, so the version gets no name.");
+      this.#say(words.notStored);
       return;
     }
     field.value = "";
     this.#listVersions();
     this.#settle();
-    this.#say(`This version is “${name}”.`);
+    this.#say(words.named(name));
   }
 
   #forget(): void {
@@ -309,9 +312,9 @@ export class HistoryPanel {
       const here = playback.version(this.#step);
       const other = value === NOW ? replica.version() : Version.fromText(value);
       this.#view.compare(replica.textAt(here), replica.diff(here, other));
-      this.#say("What the other version has more is underlined, what it lacks is struck out.");
+      this.#say(words.compared);
     } catch (error) {
-      this.#say(isUnknown(error) ? "That version has not arrived here yet." : String(error));
+      this.#say(isUnknown(error) ? words.versionComing : String(error));
     }
   }
 

@@ -5,6 +5,7 @@ import { Document, type TextChange, Version } from "crdt-wasm";
 import { type Author, type Authors, authorsOf } from "./authors.js";
 import { colorAt } from "../name.js";
 import { coded } from "../problem.js";
+import { texts } from "../texts/index.js";
 import { type Step, stepsOf, type Txn } from "./steps.js";
 
 /** Between two texts that are kept, so many steps are made anew. */
@@ -60,7 +61,7 @@ export class Playback {
     const playback = new Playback(steps, before.length, authors, form);
     const reached = await playback.#replay(progress);
     // Where the first edits are missing, those that are there lead to nothing.
-    if (reached !== end) throw coded("too_old", "the first edits were left out of this document");
+    if (reached !== end) throw coded("too_old", texts.history.startMissing);
     return playback;
   }
 

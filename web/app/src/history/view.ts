@@ -11,6 +11,7 @@ import {
 } from "@codemirror/state";
 import { Decoration, type DecorationSet, EditorView, ViewPlugin, type ViewUpdate } from "@codemirror/view";
 import type { TextChange } from "crdt-wasm";
+import { texts } from "../texts/index.js";
 import type { Author } from "./authors.js";
 import type { Moment, Playback } from "./playback.js";
 
@@ -152,6 +153,6 @@ function markOf(author: Author, playback: Playback): Decoration {
 /** A name, and a time where one is known. */
 export function authorText({ name, time }: Author): string {
   if (time === null) return name;
-  const words = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const words = new Intl.DateTimeFormat(texts.language, { dateStyle: "medium", timeStyle: "short" });
   return `${name}, ${words.format(time)}`;
 }
