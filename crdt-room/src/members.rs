@@ -1,8 +1,6 @@
 //! The members of the room, as the signaling servers report them, and the links that the mesh wants.
 
-use std::collections::BTreeSet;
-
-use crdt_sync::{Millis, SortedMap, mesh};
+use crdt_sync::{Millis, SortedMap, SortedSet, mesh};
 use signaling_protocol::{AgentId, PeerJoined, PeerList};
 
 use crate::page_id;
@@ -172,7 +170,7 @@ impl Members {
     ) -> Vec<Change> {
         self.lost.remove(&server);
         let mut changes = Vec::new();
-        let named: BTreeSet<&AgentId> = present.iter().map(|newcomer| &newcomer.id).collect();
+        let named: SortedSet<&AgentId> = present.iter().map(|newcomer| &newcomer.id).collect();
         let mut gone = Vec::new();
         for (id, member) in self.all.iter_mut() {
             if !named.contains(id) {

@@ -1,8 +1,6 @@
 //! Puts the status together from what the components and the engine know.
 
-use std::collections::BTreeSet;
-
-use crdt_sync::{LinkId, PeerStatus};
+use crdt_sync::{LinkId, PeerStatus, SortedSet};
 use signaling_protocol::AgentId;
 
 use crate::broadcast::Broadcast;
@@ -55,7 +53,7 @@ impl View<'_> {
         };
         let linked = links.iter().filter(is_open).map(|link| link.peer.clone());
         let by_transport = transports.iter().filter_map(|of| of.peer.clone());
-        let peers: BTreeSet<String> = linked.chain(by_transport).collect();
+        let peers: SortedSet<String> = linked.chain(by_transport).collect();
         let peers: Vec<String> = peers.into_iter().collect();
         let phase = self.lifecycle.phase();
         Status {
@@ -112,11 +110,12 @@ impl View<'_> {
         let in_room = |session| self.members.with_page(session).is_some();
         let others = self.transport_peers();
         let others = others.filter(|of| of.active && !of.session.is_some_and(in_room));
-        links.extend(others.map(|figures| {
+        // The members come by name.
+        for figures in others {
             let peer = figures.agent.clone().unwrap_or_default();
-            self.by_transport(peer, figures)
-        }));
-        links.sort_by(|a, b| a.peer.cmp(&b.peer));
+            let at = links.partition_point(|other| other.peer <= peer);
+            links.insert(at, self.by_transport(peer, figures));
+        }
         links
     }
 

@@ -5,11 +5,11 @@
 //! members, and a page without the key gets no connection. Members that may write also sign the descriptions, so
 //! the connection itself is proved to lead to a writer.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use crdt_sync::{Millis, SortedMap};
+use crdt_sync::{Millis, SortedMap, SortedSet};
 use serde::{Deserialize, Serialize};
 use signaling_protocol::{AgentId, OpaqueJson, Signal, SignalKind};
 
@@ -41,7 +41,7 @@ pub(crate) struct SealedSignals {
     /// The signal that is sealed, and the one that is opened with its sender.
     jobs: CipherJobs<Signal, (AgentId, Signal)>,
     /// Members whose page has signed a description. From then on one that is not signed is not theirs.
-    writers: BTreeSet<AgentId>,
+    writers: SortedSet<AgentId>,
     /// Members whose signals do not open.
     failures: SortedMap<AgentId, Failure>,
 }

@@ -18,6 +18,7 @@ pub mod mesh;
 pub mod negotiation;
 mod presence;
 mod sorted_map;
+mod sorted_set;
 mod time;
 mod types;
 mod wire;
@@ -27,6 +28,7 @@ pub use engine::Engine;
 pub use entry::encode_entry;
 pub use error::{CloseReason, PresenceError, WireError};
 pub use sorted_map::SortedMap;
+pub use sorted_set::SortedSet;
 pub use time::Millis;
 pub use types::{
     Access, Channel, Divergence, EntryReport, Incoming, LinkId, LinkOptions, OutdatedSide,

@@ -10,7 +10,7 @@
 //! Read-only members pass nothing on, so the graph of the others does not count on them: each is
 //! connected to one writer of each ring, and to no other read-only member.
 
-use std::collections::BTreeSet;
+use crate::sorted_set::SortedSet;
 
 /// With so many peers, or fewer, a room is a full mesh.
 pub const FULL_UP_TO: usize = 8;
@@ -20,12 +20,12 @@ pub const RINGS: u64 = 3;
 
 /// The peers that `me` should be connected to in a room of `members` (with or without `me`).
 /// If `b` is among the peers of `a`, then `a` is among those of `b`.
-pub fn peers<'a>(me: &str, members: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
-    let others: BTreeSet<&str> = members.into_iter().filter(|member| *member != me).collect();
+pub fn peers<'a>(me: &str, members: impl IntoIterator<Item = &'a str>) -> SortedSet<&'a str> {
+    let others: SortedSet<&str> = members.into_iter().filter(|member| *member != me).collect();
     if others.len() <= FULL_UP_TO {
         return others;
     }
-    let mut chosen = BTreeSet::new();
+    let mut chosen = SortedSet::new();
     for ring in 0..RINGS {
         let place = |member: &str| (position(ring, member), member.to_owned());
         let mine = place(me);
@@ -64,7 +64,7 @@ pub struct Member<'a> {
 pub fn peers_of<'a>(
     me: Member<'_>,
     members: impl IntoIterator<Item = Member<'a>>,
-) -> BTreeSet<&'a str> {
+) -> SortedSet<&'a str> {
     let others = members.into_iter().filter(|member| member.name != me.name);
     let (readers, writers): (Vec<_>, Vec<_>) = others.partition(|member| member.is_read_only);
     let names = |of: &[Member<'a>]| of.iter().map(|member| member.name).collect::<Vec<_>>();
@@ -105,23 +105,23 @@ fn serving<'a>(reader: &str, writers: &[&'a str]) -> Vec<&'a str> {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan<'a> {
     /// Peers to connect to.
-    pub connect: BTreeSet<&'a str>,
+    pub connect: SortedSet<&'a str>,
     /// Links to let go of. Empty until all wanted links are up, so that a change of the room never
     /// takes a way before its replacement stands.
-    pub drop: BTreeSet<&'a str>,
+    pub drop: SortedSet<&'a str>,
 }
 
 /// Compares the `wanted` peers with those that a link is up to.
 pub fn plan<'a>(
-    wanted: &BTreeSet<&'a str>,
+    wanted: &SortedSet<&'a str>,
     connected: impl IntoIterator<Item = &'a str>,
 ) -> Plan<'a> {
-    let connected: BTreeSet<&str> = connected.into_iter().collect();
-    let connect: BTreeSet<&str> = wanted.difference(&connected).copied().collect();
+    let connected: SortedSet<&str> = connected.into_iter().collect();
+    let connect: SortedSet<&str> = wanted.difference(&connected).copied().collect();
     let drop = if connect.is_empty() {
         connected.difference(wanted).copied().collect()
     } else {
-        BTreeSet::new()
+        SortedSet::new()
     };
     Plan { connect, drop }
 }
@@ -140,6 +140,7 @@ fn position(ring: u64, member: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     fn room(n: usize) -> Vec<String> {
         (0..n).map(|i| format!("user-{i}")).collect()

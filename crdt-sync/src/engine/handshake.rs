@@ -8,6 +8,7 @@ use super::Engine;
 use super::known::Known;
 use super::link::{Link, Peer};
 use crate::error::CloseReason;
+use crate::sorted_set::SortedSet;
 use crate::time::Millis;
 use crate::types::{Channel, LinkId, OutdatedSide, Output, Speech};
 use crate::wire::{
@@ -235,13 +236,12 @@ impl Engine {
     /// Tells peers with whom else changes are exchanged, where that is news.
     pub(super) fn tell_neighbours(&mut self) {
         let active = |link: &&Link| link.active && link.speech == Speech::Binary;
-        let mut sessions: Vec<u64> = self
+        let sessions: SortedSet<u64> = self
             .links
             .iter()
             .filter(active)
             .filter_map(Link::session)
             .collect();
-        sessions.sort_unstable();
         for link in self.links.iter_mut() {
             let Some(peer) = link.session().filter(|_| link.active) else {
                 continue;

@@ -1,6 +1,6 @@
 //! What is known of one link, and what waits to go out on it.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use crdt_core::{Document, EventId, VersionSummary};
 
@@ -8,6 +8,7 @@ use super::known::{Flight, Known};
 use super::mismatches::Mismatches;
 use crate::config::Config;
 use crate::sorted_map::SortedMap;
+use crate::sorted_set::SortedSet;
 use crate::time::Millis;
 use crate::types::{
     Channel, Divergence, LinkId, LinkOptions, Outgoing, Output, PeerStatus, Speech,
@@ -135,7 +136,7 @@ pub(super) struct Link {
     pub(super) presence_mismatches: Mismatches,
 
     /// Sessions that the peer exchanges changes with, as it said, and those that we named to it.
-    pub(super) neighbours: BTreeSet<u64>,
+    pub(super) neighbours: SortedSet<u64>,
     pub(super) told_neighbours: Vec<u64>,
 
     /// Counters of the sessions whose presence the peer has, as far as is known.
@@ -217,7 +218,7 @@ impl Link {
             rtt: None,
             mismatches: Mismatches::default(),
             presence_mismatches: Mismatches::default(),
-            neighbours: BTreeSet::new(),
+            neighbours: SortedSet::new(),
             told_neighbours: Vec::new(),
             presence: SortedMap::new(),
             presence_due: None,

@@ -4,6 +4,7 @@ use super::Engine;
 use super::link::Link;
 use crate::error::CloseReason;
 use crate::presence::{Ended, Taken};
+use crate::sorted_set::SortedSet;
 use crate::time::Millis;
 use crate::types::{Channel, LinkId, Output};
 use crate::wire::Message;
@@ -342,7 +343,7 @@ impl Engine {
             return;
         };
         if state.presence.len() > MAX_VECTOR {
-            let known: std::collections::BTreeSet<u64> = self
+            let known: SortedSet<u64> = self
                 .presence
                 .counters()
                 .map(|(session, _)| session)
