@@ -3,7 +3,8 @@
 //! `{"type":"ops"|"frontier"|"request_sync","sender":AGENT,"ops"?:JSON text,"frontier"?:JSON text}`
 
 use crdt_core::Frontier;
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::error::{CloseReason, WireError};
 
@@ -27,55 +28,73 @@ pub(crate) enum JsonMessage {
     Unknown,
 }
 
+/// The fields of a message, in the order in which they are written.
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frontier: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ops: Option<&'a str>,
+    sender: &'a str,
+    r#type: &'static str,
+}
+
+/// The fields of a message, as they came: those that its type does not have may be anything.
+#[derive(Deserialize)]
+struct Read<'a> {
+    #[serde(borrow)]
+    frontier: Option<&'a RawValue>,
+    #[serde(borrow)]
+    ops: Option<&'a RawValue>,
+    #[serde(borrow)]
+    sender: Option<&'a RawValue>,
+    #[serde(borrow)]
+    r#type: Option<&'a RawValue>,
+}
+
 impl JsonMessage {
     pub(crate) fn encode(&self) -> String {
-        let mut fields = Map::new();
-        let mut put = |name: &str, value: String| fields.insert(name.to_owned(), value.into());
-        let (kind, sender, frontier) = match self {
+        let (kind, sender, ops, frontier) = match self {
             JsonMessage::Ops {
                 sender,
                 ops,
                 frontier,
-            } => {
-                put("ops", ops.clone());
-                ("ops", sender, frontier.as_ref())
+            } => ("ops", sender, Some(ops), frontier.as_ref()),
+            JsonMessage::Frontier { sender, frontier } => {
+                ("frontier", sender, None, Some(frontier))
             }
-            JsonMessage::Frontier { sender, frontier } => ("frontier", sender, Some(frontier)),
             JsonMessage::RequestSync { sender, frontier } => {
-                ("request_sync", sender, frontier.as_ref())
+                ("request_sync", sender, None, frontier.as_ref())
             }
             JsonMessage::Unknown => return "{}".to_owned(),
         };
-        put("type", kind.to_owned());
-        put("sender", sender.clone());
-        if let Some(frontier) = frontier {
-            put("frontier", frontier.to_json());
-        }
-        Value::Object(fields).to_string()
+        let written = Written {
+            frontier: frontier.map(Frontier::to_json),
+            ops: ops.map(String::as_str),
+            sender,
+            r#type: kind,
+        };
+        // Strings are written without fail.
+        serde_json::to_string(&written).unwrap_or_default()
     }
 
     pub(crate) fn decode(text: &str) -> Result<JsonMessage, CloseReason> {
-        let bad = |reason: String| CloseReason::Malformed(WireError::Json { reason });
-        let value: Value = serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
-        let field = |name: &str| match value.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.as_str())),
-            Some(_) => Err(bad(format!("{name} is not a string"))),
-        };
-        let kind = field("type")?.ok_or_else(|| bad("type is missing".to_owned()))?;
-        let sender = field("sender")?.unwrap_or_default().to_owned();
-        let frontier = field("frontier")?.filter(|text| !text.is_empty());
-        let frontier = frontier.map(Frontier::from_json).transpose()?;
+        // A list would be read as the fields in a row.
+        if !text.trim_start().starts_with('{') {
+            return Err(bad("it is no object".to_owned()));
+        }
+        let read: Read<'_> = serde_json::from_str(text).map_err(|error| bad(error.to_string()))?;
+        let kind = string("type", read.r#type)?.ok_or_else(|| bad("type is missing".to_owned()))?;
+        let sender = string("sender", read.sender)?.unwrap_or_default();
+        let frontier = string("frontier", read.frontier)?.filter(|text| !text.is_empty());
+        let frontier = frontier.as_deref().map(Frontier::from_json).transpose()?;
         let missing = |name: &str| bad(format!("{name} is missing"));
-        Ok(match kind {
-            "ops" => {
-                let ops = field("ops")?.ok_or_else(|| missing("ops"))?.to_owned();
-                JsonMessage::Ops {
-                    sender,
-                    ops,
-                    frontier,
-                }
-            }
+        Ok(match kind.as_str() {
+            "ops" => JsonMessage::Ops {
+                sender,
+                ops: string("ops", read.ops)?.ok_or_else(|| missing("ops"))?,
+                frontier,
+            },
             "frontier" => {
                 let frontier = frontier.ok_or_else(|| missing("frontier"))?;
                 JsonMessage::Frontier { sender, frontier }
@@ -84,6 +103,16 @@ impl JsonMessage {
             _ => JsonMessage::Unknown,
         })
     }
+}
+
+/// The string in a field; `None` where it is missing or `null`.
+fn string(name: &str, field: Option<&RawValue>) -> Result<Option<String>, CloseReason> {
+    let text = field.map_or("null", RawValue::get);
+    serde_json::from_str(text).map_err(|_| bad(format!("{name} is not a string")))
+}
+
+fn bad(reason: String) -> CloseReason {
+    CloseReason::Malformed(WireError::Json { reason })
 }
 
 #[cfg(test)]
@@ -138,7 +167,12 @@ mod tests {
             ("", "message_bad_json"),
             ("[]", "message_bad_json"),
             (r#"{"type":7}"#, "message_bad_json"),
+            (r#"["[]","{}","a","ops"]"#, "message_bad_json"),
             (r#"{"type":"ops","sender":"a"}"#, "message_bad_json"),
+            (
+                r#"{"type":"ops","sender":"a","ops":{}}"#,
+                "message_bad_json",
+            ),
             (r#"{"type":"frontier","sender":"a"}"#, "message_bad_json"),
             (
                 r#"{"type":"frontier","sender":"a","frontier":"nonsense"}"#,
@@ -148,9 +182,15 @@ mod tests {
             let error = JsonMessage::decode(text).expect_err(text);
             assert_eq!(error.code(), code, "{text}");
         }
-        assert_eq!(
-            JsonMessage::decode(r#"{"type":"later"}"#),
-            Ok(JsonMessage::Unknown)
-        );
+        for later in [
+            r#"{"type":"later"}"#,
+            " {\"type\":\"later\",\"ops\":[7.5,{}],\"more\":1e400}",
+        ] {
+            assert_eq!(
+                JsonMessage::decode(later),
+                Ok(JsonMessage::Unknown),
+                "{later}"
+            );
+        }
     }
 }
