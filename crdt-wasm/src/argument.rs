@@ -3,7 +3,8 @@
 //! Parameters come as untyped values and are checked here: a number that is a string, or a
 //! fraction, would otherwise be bent into something else without a word.
 
-use wasm_bindgen::JsValue;
+use js_sys::Object;
+use wasm_bindgen::{JsCast, JsValue};
 
 use crate::error::BindingError;
 
@@ -31,7 +32,8 @@ pub(crate) fn handle(value: &JsValue) -> Result<u32, BindingError> {
         .as_f64()
         .ok_or_else(|| bad("handle", "a number", value))?;
     exact_u32(number).ok_or_else(|| BindingError::DeadHandle {
-        handle: number.to_string(),
+        // The host can write numbers; to do so here as well would take 13 KB.
+        handle: value.unchecked_ref::<Object>().to_string().into(),
     })
 }
 

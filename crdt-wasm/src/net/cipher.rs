@@ -3,11 +3,11 @@
 //! and nothing else.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use crdt_room::writer_proof::{self, is_marked, signed_bytes};
 use crdt_room::{CipherCommand, CipherEvent, Input, LinkKey, Purpose};
+use crdt_sync::SortedMap;
 use signaling_protocol::RoomId;
 use wasm_bindgen::prelude::*;
 
@@ -23,7 +23,7 @@ pub(super) struct Cipher {
     /// The keys, once they are there. Jobs report for as long as this is kept.
     keys: Rc<OnceCell<RoomKeys>>,
     /// The keys of links; empty while their ends agree.
-    link_keys: Rc<RefCell<HashMap<LinkKey, Option<Key>>>>,
+    link_keys: Rc<RefCell<SortedMap<LinkKey, Option<Key>>>>,
     tell: Tell,
 }
 
