@@ -4,7 +4,13 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 #[wasm_bindgen(typescript_custom_section)]
-const TYPES: &'static str = include_str!("js/document.d.ts");
+const DOCUMENT: &'static str = include_str!("js/document.d.ts");
+
+#[wasm_bindgen(typescript_custom_section)]
+const VERSION: &'static str = include_str!("js/version.d.ts");
+
+#[wasm_bindgen(typescript_custom_section)]
+const UNDO: &'static str = include_str!("js/undo.d.ts");
 
 #[wasm_bindgen(module = "/src/js/memory.js")]
 extern "C" {

@@ -231,50 +231,6 @@ export interface BlamePiece {
   version: Version;
 }
 
-/**
- * A version of a document: what a replica has seen. It is a value, and good on every replica.
- *
- * ```js
- * const before = doc.version();
- * doc.insert(0, "new ");
- * doc.textAt(before); // the text without it
- * localStorage.version = before.toText();
- * Version.fromText(localStorage.version).equals(before); // true
- * ```
- */
-export class Version {
-  private constructor();
-  /** @throws {CrdtError} `bad_argument`, `bad_bytes` */
-  static fromBytes(bytes: BinaryData): Version;
-  /** @throws {CrdtError} `bad_argument`, `bad_bytes` */
-  static fromText(text: string): Version;
-  /** The version as bytes: to send it to others. */
-  toBytes(): Uint8Array;
-  /** The version as text, of letters that are safe in an address. */
-  toText(): string;
-  /** The same as `toText`. */
-  toString(): string;
-  /** The same as `toText`. */
-  toJSON(): string;
-  /** Whether both are the same version. Which one is later says `Document.compare`. */
-  equals(other: Version): boolean;
-}
-
-/** A place in the text that stays with the character beside it, on every replica. */
-export class Anchor {
-  private constructor();
-  /** @throws {CrdtError} `bad_argument`, `bad_bytes` */
-  static fromBytes(bytes: BinaryData): Anchor;
-  /**
-   * Takes what `JSON.stringify` made of an anchor, or `JSON.parse` of that.
-   *
-   * @throws {CrdtError} `bad_argument`
-   */
-  static fromJSON(json: unknown): Anchor;
-  toBytes(): Uint8Array;
-  toJSON(): unknown;
-}
-
 /** What `mergeAsync` may be given. */
 export interface MergeAsyncOptions {
   /** The origin that the events of the merge have. */
@@ -347,17 +303,47 @@ export class Document {
    */
   static openVerified(bytes: BinaryData, replica?: ReplicaOptions | string | null): Document;
 
-  /** The document's handle in the flat API. */
+  /**
+   * The document's handle in the flat API.
+   *
+   * ```js
+   * const sync = new NetworkSync(doc.handle, doc.agentId, { room: "notes" });
+   * ```
+   */
   readonly handle: number;
-  /** The name of this replica: that of each operation made here. */
+  /**
+   * The name of this replica: that of each operation made here.
+   *
+   * ```js
+   * new Document("ada").agentId; // "ada"
+   * ```
+   */
   readonly agentId: string;
-  /** Frees the document. A second call does nothing. */
+  /**
+   * Frees the document. A second call does nothing.
+   *
+   * ```js
+   * doc.free();
+   * ```
+   */
   free(): void;
   [Symbol.dispose](): void;
 
-  /** The length of the text in UTF-16 code units. */
+  /**
+   * The length of the text in UTF-16 code units.
+   *
+   * ```js
+   * doc.insert(doc.length, "the last words");
+   * ```
+   */
   readonly length: number;
-  /** The whole text. */
+  /**
+   * The whole text.
+   *
+   * ```js
+   * area.value = doc.getText();
+   * ```
+   */
   getText(): string;
   /** The whole text. */
   toString(): string;
@@ -394,7 +380,13 @@ export class Document {
    * @throws {CrdtError} `dead_handle`, `bad_argument`, `bad_position`, `out_of_bounds`, `too_large`
    */
   delete(position: number, length: number): TextChange;
-  /** The same as `delete`. */
+  /**
+   * The same as `delete`.
+   *
+   * ```js
+   * doc.deleteRange(0, 5);
+   * ```
+   */
   deleteRange(position: number, length: number): TextChange;
   /**
    * Deletes `length` code units from a position on, and inserts text in their place.
@@ -449,7 +441,13 @@ export class Document {
    * @throws {CrdtError} `dead_handle`, `bad_argument`
    */
   on<K extends keyof DocumentEvents>(event: K, listener: DocumentEvents[K]): () => void;
-  /** Takes a listener away. */
+  /**
+   * Takes a listener away.
+   *
+   * ```js
+   * doc.off("change", show);
+   * ```
+   */
   off<K extends keyof DocumentEvents>(event: K, listener: DocumentEvents[K]): void;
 
   /**
@@ -536,13 +534,37 @@ export class Document {
    * @throws {CrdtError} `dead_handle`, `bad_argument`, `unknown_event`, `too_old`, `corrupt_history`
    */
   saveShallow(since?: Version | null, options?: Omit<SaveOptions, "since">): Uint8Array;
-  /** All operations as canonical JSON, see `get_operations_json`. */
+  /**
+   * All operations as canonical JSON, see `get_operations_json`.
+   *
+   * ```js
+   * await writeFile("notes.json", doc.getOperationsJson());
+   * ```
+   */
   getOperationsJson(): string;
-  /** The operations not at or before `frontier`, see `get_operations_since_json`. */
+  /**
+   * The operations not at or before `frontier`, see `get_operations_since_json`.
+   *
+   * ```js
+   * const news = doc.getOperationsSinceJson(other.getFrontierJson());
+   * ```
+   */
   getOperationsSinceJson(frontier: string): string;
-  /** The document's version as JSON, see `get_frontier_json`. */
+  /**
+   * The document's version as JSON, see `get_frontier_json`.
+   *
+   * ```js
+   * send({ frontier: doc.getFrontierJson() });
+   * ```
+   */
   getFrontierJson(): string;
-  /** Merges another replica's operations, see `merge_operations`. */
+  /**
+   * Merges another replica's operations, see `merge_operations`.
+   *
+   * ```js
+   * doc.mergeOperations(other.getOperationsJson());
+   * ```
+   */
   mergeOperations(ops: string, frontier?: string | null): MergeReport;
 
   /**
@@ -642,85 +664,4 @@ export class Document {
    * @throws {CrdtError} `dead_handle`, `bad_argument`, `too_old`, `corrupt_history`
    */
   positionOf(anchor: Anchor | string): number | null;
-}
-
-/** Where a selection starts and where the caret is, in UTF-16 code units. */
-export interface Selection {
-  anchor: number;
-  head: number;
-}
-
-export interface UndoManagerOptions {
-  /** Edits that follow each other within so many milliseconds are one step; 500 by default. */
-  captureTimeout?: number;
-  /**
-   * The origins of the edits that can be undone, `null` for those without one. By default these are all
-   * edits made here, except the steps of other managers. What others did is never undone.
-   */
-  trackedOrigins?: Iterable<unknown>;
-  /**
-   * Where the selection is, or `null`: asked before each step is made in the document, for `undo` to say
-   * where it was. An editor that shows an edit before it makes it here has to remember where it was before.
-   */
-  getSelection?: () => Selection | null;
-}
-
-/** A step that was taken back. */
-export interface UndoStep {
-  /** What became of the text. */
-  changes: TextChange[];
-  /**
-   * What to select now: for `undo`, what was selected before the step; where that is unknown, the text
-   * that changed. `null` if nothing is to be seen of it.
-   */
-  selection: Selection | null;
-}
-
-/** The events of an `UndoManager`, by name, with what listeners get. */
-export interface UndoManagerEvents {
-  /** There may be something else to undo or redo. */
-  change: { canUndo: boolean; canRedo: boolean };
-  /** A step was undone. */
-  undo: UndoStep;
-  /** A step was redone. */
-  redo: UndoStep;
-}
-
-/**
- * Undoes and redoes the edits that are made to a document here, from now on, and leaves alone what others
- * do. An undo is an edit like any other: its `origin` is the manager.
- *
- * ```js
- * let before = { anchor: 0, head: 0 };
- * area.onbeforeinput = () => (before = { anchor: area.selectionStart, head: area.selectionEnd });
- * const undo = new UndoManager(doc, { getSelection: () => before });
- * doc.insert(0, "oops");
- * const step = undo.undo();
- * if (step?.selection) area.setSelectionRange(step.selection.anchor, step.selection.head);
- * ```
- */
-export class UndoManager {
-  /** @throws {CrdtError} `dead_handle`, `bad_argument` */
-  constructor(document: Document, options?: UndoManagerOptions);
-  /** Whether there are edits to undo; they may turn out to be undone by others. */
-  readonly canUndo: boolean;
-  /** Whether there are undone edits to redo. */
-  readonly canRedo: boolean;
-  /**
-   * Undoes the last step that still has an effect, and says what became of the text; `null` if there is none.
-   *
-   * @throws {CrdtError} `dead_handle`, `destroyed`, `document_busy` in a transaction, `corrupt_history`
-   */
-  undo(): UndoStep | null;
-  /** Redoes the step that was undone last, see `undo`. */
-  redo(): UndoStep | null;
-  /** Has the next edit begin a step of its own. */
-  stopCapturing(): void;
-  /** Adds a listener, and returns what takes it away again. */
-  on<K extends keyof UndoManagerEvents>(event: K, listener: (payload: UndoManagerEvents[K]) => void): () => void;
-  /** Takes a listener away. */
-  off<K extends keyof UndoManagerEvents>(event: K, listener: (payload: UndoManagerEvents[K]) => void): void;
-  /** Forgets all steps, and stops listening to the document. A second call does nothing. */
-  destroy(): void;
-  [Symbol.dispose](): void;
 }
