@@ -13,6 +13,7 @@ import { crdt } from './package.mjs';
 import { until } from './replica.mjs';
 
 const EXAMPLES = fileURLToPath(new URL('../../../examples/', import.meta.url));
+const ROOT = path.join(EXAMPLES, '..');
 const run = promisify(execFile);
 
 const inExamples = async (file, ...more) => {
@@ -49,6 +50,44 @@ test('the history of a file is shown', async () => {
   const file = await readFile(path.join(folder, 'example.crdt'));
   await writeFile(path.join(folder, 'damaged.crdt'), file.subarray(0, 50));
   await assert.rejects(history('damaged.crdt'), /damaged\.crdt: /);
+});
+
+test('tabs of a page without a bundler share a text, and keep it', async () => {
+  const { chromium } = createRequire(path.join(ROOT, 'web/e2e/package.json'))('playwright-core');
+  const server = spawn(process.execPath, [path.join(EXAMPLES, 'page/serve.js')], {
+    env: { ...process.env, PORT: '0' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox'],
+  });
+  try {
+    const [line] = await once(server.stdout, 'data');
+    const context = await browser.newContext();
+    const open = async () => {
+      const page = await context.newPage();
+      await page.goto(`${line}`.trim());
+      await page.locator('#text:enabled').waitFor();
+      return page;
+    };
+    const has = (page, text) =>
+      page.waitForFunction((text) => document.querySelector('#text').value === text, text);
+
+    const [one, other] = [await open(), await open()];
+    await one.fill('#text', 'Hello');
+    await has(other, 'Hello');
+    await other.fill('#text', 'Hello world');
+    await has(one, 'Hello world');
+    await other.click('#undo');
+    await has(one, 'Hello');
+    await other.close();
+    await one.reload();
+    await has(one, 'Hello');
+  } finally {
+    await browser.close();
+    server.kill();
+  }
 });
 
 test('a server passes on what comes over a plain WebSocket', async () => {
