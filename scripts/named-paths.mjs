@@ -18,7 +18,10 @@ const ENTRY = /^crdt-wasm\/(document|inline|bare|storage)(\/(inline|bare|node))?
 function* named(page, text) {
   const folder = path.dirname(page);
   const lines = text.split("\n");
+  let isCode = false;
   for (const [number, line] of lines.entries()) {
+    if (line.trimStart().startsWith("```")) isCode = !isCode;
+    if (isCode) continue;
     for (const [, target] of line.matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^([a-z]+:|#)/.test(target)) continue;
       yield { line: number + 1, file: path.join(folder, target.replace(/#.*$/, "")) };

@@ -440,7 +440,7 @@ impl Config {
         self.admin_token.as_ref().or(file)
     }
 
-    /// What newcomers are told of servers that help to find a path.
+    /// The servers that help to find a path, as newcomers receive them.
     pub(crate) fn ice_servers(&self) -> IceServers {
         IceServers::new(
             self.stun_url.clone(),

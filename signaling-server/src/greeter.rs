@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use signaling_protocol::AgentId;
 use signaling_rooms::Welcome;
 
-use crate::reload::Reloadable;
+use crate::reloadable::Reloadable;
 use crate::turn::IceServers;
 
 /// Knows what the server offers to clients.

@@ -15,7 +15,7 @@ use crate::greeter::Greeter;
 use crate::limits::Door;
 use crate::metrics::{Census, Metrics};
 use crate::outbox::{Bounds, Outbox};
-use crate::reload::Reloadable;
+use crate::reloadable::Reloadable;
 use crate::roster::Roster;
 use crate::secret::Secret;
 use crate::store::{LogName, Store, StoreError, StoredLog, Write};

@@ -59,6 +59,7 @@ mod outbox;
 mod patience;
 mod refusal;
 mod reload;
+mod reloadable;
 mod rooms_command;
 mod roster;
 mod routes;

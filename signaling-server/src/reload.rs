@@ -1,30 +1,9 @@
 //! Certificates and secrets that are read again while the server runs.
 
-use std::sync::{Arc, PoisonError, RwLock};
-
 use crate::config::Config;
 use crate::from_file::{FromFile, InFile};
 use crate::hub::Hub;
 use crate::tls::Tls;
-
-/// Something that is replaced as a whole. Whoever uses it meanwhile goes on with what it was.
-pub(crate) struct Reloadable<T>(RwLock<Arc<T>>);
-
-impl<T> Reloadable<T> {
-    pub(crate) fn new(value: T) -> Self {
-        Self(RwLock::new(Arc::new(value)))
-    }
-
-    pub(crate) fn get(&self) -> Arc<T> {
-        let value = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        value.clone()
-    }
-
-    pub(crate) fn set(&self, value: T) {
-        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        *current = Arc::new(value);
-    }
-}
 
 /// Reads the files again that the settings name. Where one of a kind is bad, all of that kind stay as they
 /// are, and the log says so.
