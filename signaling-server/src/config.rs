@@ -440,7 +440,7 @@ impl Config {
         self.admin_token.as_ref().or(file)
     }
 
-    /// The servers that help to find a path, as newcomers receive them.
+    /// The servers that help to find a path, for newcomers.
     pub(crate) fn ice_servers(&self) -> IceServers {
         IceServers::new(
             self.stun_url.clone(),

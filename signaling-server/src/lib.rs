@@ -50,6 +50,7 @@ mod foreign;
 mod from_file;
 mod greeter;
 pub mod health;
+mod http;
 mod hub;
 mod limits;
 mod metrics;

@@ -1,8 +1,8 @@
-//! A value that is replaced as a whole while the server runs.
+//! Values that are replaced while the server runs.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Something that is replaced as a whole. A caller that uses it meanwhile goes on with what it was.
+/// Something that is replaced as a whole. A user of the old value goes on with it.
 pub(crate) struct Reloadable<T>(RwLock<Arc<T>>);
 
 impl<T> Reloadable<T> {

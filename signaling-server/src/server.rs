@@ -22,6 +22,7 @@ use crate::admin;
 use crate::bus::Bus;
 use crate::config::Config;
 use crate::error::RunError;
+use crate::http::{ACCEPT_PAUSE, HEAD_BUFFER};
 use crate::hub::Hub;
 use crate::metrics::Rejected;
 use crate::open_files;
@@ -31,12 +32,6 @@ use crate::reload;
 use crate::routes::{ClientAddress, routes, turned_away};
 use crate::stream::Stream;
 use crate::tls::Tls;
-
-/// The largest request head; a handshake has a few hundred bytes.
-pub(crate) const HEAD_BUFFER: usize = 16 * 1024;
-
-/// How long to wait after the system had no descriptor for another connection.
-pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long answers that are being sent may take once the server ends.
 const ANSWER_GRACE: Duration = Duration::from_secs(2);

@@ -25,10 +25,11 @@ use tokio_util::task::TaskTracker;
 
 use super::wire::{Compacted, Entries, Entry, Kicked, LogInfo, Names, Problem, decoded};
 use crate::figures;
+use crate::http::{ACCEPT_PAUSE, HEAD_BUFFER};
 use crate::hub::Hub;
 use crate::patience::Patient;
 use crate::roster::Whom;
-use crate::server::{ACCEPT_PAUSE, HEAD_BUFFER};
+
 use crate::store::backup::{self, BackupError, Snapshot};
 use crate::store::{Store, StoreError};
 

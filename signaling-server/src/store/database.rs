@@ -2,6 +2,7 @@
 
 mod reading;
 mod restoring;
+mod tables;
 
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -9,38 +10,17 @@ use std::path::{Path, PathBuf};
 #[cfg(any(feature = "yjs", test))]
 use redb::backends::InMemoryBackend;
 use redb::{
-    AccessGuard, Builder, CompactionError, ReadableDatabase, ReadableTable, ReadableTableMetadata,
-    Table, TableDefinition, TableError,
+    Builder, CompactionError, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table,
+    TableError,
 };
 use signaling_rooms::{LogError, LogHead, entry_cost};
 
 use self::reading::Reading;
+use self::tables::{ENTRIES, HEADS, OWNED, SALT, TOTAL, USES, VERSION, head};
 use super::backup::{Extent, Snapshot};
 use super::error::StoreError;
 use super::logs::{self, Logs, NOBODY, UNBOUNDED, USE_INTERVAL, owner, refuse_all, since_1970};
 use super::write::{LogName, Page, StoreQuotas, StoredLog, Write};
-
-/// Entries by log and number.
-const ENTRIES: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("entries");
-
-/// What is known of each log: the number of its snapshot, of its last entry, and its size.
-const HEADS: TableDefinition<'_, &str, (u64, u64, u64)> = TableDefinition::new("heads");
-
-/// The size of all logs, under one key.
-const TOTAL: TableDefinition<'_, (), u64> = TableDefinition::new("total");
-
-/// The owner of each log, and when it was last in use, in seconds since 1970.
-const USES: TableDefinition<'_, &str, (u128, u64)> = TableDefinition::new("uses");
-
-/// The size of each owner's logs.
-const OWNED: TableDefinition<'_, u128, u64> = TableDefinition::new("owned");
-
-/// A random number, under one key, without which owners cannot be told from addresses.
-const SALT: TableDefinition<'_, (), u128> = TableDefinition::new("salt");
-
-/// The version of the tables, under one key. Files that have none are of the time before it was noted, and
-/// differ from version 1 in tables alone that are made where they are missing.
-const VERSION: TableDefinition<'_, (), u64> = TableDefinition::new("version");
 
 /// The version that this program reads and writes. A program refuses a file that a later one has
 /// changed.
@@ -448,12 +428,4 @@ impl Tables<'_> {
             .insert(log.as_str(), (head.base, head.last, head.bytes))?;
         Ok(())
     }
-}
-
-/// The head of a log as it stands in the table; that of an empty log where it is missing.
-fn head(found: Option<AccessGuard<'_, (u64, u64, u64)>>) -> LogHead {
-    found.map_or_else(LogHead::default, |found| {
-        let (base, last, bytes) = found.value();
-        LogHead { base, last, bytes }
-    })
 }

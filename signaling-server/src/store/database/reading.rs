@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use redb::{AccessGuard, ReadTransaction, ReadableTable};
 
-use super::{ENTRIES, HEADS, USES, head};
+use super::tables::{ENTRIES, HEADS, USES, head};
 use crate::store::backup::Snapshot;
 use crate::store::error::StoreError;
 use crate::store::logs::NOBODY;

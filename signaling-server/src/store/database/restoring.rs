@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 
-use super::{ENTRIES, HEADS, OWNED, SALT, TOTAL, USES};
+use super::tables::{ENTRIES, HEADS, OWNED, SALT, TOTAL, USES};
 use crate::store::backup::{self, Extent, Target};
 use crate::store::error::StoreError;
 use crate::store::logs::NOBODY;

@@ -10,6 +10,7 @@ mod answer;
 mod reading;
 mod restoring;
 mod schema;
+mod session;
 mod transaction;
 
 use std::cell::{Cell, RefCell};
@@ -17,14 +18,12 @@ use std::io::BufRead;
 
 use signaling_rooms::LogError;
 use tokio::runtime::{Builder, Runtime};
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_postgres::config::SslMode;
-use tokio_postgres::{Client, Config, NoTls};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::Config;
 
-use self::answer::{Failure, PATIENCE, number, words};
+use self::answer::{Failure, PATIENCE, number};
 use self::reading::Reading;
+use self::session::{Session, connect};
 use self::transaction::Transaction;
 use super::backup::{Extent, Snapshot};
 use super::error::StoreError;
@@ -50,20 +49,6 @@ pub(super) struct Postgres {
 
 /// Has a transaction last as long as whoever reads or writes a backup takes.
 const PATIENT: &str = "SET idle_in_transaction_session_timeout = 0";
-
-/// A connection that works as far as is known.
-struct Session {
-    client: Client,
-    /// What reads and writes the socket.
-    driver: JoinHandle<()>,
-    salt: u128,
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
 
 impl Postgres {
     /// Connects to the server, and makes the tables where there are none. Not to be called on a thread that
@@ -305,47 +290,4 @@ async fn within<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, 
     timeout(PATIENCE, work)
         .await
         .unwrap_or(Err(Failure::Silent))
-}
-
-/// Connects, and makes sure that the tables are there.
-async fn connect(config: &Config) -> Result<Session, Failure> {
-    let (client, driver) = match tls(config)? {
-        Some(tls) => {
-            let (client, connection) = config.connect(tls).await?;
-            (client, tokio::spawn(drive(connection)))
-        }
-        None => {
-            let (client, connection) = config.connect(NoTls).await?;
-            (client, tokio::spawn(drive(connection)))
-        }
-    };
-    let mut session = Session {
-        client,
-        driver,
-        salt: 0,
-    };
-    session.salt = schema::prepare(&mut session.client).await?;
-    Ok(session)
-}
-
-/// What makes TLS connections, unless the address says that there are none.
-fn tls(config: &Config) -> Result<Option<MakeRustlsConnect>, Failure> {
-    if config.get_ssl_mode() == SslMode::Disable {
-        return Ok(None);
-    }
-    match MakeRustlsConnect::with_native_certs() {
-        Ok((tls, _)) => Ok(Some(tls)),
-        Err(errors) if config.get_ssl_mode() == SslMode::Require => {
-            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            Err(Failure::Certificates(errors.join(", ")))
-        }
-        Err(_) => Ok(None),
-    }
-}
-
-async fn drive(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
-    // Whatever is asked of the connection fails from then on.
-    if let Err(error) = connection.await {
-        tracing::warn!("the connection to the database is lost: {}", words(&error));
-    }
 }

@@ -6,7 +6,8 @@ use tokio::runtime::Runtime;
 use tokio_postgres::{Client, Row};
 
 use super::answer::{Failure, count, head_of, number};
-use super::{Session, schema};
+use super::schema;
+use super::session::Session;
 use crate::store::backup::Snapshot;
 use crate::store::error::StoreError;
 use crate::store::write::{Page, StoredLog};
