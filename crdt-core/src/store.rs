@@ -16,6 +16,9 @@ use crate::rope::Rope;
 use crate::unpack::{compare_text, complete, deleted_text};
 use crate::version::{EventId, Frontier, Lv, MAX_EVENTS, VersionSummary};
 
+/// From so many bytes of text on the full model has learned what lets it pack more tightly than the light one.
+const LEARNED: usize = 16 << 10;
+
 /// The history of a document, unpacked by [`Store::unpacked`] when somebody needs it.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
@@ -136,9 +139,13 @@ impl Store {
             },
             ends: &ends,
         };
-        // What is small in general is not always smaller than what is quick.
+        // What is small in general is not always smaller than what is quick. A light model learns sooner, of
+        // which nothing is left in a longer text.
         let presets: &[Preset] = match options.preset {
-            Preset::Small => &[Preset::Small, Preset::Balanced, Preset::Fast],
+            Preset::Small if history.ops.text_len() < LEARNED => {
+                &[Preset::Small, Preset::Balanced, Preset::Fast]
+            }
+            Preset::Small => &[Preset::Small, Preset::Fast],
             _ => std::slice::from_ref(&options.preset),
         };
         let files = presets

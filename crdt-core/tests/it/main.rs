@@ -2,7 +2,6 @@
 
 mod anchors;
 mod bad_input;
-mod coded;
 mod convergence;
 mod corpus;
 mod counts;

@@ -6,7 +6,7 @@ use fastrand::Rng;
 use crate::files::{Parts, all_options, assert_same, golden};
 
 /// The codecs of sections with copies.
-const APART: [u8; 3] = [4, 5, 6];
+const APART: [u8; 2] = [4, 5];
 
 /// A text that was pasted, changed and deleted time and again.
 pub(crate) fn pasted(rng: &mut Rng, times: usize) -> Document {

@@ -1,7 +1,6 @@
 //! Long repetitions: bytes as copies of what came before, and the bytes between them, which a model of text
 //! packs.
 
-use super::coded_text::copy_within;
 use super::numbers::{NumberDecoder, NumberEncoder};
 
 /// The shortest stretch that is copied: a model packs a shorter one in as few bits.
@@ -107,7 +106,13 @@ pub(crate) fn put_together(
         if copied > len.checked_sub(out.len())? {
             return None;
         }
-        copy_within(&mut out, from, copied);
+        // A stretch may repeat itself.
+        let mut left = copied;
+        while left > 0 {
+            let some = left.min(out.len() - from);
+            out.extend_from_within(from..from + some);
+            left -= some;
+        }
     }
     out.extend_from_slice(rest);
     (decoder.is_done() && out.len() == len).then_some(out)

@@ -3,9 +3,8 @@
 //! The graph comes as pieces: maximal runs of events of one agent, each event but the first having
 //! the one before it as its only parent. The operations come as rows.
 
-use super::super::varint::push;
 use super::head::{AgentHead, Counts, Head};
-use super::numbers::{Form, Sink, Source, read, zigzag};
+use super::numbers::{Sink, Source, read};
 use super::sections::{SectionWriter, Sections, Type};
 use crate::causal_graph::{AgentIdx, CausalGraph};
 use crate::error::{DecodeError, LoadError};
@@ -90,8 +89,8 @@ use graph_context as gc;
 const PARENTS: u32 = 1;
 const JUMP: u32 = 2;
 
-pub(super) fn write_graph(history: &History, ids: &[u32], form: Form, out: &mut SectionWriter) {
-    let mut sink = Sink::new(form, gc::COUNT);
+pub(super) fn write_graph(history: &History, ids: &[u32], modelled: bool, out: &mut SectionWriter) {
+    let mut sink = Sink::new(modelled, gc::COUNT);
     let mut ends = first_ends(&history.graph);
     let mut next = vec![0_u32; ids.len()];
     let (mut last_flags, mut last_agent) = (0, 0);
@@ -132,7 +131,7 @@ pub(super) fn read_graph(
     head: &Head,
 ) -> Result<History, LoadError> {
     let (most, _) = head.counts.bytes();
-    let section = (Type::Graph, (gc::COUNT, gc::COUNT), most);
+    let section = (Type::Graph, gc::COUNT, most);
     read(sections, bytes, section, |numbers| {
         take_graph(numbers, head)
     })
@@ -267,15 +266,6 @@ mod ops_context {
     /// By the kind, that of the row before, and the length class of the row before.
     pub(super) const LEN: usize = 54;
     pub(super) const COUNT: usize = LEN + 9 * 6;
-
-    // Those of prefix codes, which have a row's kind and length in one number where the length is short.
-    /// By the kind of the row before, and whether that is longer than one event.
-    pub(super) const ROW: usize = 0;
-    /// By the kind.
-    pub(super) const LONG: usize = 6;
-    /// By the kind, and that of the row before.
-    pub(super) const TO: usize = 9;
-    pub(super) const CODED: usize = 18;
 }
 use ops_context as oc;
 
@@ -313,60 +303,6 @@ impl Before {
     }
 }
 
-/// Rows of this length and longer have it in a number of its own, where prefix codes are.
-const LONG_ROW: u32 = 20;
-const KINDS: u32 = 3;
-
-impl Before {
-    fn row(&self) -> usize {
-        oc::ROW + 2 * self.kinds[0] + usize::from(self.len > 1)
-    }
-
-    fn to(&self, kind: usize) -> usize {
-        oc::TO + 3 * kind + self.kinds[0]
-    }
-
-    /// Writes a row: its kind, the move of the cursor, and its length less one.
-    fn write(&self, sink: &mut Sink, kind: u32, cursor_move: i64, len: u32) {
-        let number = kind as usize;
-        let Sink::Coded(plain, coder) = sink else {
-            sink.push(self.kind(), kind);
-            sink.push_signed(self.cursor_move(number), cursor_move);
-            sink.push(self.len(number), len);
-            return;
-        };
-        let cursor_move = zigzag(cursor_move);
-        for n in [kind, cursor_move, len] {
-            push(plain, n.into());
-        }
-        coder.push(self.row(), kind + KINDS * len.min(LONG_ROW));
-        if len >= LONG_ROW {
-            coder.push(oc::LONG + number, len - LONG_ROW);
-        }
-        coder.push(self.to(number), cursor_move);
-    }
-
-    /// Reads what [`Before::write`] wrote.
-    fn read(&self, numbers: &mut Source<'_>) -> Result<(u32, i64, u32), DecodeError> {
-        if !numbers.is_coded() {
-            let kind = numbers.next(|| self.kind())?;
-            if kind >= KINDS {
-                return Err(numbers.error("an operation of no known kind"));
-            }
-            let cursor_move = numbers.signed(|| self.cursor_move(kind as usize))?;
-            return Ok((kind, cursor_move, numbers.next(|| self.len(kind as usize))?));
-        }
-        let both = numbers.next(|| self.row())?;
-        let (kind, mut len) = (both % KINDS, both / KINDS);
-        if len >= LONG_ROW {
-            let rest = numbers.next(|| oc::LONG + kind as usize)?;
-            let all = rest.checked_add(LONG_ROW).filter(|_| len == LONG_ROW);
-            len = all.ok_or(numbers.error("an operation of no known kind"))?;
-        }
-        Ok((kind, numbers.signed(|| self.to(kind as usize))?, len))
-    }
-}
-
 /// Whose each event is, asked for ascending local versions.
 struct Agents<R> {
     runs: R,
@@ -394,12 +330,8 @@ impl<R: Iterator<Item = (std::ops::Range<Lv>, AgentIdx, u32)>> Agents<R> {
     }
 }
 
-pub(super) fn write_ops(history: &History, form: Form, out: &mut SectionWriter) {
-    let contexts = match form {
-        Form::Coded => oc::CODED,
-        _ => oc::COUNT,
-    };
-    let mut sink = Sink::new(form, contexts);
+pub(super) fn write_ops(history: &History, modelled: bool, out: &mut SectionWriter) {
+    let mut sink = Sink::new(modelled, oc::COUNT);
     let graph = &history.graph;
     let mut agents = Agents::new(graph.agents.runs_in(graph.start()..history.len()));
     let mut cursors = vec![0_u32; graph.agents.agent_count() as usize];
@@ -413,8 +345,12 @@ pub(super) fn write_ops(history: &History, form: Form, out: &mut SectionWriter) 
         };
         let (start, end) = run.ends();
         let cursor = &mut cursors[agents.at(part.lv)];
-        let cursor_move = i64::from(start) - i64::from(*cursor);
-        before.write(&mut sink, kind, cursor_move, run.len - 1);
+        sink.push(before.kind(), kind);
+        sink.push_signed(
+            before.cursor_move(kind as usize),
+            i64::from(start) - i64::from(*cursor),
+        );
+        sink.push(before.len(kind as usize), run.len - 1);
         *cursor = end;
         before.push(kind as usize, run.len);
     }
@@ -429,7 +365,7 @@ pub(super) fn read_ops(
     history: &mut History,
 ) -> Result<(), LoadError> {
     let (_, most) = head.counts.bytes();
-    let section = (Type::Ops, (oc::COUNT, oc::CODED), most);
+    let section = (Type::Ops, oc::COUNT, most);
     read(sections, bytes, section, |numbers| {
         take_ops(numbers, head, history)
     })
@@ -449,12 +385,16 @@ fn take_ops(
     let mut before = Before::default();
     ops.reserve(numbers.left().min(head.counts.rows as usize));
     for _ in 0..head.counts.rows {
-        let (number, cursor_move, len) = before.read(numbers)?;
+        let number = numbers.next(|| before.kind())?;
         let kind = match number {
             0 => Kind::Insert,
             1 => Kind::Delete,
-            _ => Kind::Backspace,
+            2 => Kind::Backspace,
+            _ => return Err(numbers.error("an operation of no known kind")),
         };
+        let number = number as usize;
+        let cursor_move = numbers.signed(|| before.cursor_move(number))?;
+        let len = numbers.next(|| before.len(number))?;
         let Some(len) = len
             .checked_add(1)
             .filter(|&len| len <= head.lvs() - ops.len())
@@ -476,7 +416,7 @@ fn take_ops(
         let run = Run { kind, pos, len };
         run.check().map_err(|reason| numbers.error(reason))?;
         *cursor = run.ends().1;
-        before.push(number as usize, len);
+        before.push(number, len);
         ops.push_row(run);
     }
     if ops.len() != head.lvs() {

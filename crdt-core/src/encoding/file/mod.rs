@@ -14,19 +14,13 @@ pub(crate) use ends::{End, MOST_ENDS};
 pub(crate) use head::Head;
 pub use options::{LoadLimits, Preset, SaveOptions};
 
-use super::entropy::{FullModel, LightModel, coded_text, put_together};
+use super::entropy::{FullModel, LightModel, put_together};
 use super::varint::push;
 use crate::error::{DecodeError, LoadError};
 use crate::history::History;
 use ends::push_ends;
 use head::{push_ranges, read_head};
-use numbers::Form;
 use sections::{Codec, SectionWriter, Sections, Type};
-
-/// Up to so many pieces or rows, and bytes of text, [`Preset::Balanced`] has models, which take little time
-/// then: they spare the codes that [`Codec::Coded`] has in front.
-const FEW_ROWS: u32 = 400;
-const SHORT_TEXT: usize = 2 << 10;
 
 /// The inserted text of a file.
 #[derive(Debug, Clone, Copy)]
@@ -103,13 +97,9 @@ pub(crate) fn write(history: &History, contents: &Contents<'_>, preset: Preset) 
         (Some(text), Some(model)) => full(model, Type::Text, text, &mut out),
         (Some(text), None) => out.bytes(Type::Text, text.as_bytes(), preset != Preset::Fast),
     }
-    let form = |rows: u32| match preset {
-        Preset::Fast => Form::Plain,
-        Preset::Balanced if rows > FEW_ROWS => Form::Coded,
-        _ => Form::Modelled,
-    };
-    columns::write_graph(history, &ids, form(counts.pieces), &mut out);
-    columns::write_ops(history, form(counts.rows), &mut out);
+    let modelled = preset != Preset::Fast;
+    columns::write_graph(history, &ids, modelled, &mut out);
+    columns::write_ops(history, modelled, &mut out);
     let (kind, rest) = match inserted {
         Inserted::All(rest) => (Type::Inserted, rest),
         Inserted::Deleted(rest) => (Type::Deleted, rest),
@@ -117,7 +107,6 @@ pub(crate) fn write(history: &History, contents: &Contents<'_>, preset: Preset) 
     match (preset, &mut model) {
         (_, Some(model)) => full(model, kind, rest, &mut out),
         (Preset::Fast, None) => out.bytes(kind, rest.as_bytes(), true),
-        (_, None) if rest.len() > SHORT_TEXT => out.coded_text(kind, rest),
         (_, None) => {
             let codecs = (Codec::LightModel, Codec::LightModelApart);
             out.text(kind, codecs, rest, |bytes| {
@@ -241,16 +230,6 @@ impl File {
         let bytes = match codec {
             Codec::Raw => reader.rest().to_vec(),
             Codec::Lz4 => sections::unpack(&mut reader, self.limits.text)?,
-            Codec::Coded => {
-                let all = reader.left();
-                let len = sections::claimed_len(&mut reader, self.limits.text)?;
-                let error = reader.error("matches and codes that do not make the text they claim");
-                let bytes = match sections::may_make(all, len) {
-                    true => coded_text::unpack(reader.rest(), len),
-                    false => None,
-                };
-                bytes.ok_or(error)?
-            }
             _ => {
                 let all = reader.left();
                 let len = sections::claimed_len(&mut reader, self.limits.text)?;

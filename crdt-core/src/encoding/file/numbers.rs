@@ -1,33 +1,24 @@
 //! Columns of numbers, plain or modelled, behind one face: what is written where is said once.
 
-use super::super::entropy::{CodeDecoder, CodeEncoder, NumberDecoder, NumberEncoder};
+use super::super::entropy::{NumberDecoder, NumberEncoder};
 use super::super::reader::Reader;
 use super::super::varint::push;
 use super::sections::{Codec, SectionWriter, Sections, Type, unpack};
 use crate::error::{DecodeError, LoadError};
-
-/// How numbers are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    Plain,
-    Modelled,
-    Coded,
-}
 
 /// Takes numbers. The context is what the number is expected to resemble: the reader gives the same.
 pub(super) enum Sink {
     Plain(Vec<u8>),
     /// Plain too: where a history repeats itself, that is packed in fewer bytes.
     Modelled(Vec<u8>, NumberEncoder),
-    Coded(Vec<u8>, CodeEncoder),
 }
 
 impl Sink {
-    pub(super) fn new(form: Form, contexts: usize) -> Sink {
-        match form {
-            Form::Plain => Sink::Plain(Vec::new()),
-            Form::Modelled => Sink::Modelled(Vec::new(), NumberEncoder::new(contexts)),
-            Form::Coded => Sink::Coded(Vec::new(), CodeEncoder::new(contexts)),
+    pub(super) fn new(modelled: bool, contexts: usize) -> Sink {
+        if modelled {
+            Sink::Modelled(Vec::new(), NumberEncoder::new(contexts))
+        } else {
+            Sink::Plain(Vec::new())
         }
     }
 
@@ -38,25 +29,23 @@ impl Sink {
                 push(out, n.into());
                 coder.push(context, n);
             }
-            Sink::Coded(out, coder) => {
-                push(out, n.into());
-                coder.push(context, n);
-            }
         }
     }
 
     pub(super) fn push_signed(&mut self, context: usize, n: i64) {
-        self.push(context, zigzag(n));
+        // The numbers are differences of two below 2^31.
+        self.push(context, (n << 1 ^ n >> 63) as u32);
     }
 
     pub(super) fn finish(self, kind: Type, out: &mut SectionWriter) {
-        let (bytes, codec, packed) = match self {
-            Sink::Plain(bytes) => return out.bytes(kind, &bytes, true),
-            Sink::Modelled(bytes, coder) => (bytes, Codec::Model, coder.finish()),
-            Sink::Coded(bytes, coder) => (bytes, Codec::Coded, coder.finish()),
-        };
-        if !out.shorter(kind, &bytes, packed.len()) {
-            out.numbers(kind, codec, &packed);
+        match self {
+            Sink::Plain(bytes) => out.bytes(kind, &bytes, true),
+            Sink::Modelled(bytes, coder) => {
+                let packed = coder.finish();
+                if !out.shorter(kind, &bytes, packed.len()) {
+                    out.modelled(kind, &packed);
+                }
+            }
         }
     }
 }
@@ -72,29 +61,14 @@ pub(super) enum Source<'a> {
         coder: NumberDecoder<'a>,
         start: usize,
     },
-    Coded {
-        coder: CodeDecoder<'a>,
-        start: usize,
-    },
-}
-
-/// A difference of two numbers below 2^31 without its sign.
-pub(super) fn zigzag(n: i64) -> u32 {
-    (n << 1 ^ n >> 63) as u32
 }
 
 impl Source<'_> {
-    /// Whether prefix codes are read.
-    pub(super) fn is_coded(&self) -> bool {
-        matches!(self, Source::Coded { .. })
-    }
-
     /// How many bytes are left, packed.
     pub(super) fn left(&self) -> usize {
         match self {
             Source::Plain { reader, .. } => reader.left(),
             Source::Modelled { coder, .. } => coder.left(),
-            Source::Coded { coder, .. } => coder.left(),
         }
     }
 
@@ -114,7 +88,6 @@ impl Source<'_> {
         let n = match self {
             Source::Plain { reader, .. } => reader.varint().ok().and_then(|n| n.try_into().ok()),
             Source::Modelled { coder, .. } => coder.next(context),
-            Source::Coded { coder, .. } => coder.next(context),
         };
         match n {
             Some(n) => Ok(n),
@@ -132,7 +105,6 @@ impl Source<'_> {
         let offset = match self {
             Source::Plain { reader, offset } => offset.unwrap_or(reader.offset()),
             Source::Modelled { coder, start } => start + coder.at(),
-            Source::Coded { coder, start } => start + coder.at(),
         };
         DecodeError::Bytes { offset, reason }
     }
@@ -141,7 +113,6 @@ impl Source<'_> {
         let is_done = match self {
             Source::Plain { reader, .. } => reader.left() == 0,
             Source::Modelled { coder, .. } => coder.is_done(),
-            Source::Coded { coder, .. } => coder.is_done(),
         };
         if is_done {
             Ok(())
@@ -151,12 +122,12 @@ impl Source<'_> {
     }
 }
 
-/// Reads a section of numbers: `take` has to take all of them. The contexts are those of models and of prefix
-/// codes; `most` is how many bytes the numbers may have, unpacked.
+/// Reads a section of numbers: `take` has to take all of them. `most` is how many bytes they may
+/// have, unpacked.
 pub(super) fn read<T>(
     sections: &Sections,
     bytes: &[u8],
-    (kind, (contexts, coded), most): (Type, (usize, usize), usize),
+    (kind, contexts, most): (Type, usize, usize),
     take: impl FnOnce(&mut Source<'_>) -> Result<T, DecodeError>,
 ) -> Result<T, LoadError> {
     let (codec, mut reader) = sections.body(bytes, kind)?;
@@ -178,11 +149,6 @@ pub(super) fn read<T>(
             coder: NumberDecoder::new(reader.rest(), contexts),
             start,
         },
-        Codec::Coded => {
-            let error = reader.error("no codes for the numbers");
-            let coder = CodeDecoder::new(reader.rest(), coded).ok_or(error)?;
-            Source::Coded { coder, start }
-        }
         Codec::LightModel | Codec::ModelApart | Codec::LightModelApart => {
             return Err(reader.error("numbers are never packed like this").into());
         }

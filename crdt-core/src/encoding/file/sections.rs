@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use xxhash_rust::xxh64::xxh64;
 
-use super::super::entropy::{Apart, coded_text, lz4_block, take_apart};
+use super::super::entropy::{Apart, take_apart};
 use super::super::reader::Reader;
 use super::super::varint::push;
 use crate::error::{DecodeError, LoadError};
@@ -76,17 +76,15 @@ pub(super) enum Codec {
     ModelApart = 4,
     /// The same, with these bytes as in [`Codec::LightModel`].
     LightModelApart = 5,
-    /// Prefix codes, made for what they code; of a text, behind matches with what comes before.
-    Coded = 6,
 }
 
 /// An LZ4 block grows at most about this many times when it is unpacked.
 const LZ4_RATIO: usize = 255;
 
-/// Where there are copies or matches, so many bytes at most come from each byte of a section.
+/// Where there are copies, so many bytes at most come from each byte of a section.
 const APART_RATIO: usize = 4096;
 
-/// Whether a section of `packed` bytes may have copies or matches that make a text of `len` bytes.
+/// Whether a section of `packed` bytes may have copies that make a text of `len` bytes.
 pub(super) fn may_make(packed: usize, len: usize) -> bool {
     len <= packed.saturating_mul(APART_RATIO)
 }
@@ -109,7 +107,7 @@ impl SectionWriter {
     /// Writes bytes, packed with LZ4 if that is wanted and makes them shorter.
     pub(super) fn bytes(&mut self, kind: Type, bytes: &[u8], pack: bool) {
         if pack {
-            let packed = lz4_block(bytes);
+            let packed = lz4_flex::block::compress(bytes);
             let len = len_bytes(bytes.len());
             if len.len() + packed.len() < bytes.len() {
                 self.section(kind, Codec::Lz4, &[&len, &packed]);
@@ -121,7 +119,7 @@ impl SectionWriter {
 
     /// Writes bytes packed with LZ4 if that takes less than `len` bytes; says whether it does.
     pub(super) fn shorter(&mut self, kind: Type, bytes: &[u8], len: usize) -> bool {
-        let packed = lz4_block(bytes);
+        let packed = lz4_flex::block::compress(bytes);
         let claimed = len_bytes(bytes.len());
         let is_shorter = claimed.len() + packed.len() < len;
         if is_shorter {
@@ -170,21 +168,9 @@ impl SectionWriter {
         is_packed
     }
 
-    /// Writes a text in matches and prefix codes, unless LZ4 has to do.
-    pub(super) fn coded_text(&mut self, kind: Type, text: &str) {
-        let len = len_bytes(text.len());
-        let packed = coded_text::pack(text.as_bytes());
-        let all = len.len() + packed.len();
-        if all < text.len() && may_make(all, text.len()) {
-            self.section(kind, Codec::Coded, &[&len, &packed]);
-        } else {
-            self.bytes(kind, text.as_bytes(), true);
-        }
-    }
-
-    /// Writes numbers that are packed like this.
-    pub(super) fn numbers(&mut self, kind: Type, codec: Codec, packed: &[u8]) {
-        self.section(kind, codec, &[packed]);
+    /// Writes numbers that a model has packed.
+    pub(super) fn modelled(&mut self, kind: Type, packed: &[u8]) {
+        self.section(kind, Codec::Model, &[packed]);
     }
 
     pub(super) fn finish(self) -> Vec<u8> {
@@ -342,7 +328,6 @@ impl Sections {
             3 => Codec::LightModel,
             4 => Codec::ModelApart,
             5 => Codec::LightModelApart,
-            6 => Codec::Coded,
             _ => return Err(reader.error("a way of packing that is not known here")),
         };
         Ok((codec, reader))
