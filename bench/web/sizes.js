@@ -8,7 +8,7 @@ import path from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
 import { build } from "esbuild";
 import { keystrokes } from "./keystrokes.js";
-import { partsOf } from "./wasm_parts.js";
+import { partsOf, without } from "./wasm_parts.js";
 
 const [crdtWasm, page, about, ...named] = process.argv.slice(2);
 const modules = path.join(import.meta.dirname, "node_modules");
@@ -84,21 +84,26 @@ const lines = [
 ];
 for (const argument of named) {
   const [entry, file] = argument.split("=");
-  const { total, parts } = partsOf(await readFile(file));
+  const module = await readFile(file);
+  const { total, parts } = partsOf(module);
+  const whole = brotli(without(module, null));
+  // What takes less is not worth the time.
+  const isLarge = ({ bytes, functions, part }) => bytes > total / 100 && (functions > 0 || part.startsWith("data"));
   lines.push(
     "",
     `## The WebAssembly of \`${entry}\`, by part`,
     "",
-    "Not compressed, after wasm-opt. A function counts for the crate that it is written in; what is inlined counts for",
-    "the function that it is inlined into.",
+    "After wasm-opt, not compressed. A function counts for the crate that it is written in; what is inlined counts for",
+    "the function that it is inlined into. By brotli: how much less there is to load with the functions of the part empty.",
     "",
     ...table(
-      ["part", "functions", "KB", "share"],
-      parts.map(({ part, functions, bytes }) => [
-        part,
-        functions || "",
-        kb(bytes),
-        `${((100 * bytes) / total).toFixed(1)} %`,
+      ["part", "functions", "KB", "share", "by brotli, KB"],
+      parts.map((row) => [
+        row.part,
+        row.functions || "",
+        kb(row.bytes),
+        `${((100 * row.bytes) / total).toFixed(1)} %`,
+        isLarge(row) ? kb(whole - brotli(without(module, row.part))) : "",
       ]),
     ),
   );

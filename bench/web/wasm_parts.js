@@ -1,5 +1,17 @@
 // How many bytes of a WebAssembly module each part takes, by the names of its functions.
-import { CODE, CUSTOM, DATA, IMPORT, countImports, readNames, readSections } from "../../crdt-wasm/package/module.mjs";
+import {
+  CODE,
+  CUSTOM,
+  DATA,
+  IMPORT,
+  countImports,
+  leb128,
+  readNames,
+  readSections,
+  written,
+} from "../../crdt-wasm/package/module.mjs";
+
+const DATA_PART = "data: texts, tables, initial values";
 
 /** What belongs together, by how the name of a function begins; the first that fits. */
 const STANDARD = [
@@ -33,7 +45,7 @@ export function partsOf(bytes) {
     if (id === CUSTOM) {
       if (name !== "name") add("other sections", size);
     } else if (id === DATA) {
-      add("data: texts, tables, initial values", size);
+      add(DATA_PART, size);
     } else if (id === CODE) {
       const count = reader.number();
       for (let index = imported; index < imported + count; index++) {
@@ -47,6 +59,42 @@ export function partsOf(bytes) {
   }
   const sorted = [...parts.values()].sort((one, other) => other.bytes - one.bytes);
   return { total: sorted.reduce((sum, { bytes }) => sum + bytes, 0), parts: sorted };
+}
+
+/** A body without local variables: `unreachable`, and its end. */
+const TRAP = Uint8Array.of(3, 0, 0x00, 0x0b);
+
+/**
+ * @param {Uint8Array} bytes a module with the section `name`
+ * @param {string | null} part one of the parts of `partsOf`; null for none
+ * @returns {Uint8Array} the module without the names, in which the functions of the part, or its data, are empty: it is
+ *   for measuring alone
+ */
+export function without(bytes, part) {
+  const sections = [...readSections(bytes)];
+  const names = readNames(sections.find(({ name }) => name === "name"));
+  const imported = countImports(sections.find(({ id }) => id === IMPORT));
+  const kept = [];
+  for (const { id, name, content, reader } of sections) {
+    if (id === CUSTOM) {
+      if (name !== "name") kept.push([id, content]);
+    } else if (id === DATA && part === DATA_PART) {
+      kept.push([id, Uint8Array.of(0)]);
+    } else if (id === CODE) {
+      const count = reader.number();
+      const bodies = [leb128(count)];
+      for (let index = imported; index < imported + count; index++) {
+        const start = reader.at;
+        reader.skip(reader.number());
+        const isOut = partOf(names.get(index) ?? "") === part;
+        bodies.push(isOut ? TRAP : content.subarray(start, reader.at));
+      }
+      kept.push([id, Buffer.concat(bodies)]);
+    } else {
+      kept.push([id, content]);
+    }
+  }
+  return written(bytes, kept);
 }
 
 function partOf(name) {
