@@ -23,8 +23,9 @@ export function savingLine(stored: StoredStatus | null): SavingLine {
 /** Whether a server has the text, in words; nothing where no server keeps it, or that is not known yet. */
 export function serverLine(network: NetworkStatus | null): SavingLine {
   const { ahead, problem } = network?.kept ?? { ahead: null, problem: null };
-  if (problem !== null) return { text: texts.saving.notAtServer(problem), look: "bad" };
+  // That no server keeps it is the rule for rooms without a key, and for many servers.
   if (ahead === null) return { text: "", look: "good" };
+  if (problem !== null) return { text: texts.saving.notAtServer(problem), look: "bad" };
   return { text: ahead === 0 ? texts.saving.atServer : texts.saving.aheadOfServer, look: "good" };
 }
 

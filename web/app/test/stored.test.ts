@@ -73,6 +73,7 @@ describe("what is saved", () => {
       serverLine({ kept: { ahead, skipped: 0, problem: reason } } as unknown as NetworkStatus);
     expect(serverLine(null).text).toBe("");
     expect(at(null).text).toBe("");
+    expect(at(null, "the room has no key").text).toBe("");
     expect(at(0)).toEqual({ text: "The server has it too, encrypted", look: "good" });
     expect(at(2)).toEqual({ text: "The server does not have the last edits yet", look: "good" });
     expect(at(2, "it is full")).toEqual({ text: "Not at the server: it is full", look: "bad" });
