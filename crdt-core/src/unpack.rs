@@ -167,18 +167,20 @@ fn deleted_by(history: &History, pieces: &Pieces) -> String {
     let alive = by_event(pieces.spans().map(|span| (span, 0)).collect());
     let mut out = String::new();
     let mut at = 0;
+    // The next part is in the row of the one before, or soon behind it.
+    let mut row = 0;
+    let mut push_inserted = |lvs| {
+        for part in history.ops.parts_near(lvs, row) {
+            row = part.row as usize;
+            out.push_str(history.ops.text_of(&part));
+        }
+    };
     for (span, _) in alive {
-        push_inserted(history, at..span.lv, &mut out);
+        push_inserted(at..span.lv);
         at = span.lv + span.len;
     }
-    push_inserted(history, at..history.len(), &mut out);
+    push_inserted(at..history.len());
     out
-}
-
-fn push_inserted(history: &History, lvs: std::ops::Range<u32>, out: &mut String) {
-    for part in history.ops.parts_in(lvs) {
-        out.push_str(history.ops.text_of(&part));
-    }
 }
 
 /// Takes chars off the front of a text.
