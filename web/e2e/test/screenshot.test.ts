@@ -5,7 +5,7 @@ import type { Tab } from "../src/tab.js";
 
 const WIDTH = 860;
 const HEIGHT = 640;
-// SCREENSHOT=1 puts the picture into the README; otherwise the working tree stays as it is.
+// SCREENSHOT=1 puts the pictures into docs/images; otherwise the working tree stays as it is.
 const folder = new URL(
   process.env["SCREENSHOT"] ? "../../../docs/images/" : "../results/",
   import.meta.url,
@@ -35,7 +35,7 @@ async function pictureOf(stage: Stage, tabs: Tab[]): Promise<Buffer> {
   return page.screenshot();
 }
 
-test("two tabs side by side", async ({ stage }) => {
+test("two tabs side by side; one of them wide, dark, on a phone, and with its history", async ({ stage }) => {
   const link = `${stage.server.url}/?room=garden`;
   const ada = await stage.tab(link, "Ada");
   const bob = await stage.tab(link, "Bob");
@@ -57,8 +57,26 @@ test("two tabs side by side", async ({ stage }) => {
   for (const tab of [ada, bob]) await tab.shows(text);
   for (const tab of [ada, bob]) await tab.page.getByText("144 characters").waitFor();
 
-  const picture = await pictureOf(stage, [ada, bob]);
+  await keep("two-tabs", await pictureOf(stage, [ada, bob]));
+
+  await ada.page.setViewportSize({ width: 1180, height: 720 });
+  await keep("desktop", await ada.page.screenshot());
+  await ada.page.emulateMedia({ colorScheme: "dark" });
+  await keep("dark", await ada.page.screenshot());
+  await bob.page.setViewportSize({ width: 390, height: 720 });
+  await bob.page.evaluate(() => scrollTo(0, 0));
+  await keep("phone", await bob.page.screenshot());
+
+  await ada.page.emulateMedia({ colorScheme: "light" });
+  await ada.page.getByText("Menu", { exact: true }).click();
+  await ada.page.getByRole("button", { name: "History", exact: true }).click();
+  await ada.page.locator("#history .by").first().waitFor();
+  await ada.page.mouse.move(0, 0);
+  await keep("history", await ada.page.screenshot());
+});
+
+async function keep(name: string, picture: Buffer): Promise<void> {
   expect(picture.length).toBeGreaterThan(10_000);
   await mkdir(folder, { recursive: true });
-  await writeFile(new URL("two-tabs.png", folder), picture);
-});
+  await writeFile(new URL(`${name}.png`, folder), picture);
+}
