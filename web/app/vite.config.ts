@@ -25,5 +25,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     environment: "node",
+    // As for the end-to-end tests: the time says how busy the machine is, and nothing of the code.
+    testTimeout: 60_000,
   },
 });
