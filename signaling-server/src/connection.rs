@@ -40,7 +40,10 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// goes through its outbox. Dropping it takes the client out of its room.
 pub(crate) trait Session {
     /// What the protocol allows on the wire.
-    fn wire(hub: &Hub) -> Wire {
+    fn wire(hub: &Hub) -> Wire
+    where
+        Self: Sized,
+    {
         Wire {
             message_bytes: hub.config.max_message_size,
             unfinished: hub.unfinished.clone(),
@@ -90,6 +93,7 @@ pub(crate) struct Wire {
 }
 
 /// A socket that was opened, for the protocol that is spoken on it.
+#[derive(Clone)]
 pub(crate) struct Opened {
     /// Its number in this process, which its lines in the log carry.
     pub(crate) connection: ConnectionId,

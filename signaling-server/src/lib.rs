@@ -74,6 +74,8 @@ mod token;
 mod turn;
 mod unfinished;
 #[cfg(feature = "yjs")]
+mod ws_client;
+#[cfg(feature = "yjs")]
 mod yjs;
 
 pub use admin::{AdminError, AdminUrl};

@@ -33,10 +33,11 @@ use crate::hub::Hub;
 use crate::limits::Admission;
 use crate::metrics::Rejected;
 use crate::origin;
+#[cfg(not(feature = "yjs"))]
 use crate::signaling::SignalingClient;
 use crate::stream::HttpIo;
 #[cfg(feature = "yjs")]
-use crate::token::Grant;
+use crate::ws_client::WsClient;
 #[cfg(feature = "yjs")]
 use crate::yjs::{TopicsClient, YjsClient};
 
@@ -55,43 +56,49 @@ pub(crate) fn routes(
 ) -> impl Filter<Extract = (impl Reply,), Error = Infallible> + Clone {
     let readable = warp::get().or(warp::head()).unify();
 
-    let sockets = warp::get()
-        .and(socket_path())
-        .and(warp::header::headers_cloned())
-        .and(warp::ext::optional::<OnUpgrade>())
-        .and(warp::ext::get::<ClientAddress>())
-        .and_then({
+    let sockets = warp::get().and(socket_path()).and(handshake()).and_then({
+        let hub = hub.clone();
+        move |room: AddressRoom, handshake: Handshake| {
             let hub = hub.clone();
-            move |room, headers: HeaderMap, upgrade, address| {
-                let hub = hub.clone();
-                async move { signaling(hub, room, &headers, upgrade, address) }
+            async move {
+                socket(hub, handshake, |hub, opened| {
+                    #[cfg(feature = "yjs")]
+                    let client = WsClient::new(hub, opened, room);
+                    #[cfg(not(feature = "yjs"))]
+                    let client = SignalingClient::new(hub, opened, room);
+                    client
+                })
             }
-        });
+        }
+    });
 
+    // The room may have slashes, as y-websocket writes it into the address as it is.
     #[cfg(feature = "yjs")]
     let yjs = warp::get()
         .and(warp::path("yjs"))
         .and(warp::path::tail())
-        .and(warp::query::<HashMap<String, String>>())
-        .and(warp::header::headers_cloned())
-        .and(warp::ext::optional::<OnUpgrade>())
-        .and(warp::ext::get::<ClientAddress>())
+        .and(token())
+        .and(handshake())
         .and_then({
             let hub = hub.clone();
-            move |room: Tail, query: HashMap<String, String>, headers: HeaderMap, on, address| {
+            move |room: Tail, token: Option<String>, handshake: Handshake| {
                 let hub = hub.clone();
-                async move { yjs(hub, &room, &query, &headers, on, address) }
+                async move {
+                    socket(hub, handshake, move |hub, opened| {
+                        let room = percent_decode_str(room.as_str()).decode_utf8_lossy();
+                        let largest = hub.config.yjs_message_bytes;
+                        YjsClient::new(hub, opened, Ok(&*room), token.as_deref(), largest)
+                    })
+                }
             }
         });
 
     let peerjs = warp::get()
         .and(warp::path::full())
-        .and(warp::header::headers_cloned())
-        .and(warp::ext::optional::<OnUpgrade>())
-        .and(warp::ext::get::<ClientAddress>())
+        .and(handshake())
         .and_then({
             let hub = hub.clone();
-            move |path: FullPath, headers: HeaderMap, upgrade, address| {
+            move |path: FullPath, handshake: Handshake| {
                 let hub = hub.clone();
                 async move {
                     if !foreign::is_peerjs(path.as_str()) {
@@ -99,9 +106,7 @@ pub(crate) fn routes(
                     }
                     let words = problem(StatusCode::NOT_FOUND, foreign::USE_NETWORK_SYNC);
                     let begin = |_, opened| PeerJsClient::new(opened);
-                    Ok::<_, Rejection>(
-                        socket(hub, &headers, upgrade, address, begin).unwrap_or(words),
-                    )
+                    Ok::<_, Rejection>(socket(hub, handshake, begin).unwrap_or(words))
                 }
             }
         });
@@ -109,17 +114,14 @@ pub(crate) fn routes(
     #[cfg(feature = "yjs")]
     let topics = warp::get()
         .and(warp::path!("y-webrtc"))
-        .and(warp::query::<HashMap<String, String>>())
-        .and(warp::header::headers_cloned())
-        .and(warp::ext::optional::<OnUpgrade>())
-        .and(warp::ext::get::<ClientAddress>())
+        .and(token())
+        .and(handshake())
         .and_then({
             let hub = hub.clone();
-            move |mut query: HashMap<String, String>, headers: HeaderMap, on, address| {
+            move |token, handshake: Handshake| {
                 let hub = hub.clone();
-                let token = query.remove("token");
                 async move {
-                    socket(hub, &headers, on, address, |hub, opened| {
+                    socket(hub, handshake, |hub, opened| {
                         TopicsClient::new(hub, opened, token)
                     })
                 }
@@ -204,72 +206,44 @@ fn socket_path() -> impl Filter<Extract = (AddressRoom,), Error = Rejection> + C
     root.or(plain).unify().or(room).unify()
 }
 
-fn signaling(
-    hub: Arc<Hub>,
-    room: AddressRoom,
-    headers: &HeaderMap,
-    upgrade: Option<OnUpgrade>,
-    address: ClientAddress,
-) -> Result<Response<Bytes>, Rejection> {
-    socket(hub, headers, upgrade, address, |hub, opened| {
-        SignalingClient::new(hub, opened, room)
-    })
-}
-
-/// `/yjs/<room>`; the room may have slashes, as y-websocket writes it into the address as it is. The
-/// token comes as a parameter, since a browser can set no header.
+/// The token of a client that can set no header, as in a browser: the parameter `token` of the address.
 #[cfg(feature = "yjs")]
-fn yjs(
-    hub: Arc<Hub>,
-    room: &Tail,
-    query: &HashMap<String, String>,
-    headers: &HeaderMap,
+fn token() -> impl Filter<Extract = (Option<String>,), Error = Rejection> + Clone {
+    warp::query::<HashMap<String, String>>()
+        .map(|mut query: HashMap<String, String>| query.remove("token"))
+}
+
+/// What every request has that may open a socket.
+struct Handshake {
+    headers: HeaderMap,
     upgrade: Option<OnUpgrade>,
-    address: ClientAddress,
-) -> Result<Response<Bytes>, Rejection> {
-    let room = percent_decode_str(room.as_str()).decode_utf8_lossy();
-    let token = query.get("token").map(String::as_str);
-    let entry = if hub.bus.is_some() {
-        // The log of a document is kept by one process: on several it would come apart.
-        Err("Yjs documents are not served by servers that share a bus".to_owned())
-    } else {
-        yjs_entry(&hub, &room, token)
-    };
-    socket(hub, headers, upgrade, address, |hub, opened| {
-        YjsClient::new(hub, opened, entry)
-    })
+    address: SocketAddr,
 }
 
-/// Whether a Yjs client may come in, and what it may do there; else why not.
-#[cfg(feature = "yjs")]
-fn yjs_entry(
-    hub: &Hub,
-    room: &str,
-    token: Option<&str>,
-) -> Result<(RoomId, Option<Grant>), String> {
-    let room = RoomId::parse(room).map_err(|error| error.to_string())?;
-    let grant = match &hub.tokens {
-        Some(tokens) => Some(
-            tokens
-                .get()
-                .check_room(token, &room)
-                .map_err(|error| error.to_string())?,
-        ),
-        None => None,
-    };
-    Ok((room, grant))
+fn handshake() -> impl Filter<Extract = (Handshake,), Error = Rejection> + Clone {
+    warp::header::headers_cloned()
+        .and(warp::ext::optional::<OnUpgrade>())
+        .and(warp::ext::get::<ClientAddress>())
+        .map(|headers, upgrade, ClientAddress(address)| Handshake {
+            headers,
+            upgrade,
+            address,
+        })
 }
 
-/// Answers a WebSocket handshake and leaves the socket to a task of its own. What is no handshake
-/// is for another route.
+/// Answers a WebSocket handshake and leaves the socket to a task of its own. What is no handshake is for another
+/// route.
 fn socket<C: Session + Send + 'static>(
     hub: Arc<Hub>,
-    headers: &HeaderMap,
-    upgrade: Option<OnUpgrade>,
-    ClientAddress(address): ClientAddress,
+    handshake: Handshake,
     begin: impl FnOnce(Arc<Hub>, Opened) -> C + Send + 'static,
 ) -> Result<Response<Bytes>, Rejection> {
-    let (Some(upgrade), true) = (upgrade, asks_for_websocket(headers)) else {
+    let Handshake {
+        headers,
+        upgrade,
+        address,
+    } = handshake;
+    let (Some(upgrade), true) = (upgrade, asks_for_websocket(&headers)) else {
         return Err(warp::reject::not_found());
     };
     let Some(key) = headers.get(SEC_WEBSOCKET_KEY) else {
@@ -298,7 +272,7 @@ fn socket<C: Session + Send + 'static>(
         ));
     };
 
-    let admission = match admit(&hub, headers, address) {
+    let admission = match admit(&hub, &headers, address) {
         Ok(admission) => admission,
         Err(why) => {
             hub.metrics.rejected(why);

@@ -13,6 +13,7 @@ use signaling_rooms::ConnectionId;
 use signaling_yjs::{StateVector, Summary};
 
 use super::index::{Index, TooManyRanges};
+use super::memory::AddressShare;
 use crate::outbox::Outbox;
 
 /// A log is put together once so many entries were added and they weigh enough.
@@ -54,6 +55,8 @@ pub(super) struct Job {
     /// The client's place in the room, which is kept until the job is done.
     pub(super) place: Arc<dyn Send + Sync>,
     pub(super) work: Work,
+    /// The memory that the address of the client has given for it.
+    pub(super) share: AddressShare,
 }
 
 pub(super) enum Work {
@@ -61,6 +64,8 @@ pub(super) enum Work {
     Answer {
         state: StateVector,
         client: Arc<Outbox>,
+        /// The client's address, where it counts.
+        address: Option<IpAddr>,
         ask: bool,
     },
     /// A client brings a change.

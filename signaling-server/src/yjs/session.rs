@@ -35,6 +35,8 @@ pub(crate) struct YjsClient {
     room: RoomId,
     /// The place that the client has in the room; `None` for a client that was refused, whose frames are ignored.
     seat: Option<Arc<Seat>>,
+    /// The largest message that the socket takes.
+    largest: usize,
     messages: Rate,
     bytes: Rate,
     /// A change is being taken; nothing is read meanwhile.
@@ -45,21 +47,25 @@ pub(crate) struct YjsClient {
 }
 
 impl YjsClient {
-    /// Lets a client in, or tells it why it cannot come in and closes.
+    /// Lets a client into a room, or answers why it cannot come in and closes. `largest` is the size of its
+    /// largest message.
     pub(crate) fn new(
         hub: Arc<Hub>,
         opened: Opened,
-        entry: Result<(RoomId, Option<Grant>), String>,
+        room: Result<&str, String>,
+        token: Option<&str>,
+        largest: usize,
     ) -> Self {
+        let entry = room.and_then(|room| may_enter(&hub, room, token));
         let Opened {
             connection,
             address,
             outbox,
         } = opened;
         let config = &hub.config;
-        let largest = u32::try_from(config.yjs_message_bytes).unwrap_or(u32::MAX);
         let messages = Rate::new(config.relay_messages_per_second, 1);
-        let bytes = Rate::new(config.relay_bytes_per_second, largest);
+        let most = u32::try_from(largest).unwrap_or(u32::MAX);
+        let bytes = Rate::new(config.relay_bytes_per_second, most);
         let (room, grant, refusal) = match entry {
             Ok((room, grant)) => (room, grant, None),
             Err(refusal) => (RoomId::default(), None, Some(refusal)),
@@ -72,6 +78,7 @@ impl YjsClient {
             grant,
             room,
             seat: None,
+            largest,
             messages,
             bytes,
             is_busy: false,
@@ -157,7 +164,14 @@ impl YjsClient {
                 self.is_asking = true;
                 let ask = !self.may_only_read() && !too_large;
                 let client = self.outbox.clone();
-                submit(seat, Work::Answer { state, client, ask });
+                let address = self.address;
+                let work = Work::Answer {
+                    state,
+                    client,
+                    address,
+                    ask,
+                };
+                submit(seat, work);
             }
             Err(error) => {
                 tracing::debug!("a state vector was refused: {error}");
@@ -223,7 +237,7 @@ impl YjsClient {
     }
 
     fn too_large(&self) -> String {
-        let max = self.hub.config.yjs_message_bytes;
+        let max = self.largest;
         format!("a message was larger than the {max} bytes that this server takes")
     }
 
@@ -235,6 +249,25 @@ impl YjsClient {
     fn send(&self, kind: Kind, frame: Bytes) {
         self.outbox.push(letter(kind, frame, None));
     }
+}
+
+/// Whether a Yjs client may come in, and what it may do there; else why not.
+fn may_enter(
+    hub: &Hub,
+    room: &str,
+    token: Option<&str>,
+) -> Result<(RoomId, Option<Grant>), String> {
+    if hub.bus.is_some() {
+        // The log of a document is kept by one process: on several it would come apart.
+        return Err("Yjs documents are not served by servers that share a bus".to_owned());
+    }
+    let room = RoomId::parse(room).map_err(|error| error.to_string())?;
+    let Some(tokens) = &hub.tokens else {
+        return Ok((room, None));
+    };
+    let grant = tokens.get().check_room(token, &room);
+    let grant = grant.map_err(|error| error.to_string())?;
+    Ok((room, Some(grant)))
 }
 
 impl Session for YjsClient {

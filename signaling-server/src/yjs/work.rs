@@ -1,5 +1,6 @@
 //! What is done with documents, on threads of its own.
 
+use std::net::IpAddr;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use tokio::task::spawn_blocking;
 
 use super::document::{Job, LogSize, Sender, Work};
 use super::index::Index;
-use super::memory::Share;
+use super::memory::{AddressShare, Share};
 use super::message;
 use super::rooms::Room;
 use super::seat::Seat;
@@ -27,11 +28,26 @@ const PAGE_BYTES: usize = 4 << 20;
 /// How long a room whose log is full takes no changes.
 const FULL_FOR: Duration = Duration::from_secs(10);
 
-/// Adds a job to a room, and has it done.
+/// Adds a job to a room, and has it done. A client whose address has as much memory as it may waits before
+/// it has its turn, so that the others in the room do not wait for it.
 pub(super) fn submit(seat: &Arc<Seat>, work: Work) {
+    let seat = seat.clone();
+    let Some(address) = work.address() else {
+        return add(&seat, work, AddressShare::default());
+    };
+    tokio::spawn(async move {
+        let bytes = work.bytes(&seat).await;
+        let memory = &seat.hub.yjs.memory;
+        let share = memory.of_address(Some(address), bytes).await;
+        add(&seat, work, share);
+    });
+}
+
+fn add(seat: &Arc<Seat>, work: Work, share: AddressShare) {
     let job = Job {
         place: seat.clone(),
         work,
+        share,
     };
     if seat.room.lock().document.add(job) {
         tokio::spawn(work_off(seat.clone()));
@@ -42,13 +58,15 @@ pub(super) fn submit(seat: &Arc<Seat>, work: Work) {
 async fn work_off(seat: Arc<Seat>) {
     let hub = &seat.hub;
     loop {
-        let Some((job, index, mut log)) = seat.room.lock().document.next_job() else {
+        let Some((mut job, index, mut log)) = seat.room.lock().document.next_job() else {
             return;
         };
         if index.is_none() {
             log.bytes = log_bytes(hub, &seat).await.unwrap_or(log.bytes);
         }
-        let share = hub.yjs.memory.share(job.cost(index.is_some(), log)).await;
+        let of_address = std::mem::take(&mut job.share);
+        let cost = job.cost(index.is_some(), log);
+        let share = hub.yjs.memory.share(cost, of_address).await;
         let thread = hub.yjs.memory.thread().await;
         let of_room = seat.clone();
         let done = spawn_blocking(move || {
@@ -93,6 +111,7 @@ impl Job {
         let Job {
             place: _place,
             work,
+            share: _,
         } = self;
         let mut log = None;
         let index = match index {
@@ -107,7 +126,9 @@ impl Job {
         };
         let put_back = |index| seat.room.lock().document.put_back(index);
         match work {
-            Work::Answer { state, client, ask } => {
+            Work::Answer {
+                state, client, ask, ..
+            } => {
                 let question = ask.then(|| index.state().encode());
                 // Changes go on meanwhile.
                 put_back(index);
@@ -132,6 +153,28 @@ impl Job {
 }
 
 impl Work {
+    /// The address of the client that it is done for, where it counts.
+    fn address(&self) -> Option<IpAddr> {
+        match self {
+            Work::Answer { address, .. } => *address,
+            Work::Take { from, .. } => from.address,
+            Work::Merge => None,
+        }
+    }
+
+    /// The memory that it takes for the client, in bytes: as [`Job::cost`] where the log is known.
+    async fn bytes(&self, seat: &Seat) -> u64 {
+        if let Work::Take { update, .. } = self {
+            return 2 * update.len() as u64;
+        }
+        let known = seat.room.lock().document.log_bytes();
+        let log = match known {
+            0 => log_bytes(&seat.hub, seat).await.unwrap_or_default(),
+            known => known,
+        };
+        log.saturating_mul(2)
+    }
+
     fn fail(&self, error: &LogError) {
         match self {
             Work::Answer { client, .. } => close(client, error),
@@ -294,6 +337,7 @@ pub(super) fn publish(
         let job = Job {
             place: seat.clone(),
             work: Work::Merge,
+            share: AddressShare::default(),
         };
         if room.document.add(job) {
             tokio::spawn(work_off(seat.clone()));

@@ -1,5 +1,6 @@
 //! The server as its clients meet it: real sockets on a free port, real WebSocket clients.
 
+mod actions;
 mod admin;
 mod bus;
 mod bystanders;

@@ -114,7 +114,7 @@ pub(crate) async fn receive(peer: &mut Peer) -> Vec<u8> {
     }
 }
 
-const NOTHING_HERE: &[u8] = &[0, 0, 1, 0];
+pub(crate) const NOTHING_HERE: &[u8] = &[0, 0, 1, 0];
 pub(crate) const NOTHING_LACKING: &[u8] = &[0, 1, 2, 0, 0];
 const NOBODY: &[u8] = &[1, 1, 0];
 
@@ -127,7 +127,7 @@ fn number(out: &mut Vec<u8>, mut number: usize) {
 }
 
 /// The change by which a client, whose number is below 128, writes text behind what it wrote.
-fn typed(client: u8, clock: usize, text: &str) -> Vec<u8> {
+pub(crate) fn typed(client: u8, clock: usize, text: &str) -> Vec<u8> {
     let mut update = vec![1, 1, client];
     number(&mut update, clock);
     if clock == 0 {
@@ -143,7 +143,7 @@ fn typed(client: u8, clock: usize, text: &str) -> Vec<u8> {
 }
 
 /// A frame of the sync protocol: 0 says how far somebody is, 1 answers that, 2 brings a change.
-fn sync(kind: u8, content: &[u8]) -> Vec<u8> {
+pub(crate) fn sync(kind: u8, content: &[u8]) -> Vec<u8> {
     let mut frame = vec![0, kind];
     number(&mut frame, content.len());
     frame.extend(content);
@@ -151,7 +151,7 @@ fn sync(kind: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// Asks what a client in a state lacks: the state of the server, and what is lacking.
-async fn ask(peer: &mut Peer, state: &[u8]) -> (Vec<u8>, Vec<u8>) {
+pub(crate) async fn ask(peer: &mut Peer, state: &[u8]) -> (Vec<u8>, Vec<u8>) {
     send(peer, &sync(0, state)).await;
     // Who is there may come before.
     let mut question = receive(peer).await;
@@ -172,7 +172,7 @@ pub(crate) async fn synced(server: &Server) -> (Peer, Vec<u8>) {
 
 /// Waits until the server has taken everything that this client sent, which hears nothing meanwhile: it
 /// answers in order, here that nobody has said who they are.
-async fn taken(peer: &mut Peer) {
+pub(crate) async fn taken(peer: &mut Peer) {
     send(peer, &[3]).await;
     assert_eq!(receive(peer).await, NOBODY);
 }
