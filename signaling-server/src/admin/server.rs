@@ -29,7 +29,6 @@ use crate::http::{ACCEPT_PAUSE, HEAD_BUFFER};
 use crate::hub::Hub;
 use crate::patience::Patient;
 use crate::roster::Whom;
-
 use crate::store::backup::{self, BackupError, Snapshot};
 use crate::store::{Store, StoreError};
 

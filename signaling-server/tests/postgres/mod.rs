@@ -99,11 +99,22 @@ impl Postgres {
         panic!("PostgreSQL does not start");
     }
 
-    /// Ends the server by SIGKILL.
+    /// Ends the server by SIGKILL, as a machine without power does: also the processes of its connections, which
+    /// would go on for a moment.
     pub(crate) fn kill(&self) {
         let mut process = self.process.lock().unwrap().take().unwrap();
+        let id = process.id();
+        let connections =
+            std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
         process.kill().unwrap();
         process.wait().unwrap();
+        // One that has seen the end of the server already is gone.
+        let _ = Command::new("kill")
+            .arg("-KILL")
+            .args(connections.split_whitespace())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
     }
 
     /// The address of a new, empty store.
