@@ -18,6 +18,12 @@ export async function openStored(name, options) {
   for (const call of ["load", "append", "replace", "remove"]) {
     if (typeof kept[call] !== "function") throw badArgument(`storage.${call}`, "a function", kept[call]);
   }
+  if (document !== undefined && document !== null && typeof document.encodeSince !== "function") {
+    throw badArgument("document", "a Document", document);
+  }
+  if (Document !== undefined && typeof Document !== "function" && typeof Document?.then !== "function") {
+    throw badArgument("Document", "the class, or a promise of it", Document);
+  }
   return new StoredDocument(kept, name, { asksToPersist: persist }).open({
     Document: document?.constructor ?? Document ?? packageDocument(),
     document: document ?? null,
@@ -26,13 +32,15 @@ export async function openStored(name, options) {
   });
 }
 
-export async function listStored({ storage = indexedDbStorage() } = {}) {
+export async function listStored(options) {
+  const { storage = indexedDbStorage() } = someOptions(options);
   if (typeof storage.list !== "function") throw badArgument("storage.list", "a function", storage.list);
   return await coding(() => storage.list());
 }
 
-export async function removeStored(name, { storage = indexedDbStorage() } = {}) {
+export async function removeStored(name, options) {
   aName(name);
+  const { storage = indexedDbStorage() } = someOptions(options);
   if (typeof storage.remove !== "function") throw badArgument("storage.remove", "a function", storage.remove);
   await coding(() => storage.remove(name));
 }

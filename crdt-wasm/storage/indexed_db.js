@@ -173,7 +173,7 @@ class IndexedDbStorage {
   /** The connection. An attempt that takes long is not given up, and the next call waits for it again. */
   #open() {
     if (this.#isTakenOver) throw PROBLEMS.takenOver();
-    if (typeof indexedDB === "undefined") throw PROBLEMS.unavailable();
+    if (typeof indexedDB === "undefined") throw PROBLEMS.noIndexedDb();
     this.#opening ??= this.#connect().catch((error) => {
       this.#opening = null;
       throw isDenied(error) ? PROBLEMS.unavailable() : storageError(error);

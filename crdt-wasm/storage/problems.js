@@ -37,6 +37,11 @@ const DENIED = [
   "nothing can be saved here: the browser does not let this page store data, as in some private windows",
 ];
 
+const NO_INDEXED_DB = [
+  "storage_unavailable",
+  "nothing can be saved here: there is no IndexedDB; in Node, give `storage: fileStorage(folder)` of crdt-wasm/storage/node",
+];
+
 const NOT_WRITABLE = [
   "storage_failed",
   "the folder of the stored documents cannot be used: check that it is a folder, and that this program may write there",
@@ -61,6 +66,7 @@ const WORDS = {
 
 export const PROBLEMS = {
   unavailable: () => coded(...DENIED),
+  noIndexedDb: () => coded(...NO_INDEXED_DB),
   blocked: () =>
     coded(
       "storage_blocked",

@@ -395,13 +395,20 @@ function nameOf(agent) {
 
 // Deltas.
 
+const STEPS = ["retain", "insert", "delete"];
+
 /** The edits that a delta consists of, from the start of the text to its end. */
 function readDelta(delta, length) {
   if (!Array.isArray(delta)) throw badArgument("delta", "an array", delta);
   const edits = [];
   let at = 0;
   for (const step of delta) {
-    const { retain = 0, delete: deleted = 0, insert: inserted = "" } = step ?? {};
+    if (typeof step !== "object" || step === null) throw badArgument("delta[]", "an object", step);
+    const [name, ...more] = Object.keys(step);
+    if (!STEPS.includes(name) || more.length > 0) {
+      throw coded("bad_argument", `delta[] has to have one of ${STEPS.join(", ")}, and nothing else`);
+    }
+    const { retain = 0, delete: deleted = 0, insert: inserted = "" } = step;
     for (const [name, value] of [["retain", retain], ["delete", deleted]]) {
       if (!Number.isSafeInteger(value) || value < 0) {
         throw badArgument(`delta[].${name}`, "a whole number of UTF-16 units, zero or more", value);

@@ -1,6 +1,6 @@
 // The events of documents: their listeners, and the transactions in which edits are reported.
 
-import { aString, answer, answerBytes, coded, done, report, wasm } from "./memory.js";
+import { aString, answer, answerBytes, badArgument, coded, done, report, wasm } from "./memory.js";
 
 /** The feeds of the documents that somebody listens to, by handle. */
 export const observers = new Map();
@@ -212,6 +212,7 @@ class ChangeEvent {
 
 /** Changes, which go from the end of the text to its start, as a delta, which goes the other way. */
 export function toDelta(changes) {
+  if (!Array.isArray(changes)) throw badArgument("changes", "an array", changes);
   const delta = [];
   let at = 0;
   for (const { position, deleted, inserted } of changes.toReversed?.() ?? [...changes].reverse()) {

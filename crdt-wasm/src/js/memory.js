@@ -99,14 +99,21 @@ export function coded(code, message) {
   return error;
 }
 
+/** The most that an error shows of a string, in UTF-16 units. */
+const SHOWN = 40;
+
 export function badArgument(name, expected, value) {
-  const got = value === null ? "null" : typeof value;
+  let got = value === null ? "null" : typeof value;
+  if (got === "string") got = JSON.stringify(value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value);
   return coded("bad_argument", `${name} has to be ${expected}, not ${got}`);
 }
 
 /** What the module says went wrong. */
 function failure() {
-  const [, code, message] = /^(.*)\n([^]*)$/.exec(reply());
+  const said = /^(.*)\n([^]*)$/.exec(reply());
+  // There was no memory left for the words.
+  if (said === null) return outOfMemory();
+  const [, code, message] = said;
   return coded(code, message);
 }
 
@@ -138,12 +145,16 @@ export function aFunction(name, value) {
 }
 
 export function someBytes(name, value) {
-  if (value instanceof Uint8Array) return value;
-  if (ArrayBuffer.isView(value)) {
-    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  if (value instanceof Uint8Array && value.length > 0) return value;
+  try {
+    if (ArrayBuffer.isView(value)) {
+      return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+    }
+    // It may be of another realm.
+    if (Object.prototype.toString.call(value) === "[object ArrayBuffer]") return new Uint8Array(value);
+  } catch {
+    throw coded("bad_argument", `${name} has no bytes any more: its buffer was transferred`);
   }
-  // It may be of another realm.
-  if (Object.prototype.toString.call(value) === "[object ArrayBuffer]") return new Uint8Array(value);
   throw badArgument(name, "a Uint8Array or an ArrayBuffer", value);
 }
 

@@ -2,7 +2,7 @@
 
 use crdt_room::{News, Status};
 use crdt_sync::{OutdatedSide, OwnedSplice};
-use js_sys::{JSON, Object};
+use js_sys::{Array, JSON, Object};
 use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -160,12 +160,14 @@ pub(super) fn status_of(mut status: Status, saved: &JsValue) -> JsValue {
 }
 
 fn presence(session: u64, peer: &str, fields: Vec<(String, Option<String>)>, left: bool) -> Object {
-    let values = Object::new();
+    let pairs = Array::new();
     for (name, json) in fields {
         // A peer may send what is no JSON; that shows as a field that is gone.
         let value = json.and_then(|json| JSON::parse(&json).ok());
-        host::set(&values, &name, &value.unwrap_or(JsValue::NULL));
+        pairs.push(&Array::of2(&name.into(), &value.unwrap_or(JsValue::NULL)));
     }
+    // Unlike setting one field after the other, this takes `__proto__` for a name like any other.
+    let values = Object::from_entries(&pairs).unwrap_or_else(|_| Object::new());
     host::object([
         ("session", format!("{session:016x}").into()),
         ("peer", peer.into()),

@@ -157,3 +157,24 @@ test('anchors are values, as bytes and as JSON', () => {
     assert.equal(errorOf(call).code, code);
   }
 });
+
+test('bytes that were transferred are said to be gone', () => {
+  const [alice, bob] = pair();
+  alice.insert(0, 'more ');
+  const update = alice.encodeSince(bob.version());
+  structuredClone(update, { transfer: [update.buffer] });
+  const file = alice.save();
+  structuredClone(file.buffer, { transfer: [file.buffer] });
+  for (const act of [
+    () => bob.merge(update),
+    () => Document.open(file),
+    () => Document.open(file.buffer),
+    () => Version.fromBytes(update),
+    () => Anchor.fromBytes(update),
+  ]) {
+    const { code, message } = errorOf(act);
+    assert.equal(code, 'bad_argument', String(act));
+    assert.match(message, /transferred/);
+  }
+  assert.equal(bob.getText(), 'one 😀 two');
+});

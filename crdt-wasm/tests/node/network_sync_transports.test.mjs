@@ -105,8 +105,12 @@ for (const [name, { link, options, join }] of Object.entries(KINDS)) {
 
     test('carries presence, and takes it away at the end', () =>
       together(async (a, b) => {
+        a.sync.setPresence('__proto__', { isAdmin: true });
         a.sync.setPresence('name', 'Alice');
         await until(() => b.told('presence').some(({ fields }) => fields.name === 'Alice'));
+        // A name like any other.
+        await until(() => b.told('presence').some(({ fields }) => Object.hasOwn(fields, '__proto__')));
+        assert.ok(b.told('presence').every(({ fields }) => fields.isAdmin === undefined));
         a.sync.disconnect();
         await until(() => b.told('presence').some(({ peer, left }) => peer === 'alice' && left));
         await until(() => b.peers.length === 0);

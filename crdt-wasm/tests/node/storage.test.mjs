@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { crdt } from './package.mjs';
-import { error, MemoryStorage, open, randomFrom, storage, textIn, until } from './storages.mjs';
+import { error, MemoryStorage, open, randomFrom, storage, textIn, until, fileStorage } from './storages.mjs';
 
 const { Document, NetworkSync } = crdt;
 
@@ -198,8 +198,14 @@ test('where nothing can be stored, the document goes on in memory', async () => 
 test('Node has no IndexedDB, which is said', async () => {
   const stored = await open('garden');
   assert.equal(stored.status.problem.code, 'storage_unavailable');
+  assert.match(stored.status.problem.message, /fileStorage/);
   await stored.close();
   await assert.rejects(storage.listStored(), { code: 'storage_unavailable' });
+  for (const options of [{ document: {} }, { Document: 5 }, { storage: null, nothing: 1 }, 5]) {
+    await assert.rejects(storage.openStored('garden', options), { code: 'bad_argument' });
+  }
+  await assert.rejects(storage.listStored(5), { code: 'bad_argument' });
+  for (const folder of [undefined, '', 5]) assert.throws(() => fileStorage(folder), { code: 'bad_argument' });
 });
 
 test('the class of the package\'s main entry is the default', async () => {

@@ -117,6 +117,23 @@ test('a delta is made as one change, or not at all', () => {
   assert.deepEqual(toDelta([]), []);
 });
 
+test('a delta of other steps than one of retain, insert and delete each is refused', () => {
+  const doc = documentWith('Hello');
+  for (const delta of [
+    [{ reatin: 3 }, { insert: 'Z' }],
+    [{}],
+    [{ insert: 'x', delete: 1 }],
+    [{ insert: 'x', attributes: { bold: true } }],
+    new Array(3),
+    [null],
+    ['x'],
+  ]) {
+    assert.equal(errorOf(() => doc.applyDelta(delta)).code, 'bad_argument', JSON.stringify(delta));
+  }
+  assert.equal(doc.getText(), 'Hello');
+  for (const changes of [null, 'x', {}]) assert.equal(errorOf(() => toDelta(changes)).code, 'bad_argument');
+});
+
 test('every edit is reported, from every author and every call', () => {
   const doc = new Document('alice');
   const heard = hear(doc);
