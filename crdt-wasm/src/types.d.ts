@@ -58,6 +58,15 @@ export type CrdtErrorCode =
   | "impossible_event"
   | "inconsistent_file"
   | "unknown_event"
+  // Stored documents.
+  | "storage_unavailable"
+  | "storage_full"
+  | "storage_blocked"
+  | "storage_timeout"
+  | "storage_newer"
+  | "storage_damaged"
+  | "storage_removed"
+  | "storage_failed"
   // The network: this environment.
   | "webrtc_unavailable"
   | "websocket_unavailable"

@@ -58,3 +58,12 @@ test('the calls in the table for users of Yjs are there', async () => {
   for (const name of names) assert.ok(name in Document.prototype, name);
   assert.ok('fromBytes' in Version && typeof UndoManager === 'function');
 });
+
+test('the guide to errors names every code', async () => {
+  const types = await readFile(new URL('../../src/types.d.ts', import.meta.url), 'utf8');
+  const [, union] = /export type CrdtErrorCode =(.*?);/s.exec(types);
+  const codes = [...union.matchAll(/"(\w+)"/g)].map(([, code]) => code);
+  const page = await readFile(new URL('errors.md', GUIDES), 'utf8');
+  assert.ok(codes.length > 60);
+  assert.deepEqual(codes.filter((code) => !page.includes(`\`${code}\``)), []);
+});
