@@ -82,8 +82,8 @@ impl Digests {
         chains.get(history, &self.starts, (agent, seq))
     }
 
-    /// The events that `ranges` (ascending) build on: their parents, and the last [`MOST_HEADS`] heads, that are
-    /// not among them, of each agent the last. By the digests, a receiver can tell whether it has the same
+    /// The events outside `ranges` (ascending) that these build on: their parents, and the last [`MOST_HEADS`] heads;
+    /// of each agent the last. By the digests, a receiver can tell whether it has the same
     /// ones.
     pub(crate) fn base_of(&self, history: &History, ranges: &[Range<Lv>]) -> Vec<BaseEvent> {
         let graph = &history.graph;

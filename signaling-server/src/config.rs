@@ -328,7 +328,7 @@ pub struct Config {
           value_parser = Secret::parse, group = ADMIN_TOKEN, requires = "admin_address")]
     pub admin_token: Option<Secret>,
 
-    /// File that holds the token of the admin address
+    /// A file that holds the token for the admin address
     #[arg(long, env = "ADMIN_TOKEN_FILE", value_name = "FILE",
           value_parser = FromFile::<Secret>::read, group = ADMIN_TOKEN, requires = "admin_address")]
     pub admin_token_file: Option<FromFile<Secret>>,

@@ -107,7 +107,7 @@ test("what is typed before the document is there goes into it, beside what is st
   for (const tab of [ada, again]) await tab.shows("Typed early");
   await again.seesPeers(0);
 
-  // Somebody else, who has nothing of it so far.
+  // A second person, whose page has none of the text yet.
   const ben = await earlyTab(stage, link);
   await ben.page.keyboard.type("Ben's");
   await arrive(ben);

@@ -111,7 +111,7 @@ export const en = {
   hints: {
     connect: "Connect, and send others the link to this room.",
     serverAway:
-      "The server is away, and this page keeps trying. Tabs of this browser and everyone who is linked stay together; others cannot come in.",
+      "The server cannot be reached; this page keeps trying. Tabs of this browser and the people you are connected to stay in sync. Nobody new can join meanwhile.",
     noKey: "This room has no key: anyone who knows its name can read and change the text.",
     alone:
       "Nobody else is here yet. Send someone the link, as a whole: one with another key, or a part of it, leads elsewhere.",
