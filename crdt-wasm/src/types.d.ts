@@ -59,13 +59,21 @@ export type CrdtErrorCode =
   | "inconsistent_file"
   | "unknown_event"
   // Stored documents.
+  /** The browser lets this page store nothing, as in some private windows. */
   | "storage_unavailable"
+  /** No space is left, or the page may not use more. It is tried again. */
   | "storage_full"
+  /** Another tab with an older version of the page keeps the database busy. It is tried again. */
   | "storage_blocked"
+  /** The browser does not answer. It is tried again. */
   | "storage_timeout"
+  /** What is stored was written by a newer version of this package, which has to be loaded. */
   | "storage_newer"
+  /** A part of what is stored cannot be read. It stays, and edits are stored beside it. */
   | "storage_damaged"
+  /** The stored document was deleted while it was open. */
   | "storage_removed"
+  /** Anything else. It is tried again. */
   | "storage_failed"
   // The network: this environment.
   | "webrtc_unavailable"

@@ -36,6 +36,17 @@ mod tests {
         calls.filter_map(|call| call.trim_start().strip_prefix('"')?.split('"').next())
     }
 
+    /// The codes of the storage, however its files write them.
+    fn codes_of_storage() -> impl Iterator<Item = &'static str> {
+        let files = [
+            include_str!("../storage/problems.js"),
+            include_str!("../storage/content.js"),
+            include_str!("../storage/stored.js"),
+        ];
+        let words = files.into_iter().flat_map(|file| file.split('"'));
+        words.filter(|word| word.len() > "storage_".len() && word.starts_with("storage_"))
+    }
+
     /// The members of the union `CrdtErrorCode`.
     fn declared() -> BTreeSet<&'static str> {
         let union = include_str!("types.d.ts")
@@ -133,6 +144,7 @@ mod tests {
         codes.extend(decode.iter().map(DecodeError::code));
         codes.extend(bindings.iter().map(BindingError::code));
         codes.extend(made_in_javascript());
+        codes.extend(codes_of_storage());
         codes.extend(RoomError::examples().iter().map(RoomError::code));
         let no_id = AgentId::parse("").expect_err("an empty id");
         let weak_key = NetworkError::WeakKey { length: 0 };

@@ -1,5 +1,5 @@
 // The declarations of crdt-wasm/storage.
-import type { Document, ReplicaOptions, TextChange } from "crdt-wasm";
+import type { CrdtErrorCode, Document, ReplicaOptions, TextChange } from "crdt-wasm";
 
 /** Something that has the methods of `Document`; each entry of the package has such a class. */
 export type AnyDocument = Pick<
@@ -14,23 +14,7 @@ export interface DocumentClass<D extends AnyDocument> {
 }
 
 /** The stable codes of what can go wrong with a storage. */
-export type StorageErrorCode =
-  /** The browser lets this page store nothing, as in some private windows. */
-  | "storage_unavailable"
-  /** No space is left, or the page may not use more. It is tried again. */
-  | "storage_full"
-  /** Another tab with an older version of the page keeps the database busy. It is tried again. */
-  | "storage_blocked"
-  /** The browser does not answer. It is tried again. */
-  | "storage_timeout"
-  /** What is stored was written by a newer version of this package, which has to be loaded. */
-  | "storage_newer"
-  /** A part of what is stored cannot be read. It stays, and edits are stored beside it. */
-  | "storage_damaged"
-  /** The stored document was deleted while it was open. */
-  | "storage_removed"
-  /** Anything else. It is tried again. */
-  | "storage_failed";
+export type StorageErrorCode = Extract<CrdtErrorCode, `storage_${string}`>;
 
 export interface StoredStatus {
   /**

@@ -26,8 +26,11 @@ async function settle() {
   for (let round = 0; round < 20; round += 1) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-function connect(one, two) {
+/** Links two documents for as long as the test runs: an open port keeps Node running. */
+function connect(t, one, two) {
   const { port1, port2 } = new MessageChannel();
+  const close = () => [port1, port2].forEach((port) => port.close());
+  t.after(close);
   let bytes = 0;
   for (const port of [port1, port2]) {
     const post = port.postMessage.bind(port);
@@ -38,18 +41,15 @@ function connect(one, two) {
   }
   runPrinted('port.onmessage', { doc: one, port: port1, Version });
   runPrinted('port.onmessage', { doc: two, port: port2, Version });
-  return {
-    bytes: () => bytes,
-    close: () => [port1, port2].forEach((port) => port.close()),
-  };
+  return { bytes: () => bytes, close };
 }
 
-test('the incremental network of the documentation', async () => {
+test('the incremental network of the documentation', async (t) => {
   const [alice, bob, carol] = ['Alice', 'Bob', 'Carol'].map((name) => new Document({ name }));
   alice.insert(0, 'from alice 🦊. ');
   bob.insert(0, 'from bob 🐻. ');
-  const first = connect(alice, bob);
-  const second = connect(bob, carol);
+  const first = connect(t, alice, bob);
+  const second = connect(t, bob, carol);
   await settle();
   for (const doc of [alice, bob, carol]) doc.insert(0, `${doc.agentId[0]} again. `);
   await settle();
@@ -61,7 +61,7 @@ test('the incremental network of the documentation', async () => {
   first.close();
   alice.insert(0, 'apart. ');
   bob.insert(0, 'apart, too. ');
-  const again = connect(alice, bob);
+  const again = connect(t, alice, bob);
   await settle();
   assert.equal(alice.getText(), bob.getText());
   assert.equal(carol.getText(), bob.getText());
@@ -74,16 +74,14 @@ test('the incremental network of the documentation', async () => {
   assert.equal(bob.getText(), alice.getText());
   const keystroke = (again.bytes() - before) / 1000;
   assert.ok(keystroke < 40, `${keystroke} bytes a keystroke`);
-  again.close();
-  second.close();
   for (const doc of [alice, bob, carol]) doc.free();
 });
 
-test('10,000 keystrokes take what the documentation says', async () => {
+test('10,000 keystrokes take what the documentation says', async (t) => {
   const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
   const said = Number(/10,000\s+keystrokes take (\d+) KB/.exec(readme)?.[1]) * 1000;
   const [here, there] = [new Document(), new Document()];
-  const link = connect(here, there);
+  const link = connect(t, here, there);
   await settle();
   const before = link.bytes();
   for (let at = 0; at < 10_000; at += 1) here.insert(at, 'x');
@@ -91,12 +89,12 @@ test('10,000 keystrokes take what the documentation says', async () => {
   assert.equal(there.getText(), here.getText());
   const bytes = link.bytes() - before;
   assert.ok(Math.abs(bytes - said) < said / 20, `${bytes} bytes, and the README says ${said}`);
-  link.close();
   for (const doc of [here, there]) doc.free();
 });
 
-test('the simplest network of the documentation', async () => {
+test('the simplest network of the documentation', async (t) => {
   const { port1, port2 } = new MessageChannel();
+  t.after(() => [port1, port2].forEach((port) => port.close()));
   const sides = [
     { handle: crdt.create_document('alice'), port: port1, updates: 0 },
     { handle: crdt.create_document('bob'), port: port2, updates: 0 },
@@ -124,7 +122,6 @@ test('the simplest network of the documentation', async () => {
     [1, 1],
   );
   for (const side of sides) {
-    side.port.close();
     crdt.free_document(side.handle);
   }
 });
