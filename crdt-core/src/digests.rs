@@ -75,6 +75,11 @@ impl Digests {
         }
     }
 
+    /// Lets go of the digests that are kept; see [`Store::release`](crate::store::Store::release).
+    pub(crate) fn release(&mut self) {
+        self.chains = Mutex::default();
+    }
+
     /// The digest of an event; `None` if it is not known, or its agent has events that were let go.
     /// O(events of the agent) the first time, then at most as many as `STEP` or as are new.
     pub(crate) fn get(&self, history: &History, agent: AgentIdx, seq: u32) -> Option<u64> {

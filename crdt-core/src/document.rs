@@ -394,8 +394,12 @@ impl Document {
 
     /// Gives back memory that only speeds up the next merge, the next [`Document::save`], and the next use of
     /// anchors, older versions, authors and undo.
+    ///
+    /// It also repairs a document after a trap in the middle of a method that takes `&self`, as in WebAssembly
+    /// where memory ran out: such a method changes nothing but caches.
     pub fn release_caches(&mut self) {
         self.history.release();
+        self.digests.release();
         self.walker.forget();
         self.chars = CharCache::default();
         self.transformed = Vec::new();

@@ -228,6 +228,16 @@ impl Packed {
         whole.as_ref().map_err(Clone::clone)
     }
 
+    /// Lets go of caches, and of an unpacking that a trap ended; see [`Store::release`](crate::store::Store::release).
+    pub(crate) fn release(&mut self) {
+        self.digests.release();
+        match self.whole.get_mut() {
+            Some(Ok(history)) => history.graph.graph.release(),
+            Some(Err(_)) => {}
+            None => self.whole = OnceLock::new(),
+        }
+    }
+
     /// Whether [`Packed::whole`] was called, and with which result, if not yet taken.
     pub(crate) fn tried(&self) -> Option<&Result<History, LoadError>> {
         self.whole.get()

@@ -182,9 +182,14 @@ impl Store {
         Ok(bytes.flatten())
     }
 
-    /// Lets go of what only makes another save quicker.
-    pub(crate) fn release(&self) {
-        *self.saved() = None;
+    /// Lets go of what only makes another save, and other calls, quicker. Locks are made anew: a call that
+    /// a trap ended may hold them.
+    pub(crate) fn release(&mut self) {
+        self.saved = Mutex::default();
+        self.history.graph.graph.release();
+        if let Some(packed) = &mut self.packed {
+            packed.release();
+        }
     }
 
     /// The history; unpacks it, if it still is packed. Once it is unpacked, this costs nothing.

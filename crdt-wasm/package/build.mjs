@@ -59,6 +59,7 @@ function makeGlue(folder) {
     "let wasmModule, wasmInstance, wasm;",
     "let wasmModule, wasmInstance, wasm = notLoaded;",
   );
+  glue = replace(glue, "wasm = instance.exports;", "wasm = attachExports(instance.exports);");
   glue = replace(glue, /if \(wasm !== undefined\) return wasm;/g, "if (wasm !== notLoaded) return wasm;");
   glue = replace(
     glue,
@@ -72,7 +73,7 @@ function makeGlue(folder) {
     const imports = __wbg_get_imports();
     if (!(module instanceof`,
   );
-  const shared = `import { coded, notLoaded } from "${memory}";\n`;
+  const shared = `import { attachExports, coded, notLoaded } from "${memory}";\n`;
   write(shared + glue, folder, "glue.js");
 }
 

@@ -3,16 +3,32 @@
 //! Parameters come as untyped values and are checked here: a number that is a string, or a
 //! fraction, would otherwise be bent into something else without a word.
 
-use js_sys::Object;
+use js_sys::{JsString, Object};
 use wasm_bindgen::{JsCast, JsValue};
 
 use crate::error::BindingError;
 
-/// A string; what is no well-formed UTF-16 in it (lone surrogates) becomes U+FFFD.
+/// The most UTF-16 units of a string: no name, key, token, address or field of presence comes near it.
+const MOST: u32 = 1 << 16;
+
+/// A string of at most 65,536 UTF-16 units; what is no well-formed UTF-16 in it (lone surrogates) becomes
+/// U+FFFD. A longer one is refused before it takes memory.
 pub(crate) fn string(name: &'static str, value: &JsValue) -> Result<String, BindingError> {
-    value
-        .as_string()
-        .ok_or_else(|| bad(name, "a string", value))
+    let text = value.dyn_ref::<JsString>();
+    let text = text.ok_or_else(|| bad(name, "a string", value))?;
+    if is_too_long(text) {
+        return Err(BindingError::BadArgument {
+            name,
+            expected: "a string of at most 65,536 UTF-16 units",
+            got: format!("one of {}", text.length()),
+        });
+    }
+    Ok(text.into())
+}
+
+/// Whether [`string`] refuses a string for its length.
+pub(crate) fn is_too_long(text: &JsString) -> bool {
+    text.length() > MOST
 }
 
 /// A string, or `None` for `undefined`, `null` and the empty string.

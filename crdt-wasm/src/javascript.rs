@@ -1,5 +1,6 @@
 //! What stands in the folder `js`, for the generated package to hand on.
 
+#[cfg(feature = "network")]
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -14,8 +15,6 @@ const UNDO: &'static str = include_str!("js/undo.d.ts");
 
 #[wasm_bindgen(module = "/src/js/memory.js")]
 extern "C" {
-    fn attach(exports: &JsValue);
-
     #[wasm_bindgen(js_name = takeBlock)]
     fn take_block() -> u32;
 }
@@ -110,10 +109,4 @@ pub(crate) fn next_block() -> u32 {
     } else {
         0
     }
-}
-
-/// Runs when the module is loaded.
-#[wasm_bindgen(start, private)]
-fn start() {
-    attach(&wasm_bindgen::exports());
 }

@@ -28,6 +28,7 @@
 mod argument;
 mod calls;
 mod delta;
+mod document_cell;
 mod edit;
 mod error;
 mod javascript;

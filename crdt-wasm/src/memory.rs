@@ -13,6 +13,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::Relaxed};
 
 use crate::error::BindingError;
+use crate::registry;
 
 /// How much is kept in reserve, in bytes: more than any single edit takes that is no long text.
 const RESERVE: Layout = Layout::new::<[u8; 1 << 20]>();
@@ -75,24 +76,51 @@ fn give_reserve_up() -> bool {
 /// [`BindingError::OutOfMemory`] where the reserve is gone, and cannot be had again.
 #[inline(always)]
 pub(crate) fn check() -> Result<(), BindingError> {
-    if HELD.load(Relaxed).is_null() {
-        return take_reserve();
-    }
-    Ok(())
-}
-
-#[cold]
-fn take_reserve() -> Result<(), BindingError> {
-    let held = unsafe { System.alloc(RESERVE) };
-    if held.is_null() {
+    if HELD.load(Relaxed).is_null() && !take_reserve() {
         return Err(BindingError::OutOfMemory);
     }
-    HELD.store(held, Relaxed);
     Ok(())
 }
 
-/// Whether memory ran out since this was asked last.
+/// Whether there is memory for a call that was given so many bytes to make events and text of: a large input is
+/// refused before anything changes, where it would trap in the middle.
+///
+/// # Errors
+/// [`BindingError::OutOfMemory`].
+#[inline(never)]
+pub(crate) fn check_for(bytes: usize) -> Result<(), BindingError> {
+    check()?;
+    // The reserve is enough for anything smaller.
+    if bytes <= RESERVE.size() / (2 * COPIES) {
+        return Ok(());
+    }
+    let layout = Layout::from_size_align(bytes.saturating_mul(COPIES), 1);
+    let layout = layout.map_err(|_| BindingError::OutOfMemory)?;
+    let free = unsafe { System.alloc(layout) };
+    if free.is_null() {
+        return Err(BindingError::OutOfMemory);
+    }
+    unsafe { System.dealloc(free, layout) };
+    Ok(())
+}
+
+/// How many times as much as an input is needed to take it in: in the history, in the text, in what listeners
+/// get, and as much again while these grow.
+const COPIES: usize = 6;
+
+#[cold]
+fn take_reserve() -> bool {
+    let held = unsafe { System.alloc(RESERVE) };
+    HELD.store(held, Relaxed);
+    !held.is_null()
+}
+
+/// Whether memory ran out since this was asked last. JavaScript calls it after a trap.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_exhausted() -> i32 {
-    i32::from(TRAPPED.swap(false, Relaxed))
+    let is_exhausted = TRAPPED.swap(false, Relaxed);
+    if is_exhausted {
+        registry::recover();
+    }
+    i32::from(is_exhausted)
 }

@@ -9,6 +9,7 @@ use std::rc::{Rc, Weak};
 use crdt_core::{Document, Splice, UndoManager};
 
 use crate::delta::Delta;
+use crate::document_cell::DocumentCell;
 use crate::edit::{Edited, TextChange};
 use crate::error::BindingError;
 use crate::javascript::next_block;
@@ -27,7 +28,7 @@ pub(crate) trait Watcher {
 /// A document and who watches it.
 pub(crate) struct Entry {
     handle: u32,
-    document: RefCell<Document>,
+    document: DocumentCell,
     watchers: RefCell<Rc<Vec<Weak<dyn Watcher>>>>,
     live: Cell<bool>,
     /// Nobody can name it any more.
@@ -74,22 +75,22 @@ pub(crate) fn add(document: Document) -> u32 {
     } else {
         last + 1
     };
+    let entry = Rc::new(Entry {
+        handle,
+        document: DocumentCell::new(document),
+        watchers: RefCell::default(),
+        live: Cell::new(true),
+        forgotten: Cell::new(false),
+        listened: Cell::new(false),
+        journal: RefCell::default(),
+        undo_managers: RefCell::default(),
+    });
     REGISTRY.with_borrow_mut(|registry| {
         registry.last_handle = handle;
-        let entry = Entry {
-            handle,
-            document: RefCell::new(document),
-            watchers: RefCell::default(),
-            live: Cell::new(true),
-            forgotten: Cell::new(false),
-            listened: Cell::new(false),
-            journal: RefCell::default(),
-            undo_managers: RefCell::default(),
-        };
         let (Ok(place) | Err(place)) = registry.place_of(handle);
-        registry.entries.insert(place, Rc::new(entry));
-        handle
-    })
+        registry.entries.insert(place, entry);
+    });
+    handle
 }
 
 /// The document behind a live handle.
@@ -131,6 +132,15 @@ pub(crate) fn forget(handle: u32) {
     });
 }
 
+/// Gives back what calls borrowed that a trap ended: see [`DocumentCell::recover`].
+pub(crate) fn recover() {
+    REGISTRY.with_borrow(|registry| {
+        for entry in &registry.entries {
+            entry.recover();
+        }
+    });
+}
+
 impl Entry {
     /// Whether the handle still stands.
     #[cfg(any(test, feature = "network"))]
@@ -143,8 +153,7 @@ impl Entry {
         &self,
         read: impl FnOnce(&Document) -> Result<T, BindingError>,
     ) -> Result<T, BindingError> {
-        let document = self.document.try_borrow().map_err(|_| self.busy())?;
-        read(&document)
+        self.document.read(read).ok_or_else(|| self.busy())?
     }
 
     /// Runs `write` on the document. It must not call into JavaScript.
@@ -154,21 +163,20 @@ impl Entry {
         write: impl FnOnce(&mut Document) -> Result<T, BindingError>,
     ) -> Result<T, BindingError> {
         memory::check()?;
-        let mut document = self.document.try_borrow_mut().map_err(|_| self.busy())?;
-        write(&mut document)
+        self.document.write(write).ok_or_else(|| self.busy())?
     }
 
-    /// Runs `read` on the document even if a trap ended the call that was changing it, as when the memory
-    /// runs out: its text is still there, whatever it lacks of what was being done.
-    ///
-    /// Nothing that changes a document calls out, so a change that has not ended never will.
-    #[allow(unsafe_code)]
+    /// Runs `read` on the document even if a trap ended the call that was changing it: see
+    /// [`DocumentCell::salvage`].
     pub(crate) fn salvage<T>(&self, read: impl FnOnce(&Document) -> T) -> T {
-        match self.document.try_borrow() {
-            Ok(document) => read(&document),
-            // SAFETY: nobody holds the other borrow any more, see above.
-            Err(_) => read(unsafe { &*self.document.as_ptr() }),
-        }
+        self.document.salvage(read)
+    }
+
+    /// After a trap; a change whose listeners or undo managers were not served in full is not complete.
+    fn recover(&self) {
+        let is_held =
+            self.journal.try_borrow_mut().is_err() || self.undo_managers.try_borrow_mut().is_err();
+        self.document.recover(is_held);
     }
 
     /// Whether somebody listens, and whether what becomes of the text is to be noted down for them.
@@ -249,12 +257,14 @@ impl Entry {
     }
 
     /// Runs `act` on an undo manager and its document. It must not call into JavaScript.
-    pub(crate) fn with_undo_manager<T>(
+    #[inline(never)]
+    pub(crate) fn with_undo_manager(
         &self,
         number: u32,
-        act: impl FnOnce(&mut UndoManager, &mut Document) -> Result<T, BindingError>,
-    ) -> Result<T, BindingError> {
-        let mut managers = self.undo_managers.borrow_mut();
+        act: &mut dyn FnMut(&mut UndoManager, &mut Document) -> Result<i32, BindingError>,
+    ) -> Result<i32, BindingError> {
+        let mut managers = self.undo_managers.try_borrow_mut();
+        let managers = managers.as_mut().map_err(|_| self.busy())?;
         let manager = managers.iter_mut().find(|(known, _)| *known == number);
         let (_, manager) = manager.ok_or(BindingError::NoUndoManager)?;
         self.write(|document| act(manager, document))

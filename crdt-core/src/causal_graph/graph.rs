@@ -89,6 +89,11 @@ impl Graph {
         }
     }
 
+    /// Lets go of the skips, which are made again when they are worth it.
+    pub(crate) fn release(&mut self) {
+        self.skips = OnceLock::new();
+    }
+
     fn push_skip(&self, skips: &mut Skips, parents: &[Lv]) {
         skips.push(match *parents {
             [parent] => Some(self.find(parent)),

@@ -5,6 +5,7 @@ use crdt_core::{Frontier, MergeError};
 
 use super::{Input, ask, count, set_reply, status};
 use crate::error::BindingError;
+use crate::memory;
 use crate::merge::{self, MergeReport};
 use crate::registry::{self, Entry};
 use crate::version::{self, Version};
@@ -103,6 +104,7 @@ fn merge(
     merge: &mut dyn FnMut(&Entry, &Input) -> Result<MergeReport, BindingError>,
 ) -> i32 {
     status(registry::get(handle).and_then(|entry| {
+        memory::check_for(input.bytes().len())?;
         let report = merge(&entry, &input)?;
         // Who hears of it may do anything, also use the desk.
         drop(input);

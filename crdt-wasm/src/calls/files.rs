@@ -4,6 +4,7 @@
 use crdt_core::{Document, LoadLimits, Preset, SaveOptions};
 
 use super::{Input, added, ask};
+use crate::memory;
 
 /// Opens the file on the desk, behind the name of the agent, without reading its history; or with
 /// `verify`, replaying it. Returns the document's handle, or 0.
@@ -12,12 +13,13 @@ extern "C" fn crdt_open(agent: usize, file: usize, verify: u32) -> u32 {
     let input = Input::of(agent + file);
     let (agent, file) = input.parts(agent);
     let agent = str::from_utf8(agent).unwrap_or_default();
-    let document = if verify != 0 {
-        Document::load_verified(agent, file, &LoadLimits::default())
-    } else {
-        Document::load(agent, file)
-    };
-    added(document.map_err(Into::into))
+    added(memory::check_for(file.len()).and_then(|()| {
+        Ok(if verify != 0 {
+            Document::load_verified(agent, file, &LoadLimits::default())?
+        } else {
+            Document::load(agent, file)?
+        })
+    }))
 }
 
 /// The document as a file. `preset` is 0 for speed, 1 for balance, 2 for size.

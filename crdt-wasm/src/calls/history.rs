@@ -5,12 +5,11 @@ use std::fmt::Write;
 
 use crdt_core::{Document, EditKind, EventId, HistoryError, Splice};
 
-use super::{DONE, Input, added, ask, edit_by, fail, json_changes};
+use super::{DONE, Input, added, ask, checked, edit_by, fail, json_changes};
 use crate::delta::Delta;
 use crate::edit;
 use crate::error::BindingError;
 use crate::merge::push_string;
-use crate::registry;
 use crate::version::Version;
 
 /// The text at the version on the desk.
@@ -61,7 +60,7 @@ extern "C" fn crdt_branch(handle: u32, agent: usize, version: usize) -> u32 {
     let (agent, version) = input.parts(agent);
     let agent = str::from_utf8(agent).unwrap_or_default();
     added(Version::read(version).and_then(|version| {
-        registry::get(handle)?.read(|document| Ok(document.branch(&version.heads, agent)?))
+        checked(handle)?.read(|document| Ok(document.branch(&version.heads, agent)?))
     }))
 }
 
@@ -100,7 +99,7 @@ extern "C" fn crdt_blame(handle: u32, from: usize, to: usize) -> i32 {
     ask(handle, &mut |document| blame(document, from, to))
 }
 
-fn blame(document: &mut Document, from: usize, to: usize) -> Result<Vec<u8>, BindingError> {
+fn blame(document: &Document, from: usize, to: usize) -> Result<Vec<u8>, BindingError> {
     let (to, _) = edit::floor(document, "to", to)?;
     let (from, _) = edit::floor(document, "from", from)?;
     let mut out = String::from("[");

@@ -36,7 +36,7 @@ thread_local! {
 extern "C" fn crdt_merging_start(handle: u32, patch: usize) -> i32 {
     let input = Input::of(patch);
     let task = registry::get(handle).and_then(|entry| {
-        memory::check()?;
+        memory::check_for(patch)?;
         entry.read(|document| {
             Ok(Task {
                 number: 0,

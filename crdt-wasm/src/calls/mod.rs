@@ -17,11 +17,13 @@ mod merging;
 mod undo;
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use crdt_core::Document;
 
 use crate::edit::{self, Edited};
 use crate::error::BindingError;
+use crate::memory;
 use crate::merge::push_changes;
 use crate::registry::{self, Entry};
 use crate::version::Version;
@@ -107,8 +109,10 @@ extern "C" fn crdt_create(agent: usize) -> u32 {
 }
 
 /// Takes a new document in, and returns its handle; 0 where there is none.
+#[inline(never)]
 fn added(document: Result<Document, BindingError>) -> u32 {
-    document.map(registry::add).unwrap_or_else(|error| {
+    let checked = document.and_then(|document| memory::check().map(|()| document));
+    checked.map(registry::add).unwrap_or_else(|error| {
         fail(&error);
         0
     })
@@ -151,6 +155,7 @@ extern "C" fn crdt_insert(handle: u32, position: usize, bytes: usize) -> i32 {
     edit(handle, (position, 0), |entry| {
         let input = Input::of(bytes);
         let text = input.text();
+        memory::check_for(bytes)?;
         let edited = entry.write(|document| edit::insert(document, position, text))?;
         entry.note_edit(edited, text);
         Ok(edited)
@@ -183,10 +188,13 @@ extern "C" fn crdt_agent(handle: u32) -> i32 {
 /// Sets the time of the edits that follow, in milliseconds since 1970.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_set_time(handle: u32, millis: f64) -> i32 {
-    count(handle, &mut |document| {
-        document.set_time(millis as u64);
-        Ok(DONE)
-    })
+    let set = registry::get(handle).and_then(|entry| {
+        entry.write(|document| {
+            document.set_time(millis as u64);
+            Ok(())
+        })
+    });
+    status(set)
 }
 
 /// How many events the document consists of.
@@ -280,15 +288,22 @@ impl Drop for Input {
 
 /// Answers with what `act` says of the document.
 #[inline(never)]
-fn ask(handle: u32, act: &mut dyn FnMut(&mut Document) -> Result<Vec<u8>, BindingError>) -> i32 {
-    let reply = registry::get(handle).and_then(|entry| entry.write(act));
+fn ask(handle: u32, act: &mut dyn FnMut(&Document) -> Result<Vec<u8>, BindingError>) -> i32 {
+    let reply = checked(handle).and_then(|entry| entry.read(act));
     status(reply.map(set_reply))
 }
 
 /// Returns the number that `act` makes of the document.
 #[inline(never)]
-fn count(handle: u32, act: &mut dyn FnMut(&mut Document) -> Result<i32, BindingError>) -> i32 {
-    number(registry::get(handle).and_then(|entry| entry.write(act)))
+fn count(handle: u32, act: &mut dyn FnMut(&Document) -> Result<i32, BindingError>) -> i32 {
+    number(checked(handle).and_then(|entry| entry.read(act)))
+}
+
+/// The document, if there is memory to answer with.
+#[inline(never)]
+fn checked(handle: u32) -> Result<Rc<Entry>, BindingError> {
+    memory::check()?;
+    registry::get(handle)
 }
 
 /// Makes edits by the document itself, and reports them. Returns what `act` does.

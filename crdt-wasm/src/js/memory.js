@@ -19,13 +19,12 @@ export const notLoaded = new Proxy(
 /** The functions of the module. */
 export let wasm = notLoaded;
 
-/** Called by the module when it runs. */
-export function attach(exports) {
-  wasm = { memory: exports.memory };
-  for (const [name, call] of Object.entries(exports)) {
-    if (name.startsWith("crdt_")) wasm[name] = guarded(call);
-  }
+/** Takes the exports of the module, and returns them with traps for want of memory made errors. */
+export function attachExports(exports) {
   raw = exports;
+  const all = Object.entries(exports);
+  wasm = Object.fromEntries(all.map(([name, it]) => [name, typeof it === "function" ? guarded(it) : it]));
+  return wasm;
 }
 
 /**
@@ -50,19 +49,23 @@ export function deleteUnits(handle, position, length) {
   }
 }
 
-/** The function, which takes four numbers at most, with a trap for want of memory made an error. */
 function guarded(call) {
-  return (a, b, c, d) => {
+  return (...values) => {
     try {
-      return call(a, b, c, d);
+      return call(...values);
     } catch (error) {
       throw trapped(error);
     }
   };
 }
 
+/** Whether memory ran out once: what a trap left half done then may be the cause of any later one. */
+let isExhausted = false;
+
 function trapped(error) {
-  if (!(error instanceof WebAssembly.RuntimeError) || raw.crdt_exhausted() === 0) return error;
+  if (!(error instanceof WebAssembly.RuntimeError)) return error;
+  if (raw.crdt_exhausted() !== 0) isExhausted = true;
+  if (!isExhausted) return error;
   // What lay on the desk is gone.
   room = 0;
   return outOfMemory();
@@ -336,7 +339,14 @@ function take(start, length) {
     decoder = newDecoder();
     decoded = length;
   }
-  return decoder.decode(memory.subarray(start, start + length));
+  try {
+    return decoder.decode(memory.subarray(start, start + length));
+  } catch (error) {
+    throw coded(
+      "too_large",
+      `${length} bytes are more than a string can hold here: take the text in parts, by slice(), or bytes (${error.message})`,
+    );
+  }
 }
 
 function newDecoder() {

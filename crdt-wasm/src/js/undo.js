@@ -139,7 +139,7 @@ export class UndoManager {
       this.#stepping = false;
     }
     // Steps that have no effect any more are gone, too.
-    const left = wasm.crdt_undo_depth(handle, number, redo) >>> 0;
+    const left = Math.max(wasm.crdt_undo_depth(handle, number, redo), 0);
     const was = this.#selections[kind][left] ?? null;
     this.#selections[kind].length = Math.min(left, this.#selections[kind].length);
     let result = null;

@@ -20,7 +20,7 @@ use super::session::{Event, Session};
 use super::user_transport;
 use crate::error::BindingError;
 use crate::object::plain;
-use crate::{argument, registry};
+use crate::{argument, memory, registry};
 
 /// Keeps a document in sync with everyone in a room, over WebRTC data channels from browser to
 /// browser. A signaling server introduces them to each other, and sees nothing of the text.
@@ -117,7 +117,7 @@ impl NetworkSync {
         &self,
         #[wasm_bindgen(unchecked_optional_param_type = "string | string[] | null")] urls: &JsValue,
     ) -> Promise {
-        match addresses("urls", urls) {
+        match memory::check().and_then(|()| addresses("urls", urls)) {
             Ok(urls) => {
                 let (promise, done) = Deferred::new();
                 self.session.dispatch(Event::Connect { urls, done });
@@ -223,6 +223,9 @@ impl NetworkSync {
 
     /// Sets a field of what the peers see of us: a name, a colour, a selection. The value is any that
     /// JSON can hold; `null` takes the field away. It stays over reconnects.
+    ///
+    /// @throws {CrdtError} `bad_argument`, `destroyed`; `presence_too_large` for more than 65,536 UTF-16 units
+    /// of JSON: less that is too much for a room is an `error` event
     #[wasm_bindgen(js_name = setPresence)]
     pub fn set_presence(
         &self,
@@ -267,6 +270,7 @@ impl NetworkSync {
         agent_id: &JsValue,
         options: &JsValue,
     ) -> Result<NetworkSync, BindingError> {
+        memory::check()?;
         let entry = registry::get(argument::handle(handle)?)?;
         let name = argument::string("agentId", agent_id)?;
         let agent = AgentId::parse(&name).map_err(NetworkError::from)?;
@@ -338,11 +342,13 @@ fn presence_value(value: &JsValue) -> Result<Option<String>, BindingError> {
     if value.is_undefined() || value.is_null() {
         return Ok(None);
     }
-    let json = JSON::stringify(value)
-        .ok()
-        .and_then(|json| json.as_string());
-    match json {
-        Some(json) => Ok(Some(json)),
+    let json = JSON::stringify(value).ok();
+    match json.filter(|json| json.is_string()) {
+        Some(json) if argument::is_too_long(&json) => {
+            let reason = format!("a value of {} UTF-16 units", json.length());
+            Err(NetworkError::from(RoomError::Presence { reason }).into())
+        }
+        Some(json) => Ok(Some(json.into())),
         None => Err(argument::bad(
             "value",
             "something that JSON can hold",

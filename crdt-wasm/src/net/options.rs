@@ -95,15 +95,11 @@ pub(super) fn addresses(name: &'static str, value: &JsValue) -> Result<Vec<Strin
         return Ok(Vec::new());
     }
     if !Array::is_array(value) {
-        let one = value.as_string();
-        return match one {
-            Some(one) => Ok(vec![one]),
-            None => Err(argument::bad(
-                name,
-                "a string or an array of strings",
-                value,
-            )),
-        };
+        if !value.is_string() {
+            let expected = "a string or an array of strings";
+            return Err(argument::bad(name, expected, value));
+        }
+        return Ok(vec![argument::string(name, value)?]);
     }
     let mut all = Vec::new();
     for one in Array::from(value).iter() {

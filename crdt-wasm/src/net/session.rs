@@ -36,6 +36,7 @@ use super::options::Options;
 use super::promises::{Deferred, Promises};
 use crate::edit::TextChange;
 use crate::error::BindingError;
+use crate::memory;
 use crate::merge::whole_text;
 use crate::registry::{Entry, Watcher};
 
@@ -168,12 +169,12 @@ impl Session {
     }
 
     /// # Errors
-    /// `destroyed`, once it was.
+    /// `destroyed`, once it was; `out_of_memory`.
     pub(super) fn check_alive(&self) -> Result<(), BindingError> {
         if self.destroyed.get() {
             return Err(NetworkError::from(RoomError::Destroyed).into());
         }
-        Ok(())
+        memory::check()
     }
 }
 

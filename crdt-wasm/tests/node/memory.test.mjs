@@ -121,3 +121,108 @@ test('what needs too much at once is an error, and other documents go on', () =>
     assert.equal(third.getText(), 'the other');
   `);
 });
+
+test('a call that only reads leaves its document as it was', () => {
+  inLittleMemory(`
+    const one = new Document('one');
+    // A history that is small in memory, and long as JSON.
+    one.insert(0, 'x'.repeat(400_000));
+    const version = one.version();
+    one.insert(0, 'y');
+    const calls = {
+      getOperationsJson: () => one.getOperationsJson(),
+      save: () => one.save({ prefer: 'size' }),
+      encodeSince: () => one.encodeSince(),
+      textAt: () => one.textAt(version),
+      history: () => [...one.history()],
+      blame: () => one.blame(),
+      compare: () => one.compare(version, one.version()),
+      anchorAt: () => one.anchorAt(5),
+      branch: () => one.branch(version).free(),
+    };
+    // Each of them with more and more of the memory taken.
+    const failed = new Set();
+    for (const [name, call] of Object.entries(calls)) {
+      const others = [];
+      for (let round = 0; ; round += 1) {
+        try {
+          const other = new Document();
+          others.push(other);
+          other.insert(0, 'z'.repeat(60_000));
+        } catch (error) {
+          assert.equal(error.code, 'out_of_memory');
+          if (round > 600) break;
+        }
+        try {
+          call();
+        } catch (error) {
+          assert.equal(error.code, 'out_of_memory', \`\${name}: \${error.stack}\`);
+          failed.add(name);
+          break;
+        }
+      }
+      others.forEach((other) => other.free());
+      // What a trap left behind is not given back; the document goes on.
+      assert.equal(one.length, 400_001);
+      const { length } = one;
+      one.insert(length, 'end');
+      one.deleteRange(length, 3);
+      one.getFrontierJson();
+    }
+    assert.ok(failed.size > 3, [...failed].join());
+    const two = new Document('two');
+    two.merge(one.encodeSince(version));
+    assert.equal(two.length + one.getText().length, 400_001 + two.length);
+  `);
+});
+
+test('arguments of NetworkSync that are too long are errors, and take no memory', () => {
+  inLittleMemory(`
+    const { NetworkSync } = crdt;
+    const one = new Document('one');
+    const long = 'x'.repeat(${PAGE * MOST});
+    const argumentsOf = {
+      room: () => new NetworkSync(one.handle, 'one', { room: long }),
+      key: () => new NetworkSync(one.handle, 'one', { key: long }),
+      readKey: () => new NetworkSync(one.handle, 'one', { readKey: long }),
+      token: () => new NetworkSync(one.handle, 'one', { token: long }),
+      signaling: () => new NetworkSync(one.handle, 'one', { signaling: long }),
+      signalings: () => new NetworkSync(one.handle, 'one', { signaling: [long] }),
+      links: () => new NetworkSync(one.handle, 'one', { links: [long] }),
+      agent: () => new NetworkSync(one.handle, long),
+    };
+    for (const [name, make] of Object.entries(argumentsOf)) assert.equal(errorOf(make).code, 'bad_argument', name);
+    const sync = new NetworkSync(one.handle, 'one', { room: 'room' });
+    assert.equal(errorOf(() => sync.on(long, () => {})).code, 'bad_argument');
+    assert.equal(errorOf(() => sync.setPresence(long, 1)).code, 'bad_argument');
+    assert.equal(errorOf(() => sync.setPresence('name', long)).code, 'presence_too_large');
+    const rejected = (promise) => promise.then(() => assert.fail('it was fulfilled'), (error) => error.code);
+    Promise.all([sync.connect(long), NetworkSync.readKey(long)].map(rejected)).then((codes) => {
+      assert.deepEqual(codes, ['bad_argument', 'bad_argument']);
+      sync.setPresence('name', 'short');
+      assert.equal(sync.getStatus().state, 'disconnected');
+      // With the memory full, each is an error with a code.
+      const others = [];
+      for (let size = 1_000_000; size > 10; ) {
+        try {
+          const other = new Document();
+          others.push(other);
+          other.insert(0, 'z'.repeat(size));
+        } catch {
+          size /= 2;
+        }
+      }
+      assert.equal(errorOf(() => sync.setPresence('name', 'y'.repeat(60_000))).code, 'out_of_memory');
+      assert.equal(errorOf(() => new NetworkSync(one.handle, 'two', { room: 'r' })).code, 'out_of_memory');
+      return rejected(sync.connect('ws://127.0.0.1:1')).then((code) => {
+        assert.equal(code, 'out_of_memory');
+        others.forEach((other) => other.free());
+        sync.setPresence('name', 'again');
+        sync.destroy();
+      });
+    }).catch((error) => {
+      console.error(error);
+      process.exit(1);
+    });
+  `);
+});
