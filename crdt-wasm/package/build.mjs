@@ -73,7 +73,17 @@ function makeGlue(folder) {
     const imports = __wbg_get_imports();
     if (!(module instanceof`,
   );
-  const shared = `import { attachExports, coded, notLoaded } from "${memory}";\n`;
+  glue = replace(
+    glue,
+    "__wbg_init_once(module_or_path);",
+    "__wbg_init_once(module_or_path).catch((error) => { throw loadError(error); });",
+  );
+  glue = replace(
+    glue,
+    /( *)const imports = __wbg_get_imports\(\);\n( *if \(!\(module instanceof[^]*?)return __wbg_finalize_init\(instance, module\);/,
+    "$1const imports = __wbg_get_imports();\n$1try {\n$2    return __wbg_finalize_init(instance, module);\n$1} catch (error) {\n$1    throw loadError(error);\n$1}",
+  );
+  const shared = `import { attachExports, coded, loadError, notLoaded } from "${memory}";\n`;
   write(shared + glue, folder, "glue.js");
 }
 

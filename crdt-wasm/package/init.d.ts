@@ -29,6 +29,8 @@ export default function init(input?: {
 /**
  * Starts the module without waiting: from its bytes, or a `WebAssembly.Module`. In Node, and with the
  * entry `crdt-wasm/inline`, they may be left out. Browsers refuse large modules on their main thread.
+ *
+ * @throws {CrdtError} `not_loaded`, `bad_argument`
  */
 export function initSync(input?: {
   module: ArrayBuffer | ArrayBufferView | object;

@@ -426,8 +426,9 @@ export class Document {
 
   /**
    * Adds a listener, and returns what takes it away again. Listeners are called when the transaction or
-   * merge is done, for one by the network in a task of its own, and may call anything. What they throw is
-   * shown as an uncaught error, and stops nobody else.
+   * merge is done, for one by the network in a task of its own, and may call anything. What they throw goes
+   * to `reportError`, or to `console.error` where there is none, as in Node, and stops nobody else. All of
+   * them get the same objects: copy what you want to change.
    *
    * ```js
    * const stop = doc.on("change", ({ changes, local }) => {

@@ -349,12 +349,18 @@ const TAIL = /(?: {2}|~|\x01)[\w-]{12}$/;
 
 /** The name of a new replica: the one that was given, or one that nobody else has. */
 function agentIdOf(agent) {
-  if (typeof agent === "string") return agent;
+  if (typeof agent === "string") return wellFormed(agent);
   const { name = "", agentId } = someOptions(agent, REPLICA_OPTIONS);
-  if (agentId !== undefined) return aString("agentId", agentId);
+  if (agentId !== undefined) return wellFormed(aString("agentId", agentId));
   const person = aString("name", name).replace(/ {2,}/g, " ").replace(/ $/, "");
   const random = crypto.getRandomValues(new Uint8Array(12));
   return person + MARK + Array.from(random, (byte) => LETTERS[byte & 63]).join("");
+}
+
+/** The id, unless it has half of a surrogate pair: ids that differ in that alone would be one. */
+function wellFormed(agentId) {
+  if (!/\p{Surrogate}/u.test(agentId)) return agentId;
+  throw coded("bad_agent_name", "an agent id has to be well-formed text: this one has half of a surrogate pair");
 }
 
 const REPLICA_OPTIONS = ["name", "agentId", "initialText"];

@@ -78,6 +78,13 @@ function outOfMemory() {
   );
 }
 
+/** Why the module does not run, as an error of this package. */
+export function loadError(error) {
+  if (error?.code !== undefined) return error;
+  const why = `the WebAssembly cannot be started: ${error?.message ?? error}`;
+  return coded("not_loaded", `${why}. Give the file crdt_wasm_bg.wasm of this version of the package`);
+}
+
 // Handles.
 
 /** How many handles a copy of the package takes at once; `registry.rs` knows it too. */

@@ -78,8 +78,7 @@ export class Anchor {
   }
 
   static fromJSON(value) {
-    const text = typeof value === "string" ? value : JSON.stringify(value);
-    const bytes = answerBytes(wasm.crdt_anchor_bytes(put(aString("anchor", text), 0)));
+    const bytes = answerBytes(wasm.crdt_anchor_bytes(put(jsonOf(value), 0)));
     return Anchor.fromBytes(bytes);
   }
 
@@ -90,6 +89,18 @@ export class Anchor {
   toJSON() {
     return JSON.parse(this.#json);
   }
+}
+
+function jsonOf(value) {
+  if (typeof value === "string") return value;
+  let json;
+  try {
+    json = JSON.stringify(value);
+  } catch {
+    // It is none that JSON can hold.
+  }
+  if (json === undefined) throw badArgument("anchor", "what JSON.stringify made of an anchor", value);
+  return json;
 }
 
 function toBase64(bytes) {
@@ -103,7 +114,7 @@ function fromBase64(text) {
   try {
     units = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
   } catch {
-    throw coded("bad_bytes", "the text is no version");
+    throw coded("bad_bytes", "the text is no version: give what toText() returned, as a whole");
   }
   return Uint8Array.from(units, (unit) => unit.charCodeAt(0));
 }

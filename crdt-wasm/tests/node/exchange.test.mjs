@@ -152,6 +152,7 @@ test('anchors are values, as bytes and as JSON', () => {
     [() => alice.positionOf(5), 'bad_argument'],
     [() => Anchor.fromJSON({}), 'bad_argument'],
     [() => Anchor.fromJSON(undefined), 'bad_argument'],
+    [() => Anchor.fromJSON(5n), 'bad_argument'],
     [() => Anchor.fromBytes(new Uint8Array([9])), 'bad_bytes'],
   ]) {
     assert.equal(errorOf(call).code, code);

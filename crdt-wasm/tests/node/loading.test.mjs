@@ -81,6 +81,26 @@ for (const folder of FOLDERS) {
     assert.equal(text, 'works');
   });
 
+  test(`${folder}: what is no module is an error with a code, and may be followed by one`, () => {
+    for (const entry of ['inline.js', 'glue.js', 'crdt_wasm.js', 'node.mjs']) {
+      const [codes, text] = inProcess(`
+        import { readFileSync } from 'node:fs';
+        const bytes = readFileSync(${JSON.stringify(file(folder, 'crdt_wasm_bg.wasm'))});
+        const { default: init, initSync, Document } = await import(${JSON.stringify(address(folder, entry))});
+        const wrong = [new Uint8Array(3), bytes.subarray(0, 9000), 'http://127.0.0.1:1/', 5];
+        const codes = [];
+        for (const module of wrong) {
+          await init({ module_or_path: module }).catch((error) => codes.push(error.code));
+          try { initSync({ module }); } catch (error) { codes.push(error.code); }
+        }
+        await init({ module_or_path: Promise.reject(new Error('no')) }).catch((error) => codes.push(error.code));
+        await init({ module_or_path: bytes });
+        say([codes, new Document('a').getText()]);`);
+      assert.deepEqual(codes, Array(9).fill('not_loaded'), entry);
+      assert.equal(text, '');
+    }
+  });
+
   test(`${folder}: what is fetched is compiled, whatever its type is called`, () => {
     for (const [type, status] of [['application/wasm', 200], ['application/octet-stream', 200], ['text/html', 200], ['text/plain', 404]]) {
       const isPage = type.startsWith('text/');

@@ -38,6 +38,11 @@ test('documents without a name differ, and a name is a part of theirs', () => {
   assert.equal(errorOf(() => new Document({ name: 5 })).code, 'bad_argument');
   assert.equal(errorOf(() => new Document(5)).code, 'bad_argument');
   assert.equal(errorOf(() => new Document({ name: 'x'.repeat(200) })).code, 'bad_agent_name');
+  // As U+FFFD, these two would be one.
+  for (const half of ['a\ud800', 'a\udc00']) {
+    assert.equal(errorOf(() => new Document(half)).code, 'bad_agent_name');
+    assert.equal(errorOf(() => new Document({ agentId: half })).code, 'bad_agent_name');
+  }
 });
 
 test('the person comes back from all names of replicas, and from no other', () => {
