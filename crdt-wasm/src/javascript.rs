@@ -23,8 +23,10 @@ extern "C" {
 #[allow(dead_code)]
 #[wasm_bindgen(module = "/src/js/feed.js")]
 extern "C" {
-    /// Tells the listeners of a document in a microtask.
-    pub(crate) fn wake(handle: u32);
+    /// Calls the listeners of a document for what the network merged. They may call back.
+    #[cfg(feature = "network")]
+    #[wasm_bindgen(js_name = tellReceived)]
+    pub(crate) fn tell_received(handle: u32);
 
     /// Whether a document is saved on the device, in a word; `null` where nothing stores it.
     #[cfg(feature = "network")]

@@ -225,14 +225,12 @@ impl Entry {
         self.each_watcher(|watcher| watcher.merged(changes));
     }
 
-    /// Says that the network merged events, and what that made of the text. The document's listeners
-    /// hear of it in a microtask, or before the next edit.
+    /// Notes down what the network made of the text. Returns the handle if there are listeners, which are to be
+    /// called once nothing is borrowed.
     #[cfg(feature = "network")]
-    pub(crate) fn received(&self, changes: &[TextChange]) {
+    pub(crate) fn received(&self, changes: &[TextChange]) -> Option<u32> {
         self.note_changes(changes);
-        if self.listened.get() {
-            crate::javascript::wake(self.handle);
-        }
+        self.listened.get().then_some(self.handle)
     }
 
     /// Whether the document is saved on the device: a `SavedState` of the TypeScript types, or `null`.

@@ -13,9 +13,13 @@ export function observed(handle, act, how) {
 
 const LOCAL = { origin: undefined, local: true };
 
-/** Called by the module when the network merged something. */
-export function wake(handle) {
-  queueMicrotask(() => observers.get(handle)?.catchUp());
+/** Called by the module when the network merged something; listeners may call anything. */
+export function tellReceived(handle) {
+  try {
+    observers.get(handle)?.catchUp();
+  } catch (error) {
+    report(error);
+  }
 }
 
 /** Under this name a document has the function that says whether it is saved on the device. */

@@ -10,6 +10,7 @@ use wasm_bindgen::JsValue;
 
 use super::bridge::{self, ChangeList};
 use crate::edit::TextChange;
+use crate::javascript::tell_received;
 
 /// The events of a `NetworkSync`; `NetworkSyncEvents` in the TypeScript types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,8 @@ enum Call {
     Tell(Audience, JsValue),
     /// Those who listen for changes of the text, with these.
     Changed(Vec<TextChange>),
+    /// The listeners of the document with this handle.
+    Received(u32),
     /// A function of something that the user made, which has its own way to tell how it went.
     Run(Box<dyn FnOnce()>),
 }
@@ -115,7 +118,7 @@ impl Listeners {
         self.changes.take();
         self.text.take();
         let mut waiting = self.waiting.borrow_mut();
-        waiting.retain(|call| matches!(call, Call::Run(_)));
+        waiting.retain(|call| matches!(call, Call::Run(_) | Call::Received(_)));
     }
 
     /// Whether someone wants the whole text after a change, which takes time to make.
@@ -141,6 +144,11 @@ impl Listeners {
 
     pub(crate) fn queue_changes(&self, changes: Vec<TextChange>) {
         self.waiting.borrow_mut().push_back(Call::Changed(changes));
+    }
+
+    /// Calls the listeners of a document for what was received.
+    pub(crate) fn queue_received(&self, handle: u32) {
+        self.waiting.borrow_mut().push_back(Call::Received(handle));
     }
 
     /// Makes a call of another kind when its turn comes.
@@ -173,6 +181,7 @@ impl Listeners {
                     }
                 }
                 Some(Call::Changed(changes)) => self.tell_changes(&changes),
+                Some(Call::Received(handle)) => tell_received(handle),
                 Some(Call::Run(run)) => run(),
                 None => break,
             }

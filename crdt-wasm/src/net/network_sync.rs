@@ -345,7 +345,7 @@ fn presence_value(value: &JsValue) -> Result<Option<String>, BindingError> {
     let json = JSON::stringify(value).ok();
     match json.filter(|json| json.is_string()) {
         Some(json) if argument::is_too_long(&json) => {
-            let reason = format!("a value of {} UTF-16 units", json.length());
+            let reason = "a value has more than 65,536 UTF-16 units".to_owned();
             Err(NetworkError::from(RoomError::Presence { reason }).into())
         }
         Some(json) => Ok(Some(json.into())),

@@ -326,7 +326,9 @@ impl Session {
             } else {
                 news::changes_of(splices)
             };
-            self.entry.received(&changes);
+            if let Some(handle) = self.entry.received(&changes) {
+                self.listeners.queue_received(handle);
+            }
             news::queue_changes(changes, &self.entry, &self.listeners);
         }
     }

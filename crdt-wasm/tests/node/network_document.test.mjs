@@ -14,7 +14,7 @@ async function linked(use) {
   try {
     syncs.forEach((sync, i) => sync.addTransport(ends[i]));
     await Promise.all(syncs.map((sync) => sync.connect()));
-    await use(docs, syncs);
+    await use(docs, syncs, ends);
   } finally {
     syncs.forEach((sync) => sync.destroy());
     docs.forEach((doc) => doc.free());
@@ -48,6 +48,34 @@ test('what the network merges is reported like every change, in order', () =>
     await until(() => ada.getText() === bob.getText() && ada.version().equals(bob.version()));
     await until(() => text === bob.getText());
     assert.equal(relayed.getText(), bob.getText());
+  }));
+
+test('listeners hear of a change while its message is taken in, before what else that causes', () =>
+  linked(async ([ada, bob], [, sync], [, end]) => {
+    const { callbacks } = end;
+    const { receive } = callbacks;
+    const heard = [];
+    let isReceiving = false;
+    callbacks.receive = (message) => {
+      isReceiving = true;
+      receive(message);
+      isReceiving = false;
+    };
+    bob.on('change', () => heard.push(['document', isReceiving]));
+    sync.on('change', () => heard.push(['network', isReceiving]));
+    bob.on('change', () => {
+      throw new Error('of a listener');
+    });
+    const errors = [];
+    globalThis.reportError = (error) => errors.push(error.message);
+    try {
+      ada.insert(0, 'a');
+      await until(() => heard.length === 2);
+    } finally {
+      delete globalThis.reportError;
+    }
+    assert.deepEqual(heard, [['document', true], ['network', true]]);
+    assert.deepEqual(errors, ['of a listener']);
   }));
 
 test('undo goes out as an edit, and takes nothing of others back', () =>
