@@ -1,4 +1,4 @@
-//! Anchors: places of the text are given names that every replica knows, and found again.
+//! Anchors: positions in the text with names that every replica can resolve.
 
 use crate::anchor::{Anchor, Bias};
 use crate::document::Document;
@@ -6,15 +6,15 @@ use crate::error::AnchorError;
 use crate::version::EventId;
 
 impl Document {
-    /// An anchor at the place `pos`.
+    /// An anchor at the position `pos`.
     ///
-    /// The first use of anchors builds an index of all chars, which costs a replay of the history; each
-    /// later one takes in the edits since, O(log n) for an edit, and is O(log n) itself.
-    /// [`Document::release_caches`] gives the memory back.
+    /// The first use of anchors builds an index of all chars, which costs a replay of the history.
+    /// Each later use adds the edits since then to the index, O(log n) for an edit, and is O(log n)
+    /// itself. [`Document::release_caches`] frees the index.
     ///
     /// # Errors
-    /// [`AnchorError::OutOfBounds`] past the end, [`AnchorError::TooOld`] beside a char of the text that
-    /// a shallow document begins with, [`AnchorError::CorruptHistory`].
+    /// [`AnchorError::OutOfBounds`] past the end, [`AnchorError::TooOld`] next to a char of the
+    /// text that a shallow document begins with, [`AnchorError::CorruptHistory`].
     ///
     /// ```
     /// use crdt_core::{Bias, Document};
@@ -46,13 +46,13 @@ impl Document {
         Ok(Anchor { char, bias })
     }
 
-    /// Where an anchor is in the text as it stands, in chars. If its char is deleted, that is the
-    /// gap which the char left behind. Costs as much as [`Document::anchor_at`].
+    /// The position of an anchor in the current text, in chars. If its char is deleted, the
+    /// position is the gap where the char was. Costs as much as [`Document::anchor_at`].
     ///
     /// # Errors
-    /// [`AnchorError::Unknown`] for an event that has not arrived here (yet), [`AnchorError::TooOld`] for
-    /// one that a shallow document has let go, [`AnchorError::NotAnInsert`] for one that inserted no char,
-    /// [`AnchorError::CorruptHistory`].
+    /// [`AnchorError::Unknown`] for an event that has not arrived (yet), [`AnchorError::TooOld`]
+    /// for one that a shallow document has dropped, [`AnchorError::NotAnInsert`] for one that
+    /// inserted no char, [`AnchorError::CorruptHistory`].
     pub fn resolve(&self, anchor: &Anchor) -> Result<usize, AnchorError> {
         let Some(id) = &anchor.char else {
             return Ok(match anchor.bias {

@@ -1,4 +1,4 @@
-//! Who inserted what of the text.
+//! The authors of the text.
 
 use std::ops::Range;
 
@@ -7,29 +7,28 @@ use crate::error::{EditError, HistoryError};
 use crate::history::History;
 use crate::walker::CharIndex;
 
-/// A piece of the text that one agent inserted by consecutive events.
+/// A piece of the text that one agent inserted with consecutive events.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Authored {
-    /// Where it is in the text, in chars.
+    /// Its place in the text, in chars.
     pub range: Range<usize>,
-    /// Who inserted it.
+    /// The agent that inserted it.
     pub agent: String,
-    /// The sequence numbers of the events that did, one a char, in order.
+    /// The sequence numbers of the inserting events, one per char, in order.
     pub seqs: Range<u32>,
-    /// When, if the agent said so: see [`Document::set_time`].
+    /// The time of the events, if the agent set one: see [`Document::set_time`].
     pub time: Option<u64>,
 }
 
 impl Document {
-    /// Who inserted the chars `range` of the text, and when: pieces in order, as long as they can be.
+    /// The authors and times of the chars `range` of the text: maximal pieces, in order.
     ///
-    /// Text that an undo or a revert brought back counts as inserted by the agent that did so.
+    /// Text that an undo or a revert restored counts as inserted by the agent that restored it.
     ///
-    /// What is older than the history of a shallow document is left out: nobody knows here who
-    /// inserted it.
+    /// Text older than the history of a shallow document is left out: its authors are not known.
     ///
-    /// Builds the index that [`Document::anchor_at`] speaks of; O(pieces, and what was deleted
-    /// between them) then.
+    /// Builds the index that [`Document::anchor_at`] describes; then O(pieces + deleted pieces
+    /// between them).
     ///
     /// # Errors
     /// [`EditError::OutOfBounds`] if the range reaches past the end,
@@ -56,7 +55,7 @@ impl Document {
     }
 }
 
-/// Who inserted the chars `range` of the text, all of which exist.
+/// The authors of the chars `range` of the text, all of which exist.
 fn authored(history: &History, chars: &mut CharIndex, range: Range<usize>) -> Vec<Authored> {
     let mut out: Vec<Authored> = Vec::new();
     let agents = &history.graph.agents;

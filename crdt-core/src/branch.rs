@@ -1,4 +1,4 @@
-//! Branches: documents that begin at some version of another one, and merge like any replicas.
+//! Branches: documents that begin at a version of another one, and merge like other replicas.
 
 use crate::document::Document;
 use crate::encoding::patch;
@@ -8,11 +8,11 @@ use crate::splice::Splice;
 use crate::version::Frontier;
 
 impl Document {
-    /// A document of its own that holds exactly the history up to `version`, to be edited in the
-    /// name of `agent`, which nobody else may use.
+    /// A separate document with exactly the history up to `version`. Its edits are made under the
+    /// name `agent`, which no other replica may use.
     ///
-    /// It is a replica like any other: what is done on it comes back with [`Document::merge_from`],
-    /// and it may be saved, or kept equal to others over a network. O(events of the version).
+    /// It is a replica like any other: [`Document::merge_from`] merges its edits back, and it can
+    /// be saved, or synchronised over a network. O(events of the version).
     ///
     /// ```
     /// use crdt_core::Document;
@@ -31,7 +31,7 @@ impl Document {
     ///
     /// # Errors
     /// [`BranchError::AgentName`], and [`BranchError::History`] for a version with events that have
-    /// not arrived here or a history that cannot be used.
+    /// not arrived, or for an unusable history.
     pub fn branch(&self, version: &Frontier, agent: &str) -> Result<Document, BranchError> {
         let mut branch = Document::new(agent)?;
         let version = self.version_lvs(version)?;
@@ -46,11 +46,12 @@ impl Document {
         Ok(branch)
     }
 
-    /// Merges what `other` has and this document lacks, and calls `changed` with every change of
-    /// the text. What `other` holds back because its parents are missing is not merged.
+    /// Merges the events that `other` has and this document lacks, and calls `changed` with every
+    /// change of the text. Events that `other` holds back because their parents are missing are not
+    /// merged.
     ///
     /// # Errors
-    /// Any [`MergeError`]; the document is as it was then.
+    /// Any [`MergeError`]; the document is then unchanged.
     pub fn merge_from(
         &mut self,
         other: &Document,

@@ -1,8 +1,9 @@
-//! Digests of agents' events: a patch says by a digest which event it builds on.
+//! Digests of agents' events: a patch identifies the events that it builds on by their digests.
 //!
-//! The digest of an event covers the events of its agent up to it: what each did, and the ids of its
-//! parents. So two replicas that hold other events under one id have other digests for it and for all
-//! that the agent made later. Not for security: two histories with the same digest are easy to make.
+//! The digest of an event covers the events of its agent up to it: the operation of each, and the
+//! ids of its parents. So two replicas that have different events under one id have different
+//! digests for it and for all later events of the agent. Not for security: two histories with the
+//! same digest are easy to make.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -16,22 +17,23 @@ use crate::op_log::{Kind, Run, Texts};
 use crate::sorting::sort_by;
 use crate::version::{Lv, NONE};
 
-/// After so many events of an agent a digest is kept.
+/// The number of events of an agent between two stored digests.
 const STEP: u32 = 64;
 
-/// The most heads that a patch names beside the parents of its events: where many edited at once, it stays
-/// small. Heads beyond them are named by the next event that is added to all of them.
+/// The most heads that a patch names in addition to the parents of its events, so that it stays
+/// small after many concurrent edits. The next event that follows all heads names the others.
 const MOST_HEADS: usize = 8;
 
-/// For so many numbers of an agent's events that were asked for last, the digest is kept: others who type
-/// at once build on different events of it, time and again.
+/// The number of recently used digests that are cached for each agent: simultaneous authors build
+/// on different events of it, time and again.
 const RECENT: usize = 4;
 
-/// The digests of a document, kept as far as they were asked for.
+/// The digests of a document, computed as far as they have been needed.
 #[derive(Debug, Default)]
 pub(crate) struct Digests {
     chains: Mutex<Chains>,
-    /// Of agents whose first events are not part of the history: how many these are, and their digest.
+    /// For agents whose first events are not part of the history: the number of these events, and
+    /// their digest.
     starts: Starts,
 }
 
@@ -41,7 +43,7 @@ type Starts = Map<AgentIdx, (u32, u64)>;
 /// The digests of all agents.
 #[derive(Debug, Default)]
 struct Chains {
-    /// Of each agent its place in `chains`, or [`NONE`].
+    /// For each agent its index in `chains`, or [`NONE`].
     places: Vec<u32>,
     chains: Vec<Chain>,
 }
@@ -51,11 +53,11 @@ struct Chains {
 struct Chain {
     /// After each `STEP` events.
     marks: Vec<u64>,
-    /// After so many events, the one that was asked for last first.
+    /// Event counts and the digests after them, most recently used first.
     recent: [(u32, u64); RECENT],
 }
 
-/// Nothing is lost with what is kept: it is made again when it is asked for.
+/// A clone starts with an empty cache: digests are computed again when they are needed.
 impl Clone for Digests {
     fn clone(&self) -> Self {
         Digests {
@@ -66,8 +68,8 @@ impl Clone for Digests {
 }
 
 impl Digests {
-    /// Digests that go on from those of events that are not part of the history: by agent, how many they
-    /// are, and the digest of the last.
+    /// Digests that continue those of events that are not part of the history: for each agent the
+    /// number of these events, and the digest of the last.
     pub(crate) fn going_on(starts: impl Iterator<Item = (AgentIdx, (u32, u64))>) -> Digests {
         Digests {
             starts: starts.collect(),
@@ -75,21 +77,21 @@ impl Digests {
         }
     }
 
-    /// Lets go of the digests that are kept; see [`Store::release`](crate::store::Store::release).
+    /// Drops the stored digests; see [`Store::release`](crate::store::Store::release).
     pub(crate) fn release(&mut self) {
         self.chains = Mutex::default();
     }
 
-    /// The digest of an event; `None` if it is not known, or its agent has events that were let go.
-    /// O(events of the agent) the first time, then at most as many as `STEP` or as are new.
+    /// The digest of an event; `None` if it is not known, or its agent has dropped events. O(events
+    /// of the agent) the first time, then O(new events), or at most `STEP`.
     pub(crate) fn get(&self, history: &History, agent: AgentIdx, seq: u32) -> Option<u64> {
         let mut chains = self.chains.lock().unwrap_or_else(PoisonError::into_inner);
         chains.get(history, &self.starts, (agent, seq))
     }
 
-    /// The events outside `ranges` (ascending) that these build on: their parents, and the last [`MOST_HEADS`] heads;
-    /// of each agent the last. By the digests, a receiver can tell whether it has the same
-    /// ones.
+    /// The events outside `ranges` (ascending) that these build on: their parents, and the last
+    /// [`MOST_HEADS`] heads; for each agent the last one. The digests tell a receiver whether it
+    /// has the same events.
     pub(crate) fn base_of(&self, history: &History, ranges: &[Range<Lv>]) -> Vec<BaseEvent> {
         let graph = &history.graph;
         let is_outside = |lv: &&Lv| {
@@ -122,11 +124,12 @@ impl Digests {
         last.into_iter().filter_map(with_digest).collect()
     }
 
-    /// Checks that what the events of `batch` build on is what is here, as far as it is here.
+    /// Checks that the events that `batch` builds on are the same in this history, as far as it has
+    /// them.
     ///
     /// # Errors
-    /// [`MergeError::Conflict`] with the last event that they build on, if that or one before it of its
-    /// agent is another one here.
+    /// [`MergeError::Conflict`] with the last event that they build on, if that event, or an
+    /// earlier one of its agent, differs in this history.
     pub(crate) fn check_base(
         &mut self,
         history: &History,
@@ -182,8 +185,8 @@ impl Chains {
 }
 
 impl Chain {
-    /// The digest after `count` events, the last of which is `last`, where the history has those behind
-    /// `start`: how many come before them, and the digest after these.
+    /// The digest after `count` events, the last of which is `last`. The history has the events
+    /// after `start`: the number of events before them, and the digest after these.
     fn get(
         &mut self,
         history: &History,
@@ -215,8 +218,8 @@ impl Chain {
         known.1
     }
 
-    /// Goes on from the digest after some events of an agent to the one after `count`, the last of which is
-    /// `last`.
+    /// Continues from the digest after some events of an agent to the one after `count`, the last
+    /// of which is `last`.
     fn fold(
         &mut self,
         history: &History,
@@ -229,7 +232,7 @@ impl Chain {
         if count - from == 1
             && let Some(run) = history.ops.event(last)
         {
-            // That nearly always is all: it takes no searches for runs and rows.
+            // Nearly always, no more events are needed: this path searches neither runs nor rows.
             let before = from.checked_sub(1);
             let before = before.and_then(|before| graph.agents.lv_of(agent, before));
             digest = graph.graph.with_parents(last, |parents| {
@@ -261,12 +264,12 @@ impl Chain {
         digest
     }
 
-    /// Goes on from the digest after some events of an agent to the one after those of `run`.
+    /// Continues from the digest after some events of an agent to the one after those of `run`.
     fn fold_run(&mut self, (run, text): (Run, &str), (events, digest): (u32, u64)) -> u64 {
         let mut digest = digest;
         let (mut rest, mut done, mut events) = (text, 0, events);
         while done < run.len {
-            // As far as the next digest that is kept.
+            // Up to the next stored digest.
             let len = (run.len - done).min(STEP - events % STEP);
             let (text, behind) = match done + len == run.len {
                 true => (rest, ""),
@@ -281,7 +284,7 @@ impl Chain {
         digest
     }
 
-    /// Takes note of the digest after `events` events.
+    /// Records the digest after `events` events.
     fn passed(&mut self, events: u32, digest: u64) {
         if events.is_multiple_of(STEP) && events / STEP == self.marks.len() as u32 + 1 {
             self.marks.push(digest);
@@ -289,7 +292,7 @@ impl Chain {
     }
 }
 
-/// Goes on with the events of a run. In loops of their own, that each do as little as can be.
+/// Adds the events of a run. A separate, minimal loop for each kind.
 fn fold_part(run: &Run, text: &str, digest: u64) -> u64 {
     let at = run.pos..run.pos + run.len;
     match run.kind {
@@ -320,14 +323,14 @@ fn fold_part(run: &Run, text: &str, digest: u64) -> u64 {
     }
 }
 
-/// What an event does: the char that it inserts, if it does, and where.
+/// The digest's value for an operation: the inserted char, if any, and the position.
 fn what(inserted: Option<char>, at: u32) -> u64 {
     let inserted = inserted.map_or(0, |char| u64::from(char) + 1);
     inserted << 32 | u64::from(at)
 }
 
-/// Takes the parents of an event in; those of most are the event before of the agent alone, and add
-/// nothing.
+/// Adds the parents of an event. The only parent of most events is the agent's previous event,
+/// which adds nothing.
 fn with_parents(
     history: &History,
     (agent, seq, before): (AgentIdx, u32, Option<Lv>),
@@ -336,13 +339,13 @@ fn with_parents(
 ) -> u64 {
     match (before, parents) {
         (Some(before), &[parent]) if before == parent => digest,
-        // The event before may be one that the history begins after.
+        // The previous event may lie before the start of the history.
         (None, _) if seq > 0 && history.graph.ids(parents) == [(agent, seq - 1)] => digest,
         _ => with_ids(history, parents, digest),
     }
 }
 
-/// Takes the ids of parents in, by name.
+/// Adds the ids of parents, by name.
 #[inline(never)]
 fn with_ids(history: &History, parents: &[Lv], digest: u64) -> u64 {
     let graph = &history.graph;
@@ -359,13 +362,13 @@ fn with_ids(history: &History, parents: &[Lv], digest: u64) -> u64 {
     })
 }
 
-/// The part of a digest that patches have: each bit of every event makes a difference to it.
+/// The part of a digest that patches carry: it depends on each bit of every event.
 pub(crate) fn upper_half(digest: u64) -> u32 {
     (digest >> 32) as u32
 }
 
-/// One step of the digest, a polynomial of what the events do. What depends on the step before is one
-/// multiplication and one addition, so that long runs take as little time as can be.
+/// One step of the digest, a polynomial of the operations. Only one multiplication and one addition
+/// depend on the previous step, so that long runs take little time.
 fn step(digest: u64, value: u64) -> u64 {
     digest.wrapping_mul(BASE).wrapping_add(spread(value))
 }

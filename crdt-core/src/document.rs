@@ -21,7 +21,7 @@ use crate::store::Store;
 use crate::version::{EventId, Frontier, Lv, MAX_CHARS, VersionSummary, check_agent_name};
 use crate::walker::{CharIndex, Strategy, StrategyCounts, Transformed, Walker};
 
-/// The most events that a report names as missing: it is made at every keystroke.
+/// The most missing events that a report names: every keystroke makes a report.
 const MOST_MISSING: usize = 64;
 
 pub(crate) const NO_RULES: MergeRules<'_> = MergeRules {
@@ -30,13 +30,13 @@ pub(crate) const NO_RULES: MergeRules<'_> = MergeRules {
     keeps_conflicts: false,
 };
 
-/// One replica of a text document: its history, and the text that the history makes.
+/// One replica of a text document: its history, and the resulting text.
 ///
 /// Positions and lengths are in Unicode scalars ("chars").
 #[derive(Debug, Clone)]
 pub struct Document {
     agent: String,
-    /// The number of the own agent, once it has edited.
+    /// The index of the replica's own agent, once it has edited.
     agent_idx: Option<AgentIdx>,
     own: OwnNames,
     history: Store,
@@ -52,21 +52,21 @@ pub struct Document {
     decoder: Decoder,
 }
 
-/// What changes whenever the history or the text does, or what is held back.
+/// A value that changes whenever the history, the text or the held-back events change.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct State {
     agent: String,
     events: usize,
-    /// How many pieces were ever held back, and how many events are.
+    /// The number of pieces that were ever held back, and of events that are now.
     pending: (u64, usize),
 }
 
 impl Document {
-    /// An empty document, to be edited under exactly the name `agent`.
+    /// An empty document whose edits are made under exactly the name `agent`.
     ///
-    /// No two replicas may edit under one name: the name with a sequence number is the identity of an
-    /// event. [`Document::new_replica`] makes a name that nobody else has; [`Document::rename`] helps where
-    /// a name is in use all the same.
+    /// No two replicas may edit under one name: the name with a sequence number is the identity of
+    /// an event. [`Document::new_replica`] makes a unique name; [`Document::rename`] replaces a
+    /// name that turns out to be in use.
     ///
     /// # Errors
     /// [`AgentNameError`] for a name that is empty or longer than 128 bytes.
@@ -97,14 +97,14 @@ impl Document {
         })
     }
 
-    /// Opens a file that [`Document::save`] wrote, to be edited in the name of `agent`.
+    /// Opens a file that [`Document::save`] wrote. Edits are made under the name `agent`.
     ///
-    /// Checksums are verified, and the file is trusted otherwise: the text is there at once, and can
-    /// be edited; the history stays packed until something needs it. Merging and handing out events that
-    /// follow all of the file does not, and neither does saving again. Should it prove to be
-    /// inconsistent then, merges are refused with [`MergeError::CorruptHistory`], and nothing of it
-    /// is handed out; [`Document::check_history`] tells beforehand. For files from others there is
-    /// [`Document::load_verified`].
+    /// Verifies the checksums, and otherwise trusts the file: the text is available at once, and
+    /// can be edited; the history stays packed until it is needed. Merging and encoding events that
+    /// follow all of the file does not need it, and neither does saving again. If the history then
+    /// turns out to be inconsistent, merges are refused with [`MergeError::CorruptHistory`], and
+    /// its events cannot be encoded; [`Document::check_history`] checks that in advance. Use
+    /// [`Document::load_verified`] for files from others.
     ///
     /// O(text). The history is unpacked when first needed: O(events) then.
     ///
@@ -114,10 +114,10 @@ impl Document {
         Document::load_within(agent, bytes, &LoadLimits::default())
     }
 
-    /// [`Document::load`] with limits to what the file may claim.
+    /// [`Document::load`] with limits to the sizes that the file may claim.
     ///
     /// # Errors
-    /// Any [`LoadError`]; [`LoadError::TooLarge`] where a limit is exceeded.
+    /// Any [`LoadError`]; [`LoadError::TooLarge`] if a limit is exceeded.
     pub fn load_within(
         agent: &str,
         bytes: &[u8],
@@ -129,8 +129,8 @@ impl Document {
         Ok(document)
     }
 
-    /// Opens a file from somebody who is not trusted: its whole history is replayed, and has to
-    /// make the text that the file has. O(events), and more where edits were concurrent.
+    /// Opens a file from an untrusted source: replays its whole history, and checks that it gives
+    /// the text of the file. O(events), and more where edits were concurrent.
     ///
     /// # Errors
     /// Any [`LoadError`].
@@ -146,13 +146,14 @@ impl Document {
     }
 
     /// The document as a file: its whole history and its text. Held-back events are not part of it.
-    /// O(events); the presets but [`Preset::Fast`](crate::Preset::Fast) replay the history. With the default
-    /// preset, a document that was opened from a file or saved before keeps what is packed, and a save takes
-    /// O(file + what came since), where all that came since follows what was there.
+    /// O(events); all presets except [`Preset::Fast`](crate::Preset::Fast) replay the history. With
+    /// the default preset, a document that was opened from a file or saved before keeps its packed
+    /// history, and a save takes O(file + later events), if all later events follow the packed
+    /// ones.
     ///
     /// # Errors
-    /// What [`Document::check_history`] says, if the document was opened from a file that proves to
-    /// be inconsistent: that file is all there is then.
+    /// The error of [`Document::check_history`], if the document was opened from a file that turns
+    /// out to be inconsistent.
     ///
     /// ```
     /// use crdt_core::{Document, SaveOptions};
@@ -168,7 +169,7 @@ impl Document {
         self.history.save(&self.rope, options, &self.digests)
     }
 
-    /// Unpacks the history of a document that was opened from a file, if it still is packed.
+    /// Unpacks the history of a document that was opened from a file, if it is still packed.
     ///
     /// # Errors
     /// The [`LoadError`] that makes the history unusable. The text can still be read and edited.
@@ -176,13 +177,13 @@ impl Document {
         self.history.unpacked().map(|_| ())
     }
 
-    /// The agent in whose name local edits are made.
+    /// The agent name of local edits.
     pub fn agent(&self) -> &str {
         &self.agent
     }
 
-    /// Inserts `text` at `pos`, in chars. O(1) where the last edit was, else O(log n); and the length of
-    /// `text`.
+    /// Inserts `text` at `pos`, in chars. O(1) at the place of the last edit, else O(log n); plus
+    /// O(length of `text`).
     ///
     /// # Errors
     /// [`EditError::OutOfBounds`] past the end, [`EditError::TooLarge`] from 2^30 chars of text on
@@ -206,8 +207,8 @@ impl Document {
         self.insert_text(pos, text)
     }
 
-    /// Inserts a char of ASCII if it goes where the last edit in the rope was, behind local edits,
-    /// and no limit is near; says whether it did.
+    /// Inserts an ASCII char if it continues the last edit of the rope, after local edits, and no
+    /// limit is near; returns whether it did.
     #[inline]
     fn type_on(&mut self, pos: usize, byte: u8, text: &str) -> bool {
         let Some(history) = self.history.growing_mut(self.agent_idx) else {
@@ -255,7 +256,8 @@ impl Document {
         Ok(())
     }
 
-    /// Deletes `len` chars from `pos` on. O(1) where the last edit was, else O(log n); and `len`.
+    /// Deletes `len` chars from `pos` on. O(1) at the place of the last edit, else O(log n); plus
+    /// O(`len`).
     ///
     /// # Errors
     /// [`EditError::OutOfBounds`] if the range reaches past the end, [`EditError::TooLarge`] beyond
@@ -277,8 +279,8 @@ impl Document {
         self.delete_range(pos, len)
     }
 
-    /// Deletes a char of ASCII if it stands where the last edit in the rope was, behind local edits,
-    /// and no limit is near; says whether it did.
+    /// Deletes an ASCII char if it is at the place of the last edit of the rope, after local edits,
+    /// and no limit is near; returns whether it did.
     #[inline]
     fn erase_on(&mut self, pos: usize) -> bool {
         let Some(history) = self.history.growing_mut(self.agent_idx) else {
@@ -321,7 +323,7 @@ impl Document {
         history.append_local(agent, run, text)
     }
 
-    /// The version of the document: the events that nothing follows yet. O(events of the version).
+    /// The version of the document: the events without successors. O(events of the version).
     pub fn frontier(&self) -> Frontier {
         self.history.frontier()
     }
@@ -331,17 +333,17 @@ impl Document {
         self.history.summary()
     }
 
-    /// The events that have become part of the document since it consisted of `events` of them, as
-    /// [`Document::event_count`] counted then; all for 0. O(their runs), however many agents there are.
+    /// The events that have become part of the document since [`Document::event_count`] was
+    /// `events`; all for 0. O(their runs), independent of the number of agents.
     ///
-    /// A number between 0 and what it was loaded with is none that it ever had: which of its first events
-    /// are among them then is not defined.
+    /// If `events` is between 0 and the count after loading, the document never had that count:
+    /// which of its first events are included is then unspecified.
     pub fn summary_since(&self, events: usize) -> VersionSummary {
         self.history.summary_since(events)
     }
 
-    /// All events at or before those of `frontier`; ids that are not known here count for nothing.
-    /// Unpacks a history that is still packed.
+    /// All events at or before those of `frontier`; unknown ids are ignored. Unpacks a history that
+    /// is still packed.
     ///
     /// # Errors
     /// [`EncodeError::CorruptHistory`].
@@ -361,17 +363,17 @@ impl Document {
         self.history.contains(id)
     }
 
-    /// How many events the document consists of, those that a shallow document has let go included.
+    /// The number of events of the document, including those that a shallow document has dropped.
     pub fn event_count(&self) -> usize {
         self.history.event_count()
     }
 
-    /// How many events of one agent there are: its first ones, without a gap. O(log agents).
+    /// The number of events of one agent: its first ones, without a gap. O(log agents).
     pub fn event_count_of(&self, agent: &str) -> usize {
         self.history.next_seq(agent) as usize
     }
 
-    /// How many events are held back because events they depend on are missing.
+    /// The number of events that are held back because events that they depend on are missing.
     pub fn pending_events(&self) -> usize {
         self.pending.events()
     }
@@ -381,22 +383,23 @@ impl Document {
         self.pending.missing(usize::MAX)
     }
 
-    /// Sets how much may be held back, and lets go of what is beyond. Returns how many events went.
+    /// Limits the held-back events, and drops those beyond the limits. Returns the number of
+    /// dropped events.
     pub fn set_pending_limits(&mut self, limits: PendingLimits) -> usize {
         self.limits.pending = limits;
         self.pending.shrink(&self.limits.pending)
     }
 
-    /// Sets what one merge may bring. What is there already stays.
+    /// Sets the limits of one merge. Merged events stay.
     pub fn set_merge_limits(&mut self, limits: MergeLimits) {
         self.limits.merge = limits;
     }
 
-    /// Gives back memory that only speeds up the next merge, the next [`Document::save`], and the next use of
-    /// anchors, older versions, authors and undo.
+    /// Frees memory that only speeds up the next merge, the next [`Document::save`], and the next
+    /// use of anchors, older versions, authors and undo.
     ///
-    /// It also repairs a document after a trap in the middle of a method that takes `&self`, as in WebAssembly
-    /// where memory ran out: such a method changes nothing but caches.
+    /// It also repairs a document after a trap in the middle of a method that takes `&self`, for example when
+    /// WebAssembly runs out of memory: such a method changes nothing but caches.
     pub fn release_caches(&mut self) {
         self.history.release();
         self.digests.release();
@@ -430,12 +433,12 @@ impl Document {
 
     /// Merges the events of a binary patch.
     ///
-    /// Known events are skipped, events whose parents are missing are held back. The rest applies
-    /// as a whole or not at all. O(log n) for an event that follows all that is here; events that are
+    /// Skips known events, and holds back events whose parents are missing. The rest applies as a
+    /// whole or not at all. O(log n) for an event that follows all others; events that are
     /// concurrent to others replay those (Eg-walker, section 3).
     ///
     /// # Errors
-    /// Any [`MergeError`]; the document is as it was then.
+    /// Any [`MergeError`]; the document is then unchanged.
     pub fn merge_patch(&mut self, patch: &[u8]) -> Result<MergeReport, MergeError> {
         self.merge_decoded(patch, None, |doc, batch| {
             doc.merge_batch(batch, &mut ChangeSink::None, &NO_RULES)
@@ -471,8 +474,8 @@ impl Document {
         })
     }
 
-    /// Merges a patch of one event that follows all that is here; `None` for any other, with which
-    /// nothing is done.
+    /// Merges a patch of one event that follows all others; returns `None` for any other patch, and
+    /// leaves the document unchanged.
     pub(crate) fn merge_keystroke(
         &mut self,
         patch: &[u8],
@@ -505,7 +508,7 @@ impl Document {
         })
     }
 
-    /// Checks that a batch has no more events than one message may.
+    /// Checks that a batch does not have more events than one message may have.
     pub(crate) fn check_size(&self, batch: &Batch) -> Result<(), MergeError> {
         check_size(batch, &self.limits)
     }
@@ -524,8 +527,9 @@ impl Document {
         }
     }
 
-    /// How many events each [`Strategy`] has merged since the document was made or opened: for tests, and for tools
-    /// that show how a history merges. Refused events count, too. O(1).
+    /// The number of events that each [`Strategy`] has merged since the document was created or
+    /// opened: for tests, and for tools that show how a history merges. Refused events count, too.
+    /// O(1).
     pub fn strategy_counts(&self) -> StrategyCounts {
         self.walker.counts()
     }
@@ -534,7 +538,7 @@ impl Document {
         &self.digests
     }
 
-    /// The history; unpacks it, if it still is packed.
+    /// The history; unpacks it, if it is still packed.
     pub(crate) fn whole_history(&self) -> Result<&History, LoadError> {
         self.history.unpacked()
     }
@@ -548,7 +552,7 @@ impl Document {
         &self.rope
     }
 
-    /// Sets the history of a document without any, and the text that it makes.
+    /// Sets the history of a document without any, and the resulting text.
     pub(crate) fn set_history(&mut self, history: Store, rope: Rope) {
         (self.history, self.rope) = (history, rope);
     }
@@ -559,14 +563,14 @@ impl Document {
         Ok((self.history.latest_mut(), &mut self.rope))
     }
 
-    /// Unpacks the history, if it still is packed.
+    /// Unpacks the history, if it is still packed.
     fn unpack(&mut self) -> Result<(), LoadError> {
         self.history.unpacked()?;
         self.settle();
         Ok(())
     }
 
-    /// Takes over a history that was unpacked since the last change. Before every change.
+    /// Adopts a history that was unpacked since the last change. Called before every change.
     fn settle(&mut self) {
         if self.history.settle() {
             self.agent_idx = None;
@@ -574,7 +578,7 @@ impl Document {
         }
     }
 
-    /// The own events from the seq `from` on are those of `agent` now.
+    /// Records that the own events from the seq `from` on now belong to `agent`.
     pub(crate) fn renamed(&mut self, agent: &str, from: u32) {
         self.own.rename(from, agent);
         agent.clone_into(&mut self.agent);
@@ -597,8 +601,8 @@ impl Document {
         self.history.next_seq(&self.agent)
     }
 
-    /// The history, and the place of every char of it, up to date. O(history) the first time, then
-    /// as much as a merge of what came since.
+    /// The history, and the up-to-date place of every char of it. O(history) the first time, then
+    /// as much as a merge of the events since.
     pub(crate) fn chars(&mut self) -> Result<(&History, &mut CharIndex), LoadError> {
         let history = self.history.unpacked()?;
         let chars = self.chars.get_mut();
@@ -618,8 +622,8 @@ impl Document {
         }))
     }
 
-    /// Decodes a patch, one by itself or one that leaves out the names `known`, and calls `merge` with
-    /// what it holds.
+    /// Decodes a patch, self-contained or without the names `known`, and calls `merge` with its
+    /// content.
     pub(crate) fn merge_decoded<T>(
         &mut self,
         patch: &[u8],
@@ -663,8 +667,9 @@ impl Document {
         let mut work = self.limits.merge.work;
         let mut appended =
             self.merge_unit((batch, &mut agents), (sink, rules), &mut work, &mut report)?;
-        // What was held back for these events is merged in units of its own: its sender is long gone,
-        // and must not spoil the merge of others. Nor do the rules for another sender concern it.
+        // Pieces that were held back for these events are merged as separate units: an error in
+        // them must not fail the merge of the present sender's events, and the rules for that
+        // sender do not apply to them.
         let held_rules = MergeRules {
             withheld: &[],
             ..*rules
@@ -686,8 +691,8 @@ impl Document {
         Ok(report)
     }
 
-    /// Merges a batch of events that follow all of the file in which the history is packed; `None` where they
-    /// do not, or there is anything else about them, with which nothing is done.
+    /// Merges a batch of events that follow all of the file in which the history is packed; returns
+    /// `None` for any other batch, and leaves the document unchanged.
     fn merge_later(
         &mut self,
         batch: &Batch,
@@ -729,7 +734,7 @@ impl Document {
     }
 
     /// Merges some pieces as one unit; returns the runs of events that were appended. Takes at most
-    /// `work` steps, and what each run allows, and leaves there how many are left.
+    /// `work` steps, plus those that each run allows, and stores the remaining number there.
     fn merge_unit(
         &mut self,
         batch: (&Batch, &mut Agents),

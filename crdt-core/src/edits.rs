@@ -1,4 +1,4 @@
-//! Local edits that the document makes by itself, several as a whole.
+//! Local edits that the document makes itself, several as one transaction.
 
 use crate::document::Document;
 use crate::error::EditError;
@@ -47,7 +47,8 @@ impl Document {
         Ok(())
     }
 
-    /// Deletes `deleted` chars at `pos`, inserts `inserted` there, and tells `changed` of it.
+    /// Deletes `deleted` chars at `pos`, inserts `inserted` there, and reports the change to
+    /// `changed`.
     pub(crate) fn replace(
         &mut self,
         pos: usize,

@@ -1,5 +1,5 @@
-//! What can go wrong, one enum per boundary. Every error leaves the document as it was, carries the
-//! offending values, and has a stable `code` for callers that branch on it.
+//! Errors, one enum per boundary. Every error leaves the document unchanged, carries the offending
+//! values, and has a stable `code` for callers that branch on it.
 
 use thiserror::Error;
 
@@ -50,11 +50,11 @@ impl EditError {
     }
 }
 
-/// A place that there is no anchor for, or an anchor that there is no place for.
+/// A position without an anchor, or an anchor without a position.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum AnchorError {
-    /// The place is past the end of the text.
+    /// The position is past the end of the text.
     #[error("position {position} is past the end of the text, which has {len} chars")]
     OutOfBounds {
         /// The position that was asked for, in chars.
@@ -62,7 +62,7 @@ pub enum AnchorError {
         /// The length of the text, in chars.
         len: usize,
     },
-    /// The anchor sticks to a char that has not arrived here (yet).
+    /// The char of the anchor has not arrived (yet).
     #[error("event ({agent}, {seq}) is not known here")]
     Unknown {
         /// Agent of the event.
@@ -70,8 +70,8 @@ pub enum AnchorError {
         /// Its sequence number.
         seq: u32,
     },
-    /// The char is part of the text that a shallow document begins with: its author is not
-    /// known here any more.
+    /// The char is part of the text that a shallow document begins with: its author is no longer
+    /// known.
     #[error("the char is older than the history, which begins after event ({agent}, {seq})")]
     TooOld {
         /// Agent of an event after which the history begins.
@@ -106,7 +106,7 @@ impl AnchorError {
     }
 }
 
-/// History that cannot be looked at, or edits that cannot be taken back.
+/// History that cannot be read, or edits that cannot be reverted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum HistoryError {
@@ -126,7 +126,7 @@ pub enum HistoryError {
         /// Its sequence number.
         seq: u32,
     },
-    /// The range is past the end of the text, or the edits that lead back do not fit.
+    /// The range is past the end of the text, or the reverting edits exceed a limit.
     #[error(transparent)]
     Edit(#[from] EditError),
     /// The file that the document was opened from proves to be inconsistent, now that its history
@@ -147,13 +147,13 @@ impl HistoryError {
     }
 }
 
-/// Events that cannot be handed out.
+/// Events that cannot be encoded.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// The reader lacks an event that a shallow document has let go, so it could make nothing of the
-    /// later ones. It has to get them from a replica that has the whole history, or the document as
-    /// a file.
+    /// The reader lacks an event that a shallow document has dropped, so it could not merge the
+    /// later ones. It has to get the events from a replica that has the whole history, or the
+    /// document as a file.
     #[error("the reader lacks event ({agent}, {seq}), which is older than the history here")]
     TooOld {
         /// Agent of the event.
@@ -193,10 +193,10 @@ pub enum BranchError {
     /// The name of its agent is empty or too long.
     #[error(transparent)]
     AgentName(#[from] AgentNameError),
-    /// The version is not known here, or the history cannot be used.
+    /// The version is not known, or the history cannot be used.
     #[error(transparent)]
     History(#[from] HistoryError),
-    /// The events of the version make no document.
+    /// The events of the version do not form a document.
     #[error(transparent)]
     Merge(#[from] MergeError),
 }
@@ -212,20 +212,20 @@ impl BranchError {
     }
 }
 
-/// A name that a replica cannot go on under.
+/// A name that a replica cannot be renamed to.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RenameError {
     /// The name is empty or too long.
     #[error(transparent)]
     AgentName(#[from] AgentNameError),
-    /// Events of that name are known here.
+    /// The document has events of that name.
     #[error("the name {agent:?} is known here already")]
     Taken {
         /// The name.
         agent: String,
     },
-    /// The document has as many agents as fit.
+    /// The document has the maximum number of agents.
     #[error("the document has {limit} agents, and takes no more")]
     TooMany {
         /// The limit.
@@ -255,7 +255,7 @@ pub enum DecodeError {
     /// The text is not JSON.
     #[error("not valid JSON: {reason} (line {line}, column {column})")]
     Json {
-        /// What the parser said.
+        /// The parser's message.
         reason: String,
         /// Line, from 1.
         line: usize,
@@ -311,13 +311,13 @@ impl DecodeError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The name of the agent who opens it.
+    /// The agent name for its edits is invalid.
     #[error(transparent)]
     AgentName(#[from] AgentNameError),
     /// The bytes are not of the documented form.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// A part of the file is not as it was written.
+    /// A part of the file is damaged.
     #[error("the section at offset {offset} is damaged: its checksum is wrong")]
     Checksum {
         /// Where the section starts, in bytes.
@@ -339,7 +339,7 @@ pub enum LoadError {
         /// The limit, see [`LoadLimits::work`](crate::LoadLimits::work).
         limit: u64,
     },
-    /// An event cannot have been made as the file has it.
+    /// An event of the file is impossible.
     #[error("event ({agent}, {seq}) of the file is not possible: {reason}")]
     Event {
         /// Agent of the event.
@@ -382,7 +382,7 @@ pub enum MergeError {
     /// An agent name is empty or too long.
     #[error(transparent)]
     AgentName(#[from] AgentNameError),
-    /// An id that is known here comes back with another content.
+    /// A known id arrives again with different content.
     #[error("event ({agent}, {seq}) is known here with another content")]
     Conflict {
         /// Agent of the event.
@@ -390,7 +390,7 @@ pub enum MergeError {
         /// Its sequence number.
         seq: u32,
     },
-    /// An insert or delete lies outside the text that its parents make.
+    /// An insert or delete is outside the text at its parents.
     #[error("event ({agent}, {seq}) edits up to position {position} in a text of {len} chars")]
     Position {
         /// Agent of the event.
@@ -419,7 +419,7 @@ pub enum MergeError {
         seq: u32,
     },
     /// A parent of the event lies before the version at which the history of a shallow document
-    /// begins: the two cannot be merged. Or what is asked for in a merge does.
+    /// begins: the two cannot be merged. Or an event that a merge asks for does.
     #[error("event ({agent}, {seq}) follows a version that is older than the history here")]
     TooOld {
         /// Agent of the event.

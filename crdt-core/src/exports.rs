@@ -1,4 +1,4 @@
-//! What a replica hands out of its history: as JSON, and as patches.
+//! Encoding the events of a replica as JSON and as patches.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use crate::history::History;
 use crate::sorting::sort;
 use crate::version::{EventId, Frontier, Lv, VersionSummary};
 
-/// Events, ascending, or why they cannot be handed out.
+/// Events, ascending, or why they cannot be encoded.
 type Lvs = Result<Vec<Range<Lv>>, EncodeError>;
 
 impl Document {
@@ -25,8 +25,8 @@ impl Document {
         Ok(self.to_json(history, &history.after(&[])))
     }
 
-    /// The events that are not at or before those of `frontier`, in the canonical JSON form; ids that
-    /// are not known here count for nothing.
+    /// The events that are not at or before those of `frontier`, in the canonical JSON form;
+    /// unknown ids are ignored.
     ///
     /// # Errors
     /// See [`Document::encode_since`].
@@ -36,7 +36,7 @@ impl Document {
         let ids = frontier.ids().iter();
         let mut lvs: Vec<Lv> = ids.filter_map(|id| graph.find(id)).collect();
         sort(&mut lvs);
-        // Every event that is here follows all that a shallow document has let go of.
+        // Every event of a shallow document follows all dropped events.
         if lvs.is_empty() && graph.base().is_some() && !graph.base_is_within(frontier) {
             let EventId { agent, seq } = graph.begin_id();
             return Err(EncodeError::TooOld { agent, seq });
@@ -44,7 +44,7 @@ impl Document {
         Ok(self.to_json(history, &history.after(&lvs)))
     }
 
-    /// The events that `have` does not hold, in the canonical JSON form.
+    /// The events that `have` does not contain, in the canonical JSON form.
     ///
     /// # Errors
     /// See [`Document::encode_since`].
@@ -64,12 +64,12 @@ impl Document {
         Ok(json::encode(history, &lvs, &base))
     }
 
-    /// The events that `have` does not hold, as a binary patch. Held-back events are not part of it.
-    /// O(agents + what is written).
+    /// The events that `have` does not contain, as a binary patch. Held-back events are not part of
+    /// it. O(agents + output).
     ///
     /// # Errors
-    /// [`EncodeError::TooOld`] if a shallow document has let go of events that `have` does not hold,
-    /// [`EncodeError::CorruptHistory`].
+    /// [`EncodeError::TooOld`] if a shallow document has dropped events that `have` does not
+    /// contain, [`EncodeError::CorruptHistory`].
     ///
     /// ```
     /// # use crdt_core::Document;
@@ -87,11 +87,11 @@ impl Document {
     }
 
     /// The events `events`, as far as they are part of the document, as a binary patch: with
-    /// [`Document::summary_since`], what is new. O(events' ranges and what is written), however many
-    /// agents the document has.
+    /// [`Document::summary_since`], the new events. O(events' ranges + output), independent of the
+    /// number of agents.
     ///
     /// # Errors
-    /// [`EncodeError::TooOld`] if a shallow document has let go of any of them,
+    /// [`EncodeError::TooOld`] if a shallow document has dropped any of them,
     /// [`EncodeError::CorruptHistory`].
     pub fn encode_of(&self, events: &VersionSummary) -> Result<Vec<u8>, EncodeError> {
         let (history, lvs, digests) = self.found(&|history| history.lvs_of(events))?;
@@ -99,13 +99,13 @@ impl Document {
         Ok(patch::encode(history, &lvs, &base))
     }
 
-    /// The events `lvs`, with what they build on.
+    /// The events `lvs`, with the events that they build on.
     fn to_json(&self, history: &History, lvs: &[Range<Lv>]) -> String {
         json::encode(history, lvs, &self.digests().base_of(history, lvs))
     }
 
-    /// Some events, where they are: among what comes after a file, whose history stays packed then, or in
-    /// the whole history. With the digests of that.
+    /// The history that contains some events, with its digests: the events after a file, whose
+    /// history then stays packed, or the whole history.
     pub(crate) fn found(
         &self,
         find: &dyn Fn(&History) -> Lvs,

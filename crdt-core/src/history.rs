@@ -1,4 +1,4 @@
-//! The whole history of a document: who did what, after what.
+//! The whole history of a document: the event graph and the operations.
 
 use crate::causal_graph::{AgentIdx, CausalGraph};
 use crate::error::{EditError, EncodeError};
@@ -16,7 +16,7 @@ pub(crate) struct History {
     pub(crate) times: Times,
 }
 
-/// A length of the history to which it can go back.
+/// A length of the history to which it can be rolled back.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Savepoint {
     pub(crate) lv: Lv,
@@ -25,12 +25,13 @@ pub(crate) struct Savepoint {
 }
 
 impl History {
-    /// How many local versions there are, see [`CausalGraph::len`].
+    /// The number of local versions, see [`CausalGraph::len`].
     pub(crate) fn len(&self) -> u32 {
         self.graph.len()
     }
 
-    /// Appends the runs of one piece. Parents are sorted, reduced and known, the ids are free.
+    /// Appends the runs of one piece. The parents are sorted, reduced and known, the ids are
+    /// unused.
     pub(crate) fn append<'a>(
         &mut self,
         agent: AgentIdx,
@@ -47,17 +48,18 @@ impl History {
         self.graph.push(agent, seq, self.ops.len() - start, parents);
     }
 
-    /// Appends an event of the agent whose events are the last, and whose next can follow as it is.
+    /// Appends an event of the agent that made the last events. The event has to continue that
+    /// agent's last run.
     #[inline(always)]
     pub(crate) fn grow(&mut self, run: Run, text: &str) {
         self.graph.grow();
         self.ops.push_next(run, text);
     }
 
-    /// Appends an edit of the local agent behind everything that is known.
+    /// Appends an edit of the local agent after all known events.
     ///
     /// # Errors
-    /// [`EditError::TooLarge`] when there would be too many events.
+    /// [`EditError::TooLarge`] if there would be too many events.
     pub(crate) fn append_local(
         &mut self,
         agent: AgentIdx,
@@ -89,21 +91,21 @@ impl History {
         }
     }
 
-    /// Forgets everything that was appended since.
+    /// Forgets everything that was appended since the savepoint.
     pub(crate) fn roll_back(&mut self, to: Savepoint) {
         self.graph.truncate(to.lv, to.agents);
         self.ops.truncate(to.lv, to.text);
     }
 
-    /// The sequence number that follows all that are known of an agent.
+    /// The sequence number after all known ones of an agent.
     pub(crate) fn next_seq(&self, agent: &str) -> u32 {
         let agents = &self.graph.agents;
         let agent = agents.find_agent(agent);
         agent.map_or(0, |agent| agents.next_seq(agent))
     }
 
-    /// Where the event before `(agent, seq)` left the cursor, if it is all that a shallow history
-    /// begins at, and `parents` are that.
+    /// The cursor after the event before `(agent, seq)`, if that event is the whole frontier at
+    /// which a shallow history begins, and `parents` are that frontier.
     pub(crate) fn cursor_at_base(&self, agent: AgentIdx, seq: u32, parents: &[Lv]) -> Option<u32> {
         let base = self.graph.base().filter(|base| parents == base.top())?;
         let follows = base.frontier == [(agent, seq.checked_sub(1)?)];
@@ -121,10 +123,10 @@ impl History {
         after
     }
 
-    /// The events that `have` does not hold, ascending.
+    /// The events that `have` does not contain, ascending.
     ///
     /// # Errors
-    /// [`EncodeError::TooOld`] if any of them was let go here.
+    /// [`EncodeError::TooOld`] if this history has dropped any of them.
     pub(crate) fn missing_from(
         &self,
         have: &VersionSummary,
@@ -136,10 +138,10 @@ impl History {
         }))
     }
 
-    /// Those of `events` that are here, ascending.
+    /// Those of `events` that the history has, ascending.
     ///
     /// # Errors
-    /// [`EncodeError::TooOld`] if any of them was let go here.
+    /// [`EncodeError::TooOld`] if this history has dropped any of them.
     pub(crate) fn lvs_of(&self, events: &VersionSummary) -> Result<Vec<Range<Lv>>, EncodeError> {
         let agents = &self.graph.agents;
         self.lvs(events.iter().flat_map(|(name, ranges)| {

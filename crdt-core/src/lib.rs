@@ -1,9 +1,9 @@
 //! An eg-walker text CRDT: the event graph is stored, and replayed only where edits were concurrent.
 //!
-//! After Gentle and Kleppmann, "Collaborative Text Editing with Eg-walker" (EuroSys 2025). A
-//! [`Document`] is one replica: it is edited locally, hands out what others lack, and merges what
-//! others did. Replicas that hold the same events hold the same text, in whatever order, and however
-//! often, the events came.
+//! It implements Gentle and Kleppmann, "Collaborative Text Editing with Eg-walker" (EuroSys 2025).
+//! A [`Document`] is one replica: it is edited locally, encodes the events that others lack, and
+//! merges the events of others. Replicas that have the same events have the same text, whatever the
+//! order of arrival, and however often the events arrived.
 //!
 //! ```
 //! use crdt_core::Document;
@@ -24,16 +24,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The types to know: [`Document`]; [`VersionSummary`], what somebody has; [`Splice`], how a merge
-//! changed the text.
+//! The main types are [`Document`]; [`VersionSummary`], a set of events; [`Splice`], a change that
+//! a merge makes to the text.
 //!
-//! Traps:
-//! - No two replicas may edit under one agent name. [`Document::new_replica`] makes one that nobody else
-//!   has; [`Document::rename`] helps where one is in use all the same.
+//! Pitfalls:
+//! - No two replicas may edit under one agent name. [`Document::new_replica`] makes a unique name;
+//!   [`Document::rename`] replaces a name that turns out to be in use.
 //! - Positions and lengths are in Unicode scalars. [`Document::utf16_to_char`] and
-//!   [`Document::char_to_utf16`] convert to what JavaScript counts in.
-//! - Events whose parents are missing, or events before them of the same agent, are held back, within
-//!   [`PendingLimits`]; see [`MergeReport::pending`]. [`MergeLimits`] bounds what a message may bring.
+//!   [`Document::char_to_utf16`] convert from and to the units of JavaScript strings.
+//! - Events are held back while their parents or earlier events of their agent are missing, within
+//!   [`PendingLimits`]; see [`MergeReport::pending`]. [`MergeLimits`] limits the events and the
+//!   work of one message.
 
 /// The README's examples, run as tests.
 #[cfg(doctest)]

@@ -1,4 +1,4 @@
-//! A merge in pieces, for programs that have other things to do meanwhile.
+//! A merge in pieces, for programs that must stay responsive.
 
 use crate::document::{Document, NO_RULES, State};
 use crate::encoding::decoder::Decoder;
@@ -8,14 +8,14 @@ use crate::splice::Splice;
 
 /// The merge of a patch in pieces, between which the document can be used.
 ///
-/// The patch is first merged into a copy of the document, by [`Merging::prepare`]. If it is refused, the
-/// document has never seen it. Where the document has not changed meanwhile, [`Merging::finish`] puts the
-/// copy in its place. Otherwise the patch, which is known to be good by then, is merged again into the
-/// document itself, by [`Merging::apply`], and every state in between is a state of the document like any
-/// other.
+/// The patch is first merged into a copy of the document, by [`Merging::prepare`]. If the patch is
+/// refused, the document is unchanged. If the document has not changed meanwhile,
+/// [`Merging::finish`] replaces it with the copy. Otherwise [`Merging::apply`] merges the patch,
+/// which is then known to be valid, again into the document itself, and every state in between is a
+/// valid state of the document.
 ///
-/// The limit to the work of a merge holds for each piece. One piece takes long where its events are
-/// concurrent to many others: those are replayed at once, as in every merge.
+/// The work limit of a merge applies to each piece. A piece takes long if its events are concurrent
+/// to many others: those are replayed at once, as in every merge.
 ///
 /// ```
 /// use crdt_core::{Document, Merging};
@@ -46,7 +46,8 @@ impl Merging {
     /// Decodes a patch, and copies the document. O(document and patch).
     ///
     /// # Errors
-    /// [`MergeError::Decode`]; [`MergeError::TooLarge`] where the patch has more events than a message may.
+    /// [`MergeError::Decode`]; [`MergeError::TooLarge`] if the patch has more events than a message
+    /// may have.
     pub fn new(document: &Document, patch: &[u8]) -> Result<Merging, MergeError> {
         let batch = Decoder::default().decode_whole(patch)?;
         document.check_size(&batch)?;
@@ -62,7 +63,7 @@ impl Merging {
     /// changes that the document sees when [`Merging::finish`] succeeds. Returns whether there are more.
     ///
     /// # Errors
-    /// Any [`MergeError`]; the document has seen nothing then, and the merge is over.
+    /// Any [`MergeError`]; the document is then unchanged, and the merge is over.
     pub fn prepare(
         &mut self,
         events: u32,
@@ -74,8 +75,9 @@ impl Merging {
         merge_next(&mut self.parts, copy, events, changed, &mut self.report)
     }
 
-    /// Puts the copy in the place of the document, if that is as it was. Returns whether it is: otherwise
-    /// the copy is given up, and [`Merging::apply`] comes next. O(1), and what it takes to free either.
+    /// Replaces the document with the copy, if the document has not changed. Returns whether it
+    /// did: otherwise drops the copy, and [`Merging::apply`] is the next step. O(1), plus freeing
+    /// either.
     ///
     /// Before the last [`Merging::prepare`], only the events so far are merged.
     pub fn finish(&mut self, document: &mut Document) -> bool {
@@ -97,8 +99,8 @@ impl Merging {
     /// Returns whether there are more.
     ///
     /// # Errors
-    /// Any [`MergeError`], which can only have to do with what was merged from elsewhere meanwhile. The
-    /// events of earlier calls stay then.
+    /// Any [`MergeError`]; its cause can only be events that were merged from elsewhere meanwhile.
+    /// The events of earlier calls stay.
     pub fn apply(
         &mut self,
         document: &mut Document,
@@ -108,13 +110,13 @@ impl Merging {
         merge_next(&mut self.parts, document, events, changed, &mut self.report)
     }
 
-    /// How many events of the patch are merged, into the copy or into the document itself, and how many
-    /// it has.
+    /// The number of events of the patch that are merged, into the copy or into the document
+    /// itself, and their total number.
     pub fn progress(&self) -> (u64, u64) {
         (self.parts.done(), self.parts.events())
     }
 
-    /// What became of the events so far.
+    /// The report of the events merged so far.
     pub fn report(&self) -> &MergeReport {
         &self.report
     }

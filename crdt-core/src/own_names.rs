@@ -1,16 +1,16 @@
-//! The names that a replica has edited in, one after the other.
+//! The names under which a replica has edited, in order.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Numbers the events that a replica made, in the order in which it made them, whatever it was called at
-/// the time.
+/// Numbers the events that a replica made, in the order in which it made them, under all of its
+/// names.
 #[derive(Debug)]
 pub(crate) struct OwnNames {
-    /// At least one; the present name is the last.
+    /// At least one; the current name is the last.
     names: Vec<OwnName>,
-    /// Another replica may have the events of the present name below this seq. Atomic, because encoding
-    /// takes `&Document`.
+    /// Another replica may have the events of the current name below this seq. Atomic, because
+    /// encoding takes `&Document`.
     shared: AtomicU32,
 }
 
@@ -26,7 +26,7 @@ impl Clone for OwnNames {
 #[derive(Debug, Clone)]
 struct OwnName {
     agent: String,
-    /// The number of the first event that is its, and that event's seq.
+    /// The number of its first event, and that event's seq.
     first: u32,
     seq: u32,
 }
@@ -44,23 +44,23 @@ impl OwnNames {
         }
     }
 
-    /// Somebody else may have the events of the present name below `seq`.
+    /// Records that another replica may have the events of the current name below `seq`.
     pub(crate) fn mark_shared(&self, seq: u32) {
         self.shared.fetch_max(seq, Ordering::Relaxed);
     }
 
-    /// The seq of the present name from which on no other replica has its events.
+    /// The seq of the current name from which on no other replica has its events.
     pub(crate) fn first_unshared(&self) -> u32 {
         self.shared.load(Ordering::Relaxed)
     }
 
-    /// The number of the event that the present name makes with the seq `seq`.
+    /// The number of the event with the seq `seq` of the current name.
     pub(crate) fn number(&self, seq: u32) -> u32 {
         let last = self.names.last();
         last.map_or(seq, |name| name.first + seq.saturating_sub(name.seq))
     }
 
-    /// The events from the seq `from` of the present name on are those of `agent` now, from its first.
+    /// Moves the events from the seq `from` of the current name on to `agent`, from its first.
     pub(crate) fn rename(&mut self, from: u32, agent: &str) {
         let first = self.number(from);
         self.names.retain(|name| name.first < first);

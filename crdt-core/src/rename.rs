@@ -1,4 +1,4 @@
-//! Another name for a replica: its next events, and those that nobody else has yet, are made under it.
+//! Renaming a replica: its next events, and those that no other replica has yet, get the new name.
 
 use crate::digests::Digests;
 use crate::document::Document;
@@ -9,12 +9,11 @@ use crate::unpack::replay;
 use crate::version::{EventId, MAX_AGENTS, check_agent_name, replica_name};
 
 impl Document {
-    /// An empty document, to be edited by a person of the name `person`, under a name of its own: see
-    /// [`replica_name`](crate::replica_name). `random` are random bytes, which make sure that no other
-    /// replica has that name.
+    /// An empty document for the person `person`, with a unique agent name: see
+    /// [`replica_name`](crate::replica_name). The random bytes `random` make the name unique.
     ///
     /// # Errors
-    /// None: any name of a person makes a valid one.
+    /// None: every person's name gives a valid agent name.
     pub fn new_replica(person: &str, random: [u8; 9]) -> Result<Document, AgentNameError> {
         Document::new(&replica_name(person, random))
     }
@@ -66,14 +65,14 @@ impl Document {
         let before = (history.graph.clone(), history.times.clone());
         let agents = &mut history.graph.agents;
         let (old, new) = (agents.agent(&old_name), agents.agent(agent));
-        // What was let go was made elsewhere.
+        // Dropped events were made by another replica.
         let let_go = agents.trimmed(old).last().map_or(0, |range| range.end);
         let from = from.max(let_go);
         let moved = agents.next_seq(old).saturating_sub(from) as usize;
         history.graph.move_events(old, from, new);
         history.times.move_stamps(old, from, new);
         if moved > 0 {
-            // Concurrent inserts at one place stand in the order of their names.
+            // Concurrent inserts at one place are ordered by their names.
             match replay(history) {
                 Ok(made) => {
                     let (before, after) = (rope.to_text(), made.to_text());
@@ -90,8 +89,8 @@ impl Document {
         Ok(moved)
     }
 
-    /// Takes note that somebody else has the own events that there are so far: [`Document::rename`] leaves
-    /// them as they are.
+    /// Records that another replica has all own events so far: [`Document::rename`] does not change
+    /// them.
     pub fn mark_shared(&self) {
         self.own().mark_shared(self.next_seq());
     }
@@ -101,16 +100,16 @@ impl Document {
         self.own().mark_shared(until);
     }
 
-    /// The seq of the first own event that was made here since the document was created or opened, and
-    /// that nobody else has, as far as [`Document::mark_shared`] knows.
+    /// The seq of the first own event that was made since the document was created or opened and
+    /// that, as far as [`Document::mark_shared`] recorded, no other replica has.
     pub fn first_unshared(&self) -> u32 {
         self.own().first_unshared().min(self.next_seq())
     }
 
-    /// The digest of an event: of what it did and what its agent did before it, with the parents of all
-    /// that. Equal on replicas that hold the same; `None` if the event is not known, or earlier ones of
-    /// its agent were let go. Not for security. Unpacks a history that is still packed. O(events of the
-    /// agent) the first time, later O(new ones).
+    /// The digest of an event and all earlier events of its agent: of their operations and parents.
+    /// Equal on replicas that have the same events; `None` if the event is not known, or earlier
+    /// ones of its agent were dropped. Not for security. Unpacks a history that is still packed.
+    /// O(events of the agent) the first time, later O(new ones).
     pub fn digest_of(&self, id: &EventId) -> Option<u64> {
         let digest = |history: &History, digests: &Digests| {
             let agent = history.graph.agents.find_agent(&id.agent)?;
@@ -122,13 +121,14 @@ impl Document {
             .or_else(|| digest(self.whole_history().ok()?, self.digests()))
     }
 
-    /// The number of the next local edit among those that this replica made, under whatever name.
+    /// The number of the next local edit among those that this replica made, under all of its
+    /// names.
     pub(crate) fn next_own(&self) -> u32 {
         self.own().number(self.next_seq())
     }
 }
 
-/// Tells what leads from one text to another, as one replacement; nothing if they are equal.
+/// Reports the difference between two texts as one replacement, or nothing if they are equal.
 fn tell_difference(before: &str, after: &str, changed: &mut dyn FnMut(Splice<'_>)) {
     if before == after {
         return;

@@ -1,8 +1,8 @@
-//! Patches between two replicas that talk to each other all the time, for sync engines.
+//! Patches between two permanently connected replicas, for sync engines.
 //!
 //! Both ends of a link keep the same list of agent names. Patches that leave those names out are
-//! shorter: a keystroke takes five bytes. For everything else there are
-//! [`Document::encode_since`] and [`Document::merge_patch`].
+//! shorter: a keystroke takes five bytes. For all other purposes use [`Document::encode_since`] and
+//! [`Document::merge_patch`].
 
 use crate::document::{Document, NO_RULES};
 use crate::encoding::{json, patch};
@@ -12,7 +12,7 @@ pub use crate::merge::{Exceptions, MergeRules};
 use crate::splice::Splice;
 use crate::version::VersionSummary;
 
-/// Patches in which the agent names that both ends know are left out.
+/// Patches without the agent names that both ends know.
 ///
 /// ```
 /// use crdt_core::Document;
@@ -39,10 +39,10 @@ pub trait NamedPatches {
     ) -> Result<Vec<u8>, EncodeError>;
 
     /// The events `events`, as far as they are part of the document, for a reader that has the same
-    /// list of agent names `known` and all that these events depend on: no more than `enough` bytes,
-    /// or not many more, of the first of them in an order in which nothing waits for what comes later.
-    /// Returns which these are, too, if they are not all. O(events' ranges and what is written), however
-    /// many agents the document has.
+    /// list of agent names `known` and all events that these depend on. Encodes about `enough`
+    /// bytes of the first of them, in an order in which no event depends on a later one. Also
+    /// returns which events these are, if they are not all. O(events' ranges + output), independent
+    /// of the number of agents.
     ///
     /// # Errors
     /// See [`Document::encode_of`].
@@ -53,9 +53,9 @@ pub trait NamedPatches {
         enough: usize,
     ) -> Result<(Vec<u8>, Option<VersionSummary>), EncodeError>;
 
-    /// Appends the event that became part of the document last to `out`, as
-    /// [`NamedPatches::encode_part_named`] writes it, if it is a keystroke that follows the one before of
-    /// its agent, which `known` names. Otherwise nothing is written. Returns whether it was.
+    /// Appends the last event of the document to `out`, as [`NamedPatches::encode_part_named`]
+    /// writes it, if it is a keystroke that follows the previous event of its agent, and `known`
+    /// names that agent. Otherwise writes nothing. Returns whether it wrote the event.
     fn encode_keystroke_named(&self, known: &[&str], out: &mut Vec<u8>) -> bool;
 
     /// Merges a patch that was made with the same names, and calls `changed` with every change of the
@@ -93,8 +93,8 @@ pub trait NamedPatches {
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<MergeReport, MergeError>;
 
-    /// Like [`Document::merge_patch_with`], with exceptions, and returns the events that the patch holds, too.
-    /// Where `as_one` says so, all changes are reported together, as
+    /// Like [`Document::merge_patch_with`], with exceptions, and also returns the events of the
+    /// patch. With `as_one`, all changes are reported together, as
     /// [`NamedPatches::merge_patch_named_as_one`] does.
     ///
     /// # Errors
@@ -107,9 +107,9 @@ pub trait NamedPatches {
         changed: &mut dyn FnMut(Splice<'_>),
     ) -> Result<(MergeReport, VersionSummary), MergeError>;
 
-    /// Like [`NamedPatches::merge_patch_named_by`], but reports all changes together: calls `changed`
-    /// once, with one replacement that does the same, or not at all. For a text of which this replica
-    /// has little yet. O(length of the text) more than a merge.
+    /// Like [`NamedPatches::merge_patch_named_by`], but reports all changes together: calls
+    /// `changed` once, with one equivalent replacement, or not at all. For a text of which this
+    /// replica has little yet. O(length of the text) more than a merge.
     ///
     /// # Errors
     /// See [`Document::merge_patch`]; `changed` is not called then.

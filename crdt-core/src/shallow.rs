@@ -1,4 +1,4 @@
-//! Shallow documents: the history before a critical version is let go, its text is kept.
+//! Shallow documents: they drop the history before a critical version and keep its text.
 
 use crate::causal_graph::{AgentIdx, Base};
 use crate::digests::Digests;
@@ -15,19 +15,20 @@ use crate::version::{Frontier, Lv};
 
 impl Document {
     /// The document as a file without its older history: the text at the latest critical version
-    /// that is not later than `since`, and the events from there on. Everything before that version
-    /// is let go, the deleted text too; the document itself stays as it is.
+    /// that is not later than `since`, and the events from there on. The file has nothing from
+    /// before that version, not even deleted text; the document itself is unchanged.
     ///
-    /// A document opened from the file merges, in both directions, events of replicas that knew that version
-    /// ([`Document::history_start`]); so let `since` be one that everybody has. Events that were made
-    /// without knowing all of it, and are not part of the file, are refused with
-    /// [`MergeError::TooOld`](crate::MergeError::TooOld), and replicas that lack events of it are
-    /// with [`EncodeError::TooOld`](crate::EncodeError::TooOld). What needs the older
-    /// history says so in the same way: older texts, anchors beside the text that was there already;
-    /// [`Document::blame`] leaves that text out, and [`Document::history`] begins later.
+    /// A document opened from the file can merge, in both directions, with replicas that have that
+    /// version ([`Document::history_start`]); so choose a `since` that every replica has. Events
+    /// that do not follow all of that version, and are not part of the file, are refused with
+    /// [`MergeError::TooOld`](crate::MergeError::TooOld), and encoding for replicas that lack
+    /// events of it fails with [`EncodeError::TooOld`](crate::EncodeError::TooOld). Calls that need
+    /// the older history return similar errors: older texts, anchors next to the text of that
+    /// version. [`Document::blame`] leaves that text out, and [`Document::history`] begins later.
     ///
-    /// With the document's own frontier for `since` this keeps the least; where `since` is before
-    /// every critical version, it is [`Document::save`]. Costs a replay of the history.
+    /// The file is smallest with the document's own frontier for `since`. If `since` is before
+    /// every critical version, this is the same as [`Document::save`]. Costs a replay of the
+    /// history.
     ///
     /// ```
     /// use crdt_core::{Document, SaveOptions};
@@ -47,8 +48,8 @@ impl Document {
     /// ```
     ///
     /// # Errors
-    /// [`HistoryError::Unknown`] for an event that has not arrived here, [`HistoryError::TooOld`] where
-    /// the history of this document begins later, [`HistoryError::CorruptHistory`].
+    /// [`HistoryError::Unknown`] for an event that has not arrived, [`HistoryError::TooOld`] if the
+    /// history of this document begins later, [`HistoryError::CorruptHistory`].
     pub fn save_shallow(
         &self,
         since: &Frontier,
@@ -69,8 +70,8 @@ impl Document {
         Ok(shallow.save(self.rope(), options, &Digests::default())?)
     }
 
-    /// The version at which the history begins: that of nothing, except for a document that was
-    /// opened from a file that [`Document::save_shallow`] wrote.
+    /// The version at which the history begins: the empty version, except for a document that was
+    /// opened from a file of [`Document::save_shallow`].
     pub fn history_start(&self) -> Frontier {
         self.store().start()
     }
@@ -138,7 +139,8 @@ impl History {
         out
     }
 
-    /// Where the event of `agent` before `seq` left the cursor, even if the document has let it go.
+    /// The cursor after the event of `agent` before `seq`, even if the document has dropped that
+    /// event.
     pub(crate) fn cursor_at(&self, agent: AgentIdx, seq: u32) -> u32 {
         match self.graph.agents.lv_of(agent, seq - 1) {
             Some(lv) => self.ops.cursor_after(lv),
@@ -158,8 +160,8 @@ impl History {
         out
     }
 
-    /// Appends the events of `other` from its critical version `cut` on, which `frontier` names, behind the
-    /// version `top` of this history.
+    /// Appends the events of `other` from its critical version `cut` on, which `frontier` names,
+    /// after the version `top` of this history.
     pub(crate) fn append_events_of(
         &mut self,
         other: &History,

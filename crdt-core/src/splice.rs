@@ -1,23 +1,23 @@
 //! A change of the text, as callers receive it.
 
-/// The length of a piece of text, or a place in one, in both units that editors count in.
+/// The length of a text, or a position in one, in the two units that editors use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct TextLen {
     /// In Unicode scalars.
     pub chars: usize,
-    /// In UTF-16 code units, as JavaScript counts.
+    /// In UTF-16 code units, like JavaScript strings.
     pub utf16: usize,
 }
 
 impl TextLen {
-    /// The length of `text`. O(n), by the word where all of it is ASCII.
+    /// The length of `text`. O(n), by the word if all of it is ASCII.
     pub fn of(text: &str) -> TextLen {
         if text.is_ascii() {
             let (chars, utf16) = (text.len(), text.len());
             return TextLen { chars, utf16 };
         }
         let chars = text.chars().count();
-        // UTF-8 takes four bytes for just what UTF-16 takes two units for.
+        // UTF-8 takes four bytes for exactly the chars for which UTF-16 takes two units.
         let pairs = text.bytes().filter(|&byte| byte >= 0xf0).count();
         let utf16 = chars + pairs;
         TextLen { chars, utf16 }
@@ -38,16 +38,16 @@ impl TextLen {
     }
 }
 
-/// A change of the text: at `pos`, `deleted` goes and `inserted` comes.
+/// A change of the text: replaces `deleted` at `pos` with `inserted`.
 ///
-/// The splices of one merge come in order: each is to be made to the text as the ones before it
-/// left it.
+/// Apply the splices of one merge in order: the position of each refers to the text after the ones
+/// before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Splice<'a> {
-    /// Where, from the start of the text.
+    /// The position, from the start of the text.
     pub pos: TextLen,
-    /// How much goes from there on.
+    /// The length of the deleted text.
     pub deleted: TextLen,
-    /// What comes there.
+    /// The inserted text.
     pub inserted: &'a str,
 }

@@ -1,4 +1,4 @@
-//! Reading the text: all of it, parts, lines, and places in other units.
+//! Reading the text: all of it, parts, lines, and positions in other units.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,12 +9,12 @@ use crate::rope::{Chunks, Unit};
 
 /// The lines of a document, in order, without their line feeds.
 ///
-/// Made by [`Document::lines`]. A line is copied only where it does not stand in one piece in memory.
+/// Made by [`Document::lines`]. A line is copied only if it is not contiguous in memory.
 #[derive(Debug, Clone)]
 pub struct Lines<'a> {
-    /// What follows `chunk`; `None` behind the last line.
+    /// The text after `chunk`; `None` after the last line.
     rest: Option<Chunks<'a>>,
-    /// What is left of the chunk that is read.
+    /// The rest of the current chunk.
     chunk: &'a str,
 }
 
@@ -62,7 +62,7 @@ impl Document {
         self.rope().chunks(0..self.rope().size().chars())
     }
 
-    /// The chars `range` of the text as borrowed pieces, in order; none where the range ends before it
+    /// The chars `range` of the text as borrowed pieces, in order; none if the range ends before it
     /// starts. O(log n), and O(1) for each piece.
     ///
     /// # Errors
@@ -76,8 +76,8 @@ impl Document {
         Ok(self.rope().chunks(range.start as u32..range.end as u32))
     }
 
-    /// The chars `range` of the text; nothing where the range ends before it starts. Copied only where
-    /// the part does not stand in one piece in memory. O(log n + length of the part).
+    /// The chars `range` of the text; empty if the range ends before it starts. Copied only if the
+    /// part is not contiguous in memory. O(log n + length of the part).
     ///
     /// # Errors
     /// [`EditError::OutOfBounds`] if the range reaches past the end.
@@ -95,7 +95,7 @@ impl Document {
         Ok(part)
     }
 
-    /// The char at the place `pos`; `None` at the end and past it. O(log n).
+    /// The char at the position `pos`; `None` at the end and past it. O(log n).
     pub fn char_at(&self, pos: usize) -> Option<char> {
         let rest = self.chunks_in(pos..self.len_chars()).ok()?;
         rest.flat_map(str::chars).next()
@@ -104,7 +104,7 @@ impl Document {
     /// The lines, in order, without the line feeds that end them: [`Document::len_lines`] of them.
     /// O(n) for all.
     ///
-    /// A text that ends with a line feed has an empty line behind it, as in an editor: unlike
+    /// A text that ends with a line feed has an empty line after it, as in an editor: unlike
     /// [`str::lines`].
     ///
     /// ```
@@ -148,7 +148,7 @@ impl Document {
         self.rope().size().bytes as usize
     }
 
-    /// How many lines the text has: one more than line feeds. O(1).
+    /// The number of lines: one more than the number of line feeds. O(1).
     pub fn len_lines(&self) -> usize {
         self.rope().size().lines as usize + 1
     }
@@ -158,38 +158,39 @@ impl Document {
         self.len_chars() == 0
     }
 
-    /// The place in chars of a place in UTF-16 code units; one inside a surrogate pair counts as the
-    /// place before the pair. `None` past the end. O(log n).
+    /// The position in chars of a position in UTF-16 code units; a position inside a surrogate pair
+    /// counts as the one before the pair. `None` past the end. O(log n).
     pub fn utf16_to_char(&self, utf16: usize) -> Option<usize> {
         self.rope().utf16_to_char(utf16)
     }
 
-    /// The place in UTF-16 code units of a place in chars. `None` past the end. O(log n).
+    /// The position in UTF-16 code units of a position in chars. `None` past the end. O(log n).
     pub fn char_to_utf16(&self, pos: usize) -> Option<usize> {
         self.rope().char_to_utf16(pos)
     }
 
-    /// The place in chars of a place in bytes of UTF-8; one inside a char counts as the place before it.
-    /// `None` past the end. O(log n).
+    /// The position in chars of a position in bytes of UTF-8; a position inside a char counts as
+    /// the one before it. `None` past the end. O(log n).
     pub fn byte_to_char(&self, byte: usize) -> Option<usize> {
         let before = self.rope().size_before(byte, Unit::Bytes)?;
         Some(before.chars() as usize)
     }
 
-    /// The place in bytes of UTF-8 of a place in chars. `None` past the end. O(log n).
+    /// The position in bytes of UTF-8 of a position in chars. `None` past the end. O(log n).
     pub fn char_to_byte(&self, pos: usize) -> Option<usize> {
         let before = self.rope().size_before(pos, Unit::Chars)?;
         Some(before.bytes as usize)
     }
 
-    /// The line, from 0, that the place `pos` in chars lies in. Lines end with a line feed.
+    /// The line, from 0, that contains the position `pos` in chars. Lines end with a line feed.
     /// `None` past the end. O(log n).
     pub fn char_to_line(&self, pos: usize) -> Option<usize> {
         let before = self.rope().size_before(pos, Unit::Chars)?;
         Some(before.lines as usize)
     }
 
-    /// Where line `line`, from 0, starts, in chars. `None` past the last line. O(log n).
+    /// The position of the start of line `line`, from 0, in chars. `None` past the last line. O(log
+    /// n).
     pub fn line_to_char(&self, line: usize) -> Option<usize> {
         let before = self.rope().size_before(line, Unit::Lines)?;
         Some(before.chars() as usize)
@@ -209,7 +210,8 @@ mod tests {
     use super::*;
     use crate::causal_graph::Shapes;
 
-    /// Random edits of a text with chars of every length, read in every way beside a plain string.
+    /// Makes random edits of a text with chars of every length, and compares every way of reading
+    /// with a plain string.
     #[test]
     fn every_way_to_read_is_that_of_a_string() {
         const ALPHABET: [char; 6] = ['a', '\n', 'é', '日', '😀', 'b'];

@@ -1,7 +1,7 @@
-//! When events were made, as far as their authors said.
+//! The timestamps of events, as far as their authors set them.
 //!
-//! A stamp names an event and a time; it holds for that event and for all later ones of its agent, up
-//! to the next stamp. So who types on adds nothing to what a keystroke takes.
+//! A stamp names an event and a time. It applies to that event and to all later ones of its agent,
+//! up to the next stamp. So continuous typing adds nothing to the size of a keystroke.
 
 use std::ops::Range;
 
@@ -26,13 +26,13 @@ impl Times {
         stamps.get(from..to).unwrap_or_default()
     }
 
-    /// When an event was made.
+    /// The time of an event.
     pub(crate) fn at(&self, agent: AgentIdx, seq: u32) -> Option<u64> {
         let until = self.stamps(agent, 0..seq.saturating_add(1));
         until.last().map(|&(_, time)| time)
     }
 
-    /// The events `seqs` in ranges of one time each.
+    /// The events `seqs`, split into ranges with one time each.
     pub(crate) fn runs(
         &self,
         agent: AgentIdx,
@@ -50,8 +50,8 @@ impl Times {
         })
     }
 
-    /// Adds a stamp that came from elsewhere. Of two for one event the earlier one holds, so that the
-    /// order in which they come does not matter.
+    /// Adds a remote stamp. Of two stamps for one event the earlier one is kept, so that their
+    /// order of arrival does not matter.
     pub(crate) fn add(&mut self, agent: AgentIdx, seq: u32, time: u64) {
         let stamps = self.of(agent);
         match stamps.binary_search_by_key(&seq, |&(seq, _)| seq) {
@@ -60,7 +60,7 @@ impl Times {
         }
     }
 
-    /// The events of an agent from `next` on, which are not made yet, are made at `time`.
+    /// Sets the time of the agent's future events, from `next` on.
     pub(crate) fn set_next(&mut self, agent: AgentIdx, next: u32, time: u64) {
         let stamps = self.of(agent);
         stamps.truncate(stamps.partition_point(|&(seq, _)| seq < next));
@@ -69,7 +69,7 @@ impl Times {
         }
     }
 
-    /// The stamps of `old` from the seq `from` on are those of `new`, from its first event.
+    /// Moves the stamps of `old` from the seq `from` on to `new`, from its first event.
     pub(crate) fn move_stamps(&mut self, old: AgentIdx, from: u32, new: AgentIdx) {
         let time = self.at(old, from);
         let stamps = self.of(old);

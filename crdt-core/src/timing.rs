@@ -1,21 +1,21 @@
-//! When local edits are made, and when events were made.
+//! The time of local edits, and the times of events.
 
 use crate::document::Document;
 use crate::error::HistoryError;
 use crate::version::EventId;
 
 impl Document {
-    /// Says when the local edits are made that follow, until this is called again: in any unit, by
-    /// convention in milliseconds since 1970 (UTC). The document has no clock of its own.
+    /// Sets the time of the following local edits, until the next call: in any unit, by convention
+    /// in milliseconds since 1970 (UTC). The document has no clock.
     ///
-    /// Times are part of patches and files, not of the JSON form. They are what authors say, and
-    /// nothing depends on them. Each call that brings another time makes the next patch some ten
-    /// bytes longer, so a coarse clock may do.
+    /// Times are part of patches and files, not of the JSON form. They come from the authors'
+    /// clocks, and nothing depends on them. Each call with a different time makes the next patch
+    /// some ten bytes longer, so a coarse clock may be preferable.
     pub fn set_time(&mut self, time: u64) {
         self.set_next_time(time);
     }
 
-    /// When an event was made, if its author said so. Unpacks a history that is still packed.
+    /// The time of an event, if its author set one. Unpacks a history that is still packed.
     ///
     /// # Errors
     /// [`HistoryError::CorruptHistory`].

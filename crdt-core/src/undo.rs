@@ -1,12 +1,13 @@
-//! Undo and redo of the own edits, as new edits.
+//! Undo and redo of local edits, as new edits.
 //!
-//! Nothing is rewound: what a group of edits inserted is deleted, as far as it still stands, and
-//! what it deleted comes back as new chars where the old ones stood. So an undo is an edit like any
-//! other, which merges with what others do meanwhile. A redo takes back an undo in the same way.
+//! The history is not rewound: an undo deletes the text that a group of edits inserted, as far as
+//! it still exists, and restores the text that the group deleted, as new chars at the old places.
+//! So an undo is an ordinary edit, which merges with concurrent edits of others. A redo reverts an
+//! undo in the same way.
 //!
-//! A char that several replicas deleted at the same time comes back with the undo of one of them
-//! alone: the deletion whose id sorts first counts, by the name of the agent. So it comes back once,
-//! even if all of them undo.
+//! If several replicas deleted a char concurrently, only the undo of one of them restores it: that
+//! of the deletion whose id sorts first, by the name of the agent. So it is restored once, even if
+//! all of them undo.
 
 use std::ops::Range;
 
@@ -20,11 +21,11 @@ use crate::splice::Splice;
 use crate::version::Lv;
 use crate::walker::{CharIndex, CharRun};
 
-/// Groups of edits made to one document in the name of its agent, to be undone and redone.
+/// Groups of local edits of one document, for undo and redo.
 ///
-/// Edits are not told to it: they are read off the history, from the moment on at which it was
-/// made. [`UndoManager::checkpoint`] ends a group. A manager belongs to the document it was made
-/// for, and is worth nothing for another one, a clone of it excepted.
+/// The manager reads edits from the history, from the moment on at which it was created.
+/// [`UndoManager::checkpoint`] ends a group. A manager belongs to the document that it was created
+/// for, and must not be used with another one, except a clone of it.
 ///
 /// ```
 /// use crdt_core::{Document, UndoManager};
@@ -42,7 +43,7 @@ use crate::walker::{CharIndex, CharRun};
 /// ```
 #[derive(Debug, Clone)]
 pub struct UndoManager {
-    /// The own events from this number on are in no group yet: see [`Document::rename`].
+    /// The own events from this number on are not in a group yet: see [`Document::rename`].
     next: u32,
     /// The own events of each group, the last group last.
     undo: Vec<Range<u32>>,
@@ -51,7 +52,7 @@ pub struct UndoManager {
 }
 
 impl UndoManager {
-    /// A manager of the edits that are made to `doc` from now on.
+    /// A manager of the future edits of `doc`.
     pub fn new(doc: &Document) -> Self {
         UndoManager {
             next: doc.next_own(),
@@ -61,8 +62,8 @@ impl UndoManager {
         }
     }
 
-    /// Ends a group: what was edited since the last group ended is undone as a whole. New edits
-    /// make what was undone before them final.
+    /// Ends a group: the edits since the last group ended are undone as a whole. New edits discard
+    /// the redo groups.
     pub fn checkpoint(&mut self, doc: &Document) {
         let end = doc.next_own();
         if end > self.next {
@@ -72,8 +73,8 @@ impl UndoManager {
         }
     }
 
-    /// Leaves out what was edited since the last group ended: it is undone with no group, and what was
-    /// undone before can still be redone.
+    /// Skips the edits since the last group ended: they are not part of any group, and earlier
+    /// undone groups can still be redone.
     pub fn skip(&mut self, doc: &Document) {
         self.next = doc.next_own();
     }
@@ -89,22 +90,22 @@ impl UndoManager {
         !self.redo.is_empty() && doc.next_own() == self.next
     }
 
-    /// How many groups can be undone, without edits that no [`UndoManager::checkpoint`] followed.
+    /// The number of groups that can be undone, not counting edits after the last
+    /// [`UndoManager::checkpoint`].
     pub fn undo_depth(&self) -> usize {
         self.undo.len()
     }
 
-    /// How many groups can be redone.
+    /// The number of groups that can be redone.
     pub fn redo_depth(&self) -> usize {
         self.redo.len()
     }
 
-    /// Undoes the last group that still has an effect, and calls `changed` with every change of
-    /// the text. Says whether there was one.
+    /// Undoes the last group that still has an effect, and calls `changed` with every change of the
+    /// text. Returns whether there was one.
     ///
-    /// Builds the index that [`Document::anchor_at`] speaks of; then O(d log n) where d events came
-    /// since the group began, and as much as editing what changes and reading over the deleted text
-    /// beside it.
+    /// Builds the index that [`Document::anchor_at`] describes; then O(d log n) for d events since
+    /// the group began, plus the cost of the edits and of reading the adjacent deleted text.
     ///
     /// # Errors
     /// [`HistoryError::Edit`] if the new events do not fit, [`HistoryError::CorruptHistory`]; nothing
@@ -148,7 +149,7 @@ impl UndoManager {
         Ok(false)
     }
 
-    /// Takes back the own events `group` by new events, and returns those.
+    /// Reverts the own events `group` with new events, and returns those.
     fn take_back(
         &mut self,
         doc: &mut Document,
@@ -164,7 +165,7 @@ impl UndoManager {
             restored.iter().map(|piece| piece.range.len()).sum(),
             restored.iter().map(|piece| piece.text.len()).sum(),
         )?;
-        // From right to left, so that the other places stay.
+        // From right to left, so that the other positions stay valid.
         for (pos, len) in removals.into_iter().rev() {
             doc.replace(pos as usize, len as usize, "", changed)?;
         }
@@ -182,8 +183,8 @@ impl UndoManager {
         Ok(start..self.next)
     }
 
-    /// Where the chars that the events `inserted` inserted, or what stands in for them, are in the
-    /// text: places and lengths, from left to right.
+    /// The places in the text of the chars that the events `inserted` inserted, or of their
+    /// stand-ins: positions and lengths, from left to right.
     fn removals(
         &self,
         doc: &mut Document,
@@ -209,9 +210,9 @@ impl UndoManager {
         Ok(places)
     }
 
-    /// Finds the neighbours of every piece that comes back, given in the order of the document:
-    /// the next chars on either side that were there in the version `before`, or are newer than
-    /// it, and are in the text or have something in the text that stands in for them.
+    /// Finds the neighbours of every restored piece, given in the order of the document: the next
+    /// chars on either side that are part of the version `before` or newer, and that are in the
+    /// text or have a stand-in in the text.
     fn neighbours(
         &self,
         doc: &mut Document,
@@ -223,7 +224,7 @@ impl UndoManager {
         }
         let (history, chars) = doc.chars()?;
         chars.move_to((&history.graph, &history.ops), before);
-        // Where nothing is newer but what stands in for others, that is not looked through.
+        // If only stand-ins are newer, they are not searched.
         let since = before.last().map_or(0, |last| last + 1);
         let new = chars.new_chars() > self.stand_ins.count_from(since);
         let mut previous: Option<Range<Lv>> = None;
@@ -259,22 +260,22 @@ impl UndoManager {
         Ok(out)
     }
 
-    /// The chars of a run whose place says where others belong: not those that were deleted
-    /// already, and not those that stand in for others, whose own places say it.
+    /// The chars of a run whose place determines the places of others: neither chars that were
+    /// deleted already, nor stand-ins, whose originals determine it.
     fn beside(&self, run: CharRun) -> Option<Range<Lv>> {
         let newer = !run.known && !self.stand_ins.has(run.lv);
         (run.in_version || newer).then_some(run.lv..run.lv + run.len)
     }
 }
 
-/// Deleted chars that come back.
+/// Deleted chars to restore.
 #[derive(Debug, Clone)]
 struct Deleted {
     range: Range<Lv>,
     text: String,
 }
 
-/// What stood beside a deleted piece, and is in the text.
+/// The former neighbours of a deleted piece that are in the text.
 #[derive(Debug, Clone, Copy)]
 struct Neighbours {
     left: Left,
@@ -285,15 +286,15 @@ struct Neighbours {
 enum Left {
     Start,
     Char(Lv),
-    /// The piece that comes back before it.
+    /// The restored piece before it.
     Previous,
 }
 
-/// Where in the text the deleted char that `lv` inserted belongs: in the gap that it left behind.
+/// The position in the text of the deleted char that `lv` inserted: in the gap where it was.
 ///
-/// What stands in for chars beside it stands elsewhere in that gap, though, in front of everything
-/// deleted, as new text does. So the neighbours say how far to the left or right it may be.
-/// `previous` is the last char of the piece that came back last.
+/// Stand-ins of adjacent chars are elsewhere in that gap, though: before everything deleted, like
+/// new text. So the neighbours limit the position on both sides. `previous` is the last char of the
+/// piece that was restored last.
 fn place(
     doc: &mut Document,
     lv: Lv,
@@ -312,7 +313,7 @@ fn place(
     Ok(position(lv).min(right).max(left))
 }
 
-/// What a group of own events did. Chars are named by the events that inserted them.
+/// The effect of a group of own events. Chars are named by the events that inserted them.
 #[derive(Default)]
 struct Effect {
     /// The version in which the group began.
@@ -360,8 +361,9 @@ impl Effect {
         Ok(effect)
     }
 
-    /// What comes back, with its text, in the order of the document: what the group deleted, but
-    /// neither what it had inserted itself nor what others deleted too by events that sort before.
+    /// The chars to restore, with their text, in the order of the document: those that the group
+    /// deleted, except those that it inserted itself and those that others deleted too, with events
+    /// that sort before.
     fn restored(&self, doc: &mut Document) -> Result<Vec<Deleted>, LoadError> {
         if self.deleted.is_empty() {
             return Ok(Vec::new());
@@ -406,8 +408,8 @@ impl Effect {
 }
 
 impl Effect {
-    /// Of chars that others deleted too, those whose deletion by this group sorts first. All of them
-    /// are deleted by events since the group began: those are looked through.
+    /// Of the chars that others deleted too, those whose deletion by this group sorts first. The
+    /// other deletions are among the events since the group began, which this searches.
     fn first_deleted_here(
         &self,
         history: &History,
@@ -445,7 +447,7 @@ impl Effect {
             }
             let run = shared.partition_point(|range| range.end <= char);
             match first.last_mut() {
-                // Chars of two runs do not stand in a row.
+                // Chars of two runs are not adjacent.
                 Some(last) if last.end == char && run == at => last.end += 1,
                 _ => first.push(char..char + 1),
             }
@@ -455,7 +457,7 @@ impl Effect {
     }
 }
 
-/// Which chars stand in for deleted ones that were brought back.
+/// The stand-ins of restored chars.
 #[derive(Debug, Clone, Default)]
 struct StandIns {
     /// By the first of the chars that each stands in for.
@@ -495,7 +497,7 @@ impl StandIns {
             .is_some_and(|(range, _)| range.start <= char)
     }
 
-    /// How many chars from `from` on stand in for others. O(log n).
+    /// The number of stand-ins from `from` on. O(log n).
     fn count_from(&self, from: Lv) -> u32 {
         let at = self.all.partition_point(|(range, _)| range.end <= from);
         self.all.get(at).map_or(0, |(range, before)| {
@@ -503,12 +505,12 @@ impl StandIns {
         })
     }
 
-    /// What stands in, in the end, for each of the chars `range`: itself, if nothing else does.
+    /// The latest stand-in of each of the chars `range`: the char itself, if it has none.
     fn newest(&self, range: &Range<Lv>) -> Vec<Range<Lv>> {
         let mut out = Vec::new();
         let mut todo = vec![range.clone()];
         while let Some(range) = todo.pop() {
-            // The first part of it that something stands in for, if any does.
+            // The first part of it that has a stand-in, if any.
             let before = self.by_char.last_before(|other| other.chars <= range.start);
             let covers = |other: &&StandIn| other.chars + other.len > range.start;
             let after = self.by_char.first_from(|other| other.chars <= range.start);
@@ -529,8 +531,8 @@ impl StandIns {
         out
     }
 
-    /// The first and last chars of the stretches of text that the chars `range`, or what stands in
-    /// for them, make up, in the order of `range`.
+    /// The first and last chars of the stretches of text that consist of the chars `range`, or
+    /// their stand-ins, in the order of `range`.
     fn shown(&self, chars: &CharIndex, range: Range<Lv>) -> std::vec::IntoIter<Lv> {
         let mut ends = Vec::new();
         for newest in self.newest(&range) {

@@ -1,5 +1,5 @@
-//! Older versions: their text, the difference between two of them, the history as runs, and the
-//! way back to one.
+//! Older versions: their text, the difference between two of them, the history as runs, and
+//! reverting to one.
 
 use std::ops::Range;
 
@@ -12,41 +12,41 @@ use crate::splice::{Splice, TextLen};
 use crate::version::{EventId, Frontier, Lv};
 use crate::walker::{CharIndex, CharRun};
 
-/// What the events of a [`HistoryRun`] do.
+/// The kind of operation of a [`HistoryRun`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EditKind {
-    /// The first inserts a char at the position, each further one behind the one before it.
+    /// The first event inserts a char at the position, each further one after the previous char.
     Insert,
-    /// Each deletes the char at the position.
+    /// Each event deletes the char at the position.
     Delete,
-    /// The last deletes the char at the position, each earlier one the char behind it: a run of
-    /// backspaces.
+    /// The last event deletes the char at the position, each earlier one the char after that: a run
+    /// of backspaces.
     Backspace,
 }
 
 /// A run of events of one agent: one edit, or several that continue each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryRun<'a> {
-    /// Who made them.
+    /// The agent that made them.
     pub agent: &'a str,
     /// Their sequence numbers.
     pub seqs: Range<u32>,
-    /// The version in which the first of them was made; each further one has the one before it as
-    /// its only parent.
+    /// The version in which the first of them was made; the only parent of each further one is the
+    /// one before it.
     pub parents: Frontier,
-    /// What they do.
+    /// The kind of their operations.
     pub kind: EditKind,
-    /// Where, in chars of the text at the parents.
+    /// The position, in chars of the text at the parents.
     pub pos: usize,
-    /// What they insert; empty for deletes.
+    /// The inserted text; empty for deletes.
     pub text: &'a str,
 }
 
 impl Document {
-    /// The history, as runs of events in the order in which they arrived here: parents first.
+    /// The history, as runs of events in the local order of arrival: parents first.
     ///
-    /// The events are the same on every replica; their order, and how they are cut into runs, need
-    /// not be. O(runs) in all, after a history that is still packed was unpacked.
+    /// The events are the same on every replica; their order, and the runs, may differ. O(runs) in
+    /// all, plus unpacking a history that is still packed.
     ///
     /// # Errors
     /// [`HistoryError::CorruptHistory`].
@@ -90,14 +90,14 @@ impl Document {
         }))
     }
 
-    /// The text at a version. Events that are ancestors of others in `version` may be left in.
+    /// The text at a version. `version` may contain events that are ancestors of others.
     ///
-    /// Builds the index that [`Document::anchor_at`] speaks of, and moves it to the version:
-    /// O(d log n) for a version that differs from the one last looked at by d events, and O(n) for
+    /// Builds the index that [`Document::anchor_at`] describes, and moves it to the version: O(d
+    /// log n) for a version that differs from the previously used one by d events, plus O(n) for
     /// the text.
     ///
     /// # Errors
-    /// [`HistoryError::Unknown`] for an event that has not arrived here, [`HistoryError::TooOld`] in a
+    /// [`HistoryError::Unknown`] for an event that has not arrived, [`HistoryError::TooOld`] in a
     /// shallow document, [`HistoryError::CorruptHistory`].
     ///
     /// ```
@@ -122,12 +122,12 @@ impl Document {
         })?)
     }
 
-    /// Calls `changed` with the splices that lead from the text at `from` to the text at `to`, from
-    /// left to right; each is to be made to the text as the ones before it left it. Costs as much
-    /// as [`Document::text_at`] for both.
+    /// Calls `changed` with the splices that turn the text at `from` into the text at `to`, from
+    /// left to right; the position of each refers to the text after the ones before it. Costs as
+    /// much as [`Document::text_at`] for both.
     ///
     /// # Errors
-    /// [`HistoryError::Unknown`] for an event that has not arrived here, [`HistoryError::TooOld`] in a
+    /// [`HistoryError::Unknown`] for an event that has not arrived, [`HistoryError::TooOld`] in a
     /// shallow document, [`HistoryError::CorruptHistory`].
     pub fn diff(
         &self,
@@ -139,14 +139,14 @@ impl Document {
         Ok(self.diff_lvs(&from, &to, changed)?)
     }
 
-    /// Brings the text of `version` back, by new events of the own agent that undo the difference:
-    /// everybody's later edits go from the text, and stay in the history. Calls `changed` with
-    /// every change of the text.
+    /// Restores the text of `version`, with new events of the own agent that undo the difference:
+    /// later edits of all agents are removed from the text, and stay in the history. Calls
+    /// `changed` with every change of the text.
     ///
     /// # Errors
-    /// [`HistoryError::Unknown`] for an event that has not arrived here, [`HistoryError::TooOld`] in a
+    /// [`HistoryError::Unknown`] for an event that has not arrived, [`HistoryError::TooOld`] in a
     /// shallow document, [`HistoryError::Edit`] if the new events do not fit,
-    /// [`HistoryError::CorruptHistory`]; the document is as it was then.
+    /// [`HistoryError::CorruptHistory`]; the document is then unchanged.
     pub fn revert_to(
         &mut self,
         version: &Frontier,
@@ -179,7 +179,7 @@ impl Document {
         for id in version.ids() {
             match graph.find(id) {
                 Some(lv) => lvs.push(lv),
-                // All that is here follows it.
+                // All events of the history follow it.
                 None if graph.knows(id) => {}
                 None => {
                     return Err(HistoryError::Unknown {
@@ -217,7 +217,7 @@ impl Document {
     }
 }
 
-/// Calls `changed` with the splices that lead from the text at `from` to the text at `to`.
+/// Calls `changed` with the splices that turn the text at `from` into the text at `to`.
 fn diff(
     history: &History,
     chars: &mut CharIndex,
@@ -228,7 +228,7 @@ fn diff(
     chars.move_to(log, from);
     let old: Vec<CharRun> = chars.runs(None).filter(|run| run.in_version).collect();
     chars.move_to(log, to);
-    // The chars come in the same order, and may be cut into runs in another way.
+    // The chars are in the same order, but may be split into different runs.
     let mut old = old.into_iter().peekable();
     let mut texts = Texts::new(&history.ops);
     let mut out = Splices {
@@ -259,7 +259,7 @@ fn diff(
     out.flush();
 }
 
-/// Joins what is deleted and inserted at one place.
+/// Joins the deletions and insertions at one place.
 struct Splices<'a> {
     at: TextLen,
     deleted: TextLen,

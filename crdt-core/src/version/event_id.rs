@@ -1,6 +1,6 @@
 //! Names of events: public ones, and those inside a replica.
 
-/// A local version: the place of an event in the order of arrival here.
+/// A local version: the index of an event in the local order of arrival.
 pub(crate) type Lv = u32;
 
 /// No event, no item, no agent.
@@ -14,7 +14,7 @@ pub(crate) const NONE: u32 = u32::MAX;
 pub struct EventId {
     /// The agent that made the event.
     pub agent: String,
-    /// Its place among that agent's events, from 0.
+    /// Its index among that agent's events, from 0.
     pub seq: u32,
 }
 

@@ -1,9 +1,9 @@
-//! The frontier: the events that nothing follows yet.
+//! The frontier: the events without successors.
 
 use super::event_id::EventId;
 use crate::sorting::sort;
 
-/// A version of a document, as the events that have no children in it (paper, section 2.3).
+/// A version of a document, given by its events without children (paper, section 2.3).
 ///
 /// Sorted by agent name (bytes), then sequence number, without repetition; so two frontiers are
 /// equal exactly when they name the same events.

@@ -8,7 +8,7 @@ pub(crate) const MAX_EVENTS: u32 = (1 << 31) - 1;
 /// The longest text, in chars.
 pub(crate) const MAX_CHARS: u32 = (1 << 30) - 1;
 
-/// A document knows at most this many agents.
+/// The most agents of a document.
 pub(crate) const MAX_AGENTS: u32 = 1 << 20;
 
 /// The longest agent name, in bytes.

@@ -1,7 +1,7 @@
 //! Names of events and of sets of events.
 //!
 //! Outside a replica an event is named by [`EventId`]: its agent and that agent's sequence number.
-//! Inside, by its local version [`Lv`]: its place in this replica's order of arrival, which is a
+//! Inside, by its local version [`Lv`]: its index in this replica's order of arrival, which is a
 //! topological order of the event graph. Local versions never leave the process.
 
 mod event_id;

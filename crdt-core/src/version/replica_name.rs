@@ -1,28 +1,28 @@
-//! Names of replicas: a person's name, and what tells the person's replicas apart.
+//! Names of replicas: a person's name, and random chars that tell the person's replicas apart.
 
 use super::limits::MAX_AGENT_NAME;
 
-/// Between the name of a person and what is random. No other char of a valid id is below a space, and the name
-/// of a person has neither two in a row nor one at its end, so replicas of different people sort as
-/// their names do.
+/// Separates the name of a person from the random chars. No other char of a valid id is below a
+/// space, and the name of a person has neither two in a row nor one at its end, so replicas of
+/// different people sort as their names do.
 const MARK: &str = "  ";
 
-/// What other versions put there.
+/// The separators of older versions.
 const OLD_MARKS: [&str; 2] = ["\u{1}", "~"];
 
-/// How many random bytes a name has.
+/// The number of random bytes of a name.
 const RANDOM_BYTES: usize = 9;
 
-/// How many chars these are written as.
+/// The number of chars that encode them.
 const RANDOM_CHARS: usize = RANDOM_BYTES / 3 * 4;
 
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// An agent name that no other replica has: the name of a person, and 72 random bits behind it.
+/// A unique agent name: the name of a person, followed by 72 random bits.
 ///
-/// Any number of replicas may be the same person's. Names of replicas sort as the names of the people do.
-/// A name that is too long is cut to what fits; control characters are left out, and so are spaces behind a
-/// space and at the end. So the name is a valid id at a signaling server, too.
+/// Any number of replicas may be the same person's. Names of replicas sort as the names of the
+/// people do. A name that is too long is truncated; control characters are left out, and so are
+/// spaces after a space and at the end. So the name is a valid id at a signaling server, too.
 ///
 /// ```
 /// use crdt_core::{person_of, replica_name};

@@ -1,11 +1,12 @@
-//! The version summary: which events of which agents a replica holds.
+//! The version summary: the set of events that a replica has.
 
 use std::ops::Range;
 
 use super::event_id::EventId;
 use crate::sorted_list::SortedList;
 
-/// Adds `range` to sorted ranges that neither overlap nor touch; what touches it melts into it.
+/// Adds `range` to sorted ranges that neither overlap nor touch; merges it with ranges that it
+/// touches.
 pub(crate) fn join_range(ranges: &mut Vec<Range<u32>>, range: Range<u32>) {
     let first = ranges.partition_point(|r| r.end < range.start);
     let last = ranges.partition_point(|r| r.start <= range.end);
@@ -15,7 +16,7 @@ pub(crate) fn join_range(ranges: &mut Vec<Range<u32>>, range: Range<u32>) {
     ranges.splice(first..last, [all]);
 }
 
-/// What of `ranges` is not in `without`; all sorted.
+/// The part of `ranges` that is not in `without`; all sorted.
 pub(crate) fn ranges_without(ranges: &[Range<u32>], without: &[Range<u32>]) -> Vec<Range<u32>> {
     let mut out = Vec::new();
     for range in ranges {
@@ -39,8 +40,8 @@ pub(crate) fn ranges_without(ranges: &[Range<u32>], without: &[Range<u32>]) -> V
 /// Ranges and not a maximum, because one agent's events may arrive with gaps. Ranges are half-open,
 /// sorted, and neither empty nor adjacent.
 ///
-/// A document has an agent for every page that was ever opened on it, nearly all of them with a single
-/// range: each takes 40 bytes and its name.
+/// A document has an agent for every page that ever opened it, nearly all of them with a single
+/// range: each takes 40 bytes plus its name.
 #[derive(Debug, Clone, Default)]
 pub struct VersionSummary(SortedList<Agent>);
 
@@ -66,7 +67,7 @@ impl Ranges {
         }
     }
 
-    /// Adds a range; what touches it melts into it.
+    /// Adds a range; merges it with ranges that it touches.
     fn join(&mut self, range: Range<u32>) {
         match self {
             Ranges::One(one) if one.start <= range.end && range.start <= one.end => {
@@ -96,7 +97,7 @@ fn is_before(name: &str) -> impl Fn(&Agent) -> bool {
 }
 
 impl VersionSummary {
-    /// The summary that holds no event.
+    /// The empty summary.
     pub fn new() -> Self {
         Self::default()
     }
@@ -106,7 +107,7 @@ impl VersionSummary {
         self.0.is_empty()
     }
 
-    /// Adds the events `range` of `agent`; what was there before stays. O(log of the number of agents).
+    /// Adds the events `range` of `agent`. O(log of the number of agents).
     pub fn insert(&mut self, agent: &str, range: Range<u32>) {
         if range.is_empty() {
             return;
@@ -125,8 +126,8 @@ impl VersionSummary {
         self.0.insert(new, is_before(agent));
     }
 
-    /// Adds the events `ranges` (sorted, neither empty nor adjacent) of an agent that comes behind all
-    /// that are in it.
+    /// Adds the events `ranges` (sorted, neither empty nor adjacent) of an agent that sorts after
+    /// all present ones.
     pub(crate) fn push(&mut self, agent: &str, ranges: &[Range<u32>]) {
         match ranges {
             [] => {}
@@ -144,8 +145,8 @@ impl VersionSummary {
         }
     }
 
-    /// Takes all events of `other` out. O(agents and ranges of `other`, and those ranges of its agents
-    /// that are here), however much else there is.
+    /// Removes all events of `other`. O(agents and ranges of `other`, and the ranges of these
+    /// agents in this summary), independent of all other agents.
     pub fn subtract(&mut self, other: &VersionSummary) {
         for (agent, ranges) in other.iter() {
             let is_it = |known: &Agent| *known.name == *agent;
@@ -207,7 +208,7 @@ impl VersionSummary {
         }
     }
 
-    /// How many events of one agent are in it: its first ones, without a gap.
+    /// The number of first events of one agent that are in it without a gap.
     pub fn first_of(&self, agent: &str) -> u32 {
         let first = self.ranges(agent).first();
         let first = first.filter(|range| range.start == 0);
@@ -221,7 +222,7 @@ impl VersionSummary {
             .map(|agent| (&*agent.name, agent.ranges.all()))
     }
 
-    /// How many events are in it.
+    /// The number of events in it.
     pub fn event_count(&self) -> u64 {
         let ranges = self.iter().flat_map(|(_, ranges)| ranges);
         ranges.map(|r| u64::from(r.end - r.start)).sum()
