@@ -18,7 +18,7 @@ pub(crate) trait Subject: Sized {
     /// A point in its history.
     type Version;
 
-    /// An empty replica, edited in the name of agent number `agent`.
+    /// An empty replica, edited under the name of agent number `agent`.
     fn new(agent: usize) -> Res<Self>;
     /// Makes one edit.
     fn edit(&mut self, patch: &Patch) -> Res<()>;

@@ -1,11 +1,11 @@
-//! The index of all chars that a document keeps once it was needed.
+//! The index of all chars, which a document keeps once it was needed.
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::walker::CharIndex;
 
-/// An index that methods that only read may bring up to date, too. It is lent out rather than locked
-/// while it is used: a second reader, such as a callback of the first one, makes an index of its own.
+/// An index that read-only methods may bring up to date, too. It is lent rather than locked while
+/// it is used: a second reader, such as a callback of the first one, builds its own index.
 #[derive(Debug, Default)]
 pub(crate) struct CharCache(Mutex<Option<Box<CharIndex>>>);
 
@@ -15,7 +15,7 @@ impl CharCache {
         kept.get_or_insert_default()
     }
 
-    /// Calls `read` with the index, or with an empty one while it is lent out.
+    /// Calls `read` with the index, or with an empty one while it is lent.
     pub(crate) fn lend<T>(&self, read: impl FnOnce(&mut CharIndex) -> T) -> T {
         let mut chars = self.kept().take().unwrap_or_default();
         let value = read(&mut chars);

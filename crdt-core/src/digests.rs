@@ -25,7 +25,7 @@ const STEP: u32 = 64;
 const MOST_HEADS: usize = 8;
 
 /// The number of recently used digests that are cached for each agent: simultaneous authors build
-/// on different events of it, time and again.
+/// on different events of it, repeatedly.
 const RECENT: usize = 4;
 
 /// The digests of a document, computed as far as they have been needed.

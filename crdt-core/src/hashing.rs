@@ -1,6 +1,6 @@
-//! Hash tables. Keys come from others, so natively the hasher is seeded at random. The WebAssembly
-//! that browsers run has no randomness of its own, and the standard hasher the same seed every time:
-//! there a much smaller one does as well.
+//! Hash tables. Keys come from others, so the native hasher has a random seed. The WebAssembly has
+//! no randomness, so there the standard hasher would have the same seed every time, and a much
+//! smaller one is as good.
 
 use std::collections::HashMap;
 

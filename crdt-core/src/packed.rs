@@ -1,6 +1,6 @@
-//! A history that is still packed in the file that the document was opened from. What comes after is a
-//! history of its own, which begins at the version of the file: it takes local edits and what follows that
-//! version, and nothing of the file is unpacked for these.
+//! A history that is still packed in the file that the document was opened from. The later events
+//! are a separate history, which begins at the version of the file: local edits and events that
+//! follow that version are added to it without unpacking the file.
 
 use std::sync::{Arc, OnceLock};
 
@@ -22,7 +22,7 @@ use crate::unpack::{compare_text, complete};
 use crate::version::{EventId, Frontier, Lv, MAX_CHARS};
 use crate::walker::{WalkError, Walker};
 
-/// A file whose blocks are kept as they are.
+/// A file whose blocks are kept unchanged.
 #[derive(Debug)]
 pub(crate) struct SavedFile {
     pub(crate) bytes: Vec<u8>,
@@ -30,15 +30,15 @@ pub(crate) struct SavedFile {
 }
 
 impl SavedFile {
-    /// How many local versions a history has that has the events of the file, without those behind.
+    /// The number of local versions of a history with the events of the file, without later ones.
     pub(crate) fn lvs(&self) -> Lv {
         self.file.head().lvs()
     }
 
-    /// The file with the events of `history` from `from` on in place of those behind its own. `None` if it
-    /// is of a form that cannot have them, or they are so many that all had better be packed anew.
+    /// The file with the events of `history` from `from` on as its later events. `None` if its form
+    /// cannot have them, or if there are so many that packing everything anew is better.
     pub(crate) fn with_events(&self, history: &History, from: Lv) -> Option<Vec<u8>> {
-        // So much may be packed loosely: of any file, and of a long one.
+        // The loosely packed part that is allowed: in bytes, and as a fraction of a long file.
         const FEW: usize = 4096;
         const PART: usize = 8;
         if !self.file.can_grow(&self.bytes) {
@@ -60,8 +60,8 @@ impl SavedFile {
         agents.map(|agent| agent.name.as_str())
     }
 
-    /// Appends the events behind those of the file to `history`, which begins at the version of the file, and
-    /// makes their edits to its text.
+    /// Appends the file's later events to `history`, which begins at the version of the file, and
+    /// applies their edits to its text.
     pub(crate) fn take_later(
         &self,
         history: &mut History,
@@ -131,7 +131,7 @@ impl SavedFile {
     }
 }
 
-/// Where an error in a part of a file is in the file.
+/// Converts the offset of an error in a part of a file to an offset in the file.
 fn within(error: DecodeError, part: &[u8], saved: &SavedFile) -> LoadError {
     LoadError::Decode(match error {
         DecodeError::Bytes { offset, reason } => DecodeError::Bytes {
@@ -151,14 +151,14 @@ fn not_possible(error: MergeError) -> LoadError {
     }
 }
 
-/// The file that a history is packed in, and the history once somebody needed it.
+/// The file in which a history is packed, and the history once it was needed.
 #[derive(Debug, Clone)]
 pub(crate) struct Packed {
     pub(crate) saved: Arc<SavedFile>,
-    /// Of the events behind those of the file, going on from its ends.
+    /// The digests of the later events, continued from the file's ends.
     digests: Digests,
-    /// [`Packed::unpack`]: named only where a file is opened, so that it is no part of a program that
-    /// opens none.
+    /// [`Packed::unpack`]: named only where a file is opened, so that a program that opens none
+    /// does not contain it.
     unpack: fn(&Packed, &History) -> Result<History, LoadError>,
     whole: OnceLock<Result<History, LoadError>>,
 }
@@ -187,8 +187,8 @@ impl Packed {
         &self.digests
     }
 
-    /// The history that begins at the version of the file. The agents have the numbers of their places in
-    /// its head.
+    /// The history that begins at the version of the file. The agents have the numbers of their
+    /// indices in its head.
     pub(crate) fn beginning(&self) -> Result<History, LoadError> {
         let head = self.head();
         let mut history = History::default();
@@ -214,7 +214,7 @@ impl Packed {
         let base = Base::new(head.chars, frontier, cursors);
         history.graph.begin_at(base);
         if head.chars > 0 {
-            // Its text is not there: at this place nothing is joined to it.
+            // Its text is not available: nothing is joined to it at this place.
             history
                 .ops
                 .push_row(Run::new(Kind::Insert, MAX_CHARS, head.chars));
@@ -222,13 +222,13 @@ impl Packed {
         Ok(history)
     }
 
-    /// All of the history, with the events of `later` behind those of the file.
+    /// The whole history, with the events of `later` after those of the file.
     pub(crate) fn whole(&self, later: &History) -> Result<&History, LoadError> {
         let whole = self.whole.get_or_init(|| (self.unpack)(self, later));
         whole.as_ref().map_err(Clone::clone)
     }
 
-    /// Lets go of caches, and of an unpacking that a trap ended; see [`Store::release`](crate::store::Store::release).
+    /// Drops caches, and an unpacking that a trap ended; see [`Store::release`](crate::store::Store::release).
     pub(crate) fn release(&mut self) {
         self.digests.release();
         match self.whole.get_mut() {
@@ -254,7 +254,7 @@ impl Packed {
     fn unpack(&self, later: &History) -> Result<History, LoadError> {
         let SavedFile { bytes, file } = &*self.saved;
         let unpacked = file.unpack(bytes)?;
-        // The inserts either have their text from the text of the file, or have to make it.
+        // The inserts either get their text from the text of the file, or have to produce it.
         let text = match unpacked.survivors {
             Some(_) => None,
             None => file.text(bytes)?,
@@ -274,7 +274,7 @@ impl Packed {
         let top = history.graph.frontier().to_vec();
         let begin = later.graph.base().map_or(&[][..], |base| base.top());
         history.append_events_of(later, (later.graph.start(), begin), &top);
-        // What is said of the time of edits to come.
+        // The times of future edits.
         for agent in 0..later.graph.agents.agent_count() {
             let next = later.graph.agents.next_seq(agent);
             if let Some(&(seq, time)) = later.times.stamps(agent, next..u32::MAX).last() {
@@ -285,9 +285,9 @@ impl Packed {
         }
     }
 
-    /// Whether all of `batch` may be merged with the history `later` alone: it has nothing that is part of
-    /// the file, where it could be another, and what it builds on there is known by its digest. Not whether
-    /// its events follow all of the file.
+    /// Whether all of `batch` may be merged with only the history `later`: it has no events of the
+    /// file, which might differ, and the events of the file that it builds on match by their
+    /// digests. This does not check whether its events follow all of the file.
     pub(crate) fn takes(&self, later: &History, batch: &Batch, limits: &MergeLimits) -> bool {
         if self.head().ends.is_none() || self.whole.get().is_some() {
             return false;
@@ -318,7 +318,7 @@ impl Packed {
             })
     }
 
-    /// The version at which the history begins that the file has.
+    /// The version at which the history of the file begins.
     pub(crate) fn start(&self) -> Frontier {
         let agents = &self.head().agents;
         let ids = self.head().start().iter();

@@ -1,20 +1,20 @@
-//! Which event inserted which char of the text: the text as spans of consecutive local versions.
+//! The event that inserted each char of the text: the text as spans of consecutive local versions.
 //!
-//! Made from transformed edits. Spans stand in chunks of bounded size; the chunk last worked on is
-//! remembered, because edits come close to each other.
+//! Built from transformed edits. Spans are in chunks of bounded size; the most recently edited
+//! chunk is cached, because edits are close to each other.
 
 use crate::version::Lv;
 use crate::walker::Transformed;
 
-/// Chars that consecutive events inserted, and that stand next to each other in the text.
+/// Chars that consecutive events inserted, and that are adjacent in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) lv: Lv,
     pub(crate) len: u32,
 }
 
-/// Chunks hold at least this many spans before they are split; many chunks make them longer, so
-/// that neither the list of chunks nor a chunk grows beyond the square root of the whole.
+/// The fewest spans at which a chunk is split; with many chunks it is more, so that neither the
+/// list of chunks nor a chunk grows beyond the square root of the whole.
 const CHUNK: usize = if cfg!(debug_assertions) { 4 } else { 64 };
 
 /// The spans of a text, in text order.
@@ -24,7 +24,7 @@ pub(crate) struct Pieces {
     /// The length of each chunk's text, in chars.
     lens: Vec<u32>,
     cached: usize,
-    /// How many chars come before the cached chunk.
+    /// The number of chars that come before the cached chunk.
     before: u32,
 }
 
@@ -61,8 +61,8 @@ impl Pieces {
         self.chunks.iter().flatten().copied()
     }
 
-    /// Makes the chunk that holds the char before `pos` the cached one. Returns the place of that
-    /// char's span, and how many chars of the span come before `pos`.
+    /// Makes the chunk that holds the char before `pos` the cached one. Returns the index of that
+    /// char's span, and the number of its chars before `pos`.
     fn seek(&mut self, pos: u32) -> (usize, u32) {
         while pos <= self.before && self.cached > 0 {
             self.cached -= 1;

@@ -1,6 +1,6 @@
 //! Sorted lists that may be long and grow anywhere.
 
-/// Elements a chunk holds before it is split. Few where the checks run.
+/// Elements a chunk holds before it is split. Few in builds with debug assertions.
 const CHUNK: usize = if cfg!(debug_assertions) { 4 } else { 512 };
 
 /// A sorted list, stored in chunks. The caller names a place by a predicate, `is_before`, that is true for
@@ -82,7 +82,7 @@ impl<T> SortedList<T> {
         let last = self.0.len().saturating_sub(1);
         match self.0.get_mut(i) {
             None => self.0.push(vec![new]),
-            // A list that is made in its order has full chunks.
+            // A list that is built in order has full chunks.
             Some(_) if at == CHUNK && i == last => self.0.push(vec![new]),
             Some(chunk) => {
                 chunk.insert(at, new);

@@ -1,5 +1,5 @@
-//! Sorting, with equal elements in any order: by the standard library, except where the code has to
-//! be downloaded. There its many thousand bytes for each type of element are too many.
+//! Sorting, with equal elements in any order. Native code uses the standard library; WebAssembly
+//! does not, as its sort takes many thousand bytes of code for each type of element.
 
 use std::cmp::Ordering;
 
@@ -17,7 +17,7 @@ pub(crate) fn sort_by<T>(list: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
     }
 }
 
-/// Most lists here are short or sorted, which is found out first.
+/// Most lists are short or sorted, which is checked first.
 fn heap_sort<T>(list: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
     if list.is_sorted_by(|a, b| compare(a, b).is_le()) {
         return;

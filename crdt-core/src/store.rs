@@ -1,5 +1,5 @@
-//! Who owns the history of a document: there from the start, or still packed in the file that the
-//! document was opened from, until somebody needs it.
+//! The owner of a document's history, which is either in memory or, until it is needed, still
+//! packed in the file that the document was opened from.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,17 +16,19 @@ use crate::rope::Rope;
 use crate::unpack::{compare_text, complete, deleted_text};
 use crate::version::{EventId, Frontier, Lv, MAX_EVENTS, VersionSummary};
 
-/// From so many bytes of text on the full model has learned what lets it pack more tightly than the light one.
+/// The length of text, in bytes, from which on the full model packs more tightly than the light
+/// one.
 const LEARNED: usize = 16 << 10;
 
-/// The history of a document, unpacked by [`Store::unpacked`] when somebody needs it.
+/// The history of a document, which [`Store::unpacked`] unpacks when it is needed.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
-    /// All of it; while a part is packed, what comes after that, beginning at its version.
+    /// The whole history; while a part is packed, the later events, beginning at the version of
+    /// that part.
     history: History,
     packed: Option<Box<Packed>>,
-    /// The file that the document was last saved as a whole in, or opened from, of which another save keeps
-    /// what is packed.
+    /// The file from the last whole save or opening of the document; another save keeps its packed
+    /// part.
     saved: Mutex<Option<Arc<SavedFile>>>,
 }
 
@@ -41,7 +43,7 @@ impl Clone for Store {
 }
 
 impl Store {
-    /// A history of which nothing is packed.
+    /// A history without a packed part.
     pub(crate) fn of(history: History) -> Store {
         Store {
             history,
@@ -49,7 +51,7 @@ impl Store {
         }
     }
 
-    /// The history in `bytes`, packed, and the text it makes.
+    /// The history in `bytes`, packed, and its text.
     pub(crate) fn open(bytes: &[u8], limits: &LoadLimits) -> Result<(Store, Rope), LoadError> {
         let file = File::parse(bytes, limits)?;
         let text = file.text(bytes)?;
@@ -74,8 +76,8 @@ impl Store {
         Ok((store, rope))
     }
 
-    /// The history in `bytes`, unpacked, and the text it makes, which has to be the text in the
-    /// file if there is one.
+    /// The history in `bytes`, unpacked, and its text, which has to be the text in the file if
+    /// there is one.
     pub(crate) fn open_verified(
         bytes: &[u8],
         limits: &LoadLimits,
@@ -139,8 +141,8 @@ impl Store {
             },
             ends: &ends,
         };
-        // What is small in general is not always smaller than what is quick. A light model learns sooner, of
-        // which nothing is left in a longer text.
+        // The small form is not always smaller than the fast one: a light model learns faster,
+        // which matters in short texts.
         let presets: &[Preset] = match options.preset {
             Preset::Small if history.ops.text_len() < LEARNED => {
                 &[Preset::Small, Preset::Balanced, Preset::Fast]
@@ -162,8 +164,8 @@ impl Store {
         Ok(bytes)
     }
 
-    /// The file that the document was last saved in or opened from, with what came since behind it; `None`
-    /// where that is not possible, or not worth it.
+    /// The file from the last save or opening, with the events since then as later events; `None`
+    /// if that is not possible, or not worthwhile.
     fn save_again(&self) -> Result<Option<Vec<u8>>, LoadError> {
         let history = &self.history;
         if let Some(packed) = &self.packed {
@@ -176,14 +178,14 @@ impl Store {
             return Ok(None);
         };
         let (cut, graph) = (saved.lvs(), &history.graph);
-        // All that came since has to follow all of the file.
+        // All events since then have to follow all of the file.
         let follows = cut == graph.len() || graph.critical_versions.last_until(cut) == cut;
         let bytes = follows.then(|| saved.with_events(history, cut));
         Ok(bytes.flatten())
     }
 
-    /// Lets go of what only makes another save, and other calls, quicker. Locks are made anew: a call that
-    /// a trap ended may hold them.
+    /// Frees the data that only speeds up another save and other calls. Locks are created anew, since a
+    /// call that a trap ended may hold them.
     pub(crate) fn release(&mut self) {
         self.saved = Mutex::default();
         self.history.graph.graph.release();
@@ -192,7 +194,7 @@ impl Store {
         }
     }
 
-    /// The history; unpacks it, if it still is packed. Once it is unpacked, this costs nothing.
+    /// The history; unpacks it, if it is still packed. Once it is unpacked, this is free.
     pub(crate) fn unpacked(&self) -> Result<&History, LoadError> {
         match &self.packed {
             None => Ok(&self.history),
@@ -200,19 +202,20 @@ impl Store {
         }
     }
 
-    /// What is there without unpacking: all of the history, or what comes after the file.
+    /// The part that is available without unpacking: the whole history, or the events after the
+    /// file.
     pub(crate) fn latest(&self) -> &History {
         &self.history
     }
 
-    /// The same, to append events that follow all that is there. Changes to be made where the history was
-    /// unpacked before come after [`Store::settle`].
+    /// The same, to append events that follow all others. Before changes, call [`Store::settle`] to
+    /// adopt an unpacked history.
     pub(crate) fn latest_mut(&mut self) -> &mut History {
         &mut self.history
     }
 
-    /// What comes after a file whose history is still packed, as far as that can be handed out by itself,
-    /// and the digests of that.
+    /// The events after a file whose history is still packed, and their digests, if they can be
+    /// encoded without the file's history.
     pub(crate) fn later(&self) -> Option<(&History, &Digests)> {
         let packed = self.packed.as_ref()?;
         let is_alone = packed.tried().is_none() && packed.head().ends.is_some();
@@ -225,8 +228,8 @@ impl Store {
         packed.is_some_and(|packed| packed.takes(&self.history, batch, limits))
     }
 
-    /// Takes over a history that was unpacked since the last change; says whether there was one. Local
-    /// versions and numbers of agents are others then.
+    /// Adopts a history that was unpacked since the last change; returns whether there was one. If
+    /// so, local versions and numbers of agents change.
     pub(crate) fn settle(&mut self) -> bool {
         let Some(packed) = &mut self.packed else {
             return false;
@@ -246,15 +249,15 @@ impl Store {
         self.packed.is_some()
     }
 
-    /// The history if it is there, and ends with events of `agent` that another event can follow as
-    /// it is: see [`CausalGraph::grow`](crate::causal_graph::CausalGraph::grow).
+    /// The history if it is available, and another event of `agent` can continue its last run: see
+    /// [`CausalGraph::grow`](crate::causal_graph::CausalGraph::grow).
     #[inline]
     pub(crate) fn growing_mut(&mut self, agent: Option<AgentIdx>) -> Option<&mut History> {
         let grows = self.packed.is_none() && self.history.graph.can_grow(agent);
         grows.then_some(&mut self.history)
     }
 
-    /// Checks that a packed history has room for `len` more local events in the name of `own`.
+    /// Checks that a packed history has room for `len` more local events under the name of `own`.
     pub(crate) fn check_room(&self, own: &str, len: u32) -> Result<(), EditError> {
         if self.packed.is_none() {
             return Ok(());
@@ -273,7 +276,7 @@ impl Store {
         Ok(())
     }
 
-    /// The next edits in the name of `own` are made at `time`.
+    /// The next edits under the name of `own` are made at `time`.
     pub(crate) fn set_next_time(&mut self, own: &str, time: u64) {
         let history = &mut self.history;
         let agent = history.graph.agents.agent(own);
@@ -288,19 +291,19 @@ impl Store {
         self.history.ops.text_len() + packed.map_or(0, |packed| packed.head().inserted as usize)
     }
 
-    /// How many events there are.
+    /// The number of events.
     pub(crate) fn event_count(&self) -> usize {
         let graph = &self.history.graph;
         let before = graph.base().map_or(0, |base| base.events as usize);
         before + (graph.len() - graph.start()) as usize
     }
 
-    /// The sequence number that follows all that are known of the own agent.
+    /// The sequence number after all known ones of the own agent.
     pub(crate) fn next_seq(&self, own: &str) -> u32 {
         self.history.next_seq(own)
     }
 
-    /// How many local versions there are.
+    /// The number of local versions.
     pub(crate) fn lvs(&self) -> Lv {
         let len = self.history.len();
         let packed = self.packed.as_ref().map(|packed| packed.head());
@@ -324,8 +327,8 @@ impl Store {
         self.history.graph.summary()
     }
 
-    /// The events beyond the first `events`. Of a packed or shallow history that had more at first they
-    /// are all.
+    /// The events beyond the first `events`; all events if a packed or shallow history began with
+    /// more.
     pub(crate) fn summary_since(&self, events: usize) -> VersionSummary {
         let later = self.event_count().saturating_sub(events) as u32;
         let graph = &self.history.graph;
@@ -334,7 +337,7 @@ impl Store {
             Some(start) if start > 0 || graph.base().is_some() => {
                 graph.summary_in(std::iter::once(start..graph.len()))
             }
-            // All of them: by the agent, and not by the run.
+            // All of them: by agent, not by run.
             _ => graph.summary(),
         }
     }
@@ -344,14 +347,15 @@ impl Store {
     }
 }
 
-/// Whether what comes after a file can be a history of its own without a look at the limits of the whole.
+/// Whether the events after a file can be a separate history without checking the limits of the
+/// whole.
 fn leaves_room(file: &File) -> bool {
     let head = file.head();
     (1..MAX_EVENTS / 2).contains(&head.lvs()) && head.inserted < u32::MAX / 2
 }
 
-/// What the last events of all agents left; nothing where they are too many, or where any of them has
-/// events that were let go.
+/// The states after the last events of all agents; empty if there are too many, or if any of them
+/// has dropped events.
 fn ends(history: &History, digests: &Digests) -> Vec<End> {
     let agents = &history.graph.agents;
     let used = (0..agents.agent_count()).filter(|&agent| !agents.held(agent).is_empty());

@@ -1,4 +1,4 @@
-//! What is unpacked from a file becomes a history: it is replayed, and the inserts get their text.
+//! Completing an unpacked history: replays it, and assigns their text to the inserts.
 
 use crate::causal_graph::Diff;
 use crate::encoding::file::{Head, Unpacked};
@@ -11,7 +11,8 @@ use crate::sorting::sort_by;
 use crate::version::EventId;
 use crate::walker::{Transformed, WalkError, Walker};
 
-/// How many steps each event allows: searches pass the whole graph twice before they make the ways to skip.
+/// The number of steps that each event allows: searches pass the whole graph twice before they
+/// build the jumps.
 const STEPS_OF_AN_EVENT: u64 = 4;
 
 /// Checks what was unpacked by replaying it, and puts the text of the inserts where it belongs.
@@ -31,7 +32,7 @@ pub(crate) fn complete(
     let mut checked: &[u32] = &[];
     for (run, parents) in history.graph.graph.runs_in(0..history.len()) {
         let parents = parents.unwrap_or_default();
-        // Where many write at once, one event after the other has the same parents.
+        // With many simultaneous writers, consecutive events have the same parents.
         let is_checked = parents.len() < 2 || parents == checked;
         checked = parents;
         if !is_checked && !history.graph.graph.is_reduced(parents, &mut scratch) {
@@ -65,13 +66,13 @@ pub(crate) fn complete(
     let inserted = with_survivors(&history, &inserted, &text, &pieces)?;
     set_text(&mut history, inserted, head)?;
     if let Some(rope) = rope {
-        // The inserts have their text from there.
+        // The inserts get their text from there.
         *rope = Rope::of(&text);
     }
     Ok(history)
 }
 
-/// Checks that the text that a history makes is the one that its file has.
+/// Checks that the text of a history is the one in its file.
 pub(crate) fn compare_text(made: &Rope, text: &str) -> Result<(), LoadError> {
     if made.is_text(text) {
         return Ok(());
@@ -101,7 +102,7 @@ fn impossible(history: &History, lv: u32, reason: &'static str) -> LoadError {
     LoadError::Event { agent, seq, reason }
 }
 
-/// The text that a history makes.
+/// The text of a history.
 pub(crate) fn replay(history: &History) -> Result<Rope, LoadError> {
     let mut draft = Draft::default();
     let columns = (&history.graph, &history.ops);
@@ -114,7 +115,7 @@ pub(crate) fn replay(history: &History) -> Result<Rope, LoadError> {
     Ok(draft.finish())
 }
 
-/// Makes edits to a text.
+/// Applies edits to a text.
 fn edit(draft: &mut Draft, ops: &OpLog, edits: &[Transformed]) {
     for edit in edits {
         match edit {
@@ -126,7 +127,7 @@ fn edit(draft: &mut Draft, ops: &OpLog, edits: &[Transformed]) {
     }
 }
 
-/// Replays a history, which makes a text of `chars` chars, and hands on the edits that make it.
+/// Replays a history with a text of `chars` chars, and passes on its edits.
 fn walk(
     history: &History,
     chars: u32,
@@ -149,7 +150,7 @@ fn walk(
     }
 }
 
-/// Sorts spans, with where their text is, by the events that inserted them.
+/// Sorts spans, with the places of their text, by the events that inserted them.
 fn by_event(mut spans: Vec<(Span, usize)>) -> Vec<(Span, usize)> {
     sort_by(&mut spans, |(a, _), (b, _)| a.lv.cmp(&b.lv));
     spans
@@ -167,7 +168,7 @@ fn deleted_by(history: &History, pieces: &Pieces) -> String {
     let alive = by_event(pieces.spans().map(|span| (span, 0)).collect());
     let mut out = String::new();
     let mut at = 0;
-    // The next part is in the row of the one before, or soon behind it.
+    // The next part is in the row of the previous one, or soon after it.
     let mut row = 0;
     let mut push_inserted = |lvs| {
         for part in history.ops.parts_near(lvs, row) {
@@ -199,8 +200,8 @@ impl<'a> Front<'a> {
     }
 }
 
-/// The text of all inserts, of which `deleted` has what is not part of `text` any more, and `pieces`
-/// says which event inserted which char of `text`.
+/// The text of all inserts: `deleted` has the deleted chars, and `pieces` the event that inserted
+/// each char of `text`.
 fn with_survivors(
     history: &History,
     deleted: &str,
@@ -209,7 +210,7 @@ fn with_survivors(
 ) -> Result<String, LoadError> {
     let mut all = String::with_capacity(deleted.len() + text.len());
     let mut deleted = Front(deleted);
-    // Where the spans start in the text, in bytes.
+    // The starts of the spans in the text, in bytes.
     let mut rest = Front(text);
     let mut alive = Vec::new();
     for span in pieces.spans() {
@@ -224,8 +225,8 @@ fn with_survivors(
         }
         let (mut at, end) = (part.lv, part.lv + part.run.len);
         while at < end {
-            // A span ends with its row at the latest where the next row does not go on inserting
-            // behind it; else it is taken in parts.
+            // A span ends with its row at the latest if the next row does not continue the insert;
+            // otherwise it is taken in parts.
             let (span, from) = match alive.peek_mut() {
                 Some(next) if next.0.lv < end => next,
                 _ => break,

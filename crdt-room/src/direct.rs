@@ -516,7 +516,7 @@ impl Direct {
         actions.push(command(connection.link, ConnectionCommand::Close));
     }
 
-    /// The connection to a peer is of no use any more: a new one is made.
+    /// The connection to a peer is no longer useful: a new one is made.
     fn lost(
         &mut self,
         id: &AgentId,

@@ -116,7 +116,7 @@ pub(crate) enum IntroductionAction {
         /// What came before, for the engine.
         held: Vec<Outgoing>,
     },
-    /// No proof came: the link is of no use.
+    /// No proof came: the link is not useful.
     GiveUp(LinkId),
     /// The other end began anew: the engine is to forget the link, until that is proved as well.
     Down(LinkId),

@@ -70,7 +70,7 @@ struct Ticket {
     link: LinkId,
     key: LinkKey,
     number: u64,
-    /// How many bytes it had before it was sealed.
+    /// The number of bytes that it had before it was sealed.
     len: usize,
 }
 
@@ -450,7 +450,7 @@ mod tests {
         links.forget(LINK);
         assert!(links.inbox.is_empty() && links.outbox.is_empty());
         assert_eq!(links.inbox_bytes, 0);
-        // Jobs that end late, after the ends have begun anew, are of no use.
+        // Jobs that end late, after the ends have begun anew, are not useful.
         let agreement = Agreement {
             key: LinkKey(2),
             mine: String::new(),

@@ -259,7 +259,8 @@ impl Transports {
         self.all.iter_mut().find(|transport| transport.id == id)
     }
 
-    /// A transport is of no use as it is: it is stopped, and started again later unless it is over.
+    /// A transport is not useful as it is: it is stopped, and started again later unless it is
+    /// over.
     fn failed(
         &mut self,
         id: TransportId,

@@ -106,8 +106,8 @@ fn serving<'a>(reader: &str, writers: &[&'a str]) -> Vec<&'a str> {
 pub struct Plan<'a> {
     /// Peers to connect to.
     pub connect: SortedSet<&'a str>,
-    /// Links to let go of. Empty until all wanted links are up, so that a change of the room never
-    /// takes a way before its replacement stands.
+    /// Links to drop. Empty until all wanted links are up, so that a change of the room never takes
+    /// a way before its replacement stands.
     pub drop: SortedSet<&'a str>,
 }
 

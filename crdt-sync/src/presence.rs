@@ -55,9 +55,9 @@ pub(crate) enum Ended {
     Nothing,
     /// It is the own session: it contradicts.
     Contradict,
-    /// Its presence is in doubt now; the others should hear of it.
+    /// Its presence is in doubt now; the others should learn of it.
     Doubt,
-    /// Its presence is over; the others should hear of it.
+    /// Its presence is over; the others should learn of it.
     Over {
         /// Its agent.
         agent: String,
@@ -302,7 +302,7 @@ impl Presence {
             .filter(|_| !self.sessions.contains_key(&session))
     }
 
-    /// How many sessions there are.
+    /// The number of sessions.
     pub(crate) fn len(&self) -> usize {
         self.sessions.len()
     }

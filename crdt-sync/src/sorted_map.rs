@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::iter::Flatten;
 
-/// Entries a chunk holds before it is split. Few where the checks run.
+/// Entries a chunk holds before it is split. Few in builds with debug assertions.
 const CHUNK: usize = if cfg!(debug_assertions) { 4 } else { 256 };
 
 /// Insertions move pointers, not entries.

@@ -155,7 +155,7 @@ async fn visit(plan: Plan, number: usize, until: Instant, tally: &Rc<Tally>) -> 
         loop {
             beats.tick().await;
             if writer.send(message.stamped(0)).await.is_err() {
-                // The listeners hear of it.
+                // The listeners learn of it.
                 std::future::pending::<()>().await;
             }
         }

@@ -3,7 +3,7 @@
 
 use crate::websocket::{TextFrame, find};
 
-/// How many bytes a message carries from peer to peer: about an ICE candidate, encrypted.
+/// The number of bytes that a message carries from peer to peer: about an ICE candidate, encrypted.
 pub(crate) const PAYLOAD_BYTES: usize = 192;
 
 /// Stands before the time in a payload, and nowhere else in a message. Base64, as a payload has to be.

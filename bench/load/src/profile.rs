@@ -1,4 +1,4 @@
-//! Where a server's time goes, asked of `perf` where that is there.
+//! Where a server's time goes, asked of `perf` where that exists.
 
 use std::io;
 use std::path::Path;

@@ -218,7 +218,8 @@ struct Player {
     writer: Rc<Writer>,
     /// What it answers to each message, if it does.
     answer: Option<Message>,
-    /// How many messages it has to send next: one for each that it read, and some to begin with.
+    /// The number of messages that it has to send next: one for each that it read, and some to
+    /// begin with.
     owed: usize,
 }
 

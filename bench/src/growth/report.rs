@@ -105,7 +105,7 @@ fn notes(out: &mut String, results: &Results) -> Res<()> {
         let Outcome::Failed(why) = outcome else {
             continue;
         };
-        // Where it panicked is of no use here.
+        // Where it panicked is not useful here.
         let why = match why.contains("panicked at") {
             true => "it panicked",
             false => why,

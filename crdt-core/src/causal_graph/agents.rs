@@ -1,4 +1,4 @@
-//! Which agent made which event: the two-way map between local versions and `(agent, seq)`.
+//! The two-way map between local versions and ids `(agent, seq)`.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use crate::sorted_list::SortedList;
 use crate::version::{Lv, NONE, join_range};
 
-/// A local number of an agent: its place in the order in which names were first seen here.
+/// A local number of an agent: its index in the order in which the replica first saw the names.
 pub(crate) type AgentIdx = u32;
 
 /// A run of events of one agent, consecutive both as local versions and as sequence numbers.
@@ -37,25 +37,26 @@ impl SeqRun {
     }
 }
 
-/// An agent. Most have one run of events: a document that many wrote has one for every page that was
-/// ever opened on it.
+/// An agent. Most have one run of events: a document has an agent for every page that ever opened
+/// it.
 #[derive(Debug, Clone)]
 struct Agent {
-    /// Where its name ends in [`AgentAssignment::names`]. It starts where that of the one before ends.
+    /// The end of its name in [`AgentAssignment::names`]. The name starts at the end of the
+    /// previous one.
     name_end: u32,
-    /// Its place among those with more than a run; [`NONE`] if it is not there.
+    /// Its index in the list of agents with more than one run; [`NONE`] if it has only one.
     more: u32,
-    /// The only run, if it is not there: its sequence numbers, and its first local version.
+    /// The only run, if it has only one: its sequence numbers, and its first local version.
     held: Range<u32>,
     lv: Lv,
 }
 
-/// What an agent has that has more than one run.
+/// The data of an agent with more than one run.
 #[derive(Debug, Clone, Default)]
 struct More {
     /// Sorted by `seq`.
     runs: Vec<SeqRun>,
-    /// The sequence numbers of events that are part of the document, but let go: sorted.
+    /// The sequence numbers of dropped events, which are part of the document: sorted.
     trimmed: Vec<Range<u32>>,
     /// The sequence numbers of `runs` and `trimmed`, without the borders between runs.
     held: Vec<Range<u32>>,
@@ -74,11 +75,11 @@ impl More {
     }
 }
 
-/// Which agents were found last, by a hash of their names. What it says is compared before it is used.
+/// The most recently found agents, by a hash of their names. A hit is compared before it is used.
 #[derive(Debug)]
 struct Found([AtomicU32; FOUND]);
 
-/// How many agents are remembered, at most: a power of two.
+/// The most agents that are cached: a power of two.
 const FOUND: usize = 128;
 
 impl Default for Found {
@@ -87,7 +88,7 @@ impl Default for Found {
     }
 }
 
-/// Nothing is lost with what it says.
+/// A clone starts empty: the content is only a cache.
 impl Clone for Found {
     fn clone(&self) -> Self {
         Found::default()
@@ -95,13 +96,13 @@ impl Clone for Found {
 }
 
 impl Found {
-    /// Where an agent of this name would be. Names mostly differ at their ends.
+    /// The slot of an agent of this name. Names mostly differ at their ends.
     fn place(&self, name: &str) -> &AtomicU32 {
         let last = match name.as_bytes().last_chunk::<8>() {
             Some(last) => u64::from_le_bytes(*last),
             None => first_bytes(name.as_bytes()),
         };
-        // All bits of the name make a difference to the highest of the product.
+        // The highest bits of the product depend on all bits of the name.
         let hash = last.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - FOUND.trailing_zeros());
         &self.0[hash as usize % FOUND]
     }
@@ -140,7 +141,7 @@ impl AgentAssignment {
     /// The number of an agent, by its name. O(log agents).
     #[inline]
     pub(crate) fn find_agent(&self, name: &str) -> Option<AgentIdx> {
-        // That few are looked at one by one in less time than a search takes.
+        // A linear scan of this few is faster than a search.
         const FEW: usize = 6;
         match self.agents.len() {
             ..=FEW => self.find_of_few(name),
@@ -192,13 +193,13 @@ impl AgentAssignment {
             || named.first_bytes == first && self.name_bytes(named.agent) < name.as_bytes()
     }
 
-    /// The number of the agent `name`, new if it was not seen before.
+    /// The number of the agent `name`; adds the agent if it is new.
     pub(crate) fn agent(&mut self, name: &str) -> AgentIdx {
         self.find_agent(name)
             .unwrap_or_else(|| self.add_agent(name))
     }
 
-    /// Adds the agent `name`, which was not seen before. O(log agents).
+    /// Adds the new agent `name`. O(log agents).
     pub(crate) fn add_agent(&mut self, name: &str) -> AgentIdx {
         let agent = self.push_agent(name);
         let first_bytes = first_bytes(name.as_bytes());
@@ -226,7 +227,7 @@ impl AgentAssignment {
         self.agents.len() as u32
     }
 
-    /// Where the name of an agent is among all.
+    /// The range of an agent's name in all names.
     #[inline]
     fn name_range(&self, agent: AgentIdx) -> Range<usize> {
         let before = agent.checked_sub(1);
@@ -253,7 +254,7 @@ impl AgentAssignment {
         self.more.get(self.agents[agent as usize].more as usize)
     }
 
-    /// The entry of an agent among those with more than a run, made if need be.
+    /// The entry of an agent among those with more than one run; creates it if necessary.
     #[inline]
     fn more_mut(&mut self, agent: AgentIdx) -> &mut More {
         if self.agents[agent as usize].more == NONE {
@@ -273,7 +274,7 @@ impl AgentAssignment {
         });
     }
 
-    /// The only run of an agent that is not among those with more.
+    /// The only run of an agent that has no more than one.
     fn only_run(&self, agent: AgentIdx) -> Option<SeqRun> {
         let agent = &self.agents[agent as usize];
         (agent.more == NONE && !agent.held.is_empty()).then(|| SeqRun {
@@ -314,9 +315,9 @@ impl AgentAssignment {
         }
     }
 
-    /// Names the first `len` local versions, which are no events, as nobody's.
+    /// Assigns the first `len` local versions, which are not events, to no agent.
     pub(super) fn push_nobodys(&mut self, len: u32) {
-        // No agent has an empty name, so nobody is not found by it.
+        // No agent has an empty name, so a search by name never finds this one.
         let agent = self.push_agent("");
         self.runs.push(LvRun {
             lv: 0,
@@ -326,37 +327,37 @@ impl AgentAssignment {
         self.len = len;
     }
 
-    /// Takes note that events of `agent` are part of the document, but let go.
+    /// Records that events of `agent` are part of the document, but dropped.
     pub(crate) fn trim(&mut self, agent: AgentIdx, range: Range<u32>) {
         let agent = self.more_mut(agent);
         join_range(&mut agent.trimmed, range.clone());
         join_range(&mut agent.held, range);
     }
 
-    /// The sequence numbers of events of `agent` that were let go: sorted.
+    /// The sequence numbers of events of `agent` that were dropped: sorted.
     pub(crate) fn trimmed(&self, agent: AgentIdx) -> &[Range<u32>] {
         self.more(agent).map_or(&[], |more| &more.trimmed)
     }
 
-    /// Where the range of events that were let go ends that `seq` lies in, if it does.
+    /// The end of the range of dropped events that contains `seq`, if one does.
     pub(crate) fn trimmed_until(&self, agent: AgentIdx, seq: u32) -> Option<u32> {
         let next = self.next_trimmed(agent, seq)?;
         (next.start <= seq).then_some(next.end)
     }
 
-    /// The range of events that were let go that `seq` lies in, or the next one behind it.
+    /// The range of dropped events that contains `seq`, or the next one after it.
     pub(crate) fn next_trimmed(&self, agent: AgentIdx, seq: u32) -> Option<&Range<u32>> {
         let trimmed = self.trimmed(agent);
         trimmed.get(trimmed.partition_point(|range| range.end <= seq))
     }
 
-    /// How many events were let go.
+    /// The number of events that were dropped.
     pub(super) fn trimmed_events(&self) -> u64 {
         let all = self.more.iter().flat_map(|agent| &agent.trimmed);
         all.map(|range| u64::from(range.end - range.start)).sum()
     }
 
-    /// The runs that make up the sequence numbers `seqs`, cut to them, without what was let go.
+    /// The runs that cover the sequence numbers `seqs`, cut to them, without dropped events.
     pub(crate) fn runs_of(
         &self,
         agent: AgentIdx,
@@ -395,8 +396,8 @@ impl AgentAssignment {
         (run.agent, run.seq + (lv - run.lv), end - lv)
     }
 
-    /// Names the next local version as the next event of `agent`, whose latest event is the last of
-    /// all.
+    /// Assigns the next local version to the next event of `agent`, whose latest event is the last
+    /// of all.
     #[inline]
     pub(crate) fn grow(&mut self, agent: AgentIdx) {
         if let Some(agent) = self.agents.get_mut(agent as usize) {
@@ -414,8 +415,8 @@ impl AgentAssignment {
         }
     }
 
-    /// Names the next `len` local versions `(agent, seq..)`. The caller has checked that these
-    /// sequence numbers are free.
+    /// Assigns the ids `(agent, seq..)` to the next `len` local versions. The caller has checked
+    /// that these sequence numbers are unused.
     pub(crate) fn push(&mut self, agent: AgentIdx, seq: u32, len: u32) {
         let lv = self.len;
         self.len += len;
@@ -497,12 +498,12 @@ impl AgentAssignment {
             held.clone_from(trimmed);
             runs.iter().for_each(|run| join_range(held, run.seqs()));
         }
-        // Of agents that are not kept, those that have places before these are left, and never used.
+        // Entries of removed agents with lower indices stay, and are never used.
         self.more.truncate(more as usize);
     }
 
-    /// The events of `old` from the seq `from` on, of which none was let go, are those of `new`, which has
-    /// none, from its first. O(runs).
+    /// Moves the events of `old` from the seq `from` on, none of which was dropped, to `new`, which
+    /// has no events, from its first. O(runs).
     pub(super) fn move_events(&mut self, old: AgentIdx, from: u32, new: AgentIdx) {
         let source = self.more_mut(old);
         let mut moved = Vec::new();

@@ -1,24 +1,24 @@
-//! Where a shallow history begins.
+//! The start of a shallow history.
 
 use super::agents::AgentIdx;
 use crate::version::Lv;
 
-/// A critical version whose events are let go: all later events follow all of it.
+/// A critical version whose events are dropped: all later events follow all of it.
 ///
-/// Its text stands before the events, as one run of inserts that nobody made: the local versions
-/// below `chars`. The ids of its events are kept by the agents, as ranges.
+/// Its text comes before the events, as one run of inserts without an author: the local versions
+/// below `chars`. The agents keep the ids of its events, as ranges.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Base {
     /// The length of its text, in chars.
     pub(crate) chars: u32,
     /// The events that name it, sorted.
     pub(crate) frontier: Vec<(AgentIdx, u32)>,
-    /// Where the last event of each range that was let go left its author's cursor: agent, end
-    /// of the range, cursor; sorted. What comes next may say its place by that.
+    /// The cursor after the last event of each dropped range: agent, end of the range, cursor;
+    /// sorted. The position of the next event may count from it.
     cursors: Vec<(AgentIdx, u32, u32)>,
-    /// How many events it stands for.
+    /// The number of its events.
     pub(crate) events: u64,
-    /// What its local versions have for a frontier.
+    /// The frontier of its local versions.
     top: Vec<Lv>,
 }
 
@@ -42,7 +42,7 @@ impl Base {
         Base { events, ..self }
     }
 
-    /// Where the last event of the range of `agent` that ends at `end` left the cursor.
+    /// The cursor after the last event of the range of `agent` that ends at `end`.
     pub(crate) fn cursor_at(&self, agent: AgentIdx, end: u32) -> u32 {
         let at = self
             .cursors

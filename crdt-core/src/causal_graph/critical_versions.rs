@@ -2,8 +2,8 @@
 //!
 //! A cut `c` is a prefix `0..c` of the local versions. It is critical when every event from `c` on
 //! has all of the prefix among its ancestors (paper, section 3.5: a critical version). Events
-//! between critical cuts need nothing from before them, so that is where a walk may start, and a
-//! stretch in which every cut is critical needs no walk at all.
+//! between critical cuts depend on nothing before them, so a walk may start there, and a stretch in
+//! which every cut is critical needs no walk at all.
 
 use std::ops::Range;
 
@@ -24,7 +24,7 @@ pub(crate) struct CriticalVersions(Vec<Cut>);
 /// A stretch of local versions between critical cuts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Segment {
-    /// All cuts in it are critical: its events apply as they are.
+    /// All cuts in it are critical: its events apply unchanged.
     Linear(Range<Lv>),
     /// No cut strictly inside is critical: its events must be walked, from its start.
     Zone(Range<Lv>),
@@ -37,7 +37,7 @@ impl Default for CriticalVersions {
 }
 
 impl CriticalVersions {
-    /// Takes note of an event more behind a run that was pushed last, with all of the frontier as its
+    /// Records one more event after the run that was pushed last, with the whole frontier as its
     /// parents.
     #[inline]
     pub(crate) fn grow(&mut self) {
@@ -46,7 +46,7 @@ impl CriticalVersions {
         }
     }
 
-    /// Takes note of the run `start..end`, whose parents are all of the frontier.
+    /// Records the run `start..end`, whose parents are the whole frontier.
     fn push_linear(&mut self, start: Lv, end: Lv) {
         match self.0.last_mut() {
             Some(Cut::Range { hi, .. }) if *hi == start => *hi = end,
@@ -57,7 +57,7 @@ impl CriticalVersions {
         }
     }
 
-    /// Takes note of the run `start..end` with `parents`, appended to a document whose frontier was
+    /// Records the run `start..end` with `parents`, appended to a document whose frontier was
     /// `frontier`. Both are sorted and reduced.
     pub(crate) fn push(&mut self, start: Lv, end: Lv, parents: &[Lv], frontier: &[Lv]) {
         if parents == frontier {
@@ -114,7 +114,7 @@ impl CriticalVersions {
         let mut cuts = self.0[first..].iter().peekable();
         std::iter::from_fn(move || {
             while let Some(cut) = cuts.peek() {
-                // A single event between two cuts has nothing beside it.
+                // A single event between two cuts is concurrent to nothing.
                 if cut.lo() > at + 1 {
                     let start = std::mem::replace(&mut at, cut.lo());
                     return Some(Segment::Zone(start..at));
@@ -172,7 +172,7 @@ mod tests {
                 Graph::advance_frontier(&mut frontier, parents, n + len - 1);
                 n += len;
                 let known = &s.ancestors[..n as usize];
-                // The cut at the end, behind several heads, is only taken note of by the next run.
+                // The cut at the end, after several heads, is only recorded with the next run.
                 let ends = if frontier.len() > 1 { n } else { n + 1 };
                 let expected: Vec<Lv> = (0..ends)
                     .filter(|&c| critical_by_definition(known, c))

@@ -13,7 +13,8 @@ use crate::version::Lv;
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     start: Lv,
-    /// Where its first event's parents start in `Graph::parents`; they end where the next's start.
+    /// The start of its first event's parents in `Graph::parents`; they end at the start of the
+    /// next entry's.
     parents: u32,
 }
 
@@ -23,7 +24,7 @@ pub(crate) struct Graph {
     entries: Vec<Entry>,
     parents: Vec<Lv>,
     len: u32,
-    /// Made once walks have passed as many entries for nothing as it takes.
+    /// Built once walks have passed enough entries for nothing.
     skips: OnceLock<Skips>,
 }
 
@@ -32,19 +33,20 @@ pub(crate) struct Graph {
 pub(crate) struct Diff {
     pub(crate) only_a: Vec<Range<Lv>>,
     pub(crate) only_b: Vec<Range<Lv>>,
-    /// What is left to walk: sorted by local version, nearly always a handful.
+    /// The remaining events to walk: sorted by local version, nearly always a handful.
     queue: Vec<(Lv, u8)>,
-    /// The entry looked at last: the next difference is probably near.
+    /// The most recently visited entry: the next difference is probably near.
     hint: usize,
-    /// How many entries all walks with it have looked at so far. To put one into a long queue counts as
-    /// many.
+    /// The number of entries that all walks with it have visited so far. Inserting one into a long
+    /// queue counts as several.
     pub(crate) steps: u64,
-    /// How many entries they have passed for nothing.
+    /// The number of entries that they have passed for nothing.
     passed: usize,
 }
 
-/// How many times the entries of a graph walks pass for nothing before the ways to skip them are made,
-/// and how many at least. None where the checks run, so that small graphs have them.
+/// The number of entries that walks pass for nothing before the jumps are built: a multiple of the
+/// graph's entries, and a minimum. None in builds with debug assertions, so that small graphs have
+/// jumps.
 const WORTH_SKIPS: (usize, usize) = if cfg!(debug_assertions) {
     (0, 2)
 } else {
@@ -89,7 +91,7 @@ impl Graph {
         }
     }
 
-    /// Lets go of the skips, which are made again when they are worth it.
+    /// Drops the skips, which are built again when they pay off.
     pub(crate) fn release(&mut self) {
         self.skips = OnceLock::new();
     }
@@ -108,8 +110,8 @@ impl Graph {
         skips
     }
 
-    /// The lowest entry that a walk, which is at entry `i`, passes for nothing if all else that it looks for
-    /// is at `next` and below. O(log entries), once `walk` has passed many.
+    /// The lowest entry that a walk at entry `i` passes for nothing if everything else that it
+    /// looks for is at `next` and below. O(log entries), once `walk` has passed many.
     #[inline]
     fn skip(&self, i: usize, next: Lv, passed: &mut usize) -> usize {
         match self.skips.get() {
@@ -211,7 +213,7 @@ impl Graph {
             if self.entries[i].start <= lv {
                 return true;
             }
-            // Whatever else is queued inside this entry leads to the same parents.
+            // All other events queued inside this entry lead to the same parents.
             while queue.last().is_some_and(|&q| q >= self.entries[i].start) {
                 queue.pop();
             }
@@ -230,7 +232,8 @@ impl Graph {
     /// Whether no member of `set` (sorted, each once) is an ancestor of another, as it is for the parents of
     /// an event.
     pub(crate) fn are_parents(&self, set: &[Lv], walk: &mut Diff) -> bool {
-        // Where many write at once, an event mostly has the parents of the one that came before it.
+        // With many simultaneous writers, an event mostly has the parents of the event that arrived
+        // before it.
         let last = self.entries.len().checked_sub(1);
         last.is_some_and(|last| self.entry_parents(last) == set) || self.is_reduced(set, walk)
     }
@@ -248,7 +251,7 @@ impl Graph {
             walk.hint = i;
             walk.steps += 1 + (queue.len() >> 6) as u64;
             let start = self.entries[i].start;
-            // What else is in this entry is an ancestor of `v`, and leads to the same parents.
+            // Other members in this entry are ancestors of `v`, and lead to the same parents.
             while let Some(&(next, flags)) = queue.last() {
                 if next < start {
                     break;
@@ -267,7 +270,7 @@ impl Graph {
                     return false;
                 }
             }
-            // The lowest member is left alone when nothing leads down to it.
+            // If nothing leads down to the lowest member, it is the only one left.
             if let [(_, MEMBER)] = queue[..] {
                 return true;
             }
@@ -275,18 +278,19 @@ impl Graph {
         true
     }
 
-    /// What one of two versions has and the other has not; only events from `floor` on are looked
-    /// at, all earlier ones being in both. Frontiers and results are sorted.
+    /// The events that only one of two versions has; considers only events from `floor` on, as both
+    /// have all earlier ones. Frontiers and results are sorted.
     ///
-    /// Walks down from the largest local version, entry by entry, and stops as soon as all that is
-    /// left is in both: the cost is bound by the entries touched by the difference.
+    /// Walks down from the largest local version, entry by entry, and stops as soon as all
+    /// remaining events are in both: the cost is bounded by the entries that the difference
+    /// touches.
     pub(crate) fn diff_into(&self, a: &[Lv], b: &[Lv], floor: Lv, out: &mut Diff) {
         let found = self.diff_within((a, b), floor, u64::MAX, out);
         debug_assert!(found);
     }
 
     /// [`Graph::diff_into`] in at most `most` steps; returns whether these were enough. If not, the
-    /// result is not defined.
+    /// result is unspecified.
     pub(crate) fn diff_within(
         &self,
         (a, b): (&[Lv], &[Lv]),
@@ -329,7 +333,7 @@ impl Graph {
             out.hint = i;
             out.steps += 1 + (queue.len() >> 6) as u64;
             let mut start = self.entries[i].start.max(floor);
-            // Members inside the same entry take over from their place down.
+            // Members inside the same entry continue the walk from their place down.
             while let Some(&(next, next_flag)) = queue.last() {
                 if next < start {
                     break;
@@ -363,8 +367,9 @@ impl Graph {
         one_sided == 0
     }
 
-    /// Sets the difference if `b` is the parents of the entry that `v` is in: the tracker often goes back from
-    /// an event to its parents, and there may be many. Returns whether it is.
+    /// Sets the difference if `b` is the parents of the entry that contains `v`, and returns
+    /// whether it is: the tracker often moves from an event back to its parents, of which there may
+    /// be many.
     #[inline]
     fn is_run_on(&self, v: Lv, b: &[Lv], floor: Lv, out: &mut Diff) -> bool {
         if v < floor {
@@ -394,15 +399,15 @@ impl Graph {
         out
     }
 
-    /// The frontier that is left when an event with `parents` is appended; both are sorted.
-    /// O(parents * log heads), and what it takes to close gaps where heads go.
+    /// Updates the frontier when an event with `parents` is appended; both are sorted. O(parents *
+    /// log heads), plus closing the gaps of removed heads.
     pub(crate) fn advance_frontier(frontier: &mut Vec<Lv>, parents: &[Lv], last: Lv) {
-        // So many are looked for one by one, most of which are no heads where there are many heads.
+        // This few are searched one by one; with many heads, most parents are not heads.
         const FEW: usize = 4;
         if frontier.as_slice() == parents {
             frontier.clear();
         } else if parents.last() < frontier.first() {
-            // All heads came later.
+            // All heads are later.
         } else if parents.len() <= FEW {
             for parent in parents {
                 if let Ok(at) = frontier.binary_search(parent) {
@@ -416,11 +421,11 @@ impl Graph {
     }
 }
 
-/// Puts `v` into a sorted queue, or adds the flag to it where it is; gives the flags that it had, 0
-/// if it was not there.
+/// Puts `v` into a sorted queue, or adds the flag to it where it is; returns the flags that it had,
+/// 0 if it was not there.
 #[inline]
 fn enqueue(queue: &mut Vec<(Lv, u8)>, v: Lv, flag: u8) -> u8 {
-    // A handful of entries is moved one by one faster than by a general search and move.
+    // Moving a handful of entries one by one is faster than a general search and move.
     const HANDFUL: usize = 12;
     let mut at = queue.len();
     if at > HANDFUL {

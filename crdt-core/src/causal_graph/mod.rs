@@ -20,7 +20,7 @@ use std::ops::Range;
 
 use crate::version::{EventId, Frontier, Lv, MAX_EVENTS, VersionSummary};
 
-/// Ids and parents of all events, and what follows from them.
+/// Ids and parents of all events, and the data derived from them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CausalGraph {
     pub(crate) agents: AgentAssignment,
@@ -33,17 +33,18 @@ pub(crate) struct CausalGraph {
     growing: Growing,
 }
 
-/// What makes a local edit cheap: the last event is all of the frontier and the latest of `agent`,
-/// so that a further event of that agent only makes the last run of everything longer.
+/// The fast path of local edits: the last event is the whole frontier and the latest of `agent`, so
+/// a further event of that agent only extends the last run of everything.
 #[derive(Debug, Clone, Copy, Default)]
 struct Growing {
     agent: AgentIdx,
-    /// For how many events more that holds, and no limit is reached: 0 if it does not.
+    /// The number of further events for which this is true and no limit is reached; 0 if it is not
+    /// true.
     room: u32,
 }
 
 impl CausalGraph {
-    /// How many events there are, and chars of the text that a shallow history begins with.
+    /// The number of events, plus the chars of the text that a shallow history begins with.
     pub(crate) fn len(&self) -> u32 {
         self.graph.len()
     }
@@ -53,7 +54,7 @@ impl CausalGraph {
         &self.frontier
     }
 
-    /// Appends a run whose first event has `parents` (sorted, reduced, known) and the free id
+    /// Appends a run whose first event has `parents` (sorted, reduced, known) and the unused id
     /// `(agent, seq)`.
     pub(crate) fn push(&mut self, agent: AgentIdx, seq: u32, len: u32, parents: &[Lv]) {
         let start = self.len();
@@ -90,8 +91,8 @@ impl CausalGraph {
         }
     }
 
-    /// Appends a run of an agent behind everything that is known; there is room for it. Says whether
-    /// its only parent is the event before it.
+    /// Appends a run of an agent after all known events; there is room for it. Returns whether its
+    /// only parent is the event before it.
     pub(crate) fn push_next(&mut self, agent: AgentIdx, len: u32) -> bool {
         let start = self.len();
         let linear = start > 0 && self.frontier == [start - 1];
@@ -109,7 +110,7 @@ impl CausalGraph {
     }
 
     /// Forgets all events from `lv` on and all agents from the `agent_count`th on. O(entries): only
-    /// refused merges come here.
+    /// refused merges need this.
     pub(crate) fn truncate(&mut self, lv: Lv, agent_count: u32) {
         self.growing.room = 0;
         self.agents.truncate(lv, agent_count);
@@ -124,7 +125,7 @@ impl CausalGraph {
         }
     }
 
-    /// The events of `old` from the seq `from` on are those of `new`, which has none, from its first.
+    /// Moves the events of `old` from the seq `from` on to `new`, which has none, from its first.
     pub(crate) fn move_events(&mut self, old: AgentIdx, from: u32, new: AgentIdx) {
         self.growing.room = 0;
         self.agents.move_events(old, from, new);
@@ -136,13 +137,13 @@ impl CausalGraph {
         EventId::new(self.agents.name(agent), seq)
     }
 
-    /// The local version of a public id, if it is known here.
+    /// The local version of a public id, if it is known.
     pub(crate) fn find(&self, id: &EventId) -> Option<Lv> {
         self.agents
             .lv_of(self.agents.find_agent(&id.agent)?, id.seq)
     }
 
-    /// Whether the event is part of the document, even if the document has let it go.
+    /// Whether the event is part of the document, even if the document has dropped it.
     pub(crate) fn knows(&self, id: &EventId) -> bool {
         let agent = self.agents.find_agent(&id.agent);
         agent.is_some_and(|agent| {
@@ -176,8 +177,8 @@ impl CausalGraph {
         summary
     }
 
-    /// The events of the version `frontier` (sorted; behind the base of a shallow history, if not it),
-    /// as ranges per agent.
+    /// The events of the version `frontier` (sorted; at or after the base of a shallow history), as
+    /// ranges per agent.
     pub(crate) fn summary_at(&self, frontier: &[Lv]) -> VersionSummary {
         let mut summary = VersionSummary::new();
         for agent in 0..self.agents.agent_count() {

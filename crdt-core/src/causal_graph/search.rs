@@ -1,4 +1,4 @@
-//! Search in sorted lists by someone who knows about where to look.
+//! Search in sorted lists, with a hint of the place.
 
 /// The index of the last of `list` whose key is at most `key`; the first key is. Searches outwards
 /// from `hint`: O(log of the distance).
@@ -9,7 +9,7 @@ pub(crate) fn last_until<T>(
     hint: usize,
     key_of: impl Fn(&T) -> u32,
 ) -> usize {
-    // Mostly it is the same place, or one or two before or behind.
+    // Mostly it is the same place, or one or two before or after.
     let starts_by = |i: usize| list.get(i).is_some_and(|item| key_of(item) <= key);
     if starts_by(hint) {
         if !starts_by(hint + 1) {
@@ -22,7 +22,7 @@ pub(crate) fn last_until<T>(
         if starts_by(before) {
             return before;
         }
-        // Where two branches came in turns, it is the one before that.
+        // If two branches arrived in turns, it is the one before that.
         if let Some(before) = before.checked_sub(1)
             && starts_by(before)
         {

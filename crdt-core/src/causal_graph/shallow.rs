@@ -1,10 +1,10 @@
-//! Versions of a graph whose history may begin later than at nothing.
+//! Versions of a graph whose history may begin at a base.
 
 use super::{AgentIdx, Base, CausalGraph};
 use crate::version::{EventId, Frontier, Lv};
 
 impl CausalGraph {
-    /// Where the history begins, if it does not begin at nothing.
+    /// The base at which the history begins, if it has one.
     pub(crate) fn base(&self) -> Option<&Base> {
         self.base.as_deref()
     }
@@ -14,7 +14,7 @@ impl CausalGraph {
         self.base().map_or(0, |base| base.chars)
     }
 
-    /// Whether the events that name where the history begins are all among those of `version`.
+    /// Whether all events of the base's frontier are among those of `version`.
     pub(crate) fn base_is_within(&self, version: &Frontier) -> bool {
         self.base().is_none_or(|base| {
             let begin = self.public_frontier(base.top());
@@ -30,7 +30,7 @@ impl CausalGraph {
         })
     }
 
-    /// Lets an empty graph begin at `base`, whose events the agents have in their ranges.
+    /// Makes an empty graph begin at `base`, whose events the agents have in their ranges.
     pub(crate) fn begin_at(&mut self, base: Base) {
         debug_assert!(self.len() == 0 && self.base.is_none());
         if base.chars > 0 {
@@ -57,8 +57,8 @@ impl CausalGraph {
         }
     }
 
-    /// The latest critical cut whose events all are part of the version `lvs` (sorted, reduced), and
-    /// its frontier.
+    /// The latest critical cut whose events are all part of the version `lvs` (sorted, reduced),
+    /// and its frontier.
     pub(crate) fn cut_within(&self, lvs: &[Lv]) -> (Lv, Vec<Lv>) {
         if lvs == self.frontier() {
             return (self.len(), lvs.to_vec());
@@ -66,7 +66,8 @@ impl CausalGraph {
         let Some(&last) = lvs.last() else {
             return (0, Vec::new());
         };
-        // An event behind a cut has all before it; one right before it need not.
+        // An event after a cut has all events before the cut as ancestors; the one right before the
+        // cut may not.
         let cut = self.critical_versions.last_until(last + 1);
         let frontier = self.critical_versions.frontier(cut);
         if cut <= last || frontier == lvs {

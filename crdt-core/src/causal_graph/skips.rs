@@ -1,18 +1,19 @@
 //! Jumps over entries of the graph that a walk does not need to visit.
 //!
-//! A walk whose target is far below its position on a branch would visit every entry in between. An entry with a single parent leads to one entry only, and so on, up to one
-//! with several parents or none: a chain. Each entry of a chain knows one that is far down, so that
-//! any entry of it is found in O(log n) (skew-binary jumps, Myers 1983).
+//! A walk whose target is far below its position on a branch would visit every entry in between. An
+//! entry with a single parent leads to only one entry, and so on, up to an entry with several
+//! parents or none: a chain. Each entry of a chain links to one far down, so that any entry of it
+//! is found in O(log n) (skew-binary jumps, Myers 1983).
 
 use crate::version::Lv;
 
-/// By entry of the graph, the ways down its chain.
+/// For each entry of the graph, the jumps down its chain.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Skips(Vec<Skip>);
 
 #[derive(Debug, Clone, Copy)]
 struct Skip {
-    /// How many entries are below it in its chain.
+    /// The number of entries that are below it in its chain.
     depth: u32,
     /// The next entry of the chain; itself for the lowest one.
     next: u32,

@@ -1,4 +1,4 @@
-//! What decoding patches uses again for the next patch: most of them are a keystroke, and allocating
+//! Memory that decoding reuses for the next patch: most patches are a keystroke, and allocating
 //! would take longer than reading it.
 
 use std::sync::Arc;
@@ -9,19 +9,19 @@ use super::reader::Reader;
 use crate::error::DecodeError;
 use crate::merge::Batch;
 
-/// What is kept takes at most about so many bytes.
+/// The approximate limit of the kept memory, in bytes.
 const KEPT: usize = 1 << 14;
 
 /// Decodes patches, one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
     batch: Batch,
-    /// The names of the patch before, most of which come again.
+    /// The names of the previous patch, most of which occur again.
     names: Vec<Arc<str>>,
     places: Places,
 }
 
-/// Nothing is lost with what is kept.
+/// A clone starts empty: the content is only a cache.
 impl Clone for Decoder {
     fn clone(&self) -> Self {
         Decoder::default()
@@ -29,14 +29,14 @@ impl Clone for Decoder {
 }
 
 impl Decoder {
-    /// Reads a patch by itself, and nothing after it.
+    /// Reads a self-contained patch, with a decoder that is not used again.
     pub(crate) fn decode_whole(mut self, bytes: &[u8]) -> Result<Batch, DecodeError> {
         self.decode(bytes, None)?;
         Ok(self.batch)
     }
 
-    /// Reads a patch: one by itself, or one that leaves out the names `known`. O(patch), however many
-    /// names are known.
+    /// Reads a patch, self-contained or without the names `known`. O(patch), independent of the
+    /// number of known names.
     pub(crate) fn decode(
         &mut self,
         bytes: &[u8],
@@ -55,7 +55,7 @@ impl Decoder {
         Ok(&self.batch)
     }
 
-    /// Lets go of what is kept if it is much.
+    /// Frees the kept memory if it is large.
     pub(crate) fn shrink(&mut self) {
         let names = (self.names.len() + self.batch.names.len()) * 64;
         if names + self.batch.room() + self.places.room() > KEPT {

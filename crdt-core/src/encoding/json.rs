@@ -1,18 +1,19 @@
-//! Operations as JSON, canonical: the bytes depend on the events alone, not on the order in which
-//! they arrived here.
+//! Operations as JSON, canonical: the bytes only depend on the events, not on their order of
+//! arrival.
 //!
 //! ```json
 //! {"v":1,"frontier":[["alice",11]],"txns":[
 //!   {"agent":"alice","seq":0,"parents":[],"ops":[["i",0,"Hello"],["d",3,2],["b",5,2]]}]}
 //! ```
 //!
-//! A txn is a maximal chain of consecutive events of one agent in which each but the first has its
-//! predecessor as its only parent. Txns come parents first, and where several may come next, the
-//! one with the smallest agent name (bytes) and sequence number. Operations join by the greedy rule
-//! of [`push_greedy`], from single events. Positions and lengths are in Unicode scalars.
+//! A txn is a maximal chain of consecutive events of one agent in which the only parent of each
+//! event but the first is its predecessor. Txns are in an order that puts parents first; if several
+//! may come next, the one with the smallest agent name (bytes) and sequence number does. Operations
+//! join by the greedy rule of [`push_greedy`], from single events. Positions and lengths are in
+//! Unicode scalars.
 //!
-//! Where txns build on events that are not among them, `"builds_on":[["alice",11,3735928559]]` says of each
-//! agent which the last of these is, and the upper half of its digest, a number: see `digests`.
+//! If txns build on events that are not among them, `"builds_on":[["alice",11,3735928559]]` has the
+//! last of these for each agent, and the upper half of its digest, a number: see `digests`.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -30,7 +31,7 @@ use crate::op_log::{Kind, Run, push_greedy};
 use crate::sorting::{sort, sort_by};
 use crate::version::Lv;
 
-/// A chain of events of one agent, as it stands in the history: in one or more stretches.
+/// A chain of events of one agent, as one or more stretches of the history.
 struct Chain {
     agent: u32,
     seq: u32,
@@ -56,7 +57,7 @@ pub(crate) fn encode(history: &History, ranges: &[Range<Lv>], base: &[BaseEvent]
     out
 }
 
-/// Writes what the events build on: nothing, if that is nothing.
+/// Writes the events that the others build on, or nothing if there are none.
 fn write_base(out: &mut String, history: &History, base: &[BaseEvent]) {
     let agents = &history.graph.agents;
     let mut base: Vec<(&str, &BaseEvent)> = base
@@ -209,7 +210,7 @@ fn write_txn(out: &mut String, history: &History, chain: &Chain) {
     out.push_str("]}");
 }
 
-/// Reads operations. Fields that are not known are ignored, so that later versions may add some.
+/// Reads operations. Unknown fields are ignored, so that later versions may add some.
 pub(crate) fn decode(text: &str) -> Result<Batch, DecodeError> {
     let value = Value::parse(text)?;
     let version = value.get("v").and_then(Value::as_whole);
@@ -230,7 +231,7 @@ pub(crate) fn decode(text: &str) -> Result<Batch, DecodeError> {
     Ok(batch)
 }
 
-/// What the operations build on, as far as it is said.
+/// The events that the operations build on, if given.
 fn base_of<'v, 't>(value: &'v Value<'t>) -> Result<&'v [Value<'t>], DecodeError> {
     let base = value.get("builds_on");
     base.map_or(Ok(&[]), |base| array(Some(base), || "builds_on".to_owned()))
@@ -255,7 +256,7 @@ fn decode_base(
     Ok(())
 }
 
-/// The place of a name in the batch's list.
+/// The index of a name in the batch's list.
 fn place(batch: &mut Batch, names: &mut Map<String, u32>, name: &str) -> u32 {
     if let Some(&place) = names.get(name) {
         return place;

@@ -1,8 +1,8 @@
-//! A reader of JSON (RFC 8259): what the forms here are made of, and everything else so far that it
-//! can be passed over. Strings without escapes are borrowed from the text.
+//! A reader of JSON (RFC 8259): it reads the values that the formats use, and parses all others
+//! only to skip them. Strings without escapes are borrowed from the text.
 //!
-//! It takes the place of a general library because it is part of what a browser has to load: it
-//! knows whole numbers only, and costs a tenth.
+//! It replaces a general library because browsers have to download it: it only knows whole numbers,
+//! and has a tenth of the size.
 
 use std::borrow::Cow;
 
@@ -35,7 +35,7 @@ impl<'a> Value<'a> {
         Ok(value)
     }
 
-    /// The field `name` of an object; the last one, should there be several.
+    /// The field `name` of an object; the last one, if there are several.
     pub(super) fn get(&self, name: &str) -> Option<&Value<'a>> {
         let Value::Object(fields) = self else {
             return None;
@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads what stands between brackets, separated by commas.
+    /// Reads the elements between brackets, separated by commas.
     fn list(
         &mut self,
         close: u8,
@@ -207,7 +207,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What stands behind a backslash.
+    /// The char after a backslash.
     fn escape(&mut self) -> Result<char, DecodeError> {
         let kind = self.byte_at(self.at);
         self.at += 1;
@@ -253,7 +253,7 @@ impl<'a> Reader<'a> {
         Err(self.error(reason))
     }
 
-    /// Passes over white space; returns what comes then.
+    /// Skips white space; returns the next byte.
     fn peek(&mut self) -> Option<u8> {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.byte_at(self.at) {
             self.at += 1;
@@ -291,8 +291,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Writes a string the one way that the canonical forms have it: what need not be escaped is not,
-/// and what can be in two characters is.
+/// Writes a string in its canonical form: only necessary escapes, and the two-character escape if
+/// there is one.
 pub(super) fn write_string(out: &mut String, text: &str) {
     out.push('"');
     let mut plain = 0;
@@ -378,7 +378,7 @@ mod tests {
         assert_eq!(json, "\"\\u001f\\n\u{7f}\u{2028}\\\"\\\\/\"");
     }
 
-    /// Whether both are the same value, as far as ours goes.
+    /// Whether both are the same value, as far as this reader keeps it.
     fn same(ours: &Value<'_>, theirs: &serde_json::Value) -> bool {
         match (ours, theirs) {
             (Value::Null, serde_json::Value::Null) => true,

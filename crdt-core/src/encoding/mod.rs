@@ -1,4 +1,4 @@
-//! The forms in which events leave and enter a document. None of them knows the walker.
+//! The encodings of events and documents. None of them depends on the walker.
 
 mod anchor;
 pub(crate) mod decoder;

@@ -1,7 +1,7 @@
-//! Operations as bytes: what one replica has and another has not.
+//! Operations as bytes: the events that one replica has and another lacks.
 //!
-//! A patch is pieces to its end: runs of events of one agent, each event but the first having the one
-//! before it as its only parent. All numbers are varints.
+//! A patch is a sequence of pieces: runs of events of one agent, in which the only parent of each
+//! event but the first is the event before it. All numbers are varints.
 //!
 //! ```text
 //! head       kind (0 insert, 1 delete, 2 backspace, 3 several operations)
@@ -17,19 +17,19 @@
 //! text       of all inserts: as many UTF-8 chars as they insert
 //! ```
 //!
-//! The event before is the one with the seq before, of the same agent; parents that are not given are
-//! that one. The cursor is where it left off, or the start of the text where that is said; each
-//! operation moves it on. It says nothing that the event graph does not: nothing depends on what was
-//! sent before, so a patch that is lost or comes twice does no harm, and still a keystroke that
-//! continues the one before needs no position.
+//! The event before is the event of the same agent with the preceding seq; if the parents are not
+//! given, it is the only parent. The cursor is the position after it, or the start of the text if
+//! the flag is set; each operation moves the cursor. The cursor follows from the event graph, and
+//! no patch depends on an earlier one, so a patch that is lost or arrives twice does no harm.
+//! Still, a keystroke that continues the previous one needs no position.
 //!
-//! An agent is a place in a list of names. Two ends that share a list (`known`) start from it; the
-//! place behind the last one adds a name: its length in bytes and its UTF-8 follow. The pieces come in
-//! the order of the sender's history: parents first.
+//! An agent is an index into a list of names. Two ends that share a list (`known`) start with it;
+//! the index after the last one adds a name: its length in bytes and its UTF-8 follow. The pieces
+//! are in the order of the sender's history: parents first.
 //!
-//! A whole patch by itself has a version byte before it: 2, or 4 if events that are not in it are built
-//! on. Then their number follows, and of each its agent, seq and digest (4 bytes): see `digests`. In version
-//! 3 the digests were others; they are not compared.
+//! A self-contained patch has a version byte before it: 2, or 4 if it builds on events that are not
+//! in it. In that case their number follows, and the agent, seq and digest (4 bytes) of each: see
+//! `digests`. Version 3 had different digests, which are not compared.
 
 use std::ops::Range;
 
@@ -44,7 +44,7 @@ use crate::merge::{BaseEvent, Batch, Keystroke, Origin};
 use crate::op_log::{Kind, OpLog, Run};
 use crate::version::{Lv, MAX_CHARS};
 
-/// The version of a patch that builds on nothing outside, and of one that does.
+/// The version of a patch that builds on no other events, and of one that does.
 const WHOLE: u8 = 2;
 const VERSION: u8 = 4;
 /// The version of one that does, with digests of an older kind.
@@ -61,24 +61,25 @@ const AGENT_SHIFT: u32 = 5;
 const BEFORE: u64 = 1;
 const FROM_START: u64 = 1 << 1;
 
-/// How many events back the event before of an agent is looked for among the ancestors, which takes
-/// time in proportion. After a longer absence positions count from the start.
+/// The number of events within which the agent's previous event is searched among the ancestors, in
+/// linear time. After a longer absence positions count from the start.
 const LOOK_BACK: Lv = 256;
 
 /// In a part of a patch, the most events of one piece.
 const LONGEST_IN_PART: Lv = 4096;
 
-/// The kind of a piece of several operations, and of one that says when its first event was made:
-/// that is what the bit for a single operation away from the cursor says then.
+/// The kind of a piece of several operations, and of a piece with a time. The bit for a single
+/// operation away from the cursor then means that the piece has a time.
 const SEVERAL: u64 = 3;
 const TIMED: u64 = AWAY;
 
-/// The fewest bytes that a parent, one of several operations and an event that is built on take.
+/// The fewest bytes of a parent, of one of several operations, and of an event that the patch
+/// builds on.
 const PARENT_BYTES: usize = 2;
 const OP_BYTES: usize = 2;
 const BASE_BYTES: usize = 6;
 
-/// Writes the events `ranges` (ascending), which build on `base`, as a patch by itself.
+/// Writes the events `ranges` (ascending), which build on `base`, as a self-contained patch.
 pub(crate) fn encode(history: &History, ranges: &[Range<Lv>], base: &[BaseEvent]) -> Vec<u8> {
     let mut names = Places::new(&[]);
     let mut out = vec![if base.is_empty() { WHOLE } else { VERSION }];
@@ -104,8 +105,8 @@ pub(crate) fn encode_named(
     encode_part(history, ranges, known, usize::MAX, out);
 }
 
-/// Like [`encode_named`], but ends when `out` has `enough` bytes, or not many more. Returns where it
-/// ended, if not with the last: the local version before which all of `ranges` is written.
+/// Like [`encode_named`], but ends when `out` has about `enough` bytes. Returns the local version
+/// before which all of `ranges` is written, if it did not reach the end.
 pub(crate) fn encode_part(
     history: &History,
     ranges: &[Range<Lv>],
@@ -138,7 +139,7 @@ fn encode_pieces(
                         return Some(at);
                     }
                     let len = longest.min(lvs.end - at);
-                    // Each time is said by a piece that starts there.
+                    // A piece starts at each event with a new time.
                     let one_time = history.times.runs(agent, seq..seq + len).next();
                     let len = one_time.map_or(len, |(seqs, _)| seqs.end - seqs.start);
                     encode_piece(history, names, out, (at..at + len, agent, seq));
@@ -151,14 +152,14 @@ fn encode_pieces(
     None
 }
 
-/// The places of agents in the list of names.
+/// The indices of agents in the list of names.
 struct Places<'a> {
     known: &'a [&'a str],
-    /// How many names the list has.
+    /// The length of the list.
     count: u64,
-    /// Those that were asked for, and all that are known once many were.
+    /// The agents looked up so far, and all known ones once there were many.
     index: Map<u64, u64>,
-    /// How many agents are looked for in the list one by one, before all of it is indexed.
+    /// The number of agents that are searched in the list one by one before all of it is indexed.
     few: u32,
 }
 
@@ -174,7 +175,7 @@ impl<'a> Places<'a> {
         }
     }
 
-    /// The place of an agent among the known names.
+    /// The index of an agent among the known names.
     fn known_place(&mut self, history: &History, agent: AgentIdx) -> Option<u64> {
         let agents = &history.graph.agents;
         if let Some(few) = self.few.checked_sub(1) {
@@ -191,7 +192,7 @@ impl<'a> Places<'a> {
         self.index.get(&agent.into()).copied()
     }
 
-    /// Writes the place of an agent, and its name if the reader does not have it yet.
+    /// Writes the index of an agent, and its name if the reader does not have it yet.
     fn push(&mut self, history: &History, agent: AgentIdx, out: &mut Vec<u8>) {
         let (place, name) = self.place(history, agent);
         push(out, place);
@@ -241,7 +242,7 @@ fn encode_piece(
         let before = before.and_then(|before| graph.agents.lv_of(agent, before));
         let is_parent = at_base.is_some() || before.is_some_and(|lv| parents.contains(&lv));
         let continues = at_base.is_some() || is_parent && parents.len() == 1;
-        // Who has this event has to have the one before it as well.
+        // A replica that has this event also has the one before it.
         let before = before.filter(|&before| {
             let is_near = before < lvs.start && lvs.start - before <= LOOK_BACK;
             is_parent || is_near && graph.graph.contains(parents, before)
@@ -291,7 +292,7 @@ fn encode_piece(
     push_text(&history.ops, lvs, out);
 }
 
-/// Writes one operation after the other. Apart, as [`read_several`] is.
+/// Writes several operations. A separate function, for the reason given at [`read_several`].
 #[cfg_attr(target_family = "wasm", inline(never))]
 fn push_several(ops: &OpLog, lvs: Range<Lv>, cursor: u32, out: &mut Vec<u8>) {
     let mut cursor = cursor;
@@ -310,8 +311,8 @@ fn push_text(ops: &OpLog, lvs: Range<Lv>, out: &mut Vec<u8>) {
     }
 }
 
-/// The kind that a run is written as, and how far from the cursor it starts. A single delete is a
-/// backspace if the cursor stands behind the char.
+/// The encoded kind of a run, and the distance of its start from the cursor. A single delete is a
+/// backspace if the cursor is after the char.
 fn operation(run: &Run, cursor: u32) -> (u64, i64) {
     let (start, _) = run.ends();
     match run.kind {
@@ -320,7 +321,7 @@ fn operation(run: &Run, cursor: u32) -> (u64, i64) {
     }
 }
 
-/// Reads a patch by itself into an empty batch.
+/// Reads a self-contained patch into an empty batch.
 pub(super) fn decode(
     mut reader: Reader<'_>,
     mut names: Names<'_>,
@@ -372,7 +373,7 @@ pub(super) fn decode_pieces(
     Ok(())
 }
 
-/// Reads a patch that is one keystroke. That it is not one does not say that it is invalid.
+/// Reads a patch that is one keystroke; `None` for any other patch, valid or not.
 pub(crate) fn decode_keystroke(bytes: &[u8]) -> Option<Keystroke<'_>> {
     let mut reader = Reader::new(bytes);
     let head = reader.varint().ok()?;
@@ -395,8 +396,8 @@ pub(crate) fn decode_keystroke(bytes: &[u8]) -> Option<Keystroke<'_>> {
 }
 
 /// Appends the last event of a history as a patch that [`decode_keystroke`] reads, byte for byte as
-/// [`encode_named`] writes it, if its only parent is the one before it of its agent and a reader needs
-/// nothing else. Otherwise nothing is written.
+/// [`encode_named`] writes it, if its only parent is its agent's previous event and a reader needs
+/// nothing else. Otherwise writes nothing.
 pub(crate) fn encode_keystroke(history: &History, known: &[&str], out: &mut Vec<u8>) -> Option<()> {
     let graph = &history.graph;
     let last = graph.len().checked_sub(1);
@@ -420,7 +421,7 @@ pub(crate) fn encode_keystroke(history: &History, known: &[&str], out: &mut Vec<
         push_signed(out, distance);
     }
     if run.is_insert() {
-        // What was inserted last stands last.
+        // The last inserted text is at the end.
         let text = history.ops.text();
         let (at, _) = text.char_indices().next_back()?;
         out.extend_from_slice(&text.as_bytes()[at..]);
@@ -504,8 +505,8 @@ fn decode_piece(
     Ok(())
 }
 
-/// Reads one operation after the other. Apart from what a piece has once: browsers compile a function
-/// that loops much a second time, and well, and are soon done with a small one.
+/// Reads several operations. A separate function from the rest of a piece: browsers recompile a hot
+/// function with optimisations, and a small one takes little time.
 #[cfg_attr(target_family = "wasm", inline(never))]
 fn read_several(
     reader: &mut Reader<'_>,
@@ -536,8 +537,7 @@ fn kind_of(number: u64) -> Option<Kind> {
     }
 }
 
-/// The run of the given kind and length that starts at a distance from the cursor, which it moves
-/// on.
+/// The run of the given kind and length that starts at a distance from the cursor, which it moves.
 fn read_run(
     (kind, len, distance): (u64, u64, i64),
     origin: Origin,

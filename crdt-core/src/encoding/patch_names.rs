@@ -1,4 +1,4 @@
-//! The names in a patch: each stands once, and a number for it wherever it occurs.
+//! The names in a patch: each is written once, and referred to by a number.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::reader::Reader;
 use crate::error::DecodeError;
 use crate::merge::Batch;
 
-/// So many names are looked for one by one.
+/// Up to this number, names are searched one by one.
 const FEW: usize = 8;
 
 /// The list of names of a patch: those that both ends know, and those that it adds. A batch has only
@@ -19,7 +19,7 @@ pub(super) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    /// The list of a patch that leaves out the names `known`. `before`: the names of the patch before.
+    /// The list of a patch without the names `known`. `before`: the names of the previous patch.
     pub(super) fn new(
         known: &'a [&'a str],
         places: &'a mut Places,
@@ -33,8 +33,8 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// Where the name at `place` is in the batch. The place behind the last one adds the name that
-    /// follows.
+    /// The index in the batch of the name at `place`. The place after the last one adds the name
+    /// that follows.
     pub(super) fn read(
         &mut self,
         reader: &mut Reader<'_>,
@@ -42,7 +42,7 @@ impl<'a> Names<'a> {
         place: u64,
     ) -> Result<u32, DecodeError> {
         let found = match self.known {
-            // Where no name is known, each occurs when it is added.
+            // If no name is known, each occurs when it is added.
             [] => (place < batch.names.len() as u64).then_some(place as u32),
             _ => self.places.find(place),
         };
@@ -80,13 +80,13 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Which places of the list of names occur in a patch, and where they are in its batch.
+/// The places of the list of names that occur in a patch, and their indices in its batch.
 #[derive(Debug, Default)]
 pub(super) struct Places {
     /// In the order of the batch.
     used: Vec<u64>,
-    /// By the place, once there are more than a few: where it is in the batch. What that says of
-    /// another patch does not agree with `used`.
+    /// For each place its index in the batch, once there are more than a few. Stale entries of
+    /// another patch do not agree with `used`.
     table: Vec<u32>,
 }
 
@@ -104,7 +104,7 @@ impl Places {
         (self.used.get(index as usize) == Some(&place)).then_some(index)
     }
 
-    /// Adds a place, which is one of the list or the next behind it.
+    /// Adds a place, which is one of the list or the next one after it.
     fn push(&mut self, place: u64, index: u32) {
         self.used.push(place);
         match self.used.len() {
@@ -126,7 +126,7 @@ impl Places {
         self.table[place] = index;
     }
 
-    /// Bytes of memory that its lists have room for.
+    /// The capacity of its lists in bytes.
     pub(super) fn room(&self) -> usize {
         self.used.capacity() * size_of::<u64>() + self.table.capacity() * size_of::<u32>()
     }

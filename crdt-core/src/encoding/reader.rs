@@ -1,5 +1,5 @@
-//! Reading bytes that may come from anybody: every length is checked against what is left before
-//! anything is taken or reserved.
+//! Reading untrusted bytes: every length is checked against the remaining bytes before anything is
+//! read or reserved.
 
 use crate::error::DecodeError;
 
@@ -22,12 +22,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Where it is, in bytes from the start.
+    /// The current offset, in bytes from the start.
     pub(super) fn offset(&self) -> usize {
         self.at
     }
 
-    /// Takes all that is left.
+    /// Takes all remaining bytes.
     pub(super) fn rest(&mut self) -> &'a [u8] {
         let rest = &self.bytes[self.at..];
         self.at = self.bytes.len();
@@ -109,12 +109,12 @@ impl<'a> Reader<'a> {
         u32::try_from(n).ok().filter(|&n| n < 1 << 31).ok_or(error)
     }
 
-    /// How many things follow, each of which takes at least `size` bytes.
+    /// A count of following elements, each of which takes at least `size` bytes.
     pub(super) fn count(&mut self, size: usize) -> Result<usize, DecodeError> {
         self.count_and_bits(size, 0).map(|(count, _)| count)
     }
 
-    /// The same, with `bits` bits for something else below the count.
+    /// The same, with `bits` other bits below the count.
     pub(super) fn count_and_bits(
         &mut self,
         size: usize,
@@ -134,7 +134,7 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.take(len)?).map_err(|_| error)
     }
 
-    /// Text of exactly `chars` chars; what follows it may be anything.
+    /// Text of exactly `chars` chars; any bytes may follow it.
     pub(super) fn chars(&mut self, chars: u64) -> Result<&'a str, DecodeError> {
         let too_short = self.error("the text is not as long as the inserts");
         let not_text = self.error("text is not UTF-8");
@@ -160,7 +160,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// How many of the bytes the first `chars` chars take, as far as can be seen at their first bytes.
+/// The number of bytes of the first `chars` chars, judged by their first bytes.
 #[inline(never)]
 fn bytes_of_chars(bytes: &[u8], chars: usize) -> Option<usize> {
     let mut len = 0;

@@ -1,4 +1,4 @@
-//! Events on their way in, as they were decoded: runs of one agent in a few flat lists.
+//! Decoded incoming events: runs of one agent in a few flat lists.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,34 +7,34 @@ use crate::hashing::Map;
 use crate::op_log::{Kind, Run};
 use crate::version::{EventId, MAX_CHARS};
 
-/// Decoded pieces. Agents are places in `names`.
+/// Decoded pieces. Agents are indices into `names`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Batch {
     pub(crate) names: Vec<Arc<str>>,
     pub(super) heads: Vec<Head>,
     pub(crate) parents: Vec<(u32, u32)>,
     pub(crate) runs: Vec<Run>,
-    /// What all insert runs insert, one behind the other.
+    /// The concatenated text of all insert runs.
     pub(crate) text: String,
-    /// What the pieces build on.
+    /// The events that the pieces build on.
     pub(crate) base: Vec<BaseEvent>,
 }
 
 /// An event that others build on, and the upper half of its digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct BaseEvent {
-    /// The number of its agent, or in a batch the place in the list of names.
+    /// The number of its agent, or in a batch the index in the list of names.
     pub(crate) agent: u32,
     pub(crate) seq: u32,
     pub(crate) digest: u32,
 }
 
-/// What the positions of a piece count from.
+/// The origin of the positions of a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Origin {
     /// The start of the text.
     Start,
-    /// Where the event before, an ancestor, left its author's cursor. They wrap below 0.
+    /// The cursor after the previous event, which is an ancestor. Positions wrap below 0.
     EventBefore,
 }
 
@@ -72,7 +72,8 @@ impl Batch {
         &self.runs[mark.runs as usize..]
     }
 
-    /// Makes what was added to the lists since `mark` a piece: the events `seq..seq + len`.
+    /// Makes a piece of the runs that were added to the lists since `mark`: the events
+    /// `seq..seq + len`.
     pub(crate) fn push(&mut self, mark: Mark, (agent, seq, len): (u32, u32, u32), origin: Origin) {
         let end = self.mark();
         self.heads.push(Head {
@@ -87,14 +88,14 @@ impl Batch {
         });
     }
 
-    /// Says when the first event of the last piece was made.
+    /// Sets the time of the first event of the last piece.
     pub(crate) fn set_time(&mut self, time: Option<u64>) {
         if let Some(head) = self.heads.last_mut() {
             head.time = time;
         }
     }
 
-    /// How many events it has, each as often as it comes.
+    /// The number of its events, including repeated ones.
     pub(crate) fn events(&self) -> u64 {
         self.heads.iter().map(|head| u64::from(head.len)).sum()
     }
@@ -115,8 +116,8 @@ impl Batch {
         })
     }
 
-    /// Bytes of memory that its lists take, with what an allocator adds, and the names, which others may
-    /// hold as well.
+    /// Bytes of memory that its lists take, with the allocator's overhead, and the names, which may
+    /// be shared.
     pub(crate) fn memory(&self) -> usize {
         const ALLOCATED: usize = 16;
         let names = self.names.iter().map(|name| 2 * ALLOCATED + name.len());
@@ -136,7 +137,7 @@ impl Batch {
         self.base.clear();
     }
 
-    /// Bytes of memory that its lists have room for, without the names.
+    /// The capacity of its lists in bytes, without the names.
     pub(crate) fn room(&self) -> usize {
         self.heads.capacity() * size_of::<Head>()
             + self.parents.capacity() * size_of::<(u32, u32)>()
@@ -145,7 +146,7 @@ impl Batch {
             + self.base.capacity() * size_of::<BaseEvent>()
     }
 
-    /// Gives back what its lists have room for beyond what they hold.
+    /// Frees the unused capacity of its lists.
     fn shrink(&mut self) {
         self.names.shrink_to_fit();
         self.heads.shrink_to_fit();
@@ -155,7 +156,8 @@ impl Batch {
     }
 }
 
-/// A run of events of one agent, each but the first having the one before it as its only parent.
+/// A run of events of one agent, in which the only parent of each event but the first is the event
+/// before it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Piece<'a> {
     pub(crate) names: &'a [Arc<str>],
@@ -164,9 +166,9 @@ pub(crate) struct Piece<'a> {
     /// In events; the sum of the runs' lengths.
     pub(crate) len: u32,
     pub(crate) origin: Origin,
-    /// When its first event was made, if that is said there.
+    /// The time of its first event, if given.
     pub(crate) time: Option<u64>,
-    /// Where the event before left the cursor, to whose positions count from there.
+    /// The cursor after the previous event, if the positions count from it.
     cursor: Option<i64>,
     pub(crate) parents: &'a [(u32, u32)],
     runs: &'a [Run],
@@ -190,8 +192,8 @@ impl<'a> Piece<'a> {
         self.text.len()
     }
 
-    /// The same piece, its positions counted from the start of the text, if they count from where
-    /// the event before left the cursor.
+    /// The same piece with positions that count from the start of the text, if they count from the
+    /// cursor after the previous event.
     pub(crate) fn counted_from(self, cursor: i64) -> Piece<'a> {
         Piece {
             origin: Origin::Start,
@@ -200,8 +202,8 @@ impl<'a> Piece<'a> {
         }
     }
 
-    /// Where event number `k` leaves the cursor, counted from where the event before the piece left
-    /// it, in a piece whose positions do.
+    /// The cursor after event number `k`, relative to the cursor before the piece, if the positions
+    /// are.
     pub(crate) fn cursor_after(&self, k: u32) -> Option<i64> {
         let mut start = 0;
         for run in self.runs {
@@ -219,8 +221,8 @@ impl<'a> Piece<'a> {
         None
     }
 
-    /// A copy of the events from `from` on, `len` of them, as a batch by itself. Only whole pieces
-    /// may have another origin than the start of the text.
+    /// A copy of `len` events from `from` on, as a separate batch. Only whole pieces may have
+    /// another origin than the start of the text.
     pub(crate) fn to_batch(self, from: u32, len: u32) -> Batch {
         let mut batch = Batch {
             names: vec![self.agent_name().clone()],
@@ -250,7 +252,7 @@ impl<'a> Piece<'a> {
         batch
     }
 
-    /// The runs of the events `from..from + len`, with what they insert.
+    /// The runs of the events `from..from + len`, with their inserted text.
     pub(crate) fn runs_in(
         &self,
         from: u32,
@@ -282,8 +284,8 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// A run whose position counts from `cursor`, counted from the start of the text. One that is out of
-/// range lands past the end of every text.
+/// Converts a run whose position counts from `cursor` to one that counts from the start of the
+/// text. A position that is out of range ends up past the end of every text.
 fn counted_from(run: &Run, cursor: i64) -> Run {
     let pos = i64::from(run.pos as i32) + cursor;
     let pos = u32::try_from(pos).map_or(MAX_CHARS, |pos| pos.min(MAX_CHARS));

@@ -1,4 +1,4 @@
-//! The last step of a merge: its edits are applied to the text, and reported as changes.
+//! The last step of a merge: applies its edits to the text, and reports them as changes.
 
 use crate::op_log::OpLog;
 use crate::rope::Rope;
@@ -8,17 +8,17 @@ use crate::walker::Transformed;
 /// Where the changes of a merge are reported.
 pub(crate) enum ChangeSink<'a> {
     None,
-    /// Every change by itself, at its place in the text that the ones before it made.
+    /// Every change separately; its position refers to the text after the ones before it.
     Each(&'a mut dyn FnMut(Splice<'_>)),
     /// All changes as one, at the end.
     Joined(ChangedRange),
 }
 
-/// The range that a number of edits changed: they leave so many chars at the start of the text as they were, and so
-/// many at its end.
+/// The range that a number of edits changed, as the numbers of unchanged chars at the start and at
+/// the end of the text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ChangedRange {
-    /// How long the text was before the first of them.
+    /// The length of the text before the first of them.
     before: TextLen,
     start: u32,
     end: u32,
@@ -38,8 +38,8 @@ pub(crate) fn apply_edits(
     }
 }
 
-// Each of these loops stands apart from what is done once in a merge: a browser compiles a function
-// that loops much a second time, and well, and is soon done with a small one.
+// Each of these loops is a separate function: a browser recompiles a hot function with
+// optimisations, and a small one takes little time.
 
 #[cfg_attr(target_family = "wasm", inline(never))]
 fn apply(rope: &mut Rope, ops: &OpLog, edits: impl Iterator<Item = Transformed>) {
@@ -121,7 +121,7 @@ fn apply_and_join(
 }
 
 impl ChangedRange {
-    /// Of no edits, so far, of this text.
+    /// The empty range, before any edit of this text.
     pub(crate) fn new(rope: &Rope) -> ChangedRange {
         ChangedRange {
             before: place(rope, rope.size().chars()),
@@ -130,8 +130,8 @@ impl ChangedRange {
         }
     }
 
-    /// Calls `changed` with the one replacement that has made the text what it is now; not if it has
-    /// not been edited. O(length of the text).
+    /// Calls `changed` with one replacement that is equivalent to all edits, unless there were
+    /// none. O(length of the text).
     pub(crate) fn report(&self, rope: &Rope, changed: &mut dyn FnMut(Splice<'_>)) {
         if self.start == u32::MAX {
             return;
@@ -151,7 +151,7 @@ impl ChangedRange {
     }
 }
 
-/// A place that exists, in both units.
+/// A position that exists, in both units.
 fn place(rope: &Rope, pos: u32) -> TextLen {
     let chars = pos as usize;
     let utf16 = rope.char_to_utf16(chars).unwrap_or_default();

@@ -1,25 +1,24 @@
-//! A keystroke that follows all that is here. Nothing is concurrent to it, so it is made as an edit is
-//! that is made here: no batch, no transformation.
+//! The fast path of a remote keystroke that follows all events of the document. Nothing is
+//! concurrent to it, so it is applied like a local edit, without a batch or a transformation.
 
 use crate::history::History;
 use crate::op_log::{Kind, Run};
 use crate::version::MAX_CHARS;
 
-/// A patch of one event, whose only parent is the one before it: most of what comes while somebody
-/// types.
+/// A patch of one event whose only parent is the one before it: most patches while somebody types.
 pub(crate) struct Keystroke<'a> {
-    /// The place of its agent in the list of names.
+    /// The index of its agent in the list of names.
     pub(crate) agent: usize,
     pub(crate) seq: u32,
     pub(crate) kind: Kind,
-    /// From where the event before left the cursor, in chars.
+    /// The distance from the cursor after the previous event, in chars.
     pub(crate) distance: i64,
-    /// What it inserts.
+    /// The inserted text.
     pub(crate) text: &'a str,
 }
 
 impl Keystroke<'_> {
-    /// Its operation, if the event before left the cursor there.
+    /// Its operation, with the cursor after the previous event at `cursor`.
     fn run(&self, cursor: u32) -> Option<Run> {
         let start = i64::from(cursor).checked_add(self.distance)?;
         let pos = match self.kind {
@@ -30,9 +29,9 @@ impl Keystroke<'_> {
     }
 }
 
-/// Appends the next event of the agent `name` to a history that makes a text of `chars` chars, if it
-/// follows all that is there, and returns what it does to that text. Otherwise, and if there is
-/// anything wrong with it, nothing is done.
+/// Appends the next event of the agent `name` to a history with a text of `chars` chars, if it
+/// follows all events, and returns its operation on that text. Otherwise, or if the event is
+/// invalid, does nothing.
 pub(crate) fn append_keystroke(
     history: &mut History,
     chars: u32,
@@ -78,8 +77,7 @@ mod tests {
 
     const NAMES: [&str; 2] = ["ann", "bob"];
 
-    /// What a keystroke does to a text of `chars` chars that the history of `doc` makes, if it has the
-    /// short way.
+    /// The operation of a keystroke on the text of `doc`, if the fast path applies.
     fn taken(doc: &Document, patch: &[u8]) -> Option<Run> {
         let chars = doc.len_chars() as u32;
         let keystroke = patch::decode_keystroke(patch)?;

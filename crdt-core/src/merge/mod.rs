@@ -1,5 +1,5 @@
-//! How remote events come in: known ones are compared and skipped, those with missing parents are
-//! held back, the rest is appended to the history as one unit, or not at all.
+//! Merging of remote events: compares and skips known ones, holds back those with missing parents,
+//! and appends the rest to the history as one unit, or not at all.
 
 mod batch;
 pub(crate) mod changes;
@@ -34,30 +34,30 @@ use crate::version::{EventId, Lv, MAX_AGENTS, MAX_EVENTS, check_agent_name};
 /// Steps of walks over the graph that each piece allows beyond the limit to work.
 const STEPS_A_PIECE: u64 = 256;
 
-/// What a document takes in.
+/// The limits of a document.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Limits {
     pub(crate) merge: MergeLimits,
     pub(crate) pending: PendingLimits,
 }
 
-/// Memory that one merge leaves to the next, most of which take in a keystroke.
+/// Memory that one merge leaves to the next: most merges are a single keystroke.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    /// The parents of the piece at hand.
+    /// The parents of the current piece.
     parents: Vec<Lv>,
-    /// Walks over the graph, and how many steps those of one unit have taken.
+    /// Walks over the graph, and the number of steps that the walks of one unit have taken.
     walk: Diff,
 }
 
-/// Nothing is lost with it.
+/// A clone starts empty: the content is only a cache.
 impl Clone for Scratch {
     fn clone(&self) -> Self {
         Scratch::default()
     }
 }
 
-/// What became of the pieces of one unit.
+/// The result of merging the pieces of one unit.
 #[derive(Debug, Default)]
 pub(crate) struct Intake {
     /// Events appended to the history.
@@ -66,25 +66,24 @@ pub(crate) struct Intake {
     pub(crate) duplicate: usize,
     /// Pieces whose parents are not known.
     pub(crate) waiting: Pending,
-    /// Events of pieces that were let go, because too much waits.
+    /// Events of pieces that were dropped because too many wait.
     pub(crate) dropped: usize,
-    /// The runs of events that were appended, as far as somebody may wait for them: agent, first
-    /// seq, length.
+    /// The runs of appended events for which held-back events may wait: agent, first seq, length.
     pub(crate) appended: Vec<(Arc<str>, u32, u32)>,
-    /// What the rules made exceptions for.
+    /// The exceptions that the rules made.
     pub(crate) exceptions: Exceptions,
-    /// When events were made that came in: agent, sequence number, time.
+    /// The times of appended events: agent, sequence number, time.
     pub(crate) times: Vec<(AgentIdx, u32, u64)>,
-    /// Whether events that were held back before may wait for the ones that come in now.
+    /// Whether events that were held back earlier may wait for the new ones.
     awaited: bool,
     limits: Limits,
     scratch: Scratch,
-    /// How many pieces were appended.
+    /// The number of pieces that were appended.
     pieces: u64,
 }
 
 impl Intake {
-    /// Nothing yet. `awaited` says whether events are held back that may wait for those that come in.
+    /// An empty result. `awaited` is whether events are held back that may wait for the new ones.
     pub(crate) fn new(limits: &Limits, awaited: bool, scratch: &mut Scratch) -> Intake {
         let mut scratch = std::mem::take(scratch);
         scratch.walk.steps = 0;
@@ -101,7 +100,7 @@ impl Intake {
         self.scratch
     }
 
-    /// Whether all events were taken in, or known.
+    /// Whether all events were appended or known.
     pub(crate) fn is_whole(&self) -> bool {
         let excepted = self.exceptions.withheld.len() + self.exceptions.conflicts.len();
         self.waiting.is_empty() && self.dropped + excepted == 0
@@ -114,7 +113,7 @@ impl Intake {
         Ok(())
     }
 
-    /// Passes over an error that the rules make an exception for.
+    /// Ignores an error for which the rules make an exception.
     fn except(&mut self, error: MergeError, rules: &MergeRules<'_>) -> Result<(), MergeError> {
         match error {
             MergeError::Conflict { agent, seq } if rules.keeps_conflicts => {
@@ -126,10 +125,10 @@ impl Intake {
     }
 }
 
-/// Appends the pieces of `batch` to the history, in an order in which parents come first. What
-/// waits for a parent that is neither known nor among them ends up in [`Intake::waiting`].
+/// Appends the pieces of `batch` to the history, in an order in which parents come first. Pieces
+/// that wait for a parent that is neither known nor among them end up in [`Intake::waiting`].
 ///
-/// On an error the history may hold a part of them: the caller rolls it back.
+/// On an error the history may contain a part of them: the caller rolls it back.
 pub(crate) fn take_in(
     history: &mut History,
     (batch, agents): (&Batch, &mut Agents),
@@ -157,7 +156,8 @@ pub(crate) fn check_size(batch: &Batch, limits: &Limits) -> Result<(), MergeErro
     Ok(())
 }
 
-/// Takes in what waited for the events that were appended since `from`, and what waited for that.
+/// Appends the pieces that waited for the events appended since `from`, and those that waited for
+/// these.
 fn take_woken(
     history: &mut History,
     from: usize,
@@ -178,9 +178,9 @@ fn take_woken(
     Ok(())
 }
 
-/// The numbers of the agents that a batch names, looked up once.
+/// The numbers of a batch's agents, looked up once.
 pub(crate) struct Agents {
-    /// Of the first names: most batches have no more.
+    /// For the first names: most batches have no more.
     first: [Option<AgentIdx>; 4],
     others: Vec<Option<AgentIdx>>,
 }
@@ -195,7 +195,7 @@ impl Agents {
         }
     }
 
-    /// What is known of the name at a place of the batch.
+    /// The entry of the name at an index of the batch.
     fn at(&mut self, name: u32) -> &mut Option<AgentIdx> {
         let name = name as usize;
         match name.checked_sub(self.first.len()) {
@@ -204,7 +204,7 @@ impl Agents {
         }
     }
 
-    /// The number of the agent whose name is at a place of `names`, the names of the batch.
+    /// The number of the agent whose name is at an index of `names`, the names of the batch.
     pub(crate) fn find(
         &mut self,
         history: &History,
@@ -219,7 +219,7 @@ impl Agents {
     }
 }
 
-/// Splits a piece into what is known and what is new.
+/// Splits a piece into known and new events.
 fn take_piece(
     history: &mut History,
     piece: Piece<'_>,
@@ -261,7 +261,7 @@ fn take_piece(
         let trimmed = ids.next_trimmed(agent, at).cloned();
         let end = match known {
             _ if trimmed.as_ref().is_some_and(|range| range.start <= at) => {
-                // Its content is not here any more to be compared.
+                // The content of a dropped event cannot be compared.
                 let end = trimmed.map_or(at, |range| range.end).min(piece.seq_end());
                 intake.duplicate += (end - at) as usize;
                 end
@@ -300,7 +300,7 @@ fn take_piece(
     Ok(())
 }
 
-/// Where the event before a piece left the cursor, if that can be known.
+/// The cursor after the event before a piece, if it is known.
 fn cursor_before(history: &History, piece: &Piece<'_>, agent: Option<AgentIdx>) -> Option<i64> {
     let agent = agent?;
     let before = piece.seq.checked_sub(1)?;
@@ -308,8 +308,9 @@ fn cursor_before(history: &History, piece: &Piece<'_>, agent: Option<AgentIdx>) 
     if let Some(before) = graph.agents.lv_of(agent, before) {
         return Some(history.ops.cursor_after(before).into());
     }
-    // Of what was let go the base knows where the last event of each range left the cursor. A piece
-    // that starts before that event says how far it moved it; one that ends before it is known.
+    // For dropped events, the base has the cursor after the last event of each range. A piece that
+    // starts before that event gives the distance by which it moved the cursor; a piece that ends
+    // before it is known.
     let end = graph.agents.trimmed_until(agent, before)?;
     let cursor = i64::from(graph.base()?.cursor_at(agent, end));
     let inside = piece.seq < end && end < piece.seq_end();
@@ -317,7 +318,7 @@ fn cursor_before(history: &History, piece: &Piece<'_>, agent: Option<AgentIdx>) 
     Some(cursor - moved.flatten().unwrap_or(0))
 }
 
-/// Puts a piece aside that says where it edits only by the event before, which is not known.
+/// Holds back a piece whose positions count from the event before it, which is not known.
 fn hold_unplaced(
     history: &History,
     piece: Piece<'_>,
@@ -327,7 +328,7 @@ fn hold_unplaced(
     let ids = &history.graph.agents;
     let known = agent.and_then(|agent| ids.run_from(agent, piece.seq));
     if let Some(known) = known.filter(|known| known.seq < piece.seq_end()) {
-        // Who knows an event knows its ancestors: these are others.
+        // A replica that has an event has its ancestors: these are different events.
         return Err(MergeError::Conflict {
             agent: piece.agent_name().to_string(),
             seq: known.seq.max(piece.seq),
@@ -347,7 +348,7 @@ fn hold(piece: Piece<'_>, (from, len): (u32, u32), (name, seq): (u32, u32), inta
     intake.dropped += intake.waiting.shrink(&intake.limits.pending);
 }
 
-/// What can be said of a piece by itself.
+/// Checks of a piece that do not need the history.
 fn check_piece(piece: &Piece<'_>) -> Result<(), MergeError> {
     check_agent_name(piece.agent_name())?;
     let own = piece.seq..piece.seq_end();
@@ -399,7 +400,7 @@ fn compare(
         }
     }
 
-    // Operations, cut into stretches that lie in one run on either side.
+    // Operations, cut into stretches that are in one run on either side.
     let len = lvs.end - lvs.start;
     let mut incoming = piece.runs_in(seq - piece.seq, len);
     let mut rest = incoming.next();
@@ -424,11 +425,11 @@ fn compare(
     Ok(())
 }
 
-/// Why parents cannot be given.
+/// Why parents cannot be found.
 enum NoParents {
     /// This one is not known.
     Missing((u32, u32)),
-    /// They lie before the base of a shallow history.
+    /// They are before the base of a shallow history.
     TooOld,
 }
 
@@ -454,7 +455,7 @@ fn find_parents(
             },
         }
     }
-    // What follows any event of the base follows all of it; nothing is concurrent to it.
+    // Events that follow any event of the base follow all of it; nothing is concurrent to it.
     if let Some(base) = graph.base().filter(|_| parents.is_empty())
         && (named.is_empty() || !trimmed.is_empty())
     {
@@ -472,7 +473,7 @@ fn find_parents(
     missing.map_or(Ok(()), |parent| Err(NoParents::Missing(parent)))
 }
 
-/// Whether an event is part of the document, even if the document has let it go.
+/// Whether an event is part of the document, even if the document has dropped it.
 fn is_known(history: &History, agent: Option<AgentIdx>, seq: u32) -> bool {
     let ids = &history.graph.agents;
     agent.is_some_and(|agent| {
@@ -480,8 +481,8 @@ fn is_known(history: &History, agent: Option<AgentIdx>, seq: u32) -> bool {
     })
 }
 
-/// Appends the events `from..from + len` of a piece, all of them new, or puts them aside if a parent
-/// is missing, or the event before of the same agent.
+/// Appends the events `from..from + len` of a piece, all of them new, or holds them back if a
+/// parent or the agent's previous event is missing.
 fn append(
     history: &mut History,
     piece: Piece<'_>,
@@ -492,7 +493,7 @@ fn append(
 ) -> Result<(), MergeError> {
     let seq = piece.seq + from;
     let before = [(piece.agent, seq.wrapping_sub(1))];
-    // Nobody makes an event without having made all before it: beyond a gap they wait for it to close.
+    // An agent makes its events in order: events beyond a gap wait until it closes.
     if seq > 0
         && !is_known(
             history,
@@ -570,7 +571,7 @@ fn append(
             limit: MAX_AGENTS as usize,
         });
     }
-    // The piece's agent was looked for before: one that was not found is new.
+    // The piece's agent was searched before: if it was not found, it is new.
     let agent = *agents
         .at(piece.agent)
         .get_or_insert_with(|| history.graph.agents.add_agent(piece.agent_name()));

@@ -1,20 +1,21 @@
-//! A batch in parts: merged one after the other, they come to the same as the whole.
+//! A batch in parts: merging them one after the other is equivalent to merging the whole.
 
 use super::batch::{Batch, Origin, split_text};
 use crate::op_log::Kind;
 
-/// Cuts a batch into parts, each a batch by itself, in the order of the events. The cuts lie between runs.
+/// Cuts a batch into parts, each a separate batch, in the order of the events. The cuts are between
+/// runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Parts {
     batch: Batch,
     at: Progress,
-    /// For each name of the batch the last part that has it, and its place there.
+    /// For each name of the batch the last part that has it, and its index there.
     places: Vec<(u32, u32)>,
-    /// How many parts there were, this one included.
+    /// The number of parts so far, including this one.
     number: u32,
 }
 
-/// How far the batch is cut.
+/// The progress of cutting the batch.
 #[derive(Debug, Clone, Copy, Default)]
 struct Progress {
     piece: usize,
@@ -24,7 +25,7 @@ struct Progress {
     text: usize,
     /// Events of the piece that are in earlier parts.
     events: u32,
-    /// Where they left the cursor, counted from where the event before the piece left it.
+    /// The cursor after them, relative to the cursor before the piece.
     cursor: i64,
     /// Events of all pieces that are in earlier parts.
     done: u64,
@@ -45,18 +46,18 @@ impl Parts {
         self.at = Progress::default();
     }
 
-    /// How many events the parts had so far.
+    /// The number of events that the parts had so far.
     pub(crate) fn done(&self) -> u64 {
         self.at.done
     }
 
-    /// How many events all parts have.
+    /// The number of events that all parts have.
     pub(crate) fn events(&self) -> u64 {
         self.batch.events()
     }
 
-    /// The next part, of at least `events` events if there are so many, or one run more; `None` after the
-    /// last. What the batch builds on is in the first. O(size of the part).
+    /// The next part, of at least `events` events if there are so many, or one run more; `None`
+    /// after the last. The first part has the events that the batch builds on. O(size of the part).
     pub(crate) fn next(&mut self, events: u32) -> Option<Batch> {
         self.batch.heads.get(self.at.piece)?;
         self.number += 1;
@@ -75,7 +76,7 @@ impl Parts {
         Some(part)
     }
 
-    /// Adds events of the piece at hand to a part: `enough`, or not many more. Returns how many.
+    /// Adds events of the current piece to a part: `enough`, or not many more. Returns how many.
     fn take(&mut self, enough: u32, part: &mut Batch) -> u32 {
         let head = self.batch.heads[self.at.piece].clone();
         let mark = part.mark();
@@ -107,7 +108,7 @@ impl Parts {
                     Kind::Insert => pos + i64::from(run.len),
                     Kind::Delete | Kind::Backspace => pos,
                 };
-                // What is out of range stays so.
+                // Positions that are out of range stay out of range.
                 run.pos = i32::try_from(pos - from.cursor).unwrap_or(i32::MAX) as u32;
             }
             part.runs.push(run);
@@ -127,7 +128,7 @@ impl Parts {
         len
     }
 
-    /// The place of a name of the batch in the list of the part at hand.
+    /// The place of a name of the batch in the list of the current part.
     fn place_of(&mut self, name: u32, part: &mut Batch) -> u32 {
         let place = &mut self.places[name as usize];
         if place.0 != self.number {

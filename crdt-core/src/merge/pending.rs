@@ -10,7 +10,7 @@ use crate::sorted_list::SortedList;
 use crate::sorting::{sort, sort_by};
 use crate::version::EventId;
 
-/// How much is held back at most: pieces, and bytes of memory. The oldest go first.
+/// The limits of held-back events: pieces, and bytes of memory. The oldest are dropped first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PendingLimits {
@@ -43,10 +43,10 @@ impl Default for PendingLimits {
     }
 }
 
-/// Where a piece stands in the order of arrival.
+/// The index of a piece in the order of arrival.
 type Ticket = u64;
 
-/// A piece that is held back, as a batch of its own, and the event that it waits for.
+/// A piece that is held back, as a separate batch, and the event that it waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Held {
     pub(crate) piece: Batch,
@@ -56,13 +56,13 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Bytes of memory that holding it takes, with its entries in the tables of [`Pending`].
+    /// The memory that it takes, in bytes, with its entries in the tables of [`Pending`].
     fn memory(&self) -> usize {
         // Hash tables are less than half full at worst, just after they have grown; the chunks of sorted
         // lists a quarter, just after they were split.
         const ENTRIES: usize = 3 * (size_of::<(Ticket, Held)>() + size_of::<(u64, Ticket)>())
             + 4 * size_of::<Waiting>();
-        // The name of the parent's agent may be held for this piece alone, with its two counts.
+        // The name of the parent's agent may be kept only for this piece, with its two counts.
         let name = self.parent.0.len() + size_of::<[usize; 2]>();
         ENTRIES + name + self.piece.memory()
     }
@@ -75,9 +75,9 @@ type Waiting = (Arc<str>, u32, Ticket);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pending {
     pieces: Map<Ticket, Held>,
-    /// By what they wait for, oldest first.
+    /// By the awaited event, oldest first.
     waiting: SortedList<Waiting>,
-    /// The hash of each piece, to find one that comes again.
+    /// The hash of each piece, to detect one that arrives again.
     seen: Map<u64, Ticket>,
     /// No piece that is held has a ticket before this one.
     oldest: Ticket,
@@ -87,7 +87,7 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// How many events are held back.
+    /// The number of events that are held back.
     pub(crate) fn events(&self) -> usize {
         self.events
     }
@@ -96,7 +96,7 @@ impl Pending {
         self.pieces.is_empty()
     }
 
-    /// How many pieces were held back ever since.
+    /// The number of pieces that were ever held back.
     pub(crate) fn held_ever(&self) -> u64 {
         self.next
     }
@@ -117,13 +117,13 @@ impl Pending {
         missing
     }
 
-    /// Holds a piece back until its parent arrives. The same piece is held once. O(log n) and the
-    /// piece.
+    /// Holds a piece back until its parent arrives. The same piece is held once. O(log n + size of
+    /// the piece).
     pub(crate) fn hold(&mut self, held: Held) {
         let hash = self.seen.hasher().hash_one(&held);
         match self.seen.get(&hash) {
             Some(ticket) if self.pieces.get(ticket) == Some(&held) => return,
-            // Another one with that hash is held, and found again; this one is not.
+            // The hash refers to another piece that is held; this one has no entry.
             Some(_) => {}
             None => drop(self.seen.insert(hash, self.next)),
         }
@@ -137,7 +137,7 @@ impl Pending {
         self.next += 1;
     }
 
-    /// Lets the oldest go until `limits` are kept; says how many events went.
+    /// Drops the oldest until `limits` are met; returns the number of dropped events.
     pub(crate) fn shrink(&mut self, limits: &PendingLimits) -> usize {
         let before = self.events;
         while self.pieces.len() > limits.pieces || self.bytes > limits.bytes {
@@ -150,7 +150,7 @@ impl Pending {
         before - self.events
     }
 
-    /// Lets the oldest of all go, if it is still held.
+    /// Drops the piece with this ticket, if it is still held.
     fn let_go(&mut self, ticket: Ticket) {
         let Some(held) = self.take(ticket) else {
             return;

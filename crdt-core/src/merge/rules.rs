@@ -1,8 +1,8 @@
-//! What a merge does not simply take.
+//! Exceptions of a merge.
 
 use crate::version::EventId;
 
-/// Exceptions from what a merge takes, for a network that knows more of the agents than the document.
+/// Exceptions of a merge, for a network layer that knows more about the agents than the document.
 /// The default is none.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MergeRules<'a> {
@@ -12,7 +12,8 @@ pub struct MergeRules<'a> {
     /// No other replica has the events of this agent from this seq on: events that name them as parents build
     /// on others of the same ids, and are left out.
     pub unshared: Option<(&'a str, u32)>,
-    /// Whether an id that comes back with another content is passed over, and not an error for all.
+    /// Whether an id that arrives again with different content is skipped instead of failing the
+    /// whole merge.
     pub keeps_conflicts: bool,
 }
 
@@ -24,12 +25,12 @@ impl MergeRules<'_> {
     }
 }
 
-/// What became of the exceptions.
+/// The exceptions that a merge made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exceptions {
     /// The first event of each piece that was left out for its agent, and the parent of each that was left
     /// out for that.
     pub withheld: Vec<EventId>,
-    /// The first event of each piece that is known here with another content: what is here stays.
+    /// The first event of each piece that is known with different content: the known content stays.
     pub conflicts: Vec<EventId>,
 }

@@ -5,8 +5,9 @@ use crate::history::{History, Savepoint};
 use crate::version::{EventId, MAX_CHARS};
 use crate::walker::{Transformed, WalkError, Walker};
 
-/// Transforms the events since `before` into edits of the text as it stands, which has `chars` chars.
-/// Takes at most `work` steps, and what each run allows, and leaves there how many are left.
+/// Transforms the events since `before` into edits of the current text, which has `chars` chars.
+/// Takes at most `work` steps, plus those that each run allows, and stores the remaining number
+/// there.
 pub(crate) fn transform(
     walker: &mut Walker,
     history: &History,

@@ -1,4 +1,4 @@
-//! Runs of operations as rows of 16 bytes, and the text of all inserts beside them.
+//! Runs of operations as rows of 16 bytes, and the text of all inserts.
 
 use std::ops::Range;
 
@@ -6,14 +6,14 @@ use super::run::{Kind, MAX_RUN, Run};
 use crate::causal_graph::last_until;
 use crate::version::Lv;
 
-/// A run and where it starts. It ends where the next row starts.
+/// A run and its start. It ends at the start of the next row.
 #[derive(Debug, Clone, Copy)]
 struct Row {
     lv: Lv,
     pos: u32,
     /// Length in events, shifted left by two, and the kind.
     len_kind: u32,
-    /// Where its text starts in `OpLog::text`, in bytes; it ends where the next row's starts.
+    /// The start of its text in `OpLog::text`, in bytes; it ends at the start of the next row's.
     text: u32,
 }
 
@@ -40,8 +40,8 @@ impl Row {
         }
     }
 
-    /// Joins `next` if it goes on as this row does: typing, deleting or backspacing on, the most
-    /// frequent of all. What else can be joined, [`Run::join`] knows.
+    /// Joins `next` if it continues this row: continued typing, deleting or backspacing, the most
+    /// frequent case. [`Run::join`] covers the other cases.
     #[inline(always)]
     fn continue_with(&mut self, next: &Run) -> bool {
         let len = self.len_kind >> 2;
@@ -73,12 +73,12 @@ impl Row {
 }
 
 impl OpLog {
-    /// How many events there are.
+    /// The number of events.
     pub(crate) fn len(&self) -> u32 {
         self.len
     }
 
-    /// How many bytes of text all inserts brought.
+    /// The length of all inserted text, in bytes.
     pub(crate) fn text_len(&self) -> usize {
         self.text.len()
     }
@@ -88,8 +88,8 @@ impl OpLog {
         &self.text
     }
 
-    /// Appends a run. `text` holds exactly the inserted chars. `linear` says that the first event's
-    /// only parent is the event before it: only then may the run join the last row.
+    /// Appends a run. `text` holds exactly the inserted chars. `linear` is whether the first
+    /// event's only parent is the event before it: only then may the run join the last row.
     pub(crate) fn push(&mut self, run: Run, text: &str, linear: bool) {
         debug_assert_eq!(
             text.chars().count(),
@@ -109,7 +109,7 @@ impl OpLog {
         } else {
             self.push_runs(run, true);
         }
-        // What is known to be one byte long is appended in a few steps.
+        // Fast path for one byte.
         if text.len() == 1 {
             self.text.push_str(text.get(..1).unwrap_or_default());
         } else {
@@ -144,14 +144,14 @@ impl OpLog {
         self.rows.reserve_exact(rows);
     }
 
-    /// Appends a row as it is. The text of all inserts comes later, by [`OpLog::set_text`].
+    /// Appends a row unchanged. [`OpLog::set_text`] sets the text of all inserts later.
     #[inline]
     pub(crate) fn push_row(&mut self, run: Run) {
         self.rows.push(Row::new(self.len, run, 0));
         self.len += run.len;
     }
 
-    /// Sets the text of all inserts, in their order. Returns whether it is as long as they are.
+    /// Sets the text of all inserts, in their order. Returns whether it has their length.
     #[must_use]
     pub(crate) fn set_text(&mut self, text: String) -> bool {
         let is_ascii = text.is_ascii();
@@ -192,7 +192,7 @@ impl OpLog {
         self.len = lv;
     }
 
-    /// How many events row `i` has.
+    /// The number of events that row `i` has.
     pub(super) fn row_len(&self, i: usize) -> u32 {
         self.rows[i].run().len
     }
@@ -232,8 +232,8 @@ impl OpLog {
         }
     }
 
-    /// The char that the event `lv` inserts, if it does. O(chars to the nearer end of the row) where the row
-    /// holds non-ASCII text.
+    /// The char that the event `lv` inserts, if any. O(chars to the nearer end of the row) if the
+    /// row has non-ASCII text.
     pub(crate) fn char_of(&self, lv: Lv) -> Option<char> {
         let i = last_until(&self.rows, lv, self.rows.len(), |row| row.lv);
         let run = self.rows[i].run();
@@ -256,7 +256,7 @@ impl OpLog {
         self.event(lv).map_or(0, |run| run.ends().1)
     }
 
-    /// How many rows lie in `range`, whole or in part.
+    /// The number of rows that lie in `range`, whole or in part.
     pub(crate) fn row_count(&self, range: Range<Lv>) -> usize {
         let row_of = |lv| last_until(&self.rows, lv, self.rows.len(), |row| row.lv);
         if range.is_empty() {
@@ -308,7 +308,7 @@ impl OpLog {
         })
     }
 
-    /// The text that a part inserts. O(length of the row) where it holds non-ASCII text.
+    /// The text that a part inserts. O(length of the row) if it has non-ASCII text.
     pub(crate) fn text_of(&self, part: &Part) -> &str {
         if !part.run.is_insert() {
             return "";
@@ -347,7 +347,7 @@ impl Part {
     }
 }
 
-/// How many bytes the first `chars` chars of `text` take, if it has so many.
+/// The number of bytes that the first `chars` chars of `text` take, if it has so many.
 pub(crate) fn prefix_len(text: &str, chars: u32) -> Option<usize> {
     let n = chars as usize;
     if text.as_bytes().get(..n).is_some_and(<[u8]>::is_ascii) {

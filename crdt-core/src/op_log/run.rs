@@ -2,7 +2,7 @@
 
 use crate::version::MAX_CHARS;
 
-/// What the events of a run do. The `k`th event of a run at `pos`, `len` events long:
+/// The operation of a run's events. The `k`th event of a run at `pos`, `len` events long:
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     /// inserts a char at `pos + k`;
@@ -36,7 +36,7 @@ impl Run {
         Run { kind, pos, len }
     }
 
-    /// What every operation must keep to, in whatever form it came.
+    /// Checks the limits of every operation, in all encodings.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         if self.len == 0 {
             return Err("an operation of no length");
@@ -60,7 +60,7 @@ impl Run {
         }
     }
 
-    /// Where the author's cursor stands before and after the run, in chars.
+    /// The author's cursor before and after the run, in chars.
     pub(crate) fn ends(&self) -> (u32, u32) {
         match self.kind {
             Kind::Insert => (self.pos, self.pos + self.len),
@@ -69,7 +69,8 @@ impl Run {
         }
     }
 
-    /// Where the first of the last `left` events of a run of deletes deletes a char.
+    /// The position at which the first of the last `left` events of a run of deletes deletes a
+    /// char.
     pub(crate) fn next_pos(&self, left: u32) -> u32 {
         match self.kind {
             Kind::Backspace => self.pos + left - 1,
@@ -88,7 +89,8 @@ impl Run {
         Run::new(self.kind, pos, len)
     }
 
-    /// Whether `next`, whose events follow this run's, joins it whole; if so, it is joined.
+    /// Joins the whole of `next`, whose events follow this run's, if possible; returns whether it
+    /// did.
     fn join_whole(&mut self, next: &Run) -> bool {
         if self.len + next.len > MAX_RUN {
             return false;
@@ -127,8 +129,8 @@ impl Run {
     }
 
     /// Joins as many events of `next` as the greedy rule allows: as if the events came one by one,
-    /// each joining the run before it if it can. Returns what is left of `next`, and how many
-    /// events were taken.
+    /// each joining the run before it if it can. Returns the rest of `next`, and the number of
+    /// joined events.
     pub(crate) fn join(&mut self, next: Run) -> (Option<Run>, u32) {
         if self.join_whole(&next) {
             return (None, next.len);
@@ -141,13 +143,12 @@ impl Run {
     }
 }
 
-/// Adds `next` to a list of runs by the greedy rule. The result depends on the events alone, not
-/// on how they were cut into runs.
+/// Adds `next` to a list of runs by the greedy rule. The result depends only on the events, not on
+/// their division into runs.
 pub(crate) fn push_greedy(runs: &mut Vec<Run>, next: Run) {
     let mut rest = Some(next);
     if let Some(last) = runs.last_mut() {
-        // Two rounds settle it: after a shared first event the rest starts a run of its own, or
-        // joins whole.
+        // At most two rounds: after a shared first event the rest starts a new run, or joins whole.
         while let Some(run) = rest {
             let (left, taken) = last.join(run);
             rest = left;

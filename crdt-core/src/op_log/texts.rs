@@ -6,11 +6,11 @@ use super::rows::{OpLog, Part};
 use crate::hashing::Map;
 use crate::version::Lv;
 
-/// Reads what events inserted, in pieces. Where the pieces of a row come in ascending order, as they
-/// do in a document, each row is read once, however many pieces it was cut into.
+/// Reads the text that events inserted, in pieces. If the pieces of a row come in ascending order,
+/// as they do in a document, each row is read once, however many pieces it was cut into.
 pub(crate) struct Texts<'a> {
     ops: &'a OpLog,
-    /// Per row with non-ASCII text: a number of chars, and how many bytes they take.
+    /// For each row with non-ASCII text: a number of chars, and their number of bytes.
     places: Map<u32, (u32, usize)>,
 }
 
@@ -22,13 +22,13 @@ impl<'a> Texts<'a> {
         }
     }
 
-    /// Calls `f` with what the events `range`, all of them inserts, inserted.
+    /// Calls `f` with the text that the events `range`, all of them inserts, inserted.
     pub(crate) fn read(&mut self, range: Range<Lv>, mut f: impl FnMut(&'a str)) {
         let ops = self.ops;
         ops.parts_in(range).for_each(|part| f(self.part(&part)));
     }
 
-    /// What a part of a row inserted; nothing if it deleted.
+    /// The text that a part of a row inserted; empty if it deleted.
     pub(crate) fn part(&mut self, part: &Part) -> &'a str {
         let text = self.ops.row_text(part.row as usize);
         let whole = self.ops.row_len(part.row as usize);
@@ -50,7 +50,7 @@ impl<'a> Texts<'a> {
         &text[start..end]
     }
 
-    /// What the events `range`, all of them inserts, inserted.
+    /// The text that the events `range`, all of them inserts, inserted.
     pub(crate) fn get(&mut self, range: Range<Lv>) -> String {
         let mut text = String::new();
         self.read(range, |piece| text.push_str(piece));

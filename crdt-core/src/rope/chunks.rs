@@ -14,10 +14,10 @@ use crate::version::NONE;
 #[derive(Debug, Clone)]
 pub struct Chunks<'a> {
     rope: &'a Rope,
-    /// The leaf that is read, and how many bytes of it were.
+    /// The current leaf, and the number of its bytes read so far.
     leaf: u32,
     read: usize,
-    /// How many bytes of the part are still to be read.
+    /// The number of bytes of the part still to be read.
     left: usize,
 }
 
@@ -30,7 +30,7 @@ impl<'a> Iterator for Chunks<'a> {
                 let piece = &rest[..rest.len().min(self.left)];
                 self.read += piece.len();
                 self.left -= piece.len();
-                // Leaves hold what came in as `&str`, cut between chars.
+                // Leaves contain text that was a `&str`, cut between chars.
                 return std::str::from_utf8(piece).ok();
             }
             self.leaf = self.rope.leaf_after(self.leaf)?;

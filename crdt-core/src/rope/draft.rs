@@ -1,4 +1,4 @@
-//! A text that is made by many edits before anybody looks at it.
+//! A text that is built by many edits before it is read.
 
 use super::leaf::{CAPACITY, Size, Unit};
 use super::tree::Rope;

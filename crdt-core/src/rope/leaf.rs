@@ -1,9 +1,9 @@
 //! A leaf of the rope: a gap buffer. Typing and deleting at one place moves no bytes.
 
-/// The size of a piece of text, in every unit somebody counts in.
+/// The size of a piece of text, in every unit.
 ///
-/// Chars and UTF-16 units are kept as differences, so that ASCII text, which is most of what is
-/// typed, changes a single number.
+/// Chars and UTF-16 units are kept as differences, so that ASCII text, which is most text, changes
+/// a single number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Size {
     pub(crate) bytes: u32,
@@ -34,7 +34,7 @@ impl Size {
         }
     }
 
-    /// The size of ASCII text of which no line is counted.
+    /// The size of ASCII text without counting lines.
     #[inline]
     pub(super) fn of_bytes(bytes: usize) -> Size {
         Size {
@@ -48,8 +48,8 @@ impl Size {
         Size { lines: 0, ..self }
     }
 
-    /// The size of a piece of a text that has the size `self`. Where that says that there are no line
-    /// feeds, none are looked for.
+    /// The size of a piece of a text that has the size `self`. If that has no line feeds, none are
+    /// searched.
     #[inline]
     fn of_piece(&self, piece: &[u8]) -> Size {
         match (self.is_ascii(), self.lines > 0) {
@@ -123,8 +123,8 @@ impl Unit {
     }
 }
 
-/// How many of the bytes are such. Counted in bytes as far as those go, which takes the fewest steps
-/// where many are counted at once.
+/// The number of bytes for which `such` is true. Counted in bytes as far as they go, so that vector
+/// instructions count the most at once.
 fn count(text: &[u8], such: impl Fn(u8) -> bool) -> u32 {
     let chunks = text.chunks(usize::from(u8::MAX));
     chunks
@@ -162,8 +162,8 @@ fn bytes_of_last(text: &[u8], chars: u32) -> usize {
     text.len()
 }
 
-/// How many bytes of text a leaf holds. Small where the checks run, so that a test of a few edits
-/// reaches splits.
+/// The number of bytes of text that a leaf holds. Small in builds with debug assertions, so that a
+/// test of a few edits reaches splits.
 pub(crate) const CAPACITY: usize = if cfg!(debug_assertions) { 16 } else { 1000 };
 
 #[derive(Debug, Clone)]
@@ -172,7 +172,7 @@ pub(crate) struct Leaf {
     size: Size,
     /// The text before the gap, at the start of `buf`, in bytes; the rest is at the end of `buf`.
     left: u32,
-    /// Those of the bytes before the gap that continue a char.
+    /// The number of bytes before the gap that continue a char.
     left_continued: u32,
     buf: [u8; CAPACITY],
 }
@@ -205,7 +205,7 @@ impl Leaf {
         self.left - self.left_continued
     }
 
-    /// Where the text behind the gap starts in `buf`.
+    /// The start of the text after the gap in `buf`.
     #[inline]
     fn right(&self) -> usize {
         CAPACITY - (self.size.bytes - self.left) as usize
@@ -216,7 +216,7 @@ impl Leaf {
         [&self.buf[..self.left as usize], &self.buf[self.right()..]]
     }
 
-    /// The text behind its first `read` bytes, as far as it stands in one piece; `None` at the end.
+    /// The text after its first `read` bytes, as far as it is contiguous; `None` at the end.
     pub(crate) fn text_from(&self, read: usize) -> Option<&[u8]> {
         let [left, right] = self.text();
         let piece = match left.get(read..) {
@@ -235,7 +235,7 @@ impl Leaf {
         bytes_of_last(&self.buf[..self.left as usize], chars)
     }
 
-    /// The number of bytes of the first `chars` chars behind the gap.
+    /// The number of bytes of the first `chars` chars after the gap.
     #[inline]
     fn bytes_behind(&self, chars: u32) -> usize {
         if self.size.is_ascii() {
@@ -244,7 +244,7 @@ impl Leaf {
         bytes_of_first(&self.buf[self.right()..], chars)
     }
 
-    /// Moves the gap behind the first `chars` chars.
+    /// Moves the gap to the place after the first `chars` chars.
     fn move_gap(&mut self, chars: u32) {
         let (gap, left, right) = (self.gap(), self.left as usize, self.right());
         if chars < gap {
@@ -262,8 +262,8 @@ impl Leaf {
         }
     }
 
-    /// Inserts a byte of ASCII behind the first `chars` chars if that is where the gap is, and says
-    /// whether it did.
+    /// Inserts an ASCII byte after the first `chars` chars if the gap is there, and returns whether
+    /// it did.
     #[inline]
     pub(crate) fn type_byte(&mut self, chars: u32, byte: u8) -> bool {
         if chars != self.gap() || self.size.bytes as usize >= CAPACITY {
@@ -278,8 +278,8 @@ impl Leaf {
         true
     }
 
-    /// Deletes the char before or behind the gap if that is the one behind the first `chars` chars
-    /// and it can be done without looking far; says whether it did, and how many line feeds went.
+    /// Deletes the char before or after the gap if that is the one after the first `chars` chars
+    /// and this needs no search; returns the number of deleted line feeds if it did.
     #[inline]
     pub(crate) fn erase_byte(&mut self, chars: u32) -> Option<u32> {
         if self.size.bytes as usize <= CAPACITY / 4 {
@@ -305,7 +305,7 @@ impl Leaf {
         Some(lines)
     }
 
-    /// Inserts `text` behind the first `chars` chars. There is room for it.
+    /// Inserts `text` after the first `chars` chars. There is room for it.
     pub(crate) fn insert(&mut self, chars: u32, text: &[u8], size: Size) {
         self.move_gap(chars);
         let at = self.left as usize;
@@ -319,7 +319,7 @@ impl Leaf {
         self.size.add(size);
     }
 
-    /// Deletes `len` chars behind the first `chars` chars; all of them are in this leaf.
+    /// Deletes `len` chars after the first `chars` chars; all of them are in this leaf.
     pub(crate) fn delete(&mut self, chars: u32, len: u32) {
         // The gap goes to the nearer end of the range, if it is not inside.
         if chars > self.gap() {
@@ -345,7 +345,7 @@ impl Leaf {
         }
     }
 
-    /// Takes away everything behind the first `chars` chars.
+    /// Splits off everything after the first `chars` chars.
     pub(crate) fn split_off(&mut self, chars: u32) -> Leaf {
         self.move_gap(chars);
         let tail = self.text()[1];
@@ -355,7 +355,7 @@ impl Leaf {
         tail
     }
 
-    /// A place at most one char off the middle of the bytes, in chars.
+    /// A position at most one char from the middle of the bytes, in chars.
     pub(crate) fn middle(&self) -> u32 {
         let size = self.size();
         if size.is_ascii() {
@@ -385,8 +385,8 @@ impl Leaf {
         }
     }
 
-    /// The size of the text before the place `n`, counted in `unit`; a place inside a char is taken as
-    /// the place before it. For lines: the text up to and with the `n`th line feed.
+    /// The size of the text before the place `n`, counted in `unit`; a place inside a char counts
+    /// as the place before it. For lines: the text up to and with the `n`th line feed.
     pub(crate) fn size_before(&self, n: u32, unit: Unit) -> Size {
         if unit != Unit::Lines && self.size().is_ascii() {
             // All ASCII: every unit but lines is one byte.

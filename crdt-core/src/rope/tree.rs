@@ -1,7 +1,7 @@
 //! A B-tree whose leaves are gap buffers.
 //!
-//! Nodes and leaves stand in two vectors and are named by their index. The leaf last worked on is
-//! remembered together with the text before it, and its ancestors hear of its changes only when
+//! Nodes and leaves are in two vectors and are named by their index. The most recently edited leaf
+//! is cached together with the size of the text before it, and its ancestors are updated only when
 //! another leaf is needed: edits close to each other touch a single leaf.
 
 use super::leaf::{CAPACITY, Leaf, Size, Unit};
@@ -63,13 +63,13 @@ pub(crate) struct Rope {
     free_leaves: Vec<u32>,
     free_nodes: Vec<u32>,
     pub(super) root: u32,
-    /// How many levels of nodes there are; the lowest has leaves as children.
+    /// The number of levels of nodes; the lowest has leaves as children.
     pub(super) height: u32,
     pub(super) size: Size,
     pub(super) cached: u32,
     /// The text before the cached leaf.
     pub(super) before: Size,
-    /// Whether the cached leaf differs from what its ancestors know of it.
+    /// Whether the cached leaf differs from the sizes in its ancestors.
     pub(super) dirty: bool,
 }
 
@@ -116,7 +116,7 @@ impl Rope {
         self.insert_pieces(pos, text, Size::of);
     }
 
-    /// Inserts what fits into a leaf at all at once, the rest piece by piece.
+    /// Inserts text that fits into a leaf at once, and longer text piece by piece.
     pub(super) fn insert_pieces(&mut self, pos: u32, text: &str, size: impl Fn(&[u8]) -> Size) {
         let mut pos = pos;
         let mut rest = text;
@@ -133,8 +133,8 @@ impl Rope {
         }
     }
 
-    /// Inserts a byte of ASCII at `pos` if the gap of the cached leaf is there, and says whether it
-    /// did: typing on, the most frequent of all edits.
+    /// Inserts an ASCII byte at `pos` if the gap of the cached leaf is there, and returns whether
+    /// it did: continued typing, the most frequent edit.
     #[inline]
     pub(crate) fn type_byte(&mut self, pos: u32, byte: u8) -> bool {
         let at = pos.wrapping_sub(self.before.chars());
@@ -160,8 +160,8 @@ impl Rope {
         self.size.add(size);
     }
 
-    /// Deletes the char at `pos` if it is ASCII and beside the gap of the cached leaf, and says whether
-    /// it did.
+    /// Deletes the char at `pos` if it is ASCII and next to the gap of the cached leaf, and returns
+    /// whether it did.
     #[inline]
     pub(crate) fn erase_byte(&mut self, pos: u32) -> bool {
         let at = pos.wrapping_sub(self.before.chars());
@@ -204,8 +204,8 @@ impl Rope {
         }
     }
 
-    /// Makes the leaf with the place `pos` the cached one. Where two leaves meet, it is the left one
-    /// for an insert, and the right one, which holds the next char, otherwise.
+    /// Makes the leaf with the position `pos` the cached one. Between two leaves, it is the left
+    /// one for an insert, and otherwise the right one, which has the next char.
     #[inline]
     fn seek(&mut self, pos: u32, insert: bool) {
         if let Some(at) = pos.checked_sub(self.before.chars()) {
@@ -217,7 +217,7 @@ impl Rope {
         self.go_to(pos, insert);
     }
 
-    /// The same for a place that is not in the cached leaf.
+    /// The same for a position that is not in the cached leaf.
     #[cfg_attr(target_family = "wasm", inline(never))]
     fn go_to(&mut self, pos: u32, insert: bool) {
         self.flush();
@@ -226,8 +226,8 @@ impl Rope {
         self.before = before;
     }
 
-    /// The leaf with the place `n` in `unit`, and the size of the text before it. Needs the sums to
-    /// be true up to the cached leaf's own entry.
+    /// The leaf with the position `n` in `unit`, and the size of the text before it. The sums have
+    /// to be correct up to the cached leaf's own entry.
     pub(super) fn find(&self, n: u32, unit: Unit, left: bool) -> (u32, Size) {
         let mut before = Size::default();
         let mut at = self.root;
@@ -248,7 +248,7 @@ impl Rope {
         (at, before)
     }
 
-    /// Tells the ancestors of the cached leaf what it holds now.
+    /// Updates the ancestors of the cached leaf with its size.
     fn flush(&mut self) {
         if !self.dirty {
             return;
@@ -266,15 +266,15 @@ impl Rope {
         }
     }
 
-    /// Splits the cached leaf so that `bytes` more fit at `pos`, and makes the leaf where they fit
-    /// the cached one.
+    /// Splits the cached leaf so that `bytes` more fit at `pos`, and makes the leaf in which they
+    /// fit the cached one.
     fn make_room(&mut self, pos: u32, bytes: usize) {
         self.flush();
         let at = pos - self.before.chars();
         let leaf = &mut self.leaves[self.cached as usize];
         let len = leaf.size().chars();
-        // Text that is appended opens a new leaf, so that long texts fill their leaves; a long piece
-        // opens one where it lands; else the halves part.
+        // Appended text opens a new leaf, so that long texts fill their leaves; a long piece opens
+        // one at its place; otherwise the leaf is split into halves.
         let split = if at == len || bytes > CAPACITY / 4 {
             at
         } else {
@@ -300,7 +300,7 @@ impl Rope {
         }
     }
 
-    /// Puts `leaf`, which took over `size` of the text of its new neighbour `left`, into the tree.
+    /// Adds `leaf`, which has `size` of the text of its new neighbour `left`, to the tree.
     fn add_leaf_behind(&mut self, left: u32, leaf: Leaf, size: Size) -> u32 {
         if self.nodes[self.leaves[left as usize].parent as usize].len as usize == FANOUT {
             self.split_node(self.leaves[left as usize].parent, 1);
@@ -368,7 +368,7 @@ impl Rope {
         self.nodes.len() as u32 - 1
     }
 
-    /// Gives back the cached leaf, which became small, if a neighbour can take what is left of it.
+    /// Frees the cached leaf, which became small, if its text fits into a neighbour.
     #[cfg_attr(target_family = "wasm", inline(never))]
     fn shrink(&mut self) {
         let cached = self.cached;
@@ -426,9 +426,9 @@ impl Rope {
         }
     }
 
-    /// The place in chars of a place in UTF-16 units; one inside a surrogate pair counts as the
-    /// place before the pair. `None` past the end. O(1) as long as no char takes two units, else
-    /// O(log n).
+    /// The position in chars of a position in UTF-16 units; one inside a surrogate pair counts as
+    /// the position before the pair. `None` past the end. O(1) as long as no char takes two units,
+    /// else O(log n).
     pub(crate) fn utf16_to_char(&self, utf16: usize) -> Option<usize> {
         if self.size.is_bmp() {
             return (utf16 <= self.size.utf16() as usize).then_some(utf16);
@@ -437,8 +437,8 @@ impl Rope {
         Some(before.chars() as usize)
     }
 
-    /// The place in UTF-16 units of a place in chars. `None` past the end. O(1) as long as no char
-    /// takes two units, else O(log n).
+    /// The position in UTF-16 units of a position in chars. `None` past the end. O(1) as long as no
+    /// char takes two units, else O(log n).
     pub(crate) fn char_to_utf16(&self, pos: usize) -> Option<usize> {
         if self.size.is_bmp() {
             return (pos <= self.size.chars() as usize).then_some(pos);
@@ -465,8 +465,8 @@ impl Rope {
         Some(before.plus(self.leaves[leaf as usize].size_before(n - unit.of(&before), unit)))
     }
 
-    /// Like [`Self::find`], where the sums above the cached leaf may be behind by what it changed:
-    /// looks into that leaf first, then corrects for it.
+    /// Like [`Self::find`], but the sums above the cached leaf may lack its changes: searches that
+    /// leaf first, then corrects for it.
     pub(super) fn find_with_dirty(&self, n: u32, unit: Unit) -> (u32, Size) {
         let left = unit == Unit::Lines;
         let inside = |before: &Size, size: &Size| {
@@ -488,7 +488,7 @@ impl Rope {
         if n <= unit.of(&self.before) {
             return self.find(n, unit, left);
         }
-        // Behind the dirty leaf: search where the sums think the place is.
+        // After the dirty leaf: search at the place that the sums give.
         let node = &self.nodes[self.leaves[self.cached as usize].parent as usize];
         let known = node.size[node.slot_of(self.cached)];
         let shift = unit.of(&cached).wrapping_sub(unit.of(&known));

@@ -1,7 +1,7 @@
-//! Where every char stands that was ever inserted, deleted ones too.
+//! The place of every char that was ever inserted, including deleted ones.
 //!
 //! This is the tracker again, over all of the history instead of one zone: its effect version is
-//! the text as it stands, and its prepare version can be moved to any version of the history.
+//! the current text, and its prepare version can be moved to any version of the history.
 //!
 //! Chars are named by the events that inserted them.
 
@@ -16,13 +16,13 @@ use crate::causal_graph::{CausalGraph, Segment};
 use crate::op_log::OpLog;
 use crate::version::Lv;
 
-/// Chars that stand side by side, inserted by consecutive events, all in the same state.
+/// Adjacent chars, inserted by consecutive events, all in the same state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CharRun {
     /// The event that inserted the first of them.
     pub(crate) lv: Lv,
     pub(crate) len: u32,
-    /// Whether they are part of the text as it stands.
+    /// Whether they are part of the current text.
     pub(crate) in_text: bool,
     /// Whether they are part of the version that the index was moved to.
     pub(crate) in_version: bool,
@@ -47,7 +47,7 @@ impl Default for CharIndex {
 }
 
 impl CharIndex {
-    /// Takes in the events that came since the last call.
+    /// Adds the events since the last call.
     pub(crate) fn catch_up(&mut self, history: (&CausalGraph, &OpLog)) {
         let (graph, _) = history;
         let applied = self.kept.applied;
@@ -68,14 +68,14 @@ impl CharIndex {
         self.kept.applied = graph.len();
     }
 
-    /// Moves to the version `frontier` (sorted, reduced): what [`CharRun::in_version`] and
-    /// [`CharIndex::deletions`] speak of. O(d log n) for a difference of d events.
+    /// Moves to the version `frontier` (sorted, reduced): the version of [`CharRun::in_version`]
+    /// and [`CharIndex::deletions`]. O(d log n) for a difference of d events.
     pub(crate) fn move_to(&mut self, history: (&CausalGraph, &OpLog), frontier: &[Lv]) {
         self.kept.prepare(history, frontier, &mut self.walker.diff);
         self.kept.tracker.tree.flush();
     }
 
-    /// How many chars the version that the index was moved to does not know of.
+    /// The number of chars that are unknown in the version that the index was moved to.
     pub(crate) fn new_chars(&mut self) -> u32 {
         self.kept.tracker.tree.total().other
     }
@@ -88,8 +88,8 @@ impl CharIndex {
         (!is_end(&item)).then_some(item.id + place.offset)
     }
 
-    /// Where the char that `lv` inserted stands in the text, or the gap that it left behind; with
-    /// `true` if it is there. O(log n).
+    /// The position in the text of the char that `lv` inserted, with `true`; or of the gap where it
+    /// was, with `false`. O(log n).
     pub(crate) fn position(&mut self, lv: Lv) -> Option<(u32, bool)> {
         let tree = &mut self.kept.tracker.tree;
         let place = tree.find_event(lv, true)?;
@@ -113,8 +113,8 @@ impl CharIndex {
         })
     }
 
-    /// The chars that `lv` inserted and, as far as they stand in a row behind it in the same
-    /// state, the events after it.
+    /// The char that `lv` inserted and the following adjacent chars of later events in the same
+    /// state.
     fn run_from(&self, lv: Lv) -> Option<CharRun> {
         let tree = &self.kept.tracker.tree;
         let place = tree.find_event(lv, true)?;
@@ -166,8 +166,9 @@ impl CharIndex {
         })
     }
 
-    /// The chars from the one that `lv` inserted on that are part of the version that the index was moved
-    /// to or, with `new`, that it does not know of, in order. O(log n) each, however many others there are.
+    /// The chars from the one that `lv` inserted on that are part of the version that the index was
+    /// moved to or, with `new`, that are unknown in it, in order. O(log n) each, independent of the
+    /// number of others.
     pub(crate) fn open_runs(&self, lv: Lv, new: bool) -> impl Iterator<Item = CharRun> {
         let tree = &self.kept.tracker.tree;
         let mut at = tree.find_event(lv, true);
@@ -208,7 +209,7 @@ fn run(item: &Item, lv: Lv) -> CharRun {
     }
 }
 
-/// Without a base text, its placeholder is the end of the document.
+/// Without a base text, the placeholder is the end of the document.
 fn is_end(item: &Item) -> bool {
     item.id >= BASE
 }

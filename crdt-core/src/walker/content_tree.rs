@@ -1,10 +1,10 @@
 //! The tracker's sequence of items, as a B-tree over two vectors.
 //!
-//! Every entry of a node knows four sums of its subtree: chars visible in the prepare version, chars
-//! visible in the effect version, chars inserted in the prepare version, and chars of the base text or,
-//! in the tree of a whole history, which has none, chars not inserted in the prepare version. Sums are
-//! lazy: one leaf at a time may differ from what its ancestors know, and [`ContentTree::flush`] tells
-//! them before another leaf is changed.
+//! Every entry of a node has four sums of its subtree: chars visible in the prepare version, chars
+//! visible in the effect version, chars inserted in the prepare version, and chars of the base text
+//! or, in the tree of a whole history, which has none, chars not inserted in the prepare version.
+//! Sums are lazy: one leaf at a time may differ from the sums of its ancestors, and
+//! [`ContentTree::flush`] updates them before another leaf is changed.
 
 mod effect;
 mod item;
@@ -20,7 +20,8 @@ use slots::Slots;
 pub(super) use slots::Step;
 use sums::{Sums, SumsOf, descend, sum};
 
-/// Items a leaf holds. Small where the checks run, so that a test of a few edits reaches splits.
+/// Items a leaf holds. Small in builds with debug assertions, so that a test of a few edits reaches
+/// splits.
 pub(super) const LEAF: usize = if cfg!(debug_assertions) { 4 } else { 32 };
 const FANOUT: usize = if cfg!(debug_assertions) { 4 } else { 16 };
 
@@ -115,7 +116,7 @@ impl Leaf {
     /// The item that holds the char `id`.
     #[inline]
     fn find_id(&self, id: u32) -> usize {
-        // As many at a time as are compared without a branch.
+        // The number of ids that are compared at a time without a branch.
         const LANES: usize = if LEAF < 8 { LEAF } else { 8 };
         let lanes = self
             .id
@@ -178,18 +179,19 @@ pub(super) struct ContentTree {
     root: u32,
     height: u32,
     first: Lv,
-    /// Whether it is of a whole history, and there is no base text: what stands for it is only the end.
+    /// Whether it is the tree of a whole history, without a base text: the placeholder is then only
+    /// the end.
     is_whole: bool,
     /// Per event of the zone: for an insert the leaf that holds its char, for a delete the id of
     /// the char that it deletes.
     slots: Slots,
-    /// The leaf last worked on, and what its ancestors do not know of it yet.
+    /// The most recently changed leaf, and the changes that its ancestors' sums do not have yet.
     cached: u32,
     pending_delta: Sums,
     around: Option<Around>,
 }
 
-/// What is known of the cached leaf beyond itself, but for the base text.
+/// Sums around the cached leaf, without the base text.
 #[derive(Debug, Clone, Copy)]
 struct Around {
     /// The sums of all before the leaf.
@@ -264,7 +266,7 @@ impl ContentTree {
             + self.slots.memory()
     }
 
-    /// How many items its leaves have room for.
+    /// The number of items that its leaves have room for.
     pub(super) fn room(&self) -> usize {
         self.leaves.len() * LEAF
     }
@@ -336,7 +338,7 @@ impl ContentTree {
     }
 
     /// The place of the char `id`.
-    // Natively it takes 0.98 of the time of remote changes of git-makefile where it is inlined.
+    // Inlined, it takes native remote changes of git-makefile to 0.98 of the time.
     #[cfg_attr(not(target_family = "wasm"), inline(always))]
     pub(super) fn find_id(&self, id: u32) -> Place {
         let leaf = if id >= BASE {
@@ -353,7 +355,7 @@ impl ContentTree {
         }
     }
 
-    /// The place of the char `id`, with which the item behind `place` probably begins.
+    /// The place of the char `id`, which probably begins the item after `place`.
     #[inline]
     pub(super) fn find_id_behind(&self, id: u32, place: Place) -> Place {
         let leaf = &self.leaves[place.leaf as usize];
@@ -364,7 +366,7 @@ impl ContentTree {
         self.find_id(id)
     }
 
-    /// Base chars stand in the order of their ids.
+    /// Base chars are in the order of their ids.
     fn leaf_of_base(&self, id: u32) -> u32 {
         let mut left = id - BASE;
         let mut at = self.root;
@@ -397,18 +399,18 @@ impl ContentTree {
         node.slot_of(a).cmp(&node.slot_of(b))
     }
 
-    /// What the event `lv` and those behind it point at, as long as that goes on in one way, and how
-    /// many of the next `most` these are.
+    /// The target of the event `lv`, the step to the targets of the following events, and the
+    /// number of events, at most `most`, for which that step applies.
     pub(super) fn slots_at(&self, lv: Lv, most: u32) -> (u32, Step, u32) {
         self.slots.run_at(lv - self.first, most)
     }
 
-    /// Notes what the `len` events of the zone from `lv` on point at.
+    /// Sets the targets of the `len` events of the zone from `lv` on.
     pub(super) fn set_slots(&mut self, lv: Lv, len: u32, target: u32, step: Step) {
         self.slots.set(lv - self.first, len, target, step);
     }
 
-    /// Makes `leaf` the one that is being changed.
+    /// Makes `leaf` the cached leaf.
     fn touch(&mut self, leaf: u32) {
         if self.cached != leaf {
             self.flush();
@@ -417,7 +419,7 @@ impl ContentTree {
         }
     }
 
-    /// Takes note of a change of the cached leaf.
+    /// Records a change of the cached leaf.
     fn note(&mut self, delta: Sums) {
         self.pending_delta.add(delta);
         if let Some(around) = &mut self.around {
@@ -425,7 +427,7 @@ impl ContentTree {
         }
     }
 
-    /// Tells the ancestors of the cached leaf how it has changed.
+    /// Updates the ancestors of the cached leaf with its changes.
     pub(super) fn flush(&mut self) {
         let delta = std::mem::take(&mut self.pending_delta);
         if delta == Sums::default() {
@@ -448,7 +450,7 @@ impl ContentTree {
         sums
     }
 
-    /// Inserts an item for the zone's next events at a place; returns where it stands.
+    /// Inserts an item for the zone's next events at a place; returns its place.
     pub(super) fn insert(&mut self, place: Place, item: Item) {
         self.touch(place.leaf);
         let Place {
@@ -458,7 +460,7 @@ impl ContentTree {
         } = place;
         let l = &mut self.leaves[leaf as usize];
         let into = offset > 0 && offset < l.run[index];
-        // Behind a char means at the end of its item.
+        // After a char means at the end of its item.
         let at = if offset > 0 { index + 1 } else { index };
         if !into && at > 0 && joins(&l.item(at - 1), &item) {
             l.run[at - 1] += item.len;
@@ -481,8 +483,8 @@ impl ContentTree {
         self.set_slots(item.id, item.len, leaf, Step::Same);
     }
 
-    /// Cuts items so that the chars `offset..offset + len` of the item at `place` stand alone, and
-    /// gives the place of that item.
+    /// Splits items so that the chars `offset..offset + len` of the item at `place` are an item of
+    /// their own, and returns its place.
     #[inline]
     pub(super) fn isolate(&mut self, place: Place, len: u32) -> Place {
         let is_whole = place.offset == 0 && self.leaf(place.leaf).run[place.index] == len;
@@ -544,8 +546,8 @@ impl ContentTree {
         self.note(change);
     }
 
-    /// Makes sure that `k` items can be put in at `at` of a leaf; says where that place is then.
-    /// The item before the place stays in the same leaf as the place.
+    /// Makes room for `k` items at `at` of a leaf; returns the new address of that place. The item
+    /// before the place stays in the same leaf as the place.
     fn make_room(&mut self, leaf: u32, at: usize, k: usize) -> (u32, usize) {
         if self.leaves[leaf as usize].len() + k <= LEAF {
             return (leaf, at);
@@ -678,7 +680,7 @@ mod tests {
     use super::*;
     use crate::causal_graph::Shapes;
 
-    /// What the tree stands for, char by char: id and state.
+    /// The content of the tree, char by char: id and state.
     fn flat(tree: &ContentTree) -> Vec<(u32, u32)> {
         let mut out = Vec::new();
         let mut leaf = 0;
@@ -712,7 +714,7 @@ mod tests {
                 if visible.is_empty() || shapes.below(3) > 0 {
                     let len = 1 + shapes.below(3);
                     let pos = shapes.below(visible.len() as u32 + 1);
-                    // Behind a visible char, or at the start.
+                    // After a visible char, or at the start.
                     let (place, at, left) = match pos.checked_sub(1) {
                         None => (
                             Place {

@@ -1,14 +1,14 @@
-//! What a walk comes to: edits of the text, or the event that cannot be made one.
+//! The result of a walk: edits of the text, or the event that cannot be transformed.
 
 use crate::op_log::Part;
 use crate::version::Lv;
 
-/// An edit of the text as it stands after the edits before it. Positions and lengths in chars.
+/// An edit of the text after the edits before it. Positions and lengths in chars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transformed {
-    /// The chars that this part of the operations inserts go in at `pos`.
+    /// Inserts the chars of this part of the operations at `pos`.
     Insert { pos: u32, part: Part },
-    /// `len` chars go, from `pos` on.
+    /// Deletes `len` chars from `pos` on.
     Delete { pos: u32, len: u32 },
 }
 

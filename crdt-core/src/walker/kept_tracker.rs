@@ -1,13 +1,13 @@
-//! Trackers that have applied the same events, each with a prepare version of its own.
+//! Trackers that have applied the same events, each with its own prepare version.
 //!
-//! One is enough as long as the versions that events ask for are close to each other. Where they are
-//! far apart, time and again, as when two long branches arrive in turns, the way between them would be
-//! gone for each event. There a copy of the tracker stays behind, and follows: what one applies, the
-//! others are given, too, without it being in their prepare versions. The next event is applied by the
-//! tracker that is closest to its parents.
+//! One tracker is enough as long as the parents of consecutive events are close to each other. If
+//! they are repeatedly far apart, as when two long branches arrive in turns, the tracker would have
+//! to move between them for each event. In this case a copy of the tracker stays behind and
+//! follows: the others receive everything that one applies, without adding it to their prepare
+//! versions. The tracker that is closest to the parents of the next event applies it.
 //!
-//! A copy is made once moving has cost many times as much, and let go when it has followed for long
-//! and was of no use: so neither costs more than a fraction of what is done anyway.
+//! A copy is made once moving has cost many times as much as copying, and dropped when it has
+//! followed for long without being used: so neither costs more than a fraction of the other work.
 
 use super::tracker::{STEPS_A_MOVE, Tracker};
 use crate::causal_graph::{AgentAssignment, CausalGraph, Diff};
@@ -17,38 +17,40 @@ use crate::version::Lv;
 /// The most trackers that follow.
 const MOST_FOLLOWERS: usize = 3;
 
-/// Versions that differ in no more runs of operations are close. Few where the checks run.
+/// Versions that differ in no more runs of operations are close. Few in builds with debug
+/// assertions.
 const CLOSE: u64 = if cfg!(debug_assertions) { 1 } else { 32 };
 
-/// How many times the size of a tracker has to be moved before a copy is made.
+/// The multiple of a tracker's size that has to be moved before a copy is made.
 const WORTH_A_COPY: u64 = if cfg!(debug_assertions) { 0 } else { 64 };
 
-/// For how many runs a follower stays for having been at just the version that was asked for.
+/// The number of runs for which a follower stays after it was at exactly the requested version.
 const HIT: i64 = 8;
 
-/// How many entries of the graph are looked at in the first attempt to tell which tracker is closest.
+/// The number of graph entries that the first attempt to find the closest tracker visits.
 const FIRST_ATTEMPT: u64 = if cfg!(debug_assertions) { 2 } else { 64 };
 
-/// Trackers that have applied exactly the events `base..applied`, in whatever order.
+/// Trackers that have applied exactly the events `base..applied`, in any order.
 #[derive(Debug, Clone)]
 pub(super) struct KeptTracker {
     /// The one in use.
     pub(super) tracker: Tracker,
-    /// Its prepare version, without what is before `base`. Sorted.
+    /// Its prepare version, without events before `base`. Sorted.
     pub(super) prepare: Vec<Lv>,
     pub(super) base: Lv,
     pub(super) applied: Lv,
     followers: Vec<Follower>,
-    /// How many steps it took to move between versions that are far apart, since the last copy.
+    /// The number of steps that it took to move between versions that are far apart, since the last
+    /// copy.
     moved: u64,
 }
 
-/// A tracker that is given what the one in use applies.
+/// A tracker that receives everything that the one in use applies.
 #[derive(Debug, Clone)]
 struct Follower {
     tracker: Tracker,
     prepare: Vec<Lv>,
-    /// For how many runs it stays if it is of no use.
+    /// The number of further runs for which it stays without being used.
     patience: i64,
 }
 
@@ -93,12 +95,12 @@ impl KeptTracker {
         !self.followers.is_empty()
     }
 
-    /// Lets go of all trackers but the one in use.
+    /// Drops all trackers but the one in use.
     pub(super) fn forget_followers(&mut self) {
         self.followers = Vec::new();
     }
 
-    /// Lets go of what would be of no use if `runs` more runs came and asked for none of it.
+    /// Drops the followers that would not be used for `runs` more runs.
     pub(super) fn forget_idle(&mut self, runs: u64) {
         self.followers.retain(|f| f.patience > runs as i64);
     }
@@ -111,8 +113,8 @@ impl KeptTracker {
         }
     }
 
-    /// Makes `version` (sorted, without what is before the base) the prepare version of the tracker in
-    /// use, which may be another one then.
+    /// Makes `version` (sorted, without events before the base) the prepare version of the tracker
+    /// in use, which may switch to another one.
     #[inline]
     pub(super) fn prepare(
         &mut self,
@@ -170,7 +172,7 @@ impl KeptTracker {
         self.moved = 0;
     }
 
-    /// Puts the tracker to use from which `version` is reached soonest.
+    /// Switches to the tracker from which `version` is reached with the fewest steps.
     #[inline(never)]
     fn choose(&mut self, (graph, ops): (&CausalGraph, &OpLog), version: &[Lv], diff: &mut Diff) {
         if let Some(i) = self.followers.iter().position(|f| f.prepare == version) {
@@ -178,7 +180,8 @@ impl KeptTracker {
             self.switch(i);
             return;
         }
-        // The graph is walked for all of them by turns, so that it is not for long because one is far.
+        // The graph is walked for all of them in turns, so that one distant tracker does not make
+        // it long.
         let mut most = FIRST_ATTEMPT;
         loop {
             let mut best: Option<(u64, Option<usize>)> = None;
@@ -212,7 +215,7 @@ impl KeptTracker {
         }
     }
 
-    /// Puts a follower to use, and has the one in use follow.
+    /// Switches to a follower; the tracker in use becomes a follower.
     fn switch(&mut self, i: usize) {
         let follower = &mut self.followers[i];
         follower.tracker.steps += std::mem::take(&mut self.tracker.steps);
@@ -220,7 +223,8 @@ impl KeptTracker {
         std::mem::swap(&mut follower.prepare, &mut self.prepare);
     }
 
-    /// Has the others follow the tracker in use, which has just applied the events of `run` from `lv` on.
+    /// Makes the others follow the tracker in use, which has just applied the events of `run` from
+    /// `lv` on.
     #[inline]
     pub(super) fn follow(&mut self, agents: &AgentAssignment, lv: Lv, run: &Run) {
         if !self.followers.is_empty() {
@@ -246,7 +250,7 @@ impl KeptTracker {
     }
 }
 
-/// About how many runs of operations are in the difference of two versions.
+/// The approximate number of runs of operations in the difference of two versions.
 fn distance(ops: &OpLog, diff: &Diff) -> u64 {
     let ranges = || diff.only_a.iter().chain(&diff.only_b);
     let events: u64 = ranges().map(|r| u64::from(r.end - r.start)).sum();

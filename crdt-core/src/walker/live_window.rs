@@ -1,13 +1,14 @@
-//! Zones in which a few write at once, each lacking only the latest that the others wrote.
+//! Zones in which a few agents write at once, each lacking only the latest events of the others.
 //!
-//! That is what a live session makes. Its events form a few chains, one for each who writes, so a
-//! version is a number per chain, and whether it has an event is a comparison: nothing retreats or
-//! advances. Kept are the pieces of text that are new to somebody, in the order of the text. All
-//! between them is known to all, and only counted.
+//! A live session makes such zones. Its events form a few chains, one for each writer, so a version
+//! is a number per chain, and testing whether it has an event is a comparison: nothing retreats or
+//! advances. The window keeps the pieces of text that some writer does not have yet, in the order
+//! of the text. Everybody knows the text between them, which is only counted.
 //!
-//! It gives up where the order of concurrent inserts at one place, or a char that two delete at
-//! once, asks for the [tracker](super::tracker); where there are many chains; and where a version
-//! lacks what all chains had, or reaches past its end. Giving up leaves no observable change.
+//! It gives up if the order of concurrent inserts at one place, or a char that two agents delete
+//! concurrently, needs the [tracker](super::tracker); if there are many chains; and if a version
+//! lacks events that all chains had, or reaches past its end. Giving up leaves no observable
+//! change.
 
 mod known;
 mod pieces;
@@ -21,11 +22,11 @@ use crate::version::{Lv, MAX_CHARS};
 use known::{CHAINS, GaveUp, Known};
 use pieces::Pieces;
 
-/// How many pieces there may be before those known to all are let go, and after. Few where the checks
-/// run.
+/// The most pieces before those known to all are dropped, and after. Few in builds with debug
+/// assertions.
 const PRUNE_AT: usize = if cfg!(debug_assertions) { 2 } else { 12 };
 const MOST_PIECES: usize = 40;
-/// The most stretches of chains that are remembered; of more, the older half is forgotten.
+/// The most stretches of chains that are remembered; beyond that, the older half is forgotten.
 const MOST_STRETCHES: usize = 512;
 
 /// Consecutive events of one chain. Its end is the start of the next.
@@ -33,13 +34,13 @@ const MOST_STRETCHES: usize = 512;
 struct Stretch {
     start: Lv,
     chain: usize,
-    /// What its events know of the other chains.
+    /// The events of the other chains that its events know.
     known: Known,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Chain {
-    /// Who made its first events.
+    /// The agent of its first events.
     agent: AgentIdx,
     /// The version of its last event.
     known: Known,
@@ -48,21 +49,21 @@ struct Chain {
 /// The end of a zone, up to an event.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LiveWindow {
-    /// Where the zone starts.
+    /// The start of the zone.
     base: Lv,
     applied: Lv,
     gave_up: bool,
     chains: Vec<Chain>,
     stretches: Vec<Stretch>,
-    /// What is known to all as far as pieces are concerned that were let go.
+    /// The version that all chains know, as far as dropped pieces are concerned.
     settled: Known,
     pieces: Pieces,
 }
 
 impl LiveWindow {
-    /// Transforms the part of a zone that starts at `from`, as far as it can. The text has `len` chars and
-    /// contains all earlier events. Appends the edits to `out`; returns up to which event it came, and
-    /// the length of the text there.
+    /// Transforms the part of a zone that starts at `from`, as far as possible. The text has `len`
+    /// chars and contains all earlier events. Appends the edits to `out`; returns the event that it
+    /// reached, and the length of the text there.
     pub(super) fn transform(
         &mut self,
         history: (&CausalGraph, &OpLog),
@@ -72,14 +73,15 @@ impl LiveWindow {
         out: &mut Vec<Transformed>,
     ) -> (Lv, u32) {
         if self.base != zone.start || self.applied > from {
-            // Who reaches back ever further would have everything replayed every time.
+            // A peer whose events reach back ever further would cause a full replay every time.
             self.gave_up = zone.start < self.base && zone.start < from;
             self.reset(zone.start);
         }
         if self.gave_up {
             return (from, len);
         }
-        // Events that are in the text already count from a length that is enough for all.
+        // Replayed events that are already in the text start with a length that is large enough for
+        // all.
         let mut unknown = (self.applied, MAX_CHARS);
         let known = self.applied..from;
         let mut silent = Vec::new();
@@ -97,7 +99,7 @@ impl LiveWindow {
         at
     }
 
-    /// Lets go of everything.
+    /// Drops everything.
     pub(super) fn forget(&mut self) {
         *self = LiveWindow::default();
     }
@@ -182,15 +184,15 @@ impl LiveWindow {
         }
     }
 
-    /// Notes down a stretch on top of the version `known`; says to which chain it belongs, and gives
-    /// the version of its last event.
+    /// Records a stretch that follows the version `known`; returns its chain, and the version of
+    /// its last event.
     fn begin(
         &mut self,
         graph: &CausalGraph,
         run: Range<Lv>,
         known: Known,
     ) -> Result<(usize, Known), GaveUp> {
-        // It continues a chain all of which it knows, if possible one of its own author.
+        // It continues a chain that it knows completely, if possible one of its own author.
         let mut on_top = (0..self.chains.len()).filter(|&c| self.chains[c].known[c] == known[c]);
         let agent = |lv| graph.agents.id_of(lv).0;
         let chain = match (on_top.next(), on_top.next()) {
@@ -227,9 +229,9 @@ impl LiveWindow {
         Ok((chain, known))
     }
 
-    /// Lets go of the pieces that all chains know of.
+    /// Drops the pieces that all chains know.
     fn prune(&mut self) -> Result<(), GaveUp> {
-        // Who has not written yet may know nothing.
+        // An agent that has not written yet may know nothing.
         if self.chains.len() > 1 {
             let mut all = self.chains[0].known;
             for chain in &self.chains {

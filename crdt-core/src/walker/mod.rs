@@ -1,9 +1,9 @@
-//! The walk: turns events into edits that can be made to the text as it stands.
+//! The walk: turns events into edits that can be made to the current text.
 //!
-//! Events between critical versions apply as they are. A zone of concurrent events is replayed by a
-//! [`Tracker`](tracker::Tracker) from the critical version before it (paper, sections 3.2 to 3.5). The tracker of the
-//! last zone is kept: the next event of a running session needs only itself replayed, not all of
-//! the zone.
+//! Events between critical versions apply unchanged. A zone of concurrent events is replayed by a
+//! [`Tracker`](tracker::Tracker) from the critical version before it (paper, sections 3.2 to 3.5).
+//! The tracker of the last zone is kept: for the next event of a running session, only that event
+//! is replayed, not the whole zone.
 
 mod char_index;
 mod content_tree;

@@ -1,8 +1,8 @@
 //! The order in which a large zone of new events is replayed.
 //!
-//! Any topological order gives the same text, but every change of branch retreats and advances what
-//! differs between the branches. Walking a branch to its end before the next one, short branches
-//! first, keeps that low (paper, section 3.2).
+//! Any topological order gives the same text, but every change of branch retreats and advances the
+//! events in which the branches differ. Walking a branch to its end before the next one, short
+//! branches first, minimises that (paper, section 3.2).
 
 use std::ops::Range;
 
@@ -10,8 +10,8 @@ use crate::causal_graph::Graph;
 use crate::sorting::{sort, sort_by};
 use crate::version::Lv;
 
-/// Below this many events the order of arrival is as good, and costs nothing to find. Few where the
-/// checks run, so that small histories are planned too.
+/// Below this many events the order of arrival is as good, and costs nothing to find. Few in builds
+/// with debug assertions, so that small histories are planned too.
 const WORTH_PLANNING: u32 = if cfg!(debug_assertions) { 8 } else { 2000 };
 
 /// An order for the events `range`, as ranges: parents first, as far as they are in `range`.
@@ -86,8 +86,8 @@ impl Entries {
         self.child_at[i as usize] as usize..self.child_at[i as usize + 1] as usize
     }
 
-    /// About how much of the zone follows each range: the events fall into 128 buckets by local
-    /// version; counted are the buckets that hold a descendant.
+    /// The approximate part of the zone that follows each range: the events fall into 128 buckets
+    /// by local version, and this counts the buckets that contain a descendant.
     fn reach(&self) -> Vec<u32> {
         let first = self.ranges[0].start;
         let len = u64::from(self.ranges[self.ranges.len() - 1].end - first);
@@ -107,7 +107,7 @@ impl Entries {
         let mut stack: Vec<u32> = (0..self.ranges.len() as u32)
             .filter(|&i| self.parents[i as usize] == 0)
             .collect();
-        // What is pushed last is walked first.
+        // The last pushed range is walked first.
         let longest_first = |set: &mut [u32]| {
             sort_by(set, |&a, &b| {
                 (reach[b as usize], b).cmp(&(reach[a as usize], a))

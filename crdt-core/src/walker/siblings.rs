@@ -1,9 +1,9 @@
-//! Concurrent inserts at one place, in their order: where one more goes is found without passing all of
-//! them.
+//! Concurrent inserts at one place, in their order: finds the place of a further one without
+//! passing all of them.
 //!
-//! Inserts with the same left and right origin stand in the order of their ids, each followed by what
-//! hangs below it (see [`super::tracker`]). So the place of a new one is behind the last of those whose
-//! ids are smaller. Only places where many inserts met are kept here.
+//! Inserts with the same left and right origin are in the order of their ids, each followed by its
+//! subtree (see [`super::tracker`]). So a new one goes after the last of those with smaller ids.
+//! Only places with many inserts are kept here.
 
 use std::cmp::Ordering;
 
@@ -15,7 +15,7 @@ use crate::version::Lv;
 /// Left and right origin.
 pub(super) type Origin = (u32, u32);
 
-/// The siblings of the places where many are.
+/// The siblings of the places that have many.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Siblings {
     groups: Map<Origin, Group>,
@@ -27,8 +27,8 @@ type Group = SortedList<Sibling>;
 
 #[derive(Debug, Clone, Copy)]
 struct Sibling {
-    /// The [first bytes](first_bytes) of the agent's name, and those that follow. Siblings are compared by
-    /// the thousand, and each look at the name itself is a cache miss.
+    /// The [first bytes](first_bytes) of the agent's name, and those that follow. Thousands of
+    /// siblings are compared, and reading the name itself is a cache miss.
     name: [u64; 2],
     agent: u32,
     seq: u32,
@@ -64,7 +64,7 @@ impl Siblings {
         *self = Siblings::default();
     }
 
-    /// Bytes of memory in use, about.
+    /// Approximate bytes of memory in use.
     pub(super) fn memory(&self) -> usize {
         2 * (self.count * size_of::<Sibling>() + self.groups.len() * size_of::<(Origin, Group)>())
     }
@@ -74,7 +74,7 @@ impl Siblings {
         !self.groups.is_empty() && self.groups.contains_key(&origin)
     }
 
-    /// Keeps the siblings with this origin from now on, of which there are `lvs`.
+    /// Keeps the siblings with this origin from now on, at first `lvs`.
     pub(super) fn keep(
         &mut self,
         agents: &AgentAssignment,

@@ -1,19 +1,20 @@
 //! The strategies by which a merge turns events into edits of the text.
 
-/// How a merge turns events into edits of the text, in the order in which it tries them. All of them give the same
-/// text; the first one that is able to is the quickest.
+/// How a merge turns events into edits of the text, in the order in which it tries them. All of
+/// them give the same text; the first one that applies is the fastest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Strategy {
-    /// A message of one event that follows all that is here: it is made like a local edit.
+    /// A message of one event that follows all others: it is applied like a local edit.
     Keystroke,
-    /// Events between critical versions: nothing is concurrent to them, and their positions hold as they are
-    /// (paper, section 3.5).
+    /// Events between critical versions: nothing is concurrent to them, and their positions apply
+    /// unchanged (paper, section 3.5).
     Linear,
     /// Two branches that forked from one version, each a single run of events: merged gap by gap.
     TwoBranches,
     /// A live session: a few agents write at once, each lacking only the latest events of the others.
     LiveWindow,
-    /// All else: replayed by a tracker that retreats and advances (paper, sections 3.2 to 3.4).
+    /// All other events: replayed by a tracker that retreats and advances (paper, sections 3.2 to
+    /// 3.4).
     Tracker,
 }
 
@@ -28,7 +29,7 @@ impl Strategy {
     ];
 }
 
-/// How many events each [`Strategy`] has merged into a document.
+/// The number of events that each [`Strategy`] has merged into a document.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StrategyCounts([u64; Strategy::ALL.len()]);
 

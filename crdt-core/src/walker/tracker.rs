@@ -1,9 +1,9 @@
-//! One zone of the event graph, replayed: where each char stands, in the prepare version (the
-//! parents of the event at hand) and in the effect version (all that was applied so far).
+//! One zone of the event graph, replayed: the place of each char, in the prepare version (the
+//! parents of the current event) and in the effect version (all events applied so far).
 //!
-//! After the paper, section 3: `apply`, `retreat` and `advance`. The order of concurrent inserts at
-//! one place is FugueMax ("The Art of the Fugue", Weidner and Kleppmann), ties going to the smaller
-//! agent name, by bytes, then to the smaller sequence number.
+//! It follows the paper, section 3: `apply`, `retreat` and `advance`. The order of concurrent
+//! inserts at one place is FugueMax ("The Art of the Fugue", Weidner and Kleppmann); ties go to the
+//! smaller agent name, by bytes, then to the smaller sequence number.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -14,13 +14,14 @@ use crate::causal_graph::AgentAssignment;
 use crate::op_log::{Kind, OpLog, Run};
 use crate::version::{Lv, NONE};
 
-/// To move an item from version to version takes about as long as to look at so many.
+/// The number of visited items that take as long as moving one item from version to version.
 pub(super) const STEPS_A_MOVE: u64 = 4;
 
-/// From how many items on that an insert has to pass, its siblings are kept. Few where the checks run.
+/// The number of items that an insert has to pass before its siblings are kept. Few in builds with
+/// debug assertions.
 const MANY: usize = if cfg!(debug_assertions) { 2 } else { 64 };
 
-/// An edit reaches beyond the text that its parents make.
+/// An edit reaches beyond the text at its parents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PastEnd;
 
@@ -34,13 +35,13 @@ struct ItemPart {
 #[derive(Debug, Clone)]
 pub(super) struct Tracker {
     pub(super) tree: ContentTree,
-    /// The real length of the base text, in chars; [`BASE_LEN`] as long as it is not known and
-    /// need not be.
+    /// The real length of the base text, in chars; [`BASE_LEN`] as long as it is not known and not
+    /// needed.
     base_len: u32,
-    /// The row of operations looked at last.
+    /// The most recently read row of operations.
     row: usize,
     siblings: Siblings,
-    /// How many items were looked at, or moved, since this was last set to 0.
+    /// The number of items that were visited or moved since this was last set to 0.
     pub(super) steps: u64,
 }
 
@@ -77,24 +78,24 @@ impl Tracker {
         self.tree.memory() + self.siblings.memory()
     }
 
-    /// Tells how long the text of the effect version is, from which the length of the base follows:
-    /// edits past the end are refused from here on.
+    /// Sets the length of the text of the effect version, from which the length of the base is
+    /// derived: from here on, edits past the end are refused.
     pub(super) fn know_length(&mut self, effect_len: u32) {
         let grown = self.tree.total().effect.wrapping_sub(BASE_LEN);
         self.base_len = effect_len.wrapping_sub(grown);
     }
 
-    /// How long the text of the prepare version is, in chars.
+    /// The length of the text of the prepare version, in chars.
     pub(super) fn prepare_len(&mut self) -> u32 {
         self.tree.total().prepare - (BASE_LEN - self.base_len)
     }
 
-    /// The end of the base text lies behind this item up to char `offset + len`.
+    /// Whether the chars of this item up to `offset + len` are before the end of the base text.
     fn is_real(&self, item: &Item, offset: u32, len: u32) -> bool {
         item.id < BASE || item.id - BASE + offset + len <= self.base_len
     }
 
-    /// Applies the insert of `len` chars at `pos` of the prepare version; gives their position in
+    /// Applies the insert of `len` chars at `pos` of the prepare version; returns their position in
     /// the effect version.
     pub(super) fn insert(
         &mut self,
@@ -169,8 +170,8 @@ impl Tracker {
         found.map_or(NONE, |item| item.id)
     }
 
-    /// Where an insert goes among the items that its prepare version does not have, from item
-    /// `from.1` on; and its position in the effect version, where that of `from` is `from.2`.
+    /// The place of an insert among the items that its prepare version does not have, from item
+    /// `from.1` on; and its position in the effect version. The position of `from` is `from.2`.
     fn integrate(
         &mut self,
         agents: &AgentAssignment,
@@ -188,7 +189,7 @@ impl Tracker {
             return (to, effect + passed);
         }
         let before = self.siblings.add(agents, origin, lv);
-        // All up to the sibling before it would be passed.
+        // It would pass all items up to the sibling before it.
         let behind = before.map(|before| {
             let place = self.tree.find_id(before);
             Place {
@@ -209,7 +210,8 @@ impl Tracker {
         (to, effect)
     }
 
-    /// Keeps the siblings of an insert `lv`, which is about to go in, from the place `from` on.
+    /// Keeps the siblings of an insert `lv`, which is about to be inserted, from the place `from`
+    /// on.
     fn keep_siblings(
         &mut self,
         agents: &AgentAssignment,
@@ -232,9 +234,9 @@ impl Tracker {
         self.siblings.keep(agents, origin, siblings.into_iter());
     }
 
-    /// Passes the items that come before an insert, among those that its prepare version does not have,
-    /// from item `from.1` on. Returns where the insert goes, how many chars of the effect version were
-    /// passed, and how many items were looked at.
+    /// Passes the items that come before an insert, among those that its prepare version does not
+    /// have, from item `from.1` on. Returns the place of the insert, the number of passed chars of
+    /// the effect version, and the number of visited items.
     fn pass(
         &self,
         agents: &AgentAssignment,
@@ -255,7 +257,7 @@ impl Tracker {
             steps += 1;
             match self.compare_left(item.origin_left, origin_left, left) {
                 Ordering::Less => break,
-                // It hangs below a sibling that was passed.
+                // It is in the subtree of a sibling that was passed.
                 Ordering::Greater => {}
                 Ordering::Equal if item.origin_right == origin_right => {
                     if agents.compare(lv, item.id) == Ordering::Less {
@@ -325,8 +327,9 @@ impl Tracker {
         })
     }
 
-    /// Applies a run of deletes. Calls `deleted` with position and length of what goes from the
-    /// effect version, in order; chars that other events deleted before go from there only once.
+    /// Applies a run of deletes. Calls `deleted` with the position and length of each deletion from
+    /// the effect version, in order; chars that other events already deleted are not reported
+    /// again.
     pub(super) fn delete(
         &mut self,
         lv: Lv,
@@ -348,11 +351,11 @@ impl Tracker {
         Ok(())
     }
 
-    /// What the last `left` events of a run of deletes, the first of which deletes the char at
-    /// `place`, delete of the item there. `None` if that is not real text.
+    /// The part of the item at `place` that the last `left` events of a run of deletes delete; the
+    /// first of them deletes the char at `place`. `None` if that is not real text.
     fn piece(&self, place: Place, run: &Run, left: u32) -> Option<ItemPart> {
         let item = self.tree.item(place);
-        // A backspace run takes its last char first.
+        // A backspace run deletes its last char first.
         let (offset, len) = if run.kind == Kind::Backspace {
             let len = left.min(place.offset + 1);
             (place.offset + 1 - len, len)
@@ -440,17 +443,17 @@ impl Tracker {
         self.base_len = other.base_len;
     }
 
-    /// How many items there is room for: about what a copy costs.
+    /// The capacity in items: about the cost of a copy.
     pub(super) fn items(&self) -> u64 {
         self.tree.room() as u64
     }
 
-    /// Takes the events of `range` out of the prepare version.
+    /// Removes the events of `range` from the prepare version.
     pub(super) fn retreat(&mut self, ops: &OpLog, range: Range<Lv>) {
         self.toggle(ops, range, u32::MAX);
     }
 
-    /// Puts the events of `range` into the prepare version.
+    /// Adds the events of `range` to the prepare version.
     pub(super) fn advance(&mut self, ops: &OpLog, range: Range<Lv>) {
         self.toggle(ops, range, 1);
     }
@@ -464,7 +467,7 @@ impl Tracker {
                 false => self.deleted_by(part.lv, end),
             };
             loop {
-                // Deletes of neighbouring chars are settled together, in either direction.
+                // Deletes of neighbouring chars are handled together, in either direction.
                 let mut next = None;
                 while at < end && next.is_none() {
                     let (more, until) = self.deleted_by(at, end);
@@ -486,8 +489,8 @@ impl Tracker {
         }
     }
 
-    /// Neighbouring chars that the first of the events `from..end` delete, and where the events that
-    /// delete others begin, or go on in another way.
+    /// Neighbouring chars that the first of the events `from..end` delete, and the first event that
+    /// deletes another char or continues in another direction.
     #[inline]
     fn deleted_by(&self, from: Lv, end: Lv) -> (Range<u32>, Lv) {
         let (first, step, len) = self.tree.slots_at(from, end - from);

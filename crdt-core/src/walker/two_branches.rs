@@ -1,16 +1,16 @@
 //! Merges two branches that were edited offline from one version, each a single run of events.
 //!
-//! What a branch does to the text that both begin with comes down to which of its chars go, and to
-//! what comes into each [gap](gaps) between them. Neither needs the tracker, and the edits of the
-//! text can be made gap by gap.
+//! The effect of a branch on the common text is the set of deleted chars, and the text inserted
+//! into each [gap](gaps) between chars. Neither needs the tracker, and the edits of the text can be
+//! made gap by gap.
 //!
-//! In one gap all that a branch inserts stands together, before or behind all of the other branch.
-//! For the order among concurrent inserts (FugueMax, see [`super::tracker`]) compares what has the
-//! same left origin. What a branch inserts behind a char of its own has an origin that the other
-//! branch does not know; it stays there. Of what has the char before the gap as left origin, the
-//! first event has the char behind the gap as right origin, and each further one what was inserted
-//! before it. So the first events of both branches go by their names, and the others of each stand
-//! left of their first, on its side of the other branch.
+//! In one gap, all inserts of a branch are contiguous, before or after all inserts of the other
+//! branch. The order of concurrent inserts (FugueMax, see [`super::tracker`]) compares inserts with
+//! the same left origin. An insert after one of the branch's own chars has an origin that the other
+//! branch does not know, and stays there. Of the inserts whose left origin is the char before the
+//! gap, the first event has the char after the gap as right origin, and each further one the text
+//! inserted before it. So the names decide between the first events of the two branches, and the
+//! others of each branch are left of its first, on the same side of the other branch.
 
 mod gaps;
 
@@ -23,11 +23,11 @@ use crate::op_log::OpLog;
 use crate::version::{Lv, MAX_CHARS, NONE};
 use gaps::{Edit, Gaps, Spot};
 
-/// From how many rows of operations on it is worth it. Few where the checks run.
+/// The fewest rows of operations for which it is worthwhile. Few in builds with debug assertions.
 const WORTH_IT: usize = if cfg!(debug_assertions) { 2 } else { 32 };
 
-/// The two branches that make a zone whose events from `from` on are new; `None` unless it is worth
-/// treating them as such. The first may be new, too.
+/// The two branches of a zone whose events from `from` on are new; `None` if the zone is not two
+/// branches, or too small. The first may be new, too.
 pub(super) fn branches(
     (graph, ops): (&Graph, &OpLog),
     zone: &Range<Lv>,
@@ -50,7 +50,7 @@ pub(super) fn transform(
     len: u32,
     out: &mut Vec<Transformed>,
 ) -> Result<u32, WalkError> {
-    // More than any text has, as its length before the branches is only known behind one.
+    // Longer than any text, as the length before the branches is only known after one of them.
     const ENOUGH: u32 = MAX_CHARS + 1;
     let apply = |gaps: &mut Gaps, branch: Range<Lv>, keep_edits: bool| {
         for part in ops.parts_in(branch) {
@@ -114,7 +114,7 @@ pub(super) fn transform(
 }
 
 impl Spot {
-    /// Whether what the branch inserts in this gap comes before what another does.
+    /// Whether the branch's inserts in this gap come before those of the other one.
     fn is_before(&self, other: &Spot, graph: &CausalGraph) -> bool {
         self.first == NONE
             || other.first == NONE

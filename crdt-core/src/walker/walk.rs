@@ -1,4 +1,5 @@
-//! Cuts events into linear stretches and zones, and transforms each by the first strategy that is able to.
+//! Cuts events into linear stretches and zones, and transforms each with the first strategy that
+//! applies.
 
 use std::ops::Range;
 
@@ -14,13 +15,13 @@ use crate::causal_graph::{CausalGraph, Diff, Segment};
 use crate::op_log::OpLog;
 use crate::version::{Lv, MAX_CHARS};
 
-/// Trackers that are kept between merges hold at most this much memory, in bytes, plus so much for each
-/// char of the text, and so much for each run of operations that they have applied.
+/// The most memory of the trackers kept between merges, in bytes; then the additional bytes for
+/// each char of the text, and for each run of operations that they have applied.
 const KEPT_MEMORY: usize = 8 << 20;
 const KEPT_BY_CHAR: usize = 8;
 const KEPT_BY_RUN: usize = 128;
 
-/// How many events without concurrent ones are handed on at once, where all are replayed.
+/// The number of events without concurrent ones that a full replay passes on at once.
 const LINEAR_STEP: usize = 1 << 12;
 
 /// Steps that each run of operations allows beyond the limit to work.
@@ -34,7 +35,7 @@ pub(crate) struct Walker {
     kept: Option<KeptTracker>,
     pub(super) diff: Diff,
     parents: Vec<Lv>,
-    /// How many steps are left, in the tracker and in walks of the graph.
+    /// The number of steps that are left, in the tracker and in walks of the graph.
     left: u64,
     /// The events that each strategy has transformed.
     counts: StrategyCounts,
@@ -55,7 +56,7 @@ impl Walker {
         let len = self.segments(history, (from, text_len), out, &mut |_| {});
         match len {
             Ok(len) => self.keep_within_limits(history, len),
-            // What was applied of refused events is not in the document.
+            // The applied part of refused events is not in the document.
             Err(_) => self.kept = None,
         }
         #[cfg(feature = "fast-merge")]
@@ -65,8 +66,8 @@ impl Walker {
         len
     }
 
-    /// Transforms all events, and hands the edits on as they come: there are never many of them in
-    /// memory where nothing was concurrent. Returns the length of the text. Takes no more work than
+    /// Transforms all events, and passes the edits on in small groups: there are never many of them
+    /// in memory if nothing was concurrent. Returns the length of the text. Takes no more work than
     /// [`Walker::transform`].
     pub(crate) fn replay_all(
         &mut self,
@@ -81,29 +82,29 @@ impl Walker {
         })
     }
 
-    /// How many events each strategy has merged.
+    /// The number of events that each strategy has merged.
     pub(crate) fn counts(&self) -> StrategyCounts {
         self.counts
     }
 
-    /// Takes note of `events` events that a strategy merges.
+    /// Records `events` events that a strategy merges.
     pub(crate) fn count(&mut self, strategy: Strategy, events: u32) {
         self.counts.add(strategy, u64::from(events));
     }
 
-    /// How many steps the last walk left of those that it might take.
+    /// The number of allowed steps that the last walk did not use.
     pub(crate) fn steps_left(&self) -> u64 {
         self.left
     }
 
-    /// Sets how many steps the events from `from` on may take.
+    /// Sets the number of steps that the events from `from` on may take.
     fn allow(&mut self, (graph, ops): (&CausalGraph, &OpLog), from: Lv, work: u64) {
         let runs = ops.row_count(from..graph.len()) as u64;
         self.left = work.saturating_add(STEPS_A_RUN * runs);
     }
 
-    /// Transforms the events that start at `from`, for a text of `len` chars. Appends the edits to `out`,
-    /// and calls `step` every now and then.
+    /// Transforms the events that start at `from`, for a text of `len` chars. Appends the edits to
+    /// `out`, and calls `step` regularly.
     fn segments(
         &mut self,
         history: (&CausalGraph, &OpLog),
@@ -131,7 +132,8 @@ impl Walker {
         Ok(len)
     }
 
-    /// Lets go of trackers that take too much memory, for a text of `len` chars, or are of no use any more.
+    /// Drops trackers that take too much memory, for a text of `len` chars, or are no longer
+    /// useful.
     fn keep_within_limits(&mut self, (graph, ops): (&CausalGraph, &OpLog), len: u32) {
         let Some(kept) = &mut self.kept else { return };
         let most = KEPT_MEMORY + KEPT_BY_CHAR * len as usize;
@@ -149,8 +151,8 @@ impl Walker {
         }
     }
 
-    /// Gives back the memory of the kept trackers. Always safe: the next concurrent event replays
-    /// its zone.
+    /// Frees the memory of the kept trackers. Always safe: the next concurrent event replays its
+    /// zone.
     pub(crate) fn forget(&mut self) {
         *self = Walker {
             counts: self.counts,
@@ -181,8 +183,8 @@ impl Walker {
         self.tracker(history, zone, from, len, out)
     }
 
-    /// By [`Strategy::TwoBranches`]; `None` where it does not apply, or a tracker is there that has the zone up
-    /// to `from`.
+    /// By [`Strategy::TwoBranches`]; `None` if it does not apply, or if there is a kept tracker of
+    /// the zone up to `from`.
     #[cfg(feature = "fast-merge")]
     fn two_branches(
         &mut self,
@@ -209,8 +211,8 @@ impl Walker {
         two_branches::transform(history, (left, right), len, out).map(Some)
     }
 
-    /// By [`Strategy::LiveWindow`], as far as that goes. Returns up to which event that is, and the length of the
-    /// text there.
+    /// By [`Strategy::LiveWindow`], as far as possible. Returns the event that it reached, and the
+    /// length of the text there.
     #[cfg(feature = "fast-merge")]
     fn live_window(
         &mut self,
@@ -239,8 +241,8 @@ impl Walker {
         let mut kept = match self.kept.take() {
             Some(kept) if kept.base <= zone.start && zone.start <= kept.applied => kept,
             Some(mut kept) => {
-                // A peer whose events reach back further each time would have everything replayed
-                // every time: step back at least twice as far as last time.
+                // A peer whose events reach back further each time would cause a full replay every
+                // time: step back at least twice as far as last time.
                 let start = if zone.start < kept.base && from >= kept.applied {
                     let back = 2 * (from - kept.base);
                     graph
@@ -263,9 +265,9 @@ impl Walker {
         Ok(len)
     }
 
-    /// Applies events to a tracker, in the order of the ranges. With `out`, which holds the first of
-    /// the events that are new, and the length of the text before them, checks the positions of those
-    /// and appends the edits they make; returns the new length then.
+    /// Applies events to a tracker, in the order of the ranges. With `out`, which has the first new
+    /// event and the length of the text before it, checks the positions of the new events, appends
+    /// their edits, and returns the new length.
     pub(super) fn replay(
         &mut self,
         kept: &mut KeptTracker,
@@ -281,7 +283,7 @@ impl Walker {
             .flat_map(|range| graph.graph.runs_in(range));
         let mut is_new = false;
         for (run, parents) in runs {
-            // The parents, as far as they are not before the base.
+            // The parents that are not before the base.
             self.parents.clear();
             match parents {
                 Some(given) => self.parents.extend(given.iter().filter(|&&p| p >= base)),
@@ -299,7 +301,7 @@ impl Walker {
             kept.prepare(history, &self.parents, &mut self.diff);
             let steps =
                 std::mem::take(&mut kept.tracker.steps) + std::mem::take(&mut self.diff.steps);
-            // What is not new was accepted before: it may be replayed, whatever it takes.
+            // Known events were accepted before: their replay is not limited.
             if is_new {
                 self.left = self
                     .left

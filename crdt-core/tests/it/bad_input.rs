@@ -280,7 +280,7 @@ fn what_is_held_back_is_bounded_reported_and_judged_alone() {
         assert_eq!(report.missing, [EventId::new("yan", 0)]);
     }
     assert_eq!(doc.text(), text);
-    // The parent comes: two of the three apply, the one that deletes past the end is let go.
+    // The parent comes: two of the three apply, the one that deletes past the end is dropped.
     let parent = "{\"agent\":\"yan\",\"seq\":0,\"parents\":[],\"ops\":[[\"i\",0,\"y\"]]}";
     let report = doc.merge_json(&operations(parent)).unwrap();
     assert_eq!((report.applied, report.pending, report.dropped), (3, 0, 1));

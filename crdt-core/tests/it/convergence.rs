@@ -295,9 +295,9 @@ fn one_splice_leads_from_text_to_text() {
     });
 }
 
-/// A keystroke that follows all that is here has a short way in. Two replicas get the same patches of
-/// one event each, of two who type by turns or at the same time, some late, doubled, damaged: the one
-/// that reports changes takes the short way where there is one, the other never does.
+/// A keystroke that follows all that is here has a short way in. Two replicas get the same patches
+/// of one event each, of two who type in turns or at the same time, some late, doubled, damaged:
+/// the one that reports changes takes the short way where there is one, the other never does.
 #[test]
 fn the_short_way_of_a_keystroke_leads_where_the_long_one_does() {
     const NAMES: [&str; 3] = ["typist", "other", "reader"];

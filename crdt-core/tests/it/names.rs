@@ -302,8 +302,8 @@ fn what_waited_is_taken_whoever_brings_what_it_waited_for() {
     assert_eq!(cy.text(), "ab");
 }
 
-/// Replicas are closed, and new ones begin empty under names that are in use, type, and only then hear of
-/// the others: all end equal, with all that was typed.
+/// Replicas are closed, and new ones begin empty under names that are in use, type, and only then
+/// learn of the others: all end equal, with all that was typed.
 #[test]
 fn random_histories_with_names_that_are_used_again_converge() {
     for_each_seed(300, |seed| {
@@ -383,7 +383,7 @@ fn random_histories_with_names_that_are_used_again_converge() {
     });
 }
 
-/// Inserts a few chars; says how many.
+/// Inserts a few chars; returns how many.
 fn type_in(doc: &mut Document, rng: &mut Rng) -> usize {
     let text = ["a", "bc", "🦀ef"][rng.usize(0..3)];
     doc.insert(rng.usize(0..=doc.len_chars()), text).unwrap();

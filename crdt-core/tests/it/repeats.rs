@@ -8,7 +8,7 @@ use crate::files::{Parts, all_options, assert_same, golden};
 /// The codecs of sections with copies.
 const APART: [u8; 2] = [4, 5];
 
-/// A text that was pasted, changed and deleted time and again.
+/// A text that was pasted, changed and deleted repeatedly.
 pub(crate) fn pasted(rng: &mut Rng, times: usize) -> Document {
     let words = (0..60).map(|_| format!("{} ", rng.u32(..1000)));
     let part: String = words.chain(["größer 🦀\n".into()]).collect();

@@ -72,7 +72,7 @@ fn shallow_files_come_back() {
             assert_eq!(loaded.check_history(), Ok(()));
             let start = loaded.history_start();
             assert_eq!(loaded.text_at(&start), doc.text_at(&start));
-            // All before the start is let go, and nothing else.
+            // All before the start is dropped, and nothing else.
             let before = doc.summary_of(&start).unwrap();
             assert!(doc.summary_of(&since).unwrap().is_superset(&before));
             assert_eq!(loaded.summary_of(&start).unwrap(), before);
@@ -394,7 +394,7 @@ fn a_cut_without_text() {
     assert_eq!(refused.code(), "unknown_event");
 }
 
-/// A patch whose positions count from an event that was let go.
+/// A patch whose positions count from an event that was dropped.
 #[test]
 fn typing_goes_on_behind_the_cut() {
     const NAMES: [&str; 1] = ["alice"];
@@ -502,8 +502,8 @@ fn every_bit_of_the_beginning_counts() {
         let forged = Document::load_verified("z", &parts.join(), &LoadLimits::default());
         opened += usize::from(forged.is_ok());
     }
-    // What cannot be told from here: which of the events that were let go name the version, and the
-    // two cursors, seven bits each.
+    // What cannot be told from here: which of the events that were dropped name the version, and
+    // the two cursors, seven bits each.
     assert!(opened <= 14 + 6, "{opened} of {}", base.len() * 8);
     // The section belongs to this kind of file only.
     parts.sections.pop();

@@ -43,8 +43,8 @@ fn own_histories() {
     }
 }
 
-/// How many of the histories here, one behind the other, reach a tenth of the work that is allowed by
-/// default.
+/// How many of the histories here, one after the other, reach a tenth of the work that is allowed
+/// by default.
 const TIMES: u64 = 16;
 
 /// A document that allows the part of the default work that each of so many histories may take, and for

@@ -39,8 +39,8 @@ impl Room {
         }
     }
 
-    /// A link works that nothing vouches for yet. In a room with a key the engine hears of it when both ends
-    /// have proved what they have.
+    /// A link works that nothing vouches for yet. In a room with a key the engine learns of it when
+    /// both ends have proved what they have.
     pub(super) fn introduce(
         &mut self,
         link: LinkId,

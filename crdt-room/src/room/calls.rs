@@ -243,9 +243,9 @@ impl Room {
         }
     }
 
-    /// Where pages of this browser meet: those that share a server do, and those that use none and name the
-    /// same room. Two pages that may only read are of no use to each other, and cannot be told apart there from
-    /// those that may write: they wait for a server to introduce them.
+    /// Where pages of this browser meet: those that share a server do, and those that use none and
+    /// name the same room. Two pages that may only read are not useful to each other, and cannot be
+    /// told apart there from those that may write: they wait for a server to introduce them.
     fn meeting_places_of(&self, urls: &[String]) -> Vec<String> {
         let room = self.options.room.as_ref().map(RoomId::as_str);
         let can_meet = self.options.allows(LinkKind::Broadcast) && !self.options.is_read_only;

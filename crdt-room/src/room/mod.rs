@@ -252,8 +252,8 @@ impl Room {
         self.is_dirty
     }
 
-    /// Whether [`settle`](Room::settle) can wait after a keystroke: nobody has to hear of anything, little
-    /// is under way, and the timer, armed for `armed`, fires early enough.
+    /// Whether [`settle`](Room::settle) can wait after a keystroke: nobody has to learn of
+    /// anything, little is under way, and the timer, armed for `armed`, fires early enough.
     pub fn is_quiet(&self, armed: Option<Millis>) -> bool {
         let log = self.log.deadline();
         let can_wait = self.engine.as_ref().is_none_or(|engine| {

@@ -75,7 +75,7 @@ impl ServerLog {
             return;
         }
         if page.base > self.base && page.base <= self.after {
-            // Somebody put a snapshot in the place of what was read here: does it hold that?
+            // Somebody put a snapshot in place of what was read here: does it hold that?
             self.forget();
             if !begins {
                 self.read_behind(0);

@@ -95,8 +95,8 @@ impl ServerLog {
         true
     }
 
-    /// Puts a snapshot in the place of many small entries. What does not fit into it is written behind them
-    /// first.
+    /// Puts a snapshot in place of many small entries. What does not fit into it is written behind
+    /// them first.
     fn plan_snapshot(&mut self, document: &Document, all: &VersionSummary) {
         if !self.size.is_worth_a_snapshot() || !self.may_replace(all) {
             return;
@@ -119,7 +119,7 @@ impl ServerLog {
         });
     }
 
-    /// Puts one snapshot in the place of the whole log, if everything fits into it. Whether it does.
+    /// Puts one snapshot in place of the whole log, if everything fits into it. Whether it does.
     fn plan_whole_snapshot(&mut self, document: &Document, all: &VersionSummary) -> bool {
         if !self.is_fresh || !self.may_replace(all) {
             return false;

@@ -1,4 +1,4 @@
-//! A signaling server that is not honest: it puts descriptions of its own in the place of those that it
+//! A signaling server that is not honest: it puts descriptions of its own in place of those that it
 //! passes on, repeats what it passed on before, and lets people into rooms that they do not name.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ pub(crate) struct Malice {
     seen: BTreeMap<String, Vec<String>>,
     /// The last sealed body of each kind.
     sealed: BTreeMap<String, Value>,
-    /// How many messages were forged or repeated.
+    /// The number of messages that were forged or repeated.
     pub(crate) forged: usize,
 }
 

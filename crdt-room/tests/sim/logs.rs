@@ -52,7 +52,7 @@ impl World {
         all
     }
 
-    /// How many events were written that were written before. Entries must be short.
+    /// The number of events that were written that were written before. Entries must be short.
     pub(crate) fn doubled(&self, key: &str) -> u64 {
         let mut all = VersionSummary::new();
         let mut doubled = 0;

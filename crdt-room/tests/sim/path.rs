@@ -195,7 +195,7 @@ impl World {
         }
     }
 
-    /// A channel is announced at the other end, and opens there; the first end hears of that.
+    /// A channel is announced at the other end, and opens there; the first end learns of that.
     fn meet_channel(&mut self, id: u32, place: usize, stream: Channel) {
         let Some(other) = self.partner(id) else {
             return;

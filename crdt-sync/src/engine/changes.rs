@@ -453,7 +453,7 @@ impl Engine {
             return;
         }
         state.repair_at = None;
-        // What had to be let go is asked for even if nothing waits any more.
+        // What had to be dropped is asked for even if nothing waits any more.
         if doc.pending_events() == 0 && !std::mem::take(&mut state.lost_some) {
             state.repair_wait = config.repair_min;
             return;

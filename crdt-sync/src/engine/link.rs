@@ -104,7 +104,7 @@ pub(super) struct Link {
     /// When to ask for what held-back changes wait for, and how long to wait then.
     pub(super) repair_at: Option<Millis>,
     pub(super) repair_wait: Millis,
-    /// Events of this peer were let go because too many were held back.
+    /// Events of this peer were dropped because too many were held back.
     pub(super) lost_some: bool,
     pub(super) said_synced: bool,
     pub(super) heard_synced: bool,

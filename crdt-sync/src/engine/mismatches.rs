@@ -10,7 +10,7 @@ pub(super) struct Mismatches {
 }
 
 impl Mismatches {
-    /// Takes note of a difference. Returns whether it is to be asked about, with `patience` for so many
+    /// Records a difference. Returns whether it is to be asked about, with `patience` for so many
     /// comparisons, which may be another number each time.
     pub(super) fn found(&mut self, patience: u32) -> bool {
         self.found = self.found.saturating_add(1);
@@ -22,7 +22,7 @@ impl Mismatches {
         is_due
     }
 
-    /// Takes note of a comparison that found none.
+    /// Records a comparison that found none.
     pub(super) fn none(&mut self) {
         *self = Mismatches::default();
     }

@@ -79,7 +79,7 @@ pub struct Engine {
     version: Option<Arc<Version>>,
     /// Some peer has another content under an id.
     has_diverged: bool,
-    /// How many events the document was last seen to have, and since when.
+    /// The number of events that the document was last seen to have, and since when.
     seen: (usize, Millis),
     /// What [`Engine::next_timeout`] said last, if nothing was done since.
     timeout: Cell<Option<Option<Millis>>>,
@@ -385,7 +385,7 @@ impl Engine {
         all.into_iter()
     }
 
-    /// Takes note of when the document grew.
+    /// Records when the document grew.
     fn see(&mut self, now: Millis, doc: &Document) {
         let events = doc.event_count();
         if self.seen.0 != events {

@@ -206,7 +206,8 @@ impl Engine {
         false
     }
 
-    /// Takes note of another name of the document. What the peers have of the old one they have to say anew.
+    /// Records another name of the document. What the peers have of the old one they have to say
+    /// anew.
     pub(super) fn follow_name(&mut self, now: Millis, doc: &Document) {
         if self.agent == doc.agent() {
             return;

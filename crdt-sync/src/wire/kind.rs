@@ -21,8 +21,8 @@ pub(crate) const ASK_DIGEST: u8 = 0x41;
 pub(crate) const DIGEST: u8 = 0x42;
 pub(crate) const IN_USE: u8 = 0x43;
 pub(crate) const RENAMED: u8 = 0x44;
-/// The first byte of the messages that a room sends on a link before the engine hears of it. Engines pass
-/// them over.
+/// The first byte of the messages that a room sends on a link before the engine learns of it.
+/// Engines pass them over.
 pub const INTRODUCTION: u8 = 0x50;
 /// The first byte of the messages that rooms seal on a link whose ends have agreed on a key. Engines see what
 /// was sealed.

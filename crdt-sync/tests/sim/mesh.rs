@@ -8,7 +8,7 @@ use crate::world::{Quality, World};
 
 const MEMBERS: usize = 30;
 
-/// Links every member to those that the policy names, and lets go of the others.
+/// Links every member to those that the policy names, and drops the others.
 fn arrange(world: &mut World, members: &[usize]) {
     let name = |i: &usize| format!("r{i}");
     let names: Vec<String> = members.iter().map(name).collect();

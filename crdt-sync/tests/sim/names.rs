@@ -315,7 +315,7 @@ fn scenario(seed: u64) {
     world.assert_at_rest();
 }
 
-/// Types something that nobody types twice; says how many chars.
+/// Types something that nobody types twice; returns how many chars.
 fn type_in(world: &mut World, replica: usize) -> usize {
     let unique = world.rng.next();
     let text = format!("{unique:016x}");

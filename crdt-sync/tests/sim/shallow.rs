@@ -1,4 +1,4 @@
-//! Replicas that have let go of their older history.
+//! Replicas that have dropped their older history.
 
 use crdt_core::{Document, SaveOptions};
 use crdt_sync::{CloseReason, Output};

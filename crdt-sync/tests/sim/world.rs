@@ -374,7 +374,7 @@ impl World {
         self.connect(a, b, quality)
     }
 
-    /// One end closed its link: the other hears of it a little later.
+    /// One end closed its link: the other learns of it a little later.
     fn let_go(&mut self, replica: usize, link: u32) {
         let Some(wire) = self.wires.get_mut(&link) else {
             return;
@@ -385,7 +385,7 @@ impl World {
         self.schedule(at, Event::Broken { link, end: 1 - end });
     }
 
-    /// Breaks a link: both ends hear of it.
+    /// Breaks a link: both ends learn of it.
     pub(crate) fn reset(&mut self, link: u32) {
         if self.wires.contains_key(&link) {
             let later = self.now + self.rng.between(0, 300);

@@ -60,7 +60,7 @@ impl Default for RoomLimits {
 pub struct Rooms<H> {
     limits: RoomLimits,
     rooms: HashMap<RoomId, Room<H>>,
-    /// How many rooms were made by clients of each address.
+    /// The number of rooms that were made by clients of each address.
     made: HashMap<IpAddr, usize>,
     members: usize,
     /// Whether the server ends.
@@ -498,7 +498,7 @@ fn forget_made(made: &mut HashMap<IpAddr, usize>, maker: Option<IpAddr>) {
 }
 
 impl<H> Room<H> {
-    /// Keeps a name, in the place of the one that would be kept the shortest if there are too many.
+    /// Keeps a name, in place of the one that would be kept the shortest if there are too many.
     fn keep_name(&mut self, agent: &AgentId, name: KeptName, limits: &RoomLimits, now: Duration) {
         if name.until <= now {
             return;

@@ -1,7 +1,6 @@
-//! The entropy stage: a binary range coder whose probabilities adapt to what was coded so far, with
-//! models for columns of numbers and for text, and a
-//! search for what a text repeats at length. See docs/file-format.md for the exact arithmetic:
-//! files depend on it.
+//! The entropy stage: a binary range coder whose probabilities adapt to the coded data, with models
+//! for columns of numbers and for text, and a search for long repeats of a text. See
+//! docs/file-format.md for the exact arithmetic: files depend on it.
 
 mod numbers;
 mod range;

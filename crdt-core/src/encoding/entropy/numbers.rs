@@ -1,6 +1,6 @@
 //! Columns of numbers, each number coded with the statistics of its context.
 //!
-//! A number below 16 is coded as it is; a larger one by the place of its highest bit, the bit below
+//! A number below 16 is coded directly; a larger one by the index of its highest bit, the bit below
 //! that, and the rest of its bits, of which the highest is learned and the others are not.
 
 use super::range::{Bit, Decoder, Encoder};
@@ -8,7 +8,7 @@ use super::range::{Bit, Decoder, Encoder};
 /// The numbers from here on are coded by their magnitude.
 const SMALL: u32 = 16;
 
-/// What is learned in one context.
+/// The learned bits of one context.
 #[derive(Debug, Clone)]
 struct Context {
     large: Bit,
@@ -29,7 +29,7 @@ impl Default for Context {
     }
 }
 
-/// The magnitude class of a large number, and how many bits of it follow.
+/// The magnitude class of a large number, and the number of its remaining bits.
 fn class(n: u32) -> (u32, u32) {
     let top = n.ilog2();
     ((top - 4) << 1 | (n >> (top - 1) & 1), top - 1)

@@ -1,6 +1,6 @@
 //! A binary range coder: 32 bits of range, carries resolved on the way out.
 
-/// Below this the range is made 256 times longer, a byte at a time.
+/// Below this the range is multiplied by 256, a byte at a time.
 const BOTTOM: u32 = 1 << 24;
 
 /// A probability that a bit is 1, learned from the bits coded with it: quickly at first, slower
@@ -15,7 +15,7 @@ pub(super) struct Bit {
 /// Where learning stops to slow down.
 const LIMIT: usize = 60;
 
-/// How far to go towards a bit that came, in 2^16ths, by how many came before.
+/// The adaptation towards a coded bit, in 2^16ths, by the number of bits before.
 const RATE: [i32; LIMIT + 1] = {
     let mut rate = [0; LIMIT + 1];
     let mut n = 0;
@@ -100,13 +100,13 @@ impl Encoder {
         for _ in 0..5 {
             self.shift();
         }
-        // The first byte was there only to take a carry that cannot come.
+        // The first byte was only reserved for a carry that cannot occur.
         self.out.remove(0);
         self.out
     }
 }
 
-/// Reads what an [`Encoder`] wrote, if asked with the same probabilities.
+/// Reads the output of an [`Encoder`], given the same probabilities.
 #[derive(Debug)]
 pub(super) struct Decoder<'a> {
     code: u32,
@@ -159,7 +159,7 @@ impl<'a> Decoder<'a> {
         bit
     }
 
-    /// How far it has read; beyond the end if bytes were missing.
+    /// The offset of the next byte; beyond the end if bytes were missing.
     pub(super) fn at(&self) -> usize {
         self.at
     }

@@ -1,28 +1,28 @@
-//! Long repetitions: bytes as copies of what came before, and the bytes between them, which a model of text
-//! packs.
+//! Long repeats: bytes as copies of earlier bytes, and the bytes between the copies, which a text
+//! model packs.
 
 use super::numbers::{NumberDecoder, NumberEncoder};
 
-/// The shortest stretch that is copied: a model packs a shorter one in as few bits.
+/// The shortest copy: a model packs a shorter stretch in as few bits.
 const SHORTEST: usize = 32;
 
-/// So many bytes are looked for.
+/// The number of bytes that a search compares.
 const KEY: usize = 16;
 
-/// Bytes are taken apart where copies stand for one in so many of them.
+/// Bytes are split into copies and the rest if copies cover at least this fraction of them.
 const WORTH: usize = 16;
 
-/// Contexts of the numbers of a copy: how many bytes come between it and the one before, its length beyond the
-/// shortest, and from how far back it is copied.
+/// Contexts of the numbers of a copy: the number of bytes between it and the previous one, its
+/// length beyond the shortest, and the distance to its source.
 const BETWEEN: usize = 0;
 const LEN: usize = 1;
 const BACK: usize = 2;
 const CONTEXTS: usize = 3;
 
-/// Bytes taken apart.
+/// Bytes, split into copies and the rest.
 #[derive(Debug)]
 pub(crate) struct Apart {
-    /// How many copies there are.
+    /// The number of copies.
     pub(crate) count: u32,
     /// The copies, packed.
     pub(crate) copies: Vec<u8>,
@@ -41,7 +41,7 @@ fn place(key: &[u8], bits: u32) -> usize {
     (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - bits)) as usize
 }
 
-/// Takes bytes apart, if that is worth it. O(bytes).
+/// Splits bytes into copies and the rest, if that is worthwhile. O(bytes).
 pub(crate) fn take_apart(bytes: &[u8]) -> Option<Apart> {
     if u32::try_from(bytes.len()).is_err() {
         return None;
@@ -87,8 +87,7 @@ pub(crate) fn take_apart(bytes: &[u8]) -> Option<Apart> {
     })
 }
 
-/// Puts `len` bytes together that were taken apart into `rest` and `count` copies; `None` if they are not
-/// that many.
+/// Joins `rest` and `count` copies to `len` bytes; `None` if they do not have that length.
 pub(crate) fn put_together(
     (count, copies): (u32, &[u8]),
     rest: &[u8],
@@ -106,7 +105,7 @@ pub(crate) fn put_together(
         if copied > len.checked_sub(out.len())? {
             return None;
         }
-        // A stretch may repeat itself.
+        // A copy may overlap itself.
         let mut left = copied;
         while left > 0 {
             let some = left.min(out.len() - from);

@@ -1,8 +1,8 @@
 //! Text: every bit of every byte is predicted from the bytes before it.
 //!
 //! Each of several contexts (the last 1, 2, 3, 4 and 6 bytes, and the letters of the word so far)
-//! has learned a probability for the bit; a small network, trained as it goes, weighs them against
-//! each other. Fewer contexts are quicker.
+//! has learned a probability for the bit; a small network, trained on the fly, combines them. Fewer
+//! contexts are faster.
 
 use super::range::{Decoder, Encoder};
 
@@ -12,13 +12,13 @@ pub(crate) type LightModel = Model<3>;
 /// Predicts from all contexts.
 pub(crate) type FullModel = Model<6>;
 
-/// Weights are in 2^16ths; this much, less the rounding, is learned from an error.
+/// The learning rate. Weights are in 2^16ths.
 const LEARNING: i32 = 10;
 
 /// Six times this, times the largest input, is below 2^31.
 const MAX_WEIGHT: i32 = (1 << 17) - 1;
 
-/// A context has a table of 2 to the power of at least and at most so many groups of slots.
+/// The minimum and maximum size of a context's table, in groups of slots, as a power of 2.
 const MIN_BITS: u32 = 10;
 const MAX_BITS: u32 = 16;
 
@@ -57,7 +57,7 @@ impl Logistic {
     }
 }
 
-/// How far a slot goes towards a bit that came, in 2^16ths, by how many came before.
+/// The adaptation of a slot towards a coded bit, in 2^16ths, by the number of bits before.
 const RATE: [i32; 16] = {
     let mut rate = [0; 16];
     let mut n = 0;
@@ -68,8 +68,8 @@ const RATE: [i32; 16] = {
     rate
 };
 
-/// A probability of a 1 in 4096ths in the high bits, and in the low four how often it was learned
-/// from.
+/// A probability of a 1 in 4096ths in the high bits, and the number of learned bits in the low
+/// four.
 type Slot = u16;
 const UNKNOWN: Slot = 2048 << 4;
 
@@ -82,7 +82,7 @@ fn learn(slot: &mut Slot, bit: bool) {
     *slot = (p as u16) << 4 | (seen as u16 + 1).min(15);
 }
 
-/// What half a byte is predicted from in one context: a slot for each of the bits before.
+/// The slots that predict half a byte in one context: one for each value of the bits before.
 type Group = [Slot; 16];
 
 /// Where bits come from, or go to.
@@ -93,7 +93,7 @@ enum Coder<'a, 'b> {
 }
 
 impl Coder<'_, '_> {
-    /// The bit at the place `k` of the byte, which is a 1 with the probability `p`, in 2^16ths.
+    /// The bit at index `k` of the byte, which is a 1 with the probability `p`, in 2^16ths.
     #[inline(always)]
     fn next(&mut self, p: u32, k: u32) -> bool {
         match self {
@@ -107,12 +107,12 @@ impl Coder<'_, '_> {
     }
 }
 
-/// What was learned from the text so far, in the first `N` contexts.
+/// The state learned from the text so far, in the first `N` contexts.
 #[derive(Debug)]
 pub(crate) struct Model<const N: usize> {
     logistic: Logistic,
     groups: Vec<Group>,
-    /// How far to shift a hash of 32 bits to get the place of a group in a table.
+    /// The right shift that turns a 32-bit hash into the index of a group in a table.
     shift: u32,
     /// Weights of the contexts, by the bits of the byte so far.
     weights: Vec<[i32; N]>,
@@ -123,7 +123,7 @@ pub(crate) struct Model<const N: usize> {
 }
 
 impl<const N: usize> Model<N> {
-    /// A model for texts of `len` bytes in all. The reader has to give the same.
+    /// A model for texts of `len` bytes in total. The reader has to pass the same length.
     pub(crate) fn new(len: usize) -> Self {
         let bits = (len as u64 / 8 + 1).ilog2().clamp(MIN_BITS, MAX_BITS);
         let mut model = Model {
@@ -148,8 +148,8 @@ impl<const N: usize> Model<N> {
         encoder.finish()
     }
 
-    /// Reads `len` bytes that [`Model::encode`] wrote. `Err` has the place in `bytes` where they
-    /// ran out, or where bytes are left over.
+    /// Reads `len` bytes that [`Model::encode`] wrote. `Err` has the offset in `bytes` at which
+    /// they ran out, or at which bytes are left over.
     pub(crate) fn decode(&mut self, bytes: &[u8], len: usize) -> Result<Vec<u8>, usize> {
         let mut decoder = Decoder::new(bytes);
         let mut out = Vec::new();
@@ -180,8 +180,8 @@ impl<const N: usize> Model<N> {
         byte
     }
 
-    /// Half a byte, behind the bits `before` of the byte, which have a 1 in front; `low` bits are
-    /// behind the half. Not inlined: it is most of the code, and need not be there twice.
+    /// Half a byte, after the bits `before` of the byte, which have a 1 in front; `low` bits follow
+    /// the half. Not inlined: it is most of the code, and would be duplicated.
     #[inline(never)]
     fn half(&mut self, before: u32, low: u32, coder: &mut Coder<'_, '_>) -> u32 {
         let mut groups: [Group; N] = [[0; 16]; N];

@@ -1,4 +1,4 @@
-//! Where the history of a shallow document begins.
+//! The base at which the history of a shallow document begins.
 
 use super::super::reader::Reader;
 use super::super::varint::push;
@@ -79,7 +79,7 @@ pub(super) fn read(reader: &mut Reader<'_>, head: &Head) -> Result<BaseHead, Dec
 }
 
 impl BaseHead {
-    /// Lets the graph begin here, which has the agents of the file and nothing else.
+    /// Makes the graph, which only has the agents of the file, begin at this base.
     pub(super) fn begin(&self, graph: &mut CausalGraph) {
         for (agent, ranges) in self.trimmed.iter().enumerate() {
             for range in ranges {

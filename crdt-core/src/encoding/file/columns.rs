@@ -1,7 +1,7 @@
-//! The history as columns of numbers, and back into its own columns.
+//! Writing the history as columns of numbers, and reading it back.
 //!
-//! The graph comes as pieces: maximal runs of events of one agent, each event but the first having
-//! the one before it as its only parent. The operations come as rows.
+//! The graph is a list of pieces: maximal runs of events of one agent, in which the only parent of
+//! each event but the first is the event before it. The operations are a list of rows.
 
 use super::head::{AgentHead, Counts, Head};
 use super::numbers::{Sink, Source, read};
@@ -12,7 +12,7 @@ use crate::history::History;
 use crate::op_log::{Kind, Part, Run};
 use crate::version::Lv;
 
-/// The agents that have events, and by agent its place among those.
+/// The agents that have events, and for each agent its index among those.
 pub(super) fn agents(history: &History) -> (Vec<u32>, Vec<AgentIdx>) {
     let agents = &history.graph.agents;
     let used: Vec<AgentIdx> = (0..agents.agent_count())
@@ -25,8 +25,8 @@ pub(super) fn agents(history: &History) -> (Vec<u32>, Vec<AgentIdx>) {
     (ids, used)
 }
 
-/// A piece of the graph: its events, whose they are, and the parents of the first; `None` stands
-/// for the event before.
+/// A piece of the graph: its events, their agent, and the parents of the first; `None` is the event
+/// before.
 type Piece<'a> = (std::ops::Range<Lv>, AgentIdx, u32, Option<&'a [Lv]>);
 
 fn pieces(history: &History) -> impl Iterator<Item = Piece<'_>> {
@@ -48,7 +48,8 @@ fn rows(history: &History) -> impl Iterator<Item = Part> {
     history.ops.parts_in(history.graph.start()..history.len())
 }
 
-/// Where the pieces before the events end: with the text that a shallow history begins with.
+/// The ends of the pieces before the events: the end of the text that a shallow history begins
+/// with.
 fn first_ends(graph: &CausalGraph) -> Vec<Lv> {
     Some(graph.start())
         .filter(|&start| start > 0)
@@ -78,7 +79,7 @@ mod graph_context {
     pub(super) const LEN: usize = 36;
     pub(super) const JUMP: usize = 40;
     pub(super) const PARENTS: usize = 41;
-    /// By the place of the parent: the nearest, the next, all others.
+    /// By the index of the parent: the nearest, the next, all others.
     pub(super) const BACK: usize = 42;
     pub(super) const OFF: usize = 45;
 }
@@ -269,7 +270,7 @@ mod ops_context {
 }
 use ops_context as oc;
 
-/// What the numbers of a row resemble.
+/// The context of the numbers of a row.
 #[derive(Default)]
 struct Before {
     kinds: [usize; 3],
@@ -303,7 +304,7 @@ impl Before {
     }
 }
 
-/// Whose each event is, asked for ascending local versions.
+/// The agent of each event, for ascending local versions.
 struct Agents<R> {
     runs: R,
     agent: AgentIdx,

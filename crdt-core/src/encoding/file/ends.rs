@@ -1,21 +1,21 @@
-//! Where the agents of a file stand at its end: what somebody who goes on from there may refer to, so that
-//! the history of the file need not be unpacked for that.
+//! The state of a file's agents at its end. Later events may refer to it, so that the history of
+//! the file need not be unpacked to merge them.
 
 use super::super::reader::Reader;
 use super::super::varint::push;
 use crate::error::DecodeError;
 use crate::version::MAX_CHARS;
 
-/// What the last event of an agent left.
+/// The state after the last event of an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct End {
-    /// Where the cursor is.
+    /// The cursor.
     pub(crate) cursor: u32,
     /// The digest of the event.
     pub(crate) digest: u64,
 }
 
-/// The most agents whose ends a file has: it has those of all, or of none.
+/// The most agents for which a file has ends: it has those of all agents, or of none.
 pub(crate) const MOST_ENDS: usize = 256;
 
 /// Writes the ends of all agents, or of none.
@@ -27,7 +27,7 @@ pub(super) fn push_ends(out: &mut Vec<u8>, ends: &[End]) {
     }
 }
 
-/// Reads what [`push_ends`] wrote for so many agents.
+/// Reads the output of [`push_ends`] for this number of agents.
 pub(super) fn read_ends(
     reader: &mut Reader<'_>,
     agents: usize,

@@ -1,4 +1,4 @@
-//! The head of a file: what it says without its history being decoded.
+//! The head of a file: the information that does not need the history to be decoded.
 
 use std::ops::Range;
 
@@ -25,10 +25,10 @@ impl AgentHead {
     }
 }
 
-/// What a file says without its history being decoded.
+/// The information of a file that does not need the history to be decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Head {
-    /// How many events the file has, without those that were let go.
+    /// The number of events that the file has, without those that were dropped.
     pub(crate) events: u32,
     /// The length of the text, in chars.
     pub(crate) chars: u32,
@@ -36,17 +36,17 @@ pub(crate) struct Head {
     pub(crate) inserted: u32,
     /// Agent and sequence number, in the order of the events in the file.
     pub(crate) frontier: Vec<(u32, u32)>,
-    /// With the events that were let go.
+    /// With the events that were dropped.
     pub(crate) agents: Vec<AgentHead>,
-    /// Where the history of a shallow document begins.
+    /// The base at which the history of a shallow document begins.
     pub(super) base: Option<BaseHead>,
-    /// What the last event of each agent left, if the file says so.
+    /// The state after the last event of each agent, if the file has it.
     pub(crate) ends: Option<Vec<End>>,
     pub(super) counts: Counts,
 }
 
 impl Head {
-    /// How many local versions the history takes: its events, and the chars that it begins with.
+    /// The number of local versions of the history: its events, and the chars that it begins with.
     pub(crate) fn lvs(&self) -> u32 {
         self.events + self.base.as_ref().map_or(0, |base| base.chars)
     }
@@ -56,14 +56,14 @@ impl Head {
         self.base.as_ref().map_or(&[], |base| &base.frontier)
     }
 
-    /// How many events the document has, those that were let go included.
+    /// The number of events of the document, including dropped ones.
     pub(crate) fn event_count(&self) -> u64 {
         let all = self.agents.iter().flat_map(|agent| &agent.held);
         all.map(|range| u64::from(range.end - range.start)).sum()
     }
 }
 
-/// What a file says of a version whose events it does not have.
+/// The description of a base, whose events the file does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BaseHead {
     /// The length of its text.
@@ -72,7 +72,7 @@ pub(super) struct BaseHead {
     pub(super) frontier: Vec<(u32, u32)>,
     /// Its events, by agent.
     pub(super) trimmed: Vec<Vec<Range<u32>>>,
-    /// Where the last event of each range left the cursor.
+    /// The cursor after the last event of each range.
     pub(super) cursors: Vec<(AgentIdx, u32, u32)>,
 }
 
@@ -82,14 +82,14 @@ impl BaseHead {
         ranges.is_some_and(|ranges| ranges.iter().any(|range| range.contains(&seq)))
     }
 
-    /// How many events it stands for.
+    /// The number of its events.
     pub(super) fn events(&self) -> u64 {
         let all = self.trimmed.iter().flatten();
         all.map(|range| u64::from(range.end - range.start)).sum()
     }
 }
 
-/// How many pieces and rows a history has.
+/// The numbers of pieces and rows of a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) pieces: u32,
@@ -99,12 +99,12 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// Bytes of memory that such a history takes, about.
+    /// The approximate memory of such a history, in bytes.
     pub(super) fn memory(&self) -> u64 {
         64 * u64::from(self.pieces) + 4 * u64::from(self.parents) + 16 * u64::from(self.rows)
     }
 
-    /// The most bytes that the graph takes in the plain form, and the operations.
+    /// The most bytes of the graph and of the operations in the plain form.
     pub(super) fn bytes(&self) -> (usize, usize) {
         let numbers = |count: u32, each: usize| (count as usize).saturating_mul(5 * each);
         let graph = numbers(self.pieces, 5).saturating_add(numbers(self.parents, 2));
@@ -119,8 +119,8 @@ impl Head {
         agent.is_some_and(|agent| agent.holds(seq))
     }
 
-    /// Checks that the frontier and the numbers of events fit together. Errors are said to be where
-    /// `reader` is.
+    /// Checks that the frontier and the numbers of events are consistent. Errors have the offset of
+    /// `reader`.
     pub(super) fn check_counts(&self, reader: &Reader<'_>) -> Result<(), DecodeError> {
         let trimmed = self.base.as_ref().map_or(0, BaseHead::events);
         let none = u64::from(self.events) + trimmed == 0;
@@ -137,8 +137,8 @@ impl Head {
     }
 }
 
-/// Reads a head, with ends or without; what it says is still to be checked by [`Head::check_counts`], once its
-/// base is known.
+/// Reads a head, with ends or without. [`Head::check_counts`] has to check it once its base is
+/// known.
 pub(super) fn read_head(reader: &mut Reader<'_>, has_ends: bool) -> Result<Head, LoadError> {
     let (events, chars) = (reader.small()?, reader.small()?);
     let too_large = reader.error("more than the format allows");
@@ -197,7 +197,7 @@ pub(super) fn read_head(reader: &mut Reader<'_>, has_ends: bool) -> Result<Head,
     })
 }
 
-/// Reads ranges that [`push_ranges`] wrote.
+/// Reads the output of [`push_ranges`].
 pub(super) fn read_ranges(reader: &mut Reader<'_>) -> Result<Vec<Range<u32>>, DecodeError> {
     let mut ranges: Vec<Range<u32>> = Vec::new();
     let mut at = 0_u32;

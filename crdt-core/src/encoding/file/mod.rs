@@ -31,7 +31,7 @@ pub(crate) enum Inserted<'a> {
     Deleted(&'a str),
 }
 
-/// What is part of a file beside the history.
+/// The content of a file besides the history.
 #[derive(Debug)]
 pub(crate) struct Contents<'a> {
     /// The length of the text, in chars.
@@ -39,8 +39,8 @@ pub(crate) struct Contents<'a> {
     /// The text, unless it is left out.
     pub(crate) text: Option<&'a str>,
     pub(crate) inserted: Inserted<'a>,
-    /// What the agents' last events left, in the order of the agents that have events; nothing where that
-    /// is left out.
+    /// The states after the agents' last events, in the order of the agents that have events; empty
+    /// if they are left out.
     pub(crate) ends: &'a [End],
 }
 
@@ -88,7 +88,7 @@ pub(crate) fn write(history: &History, contents: &Contents<'_>, preset: Preset) 
     let full = |model: &mut FullModel, kind, text: &str, out: &mut SectionWriter| {
         let codecs = (Codec::Model, Codec::ModelApart);
         if !out.text(kind, codecs, text, |bytes| model.encode(bytes)) {
-            // A reader learns nothing from it: this is the first text, or none follows.
+            // The model learns nothing from it: this is the first text, or none follows.
             *model = FullModel::new(history.ops.text_len());
         }
     };
@@ -125,7 +125,7 @@ pub(crate) fn write(history: &History, contents: &Contents<'_>, preset: Preset) 
     out.finish()
 }
 
-/// What is where in a file whose head was read and whose checksums are right. The caller keeps the
+/// The layout of a file whose head was read and whose checksums are right. The caller keeps the
 /// bytes of the file.
 #[derive(Debug, Clone)]
 pub(crate) struct File {
@@ -134,11 +134,11 @@ pub(crate) struct File {
     limits: LoadLimits,
 }
 
-/// The history of a file, and the text of its inserts, still to be put into it.
+/// The history of a file, and the text of its inserts, which is not part of it yet.
 #[derive(Debug)]
 pub(crate) struct Unpacked {
     pub(crate) history: History,
-    /// All inserted text, or with `survivors` only what is not in the text.
+    /// All inserted text, or with `survivors` only the text that is deleted.
     pub(crate) inserted: String,
     /// The text, if the inserted text has to be completed from it.
     pub(crate) survivors: Option<String>,
@@ -183,7 +183,7 @@ impl File {
         Ok(file)
     }
 
-    /// Whether it is of the form of [`Preset::Balanced`], and can have later events behind its own.
+    /// Whether it has the form of [`Preset::Balanced`], to which later events can be added.
     pub(crate) fn can_grow(&self, bytes: &[u8]) -> bool {
         let is_packed = |kind, packed: &[Codec]| {
             let body = self.sections.body(bytes, kind);
@@ -200,7 +200,7 @@ impl File {
         }
     }
 
-    /// The file with these events behind its own, in place of those that it has there.
+    /// The file with these events after its own, replacing its present later events.
     pub(crate) fn with_later(&self, bytes: &[u8], events: &[u8]) -> Vec<u8> {
         self.sections.with_later(bytes, events)
     }
@@ -217,7 +217,7 @@ impl File {
         }
     }
 
-    /// Unpacks a text. All that the full model packed goes through one `model`, in the order of the
+    /// Unpacks a text. One `model` reads all texts that the full model packed, in the order of the
     /// sections.
     fn text_of(
         &self,
@@ -275,8 +275,8 @@ impl File {
         Ok(String::from_utf8(bytes).map_err(|_| not_text)?)
     }
 
-    /// Decodes the history. What it says was checked for its form, not for what it makes: neither
-    /// that parents are reduced, nor positions, nor text.
+    /// Decodes the history. This checks the form only: not that parents are reduced, nor positions,
+    /// nor the text.
     pub(crate) fn unpack(&self, bytes: &[u8]) -> Result<Unpacked, LoadError> {
         let mut history = columns::read_graph(&self.sections, bytes, &self.head)?;
         columns::read_ops(&self.sections, bytes, &self.head, &mut history)?;

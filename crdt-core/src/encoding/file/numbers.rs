@@ -1,4 +1,5 @@
-//! Columns of numbers, plain or modelled, behind one face: what is written where is said once.
+//! Columns of numbers, plain or modelled, with one interface, so that the order of the columns is
+//! defined once.
 
 use super::super::entropy::{NumberDecoder, NumberEncoder};
 use super::super::reader::Reader;
@@ -6,10 +7,10 @@ use super::super::varint::push;
 use super::sections::{Codec, SectionWriter, Sections, Type, unpack};
 use crate::error::{DecodeError, LoadError};
 
-/// Takes numbers. The context is what the number is expected to resemble: the reader gives the same.
+/// Writes numbers. The context groups similar numbers: the reader passes the same one.
 pub(super) enum Sink {
     Plain(Vec<u8>),
-    /// Plain too: where a history repeats itself, that is packed in fewer bytes.
+    /// The plain form, too: if a history repeats itself, that packs into fewer bytes.
     Modelled(Vec<u8>, NumberEncoder),
 }
 
@@ -50,11 +51,11 @@ impl Sink {
     }
 }
 
-/// Gives numbers that a [`Sink`] took, in the same contexts.
+/// Reads numbers that a [`Sink`] wrote, in the same contexts.
 pub(super) enum Source<'a> {
     Plain {
         reader: Reader<'a>,
-        /// Where errors are said to be, if not where they are in the reader.
+        /// The offset of errors, if it is not that of the reader.
         offset: Option<usize>,
     },
     Modelled {
@@ -64,7 +65,7 @@ pub(super) enum Source<'a> {
 }
 
 impl Source<'_> {
-    /// How many bytes are left, packed.
+    /// The number of bytes that are left, packed.
     pub(super) fn left(&self) -> usize {
         match self {
             Source::Plain { reader, .. } => reader.left(),
@@ -72,7 +73,7 @@ impl Source<'_> {
         }
     }
 
-    /// The next number. The context is only asked for where it is needed.
+    /// The next number. The context is only computed if it is needed.
     #[inline]
     pub(super) fn next(&mut self, context: impl FnOnce() -> usize) -> Result<u32, DecodeError> {
         if let Source::Plain { reader, .. } = self
@@ -122,8 +123,8 @@ impl Source<'_> {
     }
 }
 
-/// Reads a section of numbers: `take` has to take all of them. `most` is how many bytes they may
-/// have, unpacked.
+/// Reads a section of numbers: `take` has to read all of them. `most` limits their unpacked length
+/// in bytes.
 pub(super) fn read<T>(
     sections: &Sections,
     bytes: &[u8],

@@ -1,8 +1,8 @@
-//! How files are written, and what they may claim.
+//! Options for writing files, and limits for reading them.
 
 use crate::version::MAX_EVENTS;
 
-/// How a document is written.
+/// Options for writing a document.
 ///
 /// ```
 /// use crdt_core::{Preset, SaveOptions};
@@ -13,10 +13,10 @@ use crate::version::MAX_EVENTS;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct SaveOptions {
-    /// What to spare: time or space.
+    /// Whether to save time or space.
     pub preset: Preset,
-    /// Leaves out the text: a reader replays the history to get it. Smaller only by little, except
-    /// with [`Preset::Fast`], and slower to open by far.
+    /// Leaves out the text: a reader replays the history to get it. The file is only slightly
+    /// smaller, except with [`Preset::Fast`], and much slower to open.
     pub without_text: bool,
 }
 
@@ -40,20 +40,20 @@ impl SaveOptions {
     }
 }
 
-/// What a written document spares.
+/// Trade-offs between time and space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Preset {
-    /// Time, to write and to read: everything at the speed of memory.
+    /// The least time, to write and to read: everything at the speed of memory.
     Fast,
-    /// Opens as quickly as `Fast`, because the text is; the history is packed tightly.
+    /// Opens as fast as `Fast`, as the text is stored the same way; the history is packed tightly.
     #[default]
     Balanced,
-    /// Space: the text is packed tightly too, and takes its time to open.
+    /// The least space: the text is packed tightly too, and is slow to open.
     Small,
 }
 
-/// What a file may claim, before it is refused.
+/// The sizes beyond which a file is refused.
 ///
 /// ```
 /// use crdt_core::LoadLimits;
@@ -77,7 +77,7 @@ pub struct LoadLimits {
 }
 
 impl LoadLimits {
-    /// For a file that was written here.
+    /// For a file that this process wrote.
     pub(crate) const NONE: LoadLimits = LoadLimits {
         text: usize::MAX,
         history: usize::MAX,

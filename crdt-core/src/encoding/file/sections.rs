@@ -10,13 +10,13 @@ use super::super::varint::push;
 use crate::error::{DecodeError, LoadError};
 
 const MAGIC: &[u8; 4] = b"CRDT";
-/// The version that is written. It came with ends and later events.
+/// The version that is written. It introduced ends and later events.
 const VERSION: u8 = 2;
 const FIRST: u8 = 1;
 /// The kinds of files: a document with its whole history, and one whose history begins later.
 const WHOLE: u8 = 1;
 const SHALLOW: u8 = 2;
-/// Added to the kind where later events are behind those of the file.
+/// Added to the kind if the file has later events.
 const GROWN: u8 = 4;
 const CHECKSUM: usize = 4;
 
@@ -53,7 +53,7 @@ impl Type {
         all.into_iter().find(|&known| known as u8 == kind)
     }
 
-    /// Its place among all types that are known here.
+    /// Its index among all known types.
     fn place(self) -> usize {
         match self {
             Type::Times => TYPES - 1,
@@ -72,19 +72,19 @@ pub(super) enum Codec {
     Model = 2,
     /// The same, with fewer contexts. Only for text.
     LightModel = 3,
-    /// Copies of what came before, and the bytes between them as in [`Codec::Model`]. Only for text.
+    /// Copies of earlier bytes, and the bytes between them as in [`Codec::Model`]. Only for text.
     ModelApart = 4,
     /// The same, with these bytes as in [`Codec::LightModel`].
     LightModelApart = 5,
 }
 
-/// An LZ4 block grows at most about this many times when it is unpacked.
+/// The maximum expansion of an LZ4 block, approximately.
 const LZ4_RATIO: usize = 255;
 
-/// Where there are copies, so many bytes at most come from each byte of a section.
+/// With copies, the most unpacked bytes for each byte of a section.
 const APART_RATIO: usize = 4096;
 
-/// Whether a section of `packed` bytes may have copies that make a text of `len` bytes.
+/// Whether a section of `packed` bytes with copies may have a text of `len` bytes.
 pub(super) fn may_make(packed: usize, len: usize) -> bool {
     len <= packed.saturating_mul(APART_RATIO)
 }
@@ -104,7 +104,7 @@ impl SectionWriter {
         push_section(&mut self.out, kind, codec, body);
     }
 
-    /// Writes bytes, packed with LZ4 if that is wanted and makes them shorter.
+    /// Writes bytes, packed with LZ4 if `pack` and if that makes them shorter.
     pub(super) fn bytes(&mut self, kind: Type, bytes: &[u8], pack: bool) {
         if pack {
             let packed = lz4_flex::block::compress(bytes);
@@ -117,7 +117,7 @@ impl SectionWriter {
         self.section(kind, Codec::Raw, &[bytes]);
     }
 
-    /// Writes bytes packed with LZ4 if that takes less than `len` bytes; says whether it does.
+    /// Writes bytes packed with LZ4 if that takes less than `len` bytes; returns whether it does.
     pub(super) fn shorter(&mut self, kind: Type, bytes: &[u8], len: usize) -> bool {
         let packed = lz4_flex::block::compress(bytes);
         let claimed = len_bytes(bytes.len());
@@ -128,8 +128,9 @@ impl SectionWriter {
         is_shorter
     }
 
-    /// Writes a text, packed with `encode` unless LZ4 is shorter; says whether `encode` packed it. The codecs
-    /// are those of what `encode` makes of all bytes, and of those between copies.
+    /// Writes a text, packed with `encode` unless LZ4 is shorter; says whether `encode` packed it.
+    /// The codecs are those of the output of `encode` for all bytes, and for the bytes between
+    /// copies.
     pub(super) fn text(
         &mut self,
         kind: Type,
@@ -198,13 +199,13 @@ fn checksum(bytes: &[u8]) -> u32 {
     xxh64(bytes, 0) as u32
 }
 
-/// Where the sections of a file lie.
+/// The positions of the sections of a file.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sections {
     bodies: [Option<(u8, Range<usize>)>; TYPES],
-    /// Whether the head says where the agents stand, or that it does not.
+    /// Whether the head has the field `ends`.
     pub(super) has_ends: bool,
-    /// The section of later events, or where it would be.
+    /// The section of later events, or the place where it would be.
     later: Range<usize>,
     end: usize,
 }
@@ -293,7 +294,7 @@ impl Sections {
         self.bodies[kind.place()].is_some()
     }
 
-    /// The file `bytes` with these events behind its own, in place of those that it has there.
+    /// The file `bytes` with these events after its own, replacing its present later events.
     pub(super) fn with_later(&self, bytes: &[u8], events: &[u8]) -> Vec<u8> {
         let (before, behind) = (&bytes[..self.later.start], &bytes[self.later.end..]);
         let mut out = Vec::with_capacity(before.len() + events.len() + 16 + behind.len());
@@ -308,7 +309,7 @@ impl Sections {
         out
     }
 
-    /// How a section is packed, and a reader of its body.
+    /// The codec of a section, and a reader of its body.
     pub(super) fn body<'a>(
         &self,
         bytes: &'a [u8],
@@ -346,7 +347,7 @@ impl Sections {
     }
 }
 
-/// The length that something packed has unpacked, by its own account.
+/// The claimed length of packed data after unpacking.
 pub(super) fn claimed_len(reader: &mut Reader<'_>, limit: usize) -> Result<usize, LoadError> {
     let claimed = usize::try_from(reader.varint()?).unwrap_or(usize::MAX);
     if claimed > limit {

@@ -1,4 +1,4 @@
-//! When events were made, in a section that readers may skip.
+//! The times of events, in a section that readers may skip.
 
 use super::super::reader::Reader;
 use super::super::varint::{push, push_signed};
@@ -10,13 +10,13 @@ use crate::error::{DecodeError, LoadError};
 use crate::history::History;
 use crate::times::Times;
 
-/// The stamps at events of the agents `used`; nothing if there are none.
+/// The stamps of events of the agents `used`; empty if there are none.
 pub(super) fn write(history: &History, used: &[AgentIdx]) -> Vec<u8> {
     let mut out = Vec::new();
     let mut any = false;
     let mut last = 0_u64;
     for &agent in used {
-        // What is said of the time of edits to come goes with the session.
+        // The time of future edits belongs to the session, and is not saved.
         let next = history.graph.agents.next_seq(agent);
         let stamps = history.times.stamps(agent, 0..next);
         any |= !stamps.is_empty();
@@ -31,7 +31,7 @@ pub(super) fn write(history: &History, used: &[AgentIdx]) -> Vec<u8> {
     if any { out } else { Vec::new() }
 }
 
-/// Reads the stamps of a file, whose agents have the numbers of their places in the head.
+/// Reads the stamps of a file, whose agents have the numbers of their indices in the head.
 pub(super) fn read(
     sections: &Sections,
     bytes: &[u8],

@@ -53,7 +53,7 @@ impl ContentTree {
         })
     }
 
-    /// How many chars of the effect version come before a place.
+    /// The number of chars of the effect version before a place.
     pub(in crate::walker) fn effect_before(&mut self, place: Place) -> u32 {
         self.flush();
         let leaf = &self.leaves[place.leaf as usize];
@@ -96,8 +96,8 @@ impl ContentTree {
         })
     }
 
-    /// The first item of the leaves behind `leaf` that is inserted in the prepare version, and its place.
-    /// O(log n).
+    /// The first item of the leaves after `leaf` that is inserted in the prepare version, and its
+    /// place. O(log n).
     pub(in crate::walker) fn inserted_behind(&mut self, leaf: u32) -> Option<(Place, Item)> {
         self.flush();
         let leaf = self.leaf_behind(leaf, |sums, i| sums.inserted[i] > 0)?;
@@ -111,7 +111,8 @@ impl ContentTree {
         Some((place, self.item(place)))
     }
 
-    /// The first leaf behind `leaf` that is wanted, by its sums and those of the subtrees that it is in.
+    /// The first leaf after `leaf` that `wanted` accepts, by its sums and those of the subtrees
+    /// that contain it.
     fn leaf_behind(
         &self,
         leaf: u32,
@@ -137,7 +138,8 @@ impl ContentTree {
         None
     }
 
-    /// The last leaf before `leaf` that is wanted, by its sums and those of the subtrees that it is in.
+    /// The last leaf before `leaf` that `wanted` accepts, by its sums and those of the subtrees
+    /// that contain it.
     fn leaf_before(
         &self,
         leaf: u32,
@@ -162,8 +164,8 @@ impl ContentTree {
         None
     }
 
-    /// In the tree of a whole history, which must be flushed: the first item at or behind a place that
-    /// is visible in the prepare version, or not inserted in it, if such are wanted, too. O(log n).
+    /// In the tree of a whole history, which must be flushed: the first item at or after a place
+    /// that is visible in the prepare version or, with `new`, not inserted in it. O(log n).
     pub(in crate::walker) fn open_from(&self, place: Place, new: bool) -> Option<(Place, Item)> {
         let mut at = place;
         loop {

@@ -1,8 +1,8 @@
-//! An item of the sequence: chars that stand in a row and fare alike.
+//! An item of the sequence: adjacent chars in the same state.
 
 /// Ids from here on name the chars of the base text, in document order.
 pub(in crate::walker) const BASE: u32 = 1 << 31;
-/// How many chars the base text is taken to have. What exceeds its real length is the end of the
+/// The assumed length of the base text, in chars. The part beyond its real length is the end of the
 /// document.
 pub(in crate::walker) const BASE_LEN: u32 = 1 << 30;
 

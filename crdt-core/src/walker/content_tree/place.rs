@@ -10,7 +10,7 @@ pub(in crate::walker) struct Place {
 }
 
 impl Place {
-    /// The place of the item behind this one, or the end of the leaf.
+    /// The place of the item after this one, or the end of the leaf.
     pub(in crate::walker) fn behind(self) -> Place {
         Place {
             index: self.index + 1,

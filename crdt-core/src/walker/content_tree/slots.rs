@@ -1,21 +1,22 @@
-//! What the events of a zone point at, in memory that follows runs of events and not their number.
+//! The targets of a zone's events, in memory that is proportional to runs of events and not to
+//! their number.
 //!
-//! Events come in pages. A page with few runs lists them; one with many has a number for each event,
-//! which is quicker and, then, smaller.
+//! Events are in pages. A page with few runs lists them; a page with many runs has a number for
+//! each event, which is then both faster and smaller.
 
 use crate::version::NONE;
 
-/// Events a page has, and how many runs it lists at most. Few where the checks run, so that small
-/// zones have both kinds of pages.
+/// The events of a page, and the most runs that it lists. Few in tests, so that small zones have
+/// both kinds of pages.
 const PAGE: usize = if cfg!(test) { 16 } else { 4096 };
 const MOST_RUNS: usize = if cfg!(debug_assertions) { 3 } else { 64 };
 
-/// How what a run's events point at goes on from one to the next.
+/// The step between the targets of a run's events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::walker) enum Step {
     Up,
     Down,
-    /// All point at the same.
+    /// All have the same target.
     Same,
 }
 
@@ -29,7 +30,7 @@ impl Step {
     }
 }
 
-/// Consecutive events and what they point at. [`NONE`] is nothing.
+/// Consecutive events and their targets. [`NONE`] is no target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Run {
     /// Its first event, counted from the start of the page.
@@ -55,7 +56,7 @@ impl Run {
         }
     }
 
-    /// Takes `next` in, if it goes on as this run does.
+    /// Joins `next`, if it continues this run.
     fn join(&mut self, next: &Run) -> bool {
         let step = match self.len {
             1 if next.target == self.target.wrapping_add(1) => Step::Up,
@@ -76,13 +77,13 @@ impl Run {
 
 #[derive(Debug, Clone)]
 enum Page {
-    /// Ascending, and disjoint; events that no run has point at nothing.
+    /// Ascending and disjoint; events that are in no run have no target.
     Runs(Vec<Run>),
     /// By event.
     Each(Box<[u32; PAGE]>),
 }
 
-/// What each event of a zone points at; events are counted from the start of the zone.
+/// The target of each event of a zone; events are counted from the start of the zone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Slots {
     pages: Vec<Page>,
@@ -101,7 +102,7 @@ impl Slots {
         self.pages.capacity() * size_of::<Page>() + self.held
     }
 
-    /// What an event points at; [`NONE`] if that was never said.
+    /// The target of an event; [`NONE`] if it was never set.
     #[inline]
     pub(super) fn get(&self, event: u32) -> u32 {
         let (page, at) = place(event);
@@ -112,8 +113,8 @@ impl Slots {
         }
     }
 
-    /// What the events from `event` on point at, as long as that goes on in one way, and how many of
-    /// the next `most` these are; at least one.
+    /// The target of `event`, the step to the targets of the following events, and the number of
+    /// events, at most `most`, for which that step applies; at least one.
     #[inline]
     pub(super) fn run_at(&self, event: u32, most: u32) -> (u32, Step, u32) {
         let (page, at) = place(event);
@@ -139,7 +140,7 @@ impl Slots {
         }
     }
 
-    /// Notes that `len` events from `event` on point at `target` and what follows it.
+    /// Sets the targets of `len` events from `event` on to `target` and the following ones.
     #[inline]
     pub(super) fn set(&mut self, event: u32, len: u32, target: u32, step: Step) {
         let (page, at) = place(event);
@@ -182,7 +183,7 @@ impl Page {
         }
     }
 
-    /// Notes a run; says how much memory the page has then.
+    /// Sets a run; returns the memory of the page.
     fn set(&mut self, run: Run) -> usize {
         let runs = match self {
             Page::Each(targets) => {
@@ -213,7 +214,7 @@ impl Page {
     }
 }
 
-/// Puts a run in the place of what was there.
+/// Replaces the overlapping runs with a run.
 fn replace(runs: &mut Vec<Run>, run: Run) {
     let first = runs.partition_point(|old| old.end() <= run.start);
     let last = runs.partition_point(|old| old.start < run.end());
@@ -226,7 +227,7 @@ fn replace(runs: &mut Vec<Run>, run: Run) {
     runs.splice(first..last, new);
 }
 
-/// The page of an event, and its place there.
+/// The page of an event, and its index there.
 #[inline]
 fn place(event: u32) -> (usize, usize) {
     (event as usize / PAGE, event as usize % PAGE)

@@ -1,4 +1,4 @@
-//! How many chars of each kind a subtree holds, and the search by them.
+//! The numbers of chars of each kind in a subtree, and the search by them.
 
 use super::item::{DELETED, in_prepare, is_inserted};
 
@@ -7,14 +7,15 @@ use super::item::{DELETED, in_prepare, is_inserted};
 pub(in crate::walker) struct Sums {
     pub(in crate::walker) prepare: u32,
     pub(in crate::walker) effect: u32,
-    /// Chars of the base text or, where there is none, chars that are not inserted in the prepare version.
+    /// Chars of the base text or, if there is none, chars that are not inserted in the prepare
+    /// version.
     pub(in crate::walker) other: u32,
     /// Chars that are inserted in the prepare version, deleted or not.
     pub(in crate::walker) inserted: u32,
 }
 
 impl Sums {
-    /// What an item counts for, but for [`Sums::other`].
+    /// The sums of an item, except [`Sums::other`].
     pub(super) fn of(state: u32, len: u32) -> Sums {
         Sums {
             prepare: if in_prepare(state) { len } else { 0 },
@@ -24,7 +25,8 @@ impl Sums {
         }
     }
 
-    /// How the sums change when an item changes its state, but for [`Sums::other`], which takes no branch.
+    /// The change of the sums when an item changes its state, without branches; not
+    /// [`Sums::other`].
     #[inline]
     pub(super) fn change(old: u32, new: u32, len: u32) -> Sums {
         let change = |is: fn(u32) -> bool| {
@@ -47,7 +49,7 @@ impl Sums {
     }
 }
 
-/// The sums of a node's children, each kind in a row: a search looks at one kind only.
+/// The sums of a node's children, each kind contiguous: a search reads only one kind.
 #[derive(Debug, Clone)]
 pub(in crate::walker) struct SumsOf<const N: usize> {
     pub(super) prepare: [u32; N],
@@ -110,8 +112,8 @@ pub(super) fn sum(counts: &[u32]) -> u32 {
     counts.iter().fold(0, |all, &n| all.wrapping_add(n))
 }
 
-/// The first of `counts` that reaches beyond `left`, or the last; what comes before it is taken off
-/// `left`.
+/// The first of `counts` that reaches beyond `left`, or the last; subtracts the counts before it
+/// from `left`.
 #[inline]
 pub(super) fn descend(counts: &[u32], left: &mut u32) -> usize {
     let mut i = 0;

@@ -8,5 +8,5 @@ pub(super) const CHAINS: usize = 4;
 /// A version: per chain, the end of the events of it that the version has.
 pub(super) type Known = [Lv; CHAINS];
 
-/// It cannot be told without the tracker.
+/// The result needs the tracker.
 pub(super) struct GaveUp;

@@ -1,17 +1,17 @@
-//! The pieces of a text that are new to somebody, in the order of the text.
+//! The pieces of a text that some agent does not have yet, in the order of the text.
 
 use super::known::{CHAINS, GaveUp, Known};
 use crate::op_log::{Kind, Run};
 use crate::version::{Lv, NONE};
 use crate::walker::edit::Transformed;
 
-/// Events that did the same to neighbouring chars: one event a char, consecutive ones.
+/// Consecutive events with the same operation on neighbouring chars: one event per char.
 #[derive(Debug, Clone, Copy)]
 struct Events {
     /// [`NONE`] if there are none.
     first: Lv,
     chain: u8,
-    /// The first of them did it to the last char.
+    /// The first event applies to the last char.
     backwards: bool,
 }
 
@@ -31,13 +31,13 @@ impl Events {
         self.first < self.end_in(known)
     }
 
-    /// Up to which event `known` has their chain.
+    /// The end of their chain in `known`.
     fn end_in(&self, known: &Known) -> Lv {
         known[usize::from(self.chain) % CHAINS]
     }
 
-    /// How many of the first chars are on one side of what `known` has of `len` events, if not all
-    /// are.
+    /// The number of first chars on one side of the end of `known` within `len` events, if it is
+    /// inside.
     fn cut(&self, len: u32, known: &Known) -> Option<u32> {
         let had = self.end_in(known).wrapping_sub(self.first);
         if self.first == NONE || had.wrapping_sub(1) >= len - 1 {
@@ -68,15 +68,15 @@ impl Events {
     }
 }
 
-/// Neighbouring chars to which the same happened.
+/// Neighbouring chars with the same history.
 #[derive(Debug, Clone, Copy)]
 struct WindowPiece {
-    /// How many chars known to all stand between the piece before and this one.
+    /// The number of chars known to all between the previous piece and this one.
     gap: u32,
     len: u32,
-    /// None if all know of it.
+    /// None if all agents know it.
     inserted: Events,
-    /// None if they are there.
+    /// None if they are not deleted.
     deleted: Events,
 }
 
@@ -90,7 +90,7 @@ impl WindowPiece {
         self.is_known(known) && !self.deleted.within(known)
     }
 
-    /// How many chars of the text as it stands it is.
+    /// The number of its chars in the current text.
     fn width(&self) -> u32 {
         if self.deleted.is_none() { self.len } else { 0 }
     }
@@ -145,7 +145,7 @@ impl Pieces {
     }
 
     /// Inserts at a position of the version `known` of the text, which has `text_len` chars as it
-    /// stands; gives the position there.
+    /// stands; returns the position there.
     pub(super) fn insert(
         &mut self,
         lv: Lv,
@@ -164,7 +164,7 @@ impl Pieces {
             before += piece.gap;
             left -= piece.gap;
             if left == 0 {
-                // It goes right behind what is before it, unless the piece, concurrent to it, does.
+                // It goes right after the text before it, unless the concurrent piece does.
                 if !piece.is_known(known) {
                     return Err(GaveUp);
                 }
@@ -216,7 +216,7 @@ impl Pieces {
         Ok(pos)
     }
 
-    /// Deletes at a position of the version `known`; gives the length of the text then.
+    /// Deletes at a position of the version `known`; returns the length of the text then.
     pub(super) fn delete(
         &mut self,
         lv: Lv,
@@ -296,7 +296,7 @@ impl Pieces {
         Ok(text_len)
     }
 
-    /// Lets go of the pieces that are within `known`, as what is known to all.
+    /// Drops the pieces that are within `known`, which all agents know.
     pub(super) fn let_go(&mut self, known: &Known) {
         let within = |events: &Events, len: u32| {
             events.is_none() || events.first + len <= events.end_in(known)

@@ -1,25 +1,25 @@
-//! What one branch does to the text that it begins with: the chars of that text, the base, which go,
-//! and the edits in each gap between them.
+//! The effect of one branch on its base text: the deleted chars of the base, and the edits in each
+//! gap between chars.
 //!
-//! The base is cut into spots, each a stretch of which all is gone or nothing, and the gap behind
-//! it; the gaps inside a stretch are empty. A B-tree finds a spot by a position in the branch's own
-//! version. Chars that the branch inserts are only counted.
+//! The base is cut into spots. A spot is a stretch that is either deleted or kept as a whole, and
+//! the gap after it; the gaps inside a stretch are empty. A B-tree finds a spot by a position in
+//! the branch's own version. Chars that the branch inserts are only counted.
 
 use crate::op_log::{Kind, Part};
 use crate::version::{Lv, NONE};
 
-/// Small where the checks run, so that a few edits reach splits.
+/// Small in builds with debug assertions, so that a few edits reach splits.
 const LEAF: usize = if cfg!(debug_assertions) { 4 } else { 32 };
 const FANOUT: usize = if cfg!(debug_assertions) { 4 } else { 16 };
 
-/// A stretch of the base, and the gap behind it. The first spot is the gap at the start.
+/// A stretch of the base, and the gap after it. The first spot is the gap at the start.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Spot {
     start: u32,
     len: u32,
     /// Whether the branch deletes the stretch.
     pub(super) gone: bool,
-    /// How many chars the branch has in the gap.
+    /// The number of chars that the branch has in the gap.
     pub(super) inserted: u32,
     /// The first event that inserted there; [`NONE`] if none did.
     pub(super) first: Lv,
@@ -44,13 +44,13 @@ impl Spot {
         self.start + self.len
     }
 
-    /// How many chars of the base there still are.
+    /// The number of kept chars of the base.
     fn kept(&self) -> u32 {
         if self.gone { 0 } else { self.len }
     }
 }
 
-/// An edit in a gap: `offset` chars of the branch in it are left of it.
+/// An edit in a gap, after `offset` of the branch's chars in the gap.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Edit {
     Insert { offset: u32, part: Part },
@@ -61,7 +61,7 @@ pub(super) enum Edit {
 struct Leaf {
     len: usize,
     next: u32,
-    /// How many chars the spots have, in the branch's version.
+    /// The number of chars that the spots have, in the branch's version.
     width: [u32; LEAF],
     spot: [u32; LEAF],
 }
@@ -76,12 +76,12 @@ struct Node {
 #[derive(Debug, Clone)]
 pub(super) struct Gaps {
     spots: Vec<Spot>,
-    /// Each with the next of its gap.
+    /// Each with the next edit of its gap.
     edits: Vec<(Edit, u32)>,
     leaves: Vec<Leaf>,
     nodes: Vec<Node>,
     root: u32,
-    /// The nodes from the root down to the place found last, with the child that was taken.
+    /// The nodes from the root down to the most recently found place, with the chosen child.
     path: Vec<(u32, usize)>,
     height: usize,
     /// That place: a leaf and a spot in it.
@@ -90,7 +90,7 @@ pub(super) struct Gaps {
 }
 
 impl Gaps {
-    /// A branch that did nothing yet to a base of `len` chars.
+    /// A branch without edits, on a base of `len` chars.
     pub(super) fn new(len: u32) -> Gaps {
         let mut leaf = Leaf {
             len: 1,
@@ -149,8 +149,8 @@ impl Gaps {
         })
     }
 
-    /// Applies the next events of the branch; `None` if they reach past the end. The edits in the
-    /// gaps are kept if they are asked for.
+    /// Applies the next events of the branch; `None` if they reach past the end. Keeps the edits in
+    /// the gaps if `keep_edits`.
     pub(super) fn apply(&mut self, part: &Part, keep_edits: bool) -> Option<()> {
         if part.run.is_insert() {
             self.insert(part, keep_edits)
@@ -197,7 +197,7 @@ impl Gaps {
             } else {
                 (kept, kept + spot.inserted)
             };
-            // A backspace run takes its last char first.
+            // A backspace run deletes its last char first.
             let (from, len) = if run.kind == Kind::Backspace {
                 let len = left.min(at + 1 - low);
                 (at + 1 - len, len)
@@ -233,7 +233,7 @@ impl Gaps {
         &mut self.spots[spot as usize]
     }
 
-    /// Finds the spot with the char at `pos`; says which of its chars that is.
+    /// Finds the spot with the char at `pos`; returns the index of that char in it.
     fn find(&mut self, pos: u32) -> Option<u32> {
         if pos >= self.len {
             return None;
@@ -271,7 +271,7 @@ impl Gaps {
         self.at = (at, 0);
     }
 
-    /// Notes that the spot found last has `by` chars more.
+    /// Adds `by` chars to the spot found last.
     fn widen(&mut self, by: u32) {
         let add = |width: &mut u32| *width = width.wrapping_add(by);
         let (leaf, index) = self.at;
@@ -294,8 +294,8 @@ impl Gaps {
         self.edits.push((edit, NONE));
     }
 
-    /// Splits the stretch that was found at `pos` behind its first `at` chars, of which it has more.
-    /// The first part is the one found then.
+    /// Splits the stretch that was found at `pos` after its first `at` chars, of which it has more.
+    /// The first part is then the spot found last.
     fn split(&mut self, pos: u32, at: u32) {
         if self.leaves[self.at.0 as usize].len == LEAF {
             self.divide();
@@ -320,7 +320,7 @@ impl Gaps {
         leaf.len += 1;
     }
 
-    /// Divides the leaf found last, and what is full above it, into halves.
+    /// Splits the leaf found last, and full nodes above it, into halves.
     fn divide(&mut self) {
         let mut new = self.leaves.len() as u32;
         let left = &mut self.leaves[self.at.0 as usize];

@@ -225,7 +225,7 @@ fn a_page_without_the_key_shows_why_a_transport_to_one_with_it_carries_nothing()
     assert!(problem(1).contains("opened without one"), "{}", problem(1));
 }
 
-/// A proof that was made for one link is of no use on another one.
+/// A proof that was made for one link is not useful on another one.
 #[test]
 fn a_proof_that_is_repeated_proves_nothing() {
     let mut world = opened(&["alice"], |profile| {
