@@ -4,7 +4,7 @@ use crate::time::Millis;
 
 /// Waiting times between attempts: each is drawn from zero to a bound that doubles with every
 /// failure up to a cap. Drawing from the whole range (full jitter) keeps many clients that lost one
-/// server from coming back in step.
+/// server from reconnecting at the same time.
 ///
 /// ```
 /// let mut backoff = crdt_sync::backoff::Backoff::new(500, 30_000);
@@ -46,12 +46,12 @@ impl Backoff {
         (bound as f64 * random).round() as Millis
     }
 
-    /// To be called when an attempt succeeded.
+    /// Call this when an attempt has succeeded.
     pub fn reset(&mut self) {
         self.failures = 0;
     }
 
-    /// How many waits there were since the last success.
+    /// The number of waits since the last success.
     pub fn failures(&self) -> u32 {
         self.failures
     }

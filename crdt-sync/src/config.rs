@@ -1,57 +1,58 @@
-//! The figures that the engine works with.
+//! The constants of the engine.
 
 use crate::time::Millis;
 
 /// Times, windows and bounds. The defaults suit WebRTC data channels; see each field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The largest binary message given to a transport; longer ones go in fragments.
-    /// 16 KiB is what every WebRTC implementation carries.
+    /// The largest binary message given to a transport; longer ones go in fragments. Every WebRTC
+    /// implementation carries 16 KiB.
     pub max_frame: usize,
     /// Fragments are given to a transport while it buffers less than this, in bytes.
     pub window: usize,
     /// New changes are encoded for a transport while it buffers no more than this, in bytes; above,
     /// they wait and are coalesced. Set `bufferedAmountLowThreshold` of a data channel to it.
     pub low_water: usize,
-    /// About how many bytes of changes go in one message: a long history goes in parts, so that what
-    /// has arrived is merged while the rest is under way. Less than 64 KiB are compressed with a smaller
-    /// table, which is the one that a browser has compiled by then.
+    /// The approximate size of the changes in one message, in bytes: a long history is sent in
+    /// parts, so that the receiver merges the first ones while the rest is in transit. Below 64
+    /// KiB, compression uses a smaller table, whose code a browser has compiled by then.
     pub part: usize,
     /// The first part of a history of more than eight times as many events, in bytes; the next ones
-    /// double until they are of [`Config::part`]. So the first is soon made and merged, and what is
-    /// slow when it is done for the first time is done while the rest is under way.
+    /// double until they are of [`Config::part`]. So the first part is encoded and merged early,
+    /// and code that is slow at its first call runs while the rest is in transit.
     pub first_part: usize,
     /// Whether peers that can compress may send long changes compressed.
     pub takes_packed: bool,
-    /// Changes that follow each other faster than this are coalesced. The first two go at once.
+    /// Changes that follow each other faster than this are coalesced. The first two are sent at
+    /// once.
     pub coalesce: Millis,
-    /// The longest time until a peer gets a receipt for its changes: [`Engine::acknowledge`]
-    /// does so at once where that is of use.
+    /// The longest time until a peer gets a receipt for its changes: [`Engine::acknowledge`] sends
+    /// it at once if that is useful.
     ///
     /// [`Engine::acknowledge`]: crate::Engine::acknowledge
     pub receipt_delay: Millis,
-    /// How long a change from one peer waits before it is passed on to others that may have it by
-    /// another way.
+    /// The time for which a change from one peer waits before it is forwarded to others, which may
+    /// receive it from elsewhere.
     pub forward_delay: Millis,
-    /// How often an idle link is checked: round trip, equal versions, equal texts.
+    /// The interval of the checks of an idle link: round trip, equal versions, equal texts.
     pub heartbeat: Millis,
-    /// A link from which nothing comes for this long after a check is dead.
+    /// A link is dead if nothing arrives for this long after a check.
     pub dead_after: Millis,
-    /// A transport that is full, and stays so for this long, is given up.
+    /// A transport that stays full for this long is closed.
     pub stalled_after: Millis,
-    /// How long a link has to be at rest before a difference between the versions at its ends is
-    /// taken for a loss, and not for changes under way.
+    /// The time for which a link has to be at rest before a difference between the versions at its
+    /// ends counts as a loss, and not as changes in transit.
     pub settle: Millis,
-    /// How long to wait for a hello before saying it again.
+    /// The time to wait for a hello before sending the own one again.
     pub hello_retry: Millis,
-    /// How long to wait for a hello before also speaking the JSON form.
+    /// The time to wait for a hello before also using the JSON form.
     pub compat_after: Millis,
-    /// How long changes whose predecessors are missing wait for these before they are asked for;
-    /// doubles up to `repair_max` while that brings nothing.
+    /// The time for which changes wait for missing predecessors before the engine requests these;
+    /// doubles up to `repair_max` while the requests fail.
     pub repair_min: Millis,
     /// See `repair_min`.
     pub repair_max: Millis,
-    /// How long a fragmented message may stand still before it is given up.
+    /// The time without progress after which a fragmented message is dropped.
     pub fragment_timeout: Millis,
     /// The largest reassembled message, in bytes.
     pub max_message: usize,
@@ -59,15 +60,15 @@ pub struct Config {
     pub max_text_message: usize,
     /// The least time between two presence messages on one link.
     pub presence_interval: Millis,
-    /// How long the presence of a session stays after the way to it is lost, unless it shows itself
-    /// by another way.
+    /// The time for which the presence of a session stays after its link is lost, unless it sends
+    /// its presence over another link.
     pub presence_grace: Millis,
-    /// Sessions whose presence is kept; further ones are not shown.
+    /// The most sessions whose presence is kept; further ones are ignored.
     pub max_presence_sessions: usize,
-    /// The presence of one session, in bytes of names and values.
+    /// The most presence of one session, in bytes of names and values.
     pub max_presence_bytes: usize,
-    /// Presence messages taken from one link a second, on average; far more than a peer of this kind
-    /// sends. A link that keeps exceeding it is closed.
+    /// The most presence messages accepted from one link a second, on average; far more than a peer
+    /// of this implementation sends. A link that keeps exceeding it is closed.
     pub presence_per_second: u32,
 }
 

@@ -1,4 +1,4 @@
-//! Hashes by which two replicas compare what they have. Not for security.
+//! Hashes with which two replicas compare their states. Not for security.
 
 use crdt_core::Frontier;
 
@@ -25,7 +25,7 @@ impl Digest {
     }
 }
 
-/// Equal on two replicas that hold the same events: a frontier stands for all that is before it.
+/// Equal on two replicas that have the same events: a frontier determines all events before it.
 pub(crate) fn of_frontier(frontier: &Frontier) -> u64 {
     let mut digest = Digest::new();
     for id in frontier.ids() {

@@ -1,18 +1,21 @@
-//! Entries of a log: parts of the history that are kept for later readers, who may have nothing yet.
+//! Entries of a log: parts of the history that are stored for later readers, which may have no
+//! events yet.
 //!
-//! An entry is a message of changes as on a link, but its patch is one by itself: it names its agents and has
-//! the digests of what it builds on. [`Engine::take_entry`](crate::Engine::take_entry) merges one.
+//! An entry is a message of changes as on a link, but its patch is self-contained: it names its
+//! agents and has the digests of the events that it builds on.
+//! [`Engine::take_entry`](crate::Engine::take_entry) merges one.
 
 use crdt_core::session::NamedPatches;
 use crdt_core::{Document, EncodeError, VersionSummary};
 
 use crate::wire;
 
-/// Fewer events than this take fewer bytes than any entry may have.
+/// This number of events always fits into one entry.
 const FEW_EVENTS: u64 = 64;
 
-/// The events `events` of a document as an entry, or the first of them if they take more than about `enough`
-/// bytes. Returns which these are, too, if they are not all. O(ranges of the events and what is written).
+/// The events `events` of a document as an entry, or the first of them if they take more than about
+/// `enough` bytes. Also returns which these are, if they are not all. O(ranges of the events +
+/// output).
 ///
 /// # Errors
 /// See [`Document::encode_of`].

@@ -1,4 +1,4 @@
-//! What a peer can do wrong.
+//! Errors of peers.
 
 use crdt_core::{DecodeError, EncodeError, MergeError};
 use thiserror::Error;
@@ -35,9 +35,9 @@ pub enum WireError {
     TooLarge {
         /// Of what.
         what: &'static str,
-        /// What the message claims or holds.
+        /// The claimed or actual size.
         claimed: u64,
-        /// The most that is taken.
+        /// The limit.
         bound: u64,
     },
     /// A JSON message that is not of the documented shape.
@@ -79,7 +79,7 @@ impl WireError {
     }
 }
 
-/// Why a link is closed, or why something that came by it was refused.
+/// Why a link is closed, or why a message was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CloseReason {
     /// A message that does not follow the protocol.
@@ -88,20 +88,20 @@ pub enum CloseReason {
     /// Operations that the document refuses.
     #[error("refused operations: {0}")]
     Operations(#[from] MergeError),
-    /// The peer lacks events that are not here any more, so it gets nothing, until it has got them
-    /// elsewhere.
+    /// The peer lacks events that this replica has dropped, so nothing is sent to it until it has
+    /// received them elsewhere.
     #[error("cannot bring the peer up to date: {0}")]
     History(#[from] EncodeError),
     /// A version in the JSON form that cannot be read.
     #[error("refused version: {0}")]
     Version(#[from] DecodeError),
-    /// Nothing came for too long, nor did anything sent get through.
+    /// Nothing was received for too long, and no sent byte got through.
     #[error("nothing heard for {silent_for} ms")]
     Dead {
         /// For how long.
         silent_for: Millis,
     },
-    /// The transport has been full, and not a byte of it got through.
+    /// The transport has been full for too long without progress.
     #[error("{buffered} bytes are stuck in the transport for {stuck_for} ms")]
     Stalled {
         /// Bytes that the transport buffers.
@@ -109,10 +109,10 @@ pub enum CloseReason {
         /// For how long.
         stuck_for: Millis,
     },
-    /// A fragmented message that stood still for too long.
+    /// A fragmented message made no progress for too long.
     #[error("a fragmented message stood still at {received} of {expected} fragments")]
     FragmentTimeout {
-        /// Fragments that came.
+        /// Received fragments.
         received: u32,
         /// Fragments that were announced.
         expected: u32,
@@ -123,15 +123,16 @@ pub enum CloseReason {
         /// The bound.
         per_second: u32,
     },
-    /// The peer passed on an event of somebody who is linked here and made another one under that id.
+    /// The peer forwarded an event of a directly linked agent that made a different one under that
+    /// id.
     #[error("passed on an event ({agent}, {seq}) that {agent} did not make")]
     Forged {
-        /// Who made another one.
+        /// The agent that made a different one.
         agent: String,
         /// The sequence number.
         seq: u32,
     },
-    /// The two protocol versions cannot be combined.
+    /// The two protocol versions are incompatible.
     #[error("protocol version {theirs} cannot be combined with {ours}")]
     Outdated {
         /// The version here.
@@ -143,23 +144,23 @@ pub enum CloseReason {
     /// nothing.
     #[error("the other end has not proved that it has this room's key")]
     Unproven,
-    /// The peer changed the document, and may not write.
+    /// The peer sent changes, but is read-only.
     #[error("it changed the document, and has not proved that it may write")]
     ReadOnly,
-    /// The link leads back to this very session.
+    /// The link leads back to this session.
     #[error("the link leads back to this session")]
     OwnSession,
-    /// The peer took leave.
+    /// The peer said goodbye.
     #[error("the peer said goodbye")]
     Goodbye,
-    /// This side took leave.
+    /// This side said goodbye.
     #[error("goodbye was said here")]
     Leaving,
 }
 
 impl CloseReason {
-    /// Whether the peer breaks the protocol, or speaks another one, so that the next link to it would
-    /// end the same way.
+    /// Whether the peer violates the protocol, or uses another one, so that the next link to it
+    /// would end the same way.
     pub fn is_breach(&self) -> bool {
         match self {
             CloseReason::Malformed(_)
@@ -180,7 +181,7 @@ impl CloseReason {
         }
     }
 
-    /// Whether a new link to the same peer may do better.
+    /// Whether a new link to the same peer may succeed.
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
@@ -225,9 +226,9 @@ impl CloseReason {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("the presence would have {bytes} bytes, the bound is {bound}")]
 pub struct PresenceError {
-    /// Names and values together, as they would be.
+    /// The size that names and values would have together.
     pub bytes: usize,
-    /// The most that is taken.
+    /// The limit.
     pub bound: usize,
 }
 

@@ -1,12 +1,12 @@
 //! The sync engine: keeps replicas of a document equal over any transport, without doing I/O itself.
 //!
 //! [`Engine`] is one replica's side of a room. Its inputs are transports that open and close,
-//! messages that arrive, local edits and time; its answers are [`Output`]s: messages to send,
-//! changes of the text, news about peers. It has no clock, no randomness and no threads, so the same
-//! code runs over WebRTC, a relay, a `BroadcastChannel` and in tests in virtual time.
+//! messages that arrive, local edits and time; its results are [`Output`]s: messages to send,
+//! changes of the text, events about peers. It has no clock, no randomness and no threads, so the
+//! same code runs over WebRTC, a relay, a `BroadcastChannel` and in tests in virtual time.
 //!
-//! [`negotiation`] brings one peer-to-peer connection up and keeps it up, [`backoff`] paces
-//! reconnects, and [`mesh`] says who connects to whom in large rooms.
+//! [`negotiation`] establishes and maintains one peer-to-peer connection, [`backoff`] paces
+//! reconnects, and [`mesh`] decides which members connect to each other in large rooms.
 
 pub mod backoff;
 mod config;

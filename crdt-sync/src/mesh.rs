@@ -1,18 +1,18 @@
-//! Who connects to whom.
+//! The graph of connections in a room.
 //!
-//! Up to [`FULL_UP_TO`] peers everybody connects to everybody. In larger rooms every member sorts
-//! all members into [`RINGS`] rings, each in an order of its own that follows from the names alone,
-//! and connects to its neighbours in each. So every member comes to the same graph without any
-//! exchange; no member has more than `2 * RINGS` peers; each ring alone connects everybody; the
-//! union of random rings has short ways; and a member that comes or goes touches its neighbours
-//! only.
+//! With up to [`FULL_UP_TO`] peers every member connects to every other. In larger rooms every
+//! member sorts all members into [`RINGS`] rings, each in a different order that only depends on
+//! the names, and connects to its neighbours in each. So every member computes the same graph
+//! without any exchange; no member has more than `2 * RINGS` peers; each single ring connects all
+//! members; the union of random rings has short paths; and a member that joins or leaves only
+//! affects its neighbours.
 //!
-//! Read-only members pass nothing on, so the graph of the others does not count on them: each is
+//! Read-only members forward nothing, so the graph of the others does not depend on them: each is
 //! connected to one writer of each ring, and to no other read-only member.
 
 use crate::sorted_set::SortedSet;
 
-/// With so many peers, or fewer, a room is a full mesh.
+/// The largest number of peers for which a room is a full mesh.
 pub const FULL_UP_TO: usize = 8;
 
 /// In larger rooms, the number of rings; a member has at most twice as many peers.
@@ -54,13 +54,13 @@ pub fn peers<'a>(me: &str, members: impl IntoIterator<Item = &'a str>) -> Sorted
 pub struct Member<'a> {
     /// Its name.
     pub name: &'a str,
-    /// It changes nothing, and passes no changes on.
+    /// It makes no changes, and forwards none.
     pub is_read_only: bool,
 }
 
-/// The peers that `me` should be connected to in a room of `members` (with or without `me`), some of whom
-/// are read-only. If `b` is among the peers of `a`, then `a` is among those of `b`. A writer in a large room
-/// has one more peer for each read-only member that it serves.
+/// The peers that `me` should be connected to in a room of `members` (with or without `me`), some
+/// of which are read-only. If `b` is among the peers of `a`, then `a` is among those of `b`. A
+/// writer in a large room has one more peer for each read-only member that it serves.
 pub fn peers_of<'a>(
     me: Member<'_>,
     members: impl IntoIterator<Item = Member<'a>>,
@@ -101,17 +101,17 @@ fn serving<'a>(reader: &str, writers: &[&'a str]) -> Vec<&'a str> {
     (0..RINGS).filter_map(of_ring).collect()
 }
 
-/// What to do about the links of a member.
+/// The changes to the links of a member.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan<'a> {
     /// Peers to connect to.
     pub connect: SortedSet<&'a str>,
-    /// Links to drop. Empty until all wanted links are up, so that a change of the room never takes
-    /// a way before its replacement stands.
+    /// Links to drop. Empty until all wanted links are up, so that a change of the room never drops
+    /// a link before its replacement is up.
     pub drop: SortedSet<&'a str>,
 }
 
-/// Compares the `wanted` peers with those that a link is up to.
+/// Compares the `wanted` peers with those to which links are up.
 pub fn plan<'a>(
     wanted: &SortedSet<&'a str>,
     connected: impl IntoIterator<Item = &'a str>,
@@ -153,7 +153,7 @@ mod tests {
             .collect()
     }
 
-    /// The longest of the shortest ways from the first member; `None` if some cannot be reached.
+    /// The longest of the shortest paths from the first member; `None` if some cannot be reached.
     fn reach(room: &[String], gone: &[&str]) -> Option<usize> {
         let alive: Vec<&String> = room
             .iter()

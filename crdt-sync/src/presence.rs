@@ -1,9 +1,10 @@
-//! Who is here, and where their cursors are.
+//! Presence: the sessions in a room and their cursors.
 //!
-//! Every session owns a set of fields and a counter that grows with each change; of two states of
-//! a session the one with the higher counter holds. A session's presence ends when it says goodbye.
-//! If only a link to it is lost, the peer that loses it says so to the others. The session contradicts by a
-//! higher counter if another path still reaches it; otherwise its presence ends after a grace period.
+//! Every session owns a set of fields and a counter that grows with each change; of two states of a
+//! session the one with the higher counter is valid. A session's presence ends when it says
+//! goodbye. If only a link to it is lost, the peer that loses it notifies the others. The session
+//! contradicts with a higher counter if another path still reaches it; otherwise its presence ends
+//! after a grace period.
 
 use crate::error::PresenceError;
 use crate::sorted_map::SortedMap;
@@ -11,7 +12,7 @@ use crate::time::Millis;
 use crate::types::LinkId;
 use crate::wire::PresenceUpdate;
 
-/// How many ended sessions are remembered, so that late news do not bring them back.
+/// The most ended sessions that are remembered, so that late messages do not restore them.
 const MAX_ENDED: usize = 1024;
 
 /// The presence of all sessions.
@@ -37,18 +38,18 @@ struct Entry {
     lost_at: Option<Millis>,
 }
 
-/// What became of an update.
+/// The result of an update.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// It was known, or is not to be shown.
+    /// It was known, or is ignored.
     Nothing,
-    /// It builds on a state that never came: all of it is needed.
+    /// It builds on a state that never arrived: the full state is needed.
     Gap,
     /// These fields changed.
     Changed(Vec<(String, Option<String>)>),
 }
 
-/// What became of the news that a session ended.
+/// The result of a report that a session ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
     /// It was known, or is out of date.
@@ -76,7 +77,7 @@ impl Presence {
         }
     }
 
-    /// Sets or takes away a field of the own session. Returns whether that changed anything.
+    /// Sets or removes a field of the own session. Returns whether that changed anything.
     pub(crate) fn set(&mut self, field: &str, value: Option<&str>) -> Result<bool, PresenceError> {
         let own = self.sessions.get(&self.own);
         let before = own
@@ -105,7 +106,7 @@ impl Presence {
         Ok(true)
     }
 
-    /// The update that brings someone who has the state `base` of a session up to date.
+    /// The update for a peer that has the state `base` of a session.
     pub(crate) fn update(&self, session: u64, base: u64) -> Option<PresenceUpdate> {
         let entry = self.sessions.get(&session)?;
         let changed = |(_, (counter, _)): &(&String, &(u64, Option<String>))| *counter > base;
@@ -125,7 +126,7 @@ impl Presence {
         })
     }
 
-    /// Takes in what came by `via`.
+    /// Applies an update that came by `via`.
     pub(crate) fn take(&mut self, update: PresenceUpdate, via: LinkId) -> Taken {
         let PresenceUpdate {
             session,
@@ -144,7 +145,8 @@ impl Presence {
         if base > known {
             return Taken::Gap;
         }
-        // A full state replaces: what is not in it is gone. A difference adds to what is there.
+        // A full state replaces the old one: fields that it does not have are removed. A difference
+        // is added to the old state.
         let mut all = held.map_or_else(SortedMap::new, |entry| entry.fields.clone());
         let before = all.clone();
         if base == 0 {
@@ -183,8 +185,8 @@ impl Presence {
         Taken::Changed(changed)
     }
 
-    /// News that a session ended at `counter`. `linked`: it is the peer of a link here, so that the
-    /// news cannot be true unless they come from itself.
+    /// Handles a report that a session ended at `counter`. `linked`: it is the peer of a direct
+    /// link, so the report is only true if it comes from the session itself.
     pub(crate) fn end(
         &mut self,
         session: u64,
@@ -194,7 +196,7 @@ impl Presence {
         now: Millis,
     ) -> Ended {
         if session == self.own {
-            // Nobody can know a later state than the owner; an earlier one is out of date anyway.
+            // No peer can know a later state than the owner; an earlier one is out of date anyway.
             let Some(own) = self
                 .sessions
                 .get_mut(&session)
@@ -210,7 +212,7 @@ impl Presence {
             .get_mut(&session)
             .filter(|entry| entry.counter <= counter);
         match held {
-            // It ends as it is known here, so that a counter that was made up cannot keep the
+            // It ends at the locally known counter, so that an invented counter cannot keep the
             // session from coming back.
             Some(entry) if certain && !linked => {
                 let counter = entry.counter;
@@ -224,13 +226,13 @@ impl Presence {
         }
     }
 
-    /// The owner of a session took leave: returns the counter to tell others.
+    /// The owner of a session said goodbye: returns the counter to send to others.
     pub(crate) fn leave(&mut self, session: u64) -> Option<(u64, Ended)> {
         let counter = self.sessions.get(&session)?.counter;
         Some((counter, self.forget(session, counter)))
     }
 
-    /// A link is gone: returns the sessions that it was the way to, with their counters.
+    /// A link is gone: returns the sessions that were reached by it, with their counters.
     pub(crate) fn way_lost(&mut self, link: LinkId, now: Millis) -> Vec<(u64, u64)> {
         let lost = self
             .sessions
@@ -244,7 +246,7 @@ impl Presence {
         .collect()
     }
 
-    /// When the next doubted session is to be given up.
+    /// The time at which the next session in doubt is dropped.
     pub(crate) fn timeout(&self, grace: Millis) -> Option<Millis> {
         self.sessions
             .values()
@@ -253,7 +255,7 @@ impl Presence {
             .map(|at| at.saturating_add(grace))
     }
 
-    /// Gives up sessions that have been in doubt for too long.
+    /// Drops sessions that have been in doubt for too long.
     pub(crate) fn expire(&mut self, grace: Millis, now: Millis) -> Vec<(u64, String)> {
         let over = |entry: &Entry| {
             entry
@@ -294,7 +296,7 @@ impl Presence {
         self.sessions.get(&session).and_then(|entry| entry.via)
     }
 
-    /// The counter at which a session ended, if that is remembered and holds.
+    /// The counter at which a session ended, if that is remembered and still valid.
     pub(crate) fn ended_at(&self, session: u64) -> Option<u64> {
         self.ended
             .get(&session)
@@ -307,7 +309,7 @@ impl Presence {
         self.sessions.len()
     }
 
-    /// A hash that is equal on two sides that hold the same states.
+    /// A hash that is equal on two sides with the same states.
     pub(crate) fn digest(&self) -> u64 {
         let mut digest = crate::digest::Digest::new();
         self.counters().for_each(|(session, counter)| {

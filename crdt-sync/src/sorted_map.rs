@@ -1,4 +1,4 @@
-//! A map in few bytes of code.
+//! A map with little code.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -10,9 +10,10 @@ const CHUNK: usize = if cfg!(debug_assertions) { 4 } else { 256 };
 /// Insertions move pointers, not entries.
 type Chunk<K, V> = Vec<Box<(K, V)>>;
 
-/// A map, sorted by key, for tables of the members of a room and the like. It compiles to a fraction of what a
-/// B-tree takes for each type of key and value. A lookup takes O(log n). An insertion or a removal moves at most the
-/// pointers of one chunk, and at times those to the chunks.
+/// A map, sorted by key, for tables of the members of a room and the like. It compiles to a
+/// fraction of what a B-tree takes for each type of key and value. A lookup takes O(log n). An
+/// insertion or a removal moves at most the pointers of one chunk, and occasionally those to the
+/// chunks.
 #[derive(Clone)]
 pub struct SortedMap<K, V> {
     /// None is empty.
@@ -87,7 +88,7 @@ impl<K, V> SortedMap<K, V> {
         self.len = self.chunks.iter().map(Vec::len).sum();
     }
 
-    /// Takes out the entry with the least key.
+    /// Removes the entry with the lowest key.
     pub fn pop_first(&mut self) -> Option<(K, V)> {
         (!self.is_empty()).then(|| self.take_at(0, 0))
     }
@@ -106,7 +107,7 @@ impl<K, V> SortedMap<K, V> {
         let last = self.chunks.len().saturating_sub(1);
         match self.chunks.get_mut(chunk) {
             None => self.chunks.push(vec![entry]),
-            // A map that is made in its order has full chunks.
+            // A map that is built in order has full chunks.
             Some(_) if at == CHUNK && chunk == last => self.chunks.push(vec![entry]),
             Some(entries) => {
                 entries.insert(at, entry);
@@ -172,12 +173,12 @@ impl<K: Ord, V> SortedMap<K, V> {
         }
     }
 
-    /// The value of a key, which is set by `make` where it has none.
+    /// The value of a key; `make` creates it if there is none.
     pub fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
         let (mut chunk, at) = self.place(&key);
         let at = at.unwrap_or_else(|mut at| {
             self.put_at(chunk, at, Box::new((key, make())));
-            // Where the chunk was split, the entry may be in the next one.
+            // If the chunk was split, the entry may be in the next one.
             let here = self.chunks[chunk].len();
             if at >= here {
                 (chunk, at) = (chunk + 1, at - here);
@@ -187,7 +188,7 @@ impl<K: Ord, V> SortedMap<K, V> {
         &mut self.chunks[chunk][at].1
     }
 
-    /// Takes a key out, and returns its value.
+    /// Removes a key, and returns its value.
     pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,

@@ -1,11 +1,11 @@
-//! A set in few bytes of code.
+//! A set with little code.
 
 use std::borrow::Borrow;
 use std::collections::BinaryHeap;
 
-/// A set as a sorted list, for names of members and the like. It compiles to a fraction of what a B-tree takes for each
-/// type. A lookup takes O(log n). An insertion or a removal moves the elements behind it: a large set is collected from
-/// an iterator, which takes O(n log n) in any order.
+/// A set as a sorted list, for names of members and the like. It compiles to a fraction of what a
+/// B-tree takes for each type. A lookup takes O(log n). An insertion or a removal moves the
+/// elements after it: collect a large set from an iterator, which takes O(n log n) in any order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SortedSet<T>(Vec<T>);
 
@@ -46,7 +46,7 @@ impl<T: Ord> SortedSet<T> {
         self.place(element).is_ok()
     }
 
-    /// Puts an element in; returns whether it is new. O(n), and O(log n) behind all others.
+    /// Inserts an element; returns whether it is new. O(n), and O(log n) after all others.
     pub fn insert(&mut self, element: T) -> bool {
         match self.place(&element) {
             Ok(_) => false,
@@ -57,7 +57,7 @@ impl<T: Ord> SortedSet<T> {
         }
     }
 
-    /// Takes an element out; returns whether it was there. O(n).
+    /// Removes an element; returns whether it was in the set. O(n).
     pub fn remove<Q: Ord + ?Sized>(&mut self, element: &Q) -> bool
     where
         T: Borrow<Q>,
@@ -84,7 +84,7 @@ impl<T: Ord> SortedSet<T> {
     }
 }
 
-/// O(n log n) for n elements in the end, in any order.
+/// O(n log n) for n elements in total, in any order.
 impl<T: Ord> Extend<T> for SortedSet<T> {
     fn extend<I: IntoIterator<Item = T>>(&mut self, elements: I) {
         // A heap sorts in less code than a slice does.

@@ -1,25 +1,25 @@
-//! What goes into the engine and what comes out of it.
+//! Inputs and outputs of the engine.
 
 use crdt_core::{EventId, Frontier, Splice, TextLen, VersionSummary};
 
 use crate::error::CloseReason;
 use crate::time::Millis;
 
-/// The name of a transport to one peer, chosen by the caller that opened it. Not to be used again for
+/// The name of a transport to one peer, chosen by the caller that opened it. Must not be reused for
 /// another transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub u32);
 
-/// What the engine should know of a transport.
+/// The properties of a transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LinkOptions {
     /// Of several links to one peer, the one with the lowest rank carries the changes; the others
-    /// are kept alive and take over at once.
+    /// are kept alive and take over when it breaks.
     pub rank: u8,
-    /// Whether the transport carries text messages only, so that the JSON form is spoken from the
+    /// Whether the transport only carries text messages, so that the JSON form is used from the
     /// start.
     pub text_only: bool,
-    /// Whether the transport carries binary messages only, so that the JSON form is never tried.
+    /// Whether the transport only carries binary messages, so that the JSON form is never tried.
     pub binary_only: bool,
     /// Which changes the link carries.
     pub access: Access,
@@ -30,12 +30,12 @@ pub struct LinkOptions {
 pub struct Access {
     /// Changes are sent to the peer. A read-only replica sends none.
     pub sends: bool,
-    /// Changes of the peer are taken. Those of a read-only peer are refused, and close the link.
+    /// Changes of the peer are accepted. Those of a read-only peer are refused, and close the link.
     pub takes: bool,
 }
 
 impl Default for Access {
-    /// Changes go both ways.
+    /// Changes are sent and accepted.
     fn default() -> Self {
         Access {
             sends: true,
@@ -47,13 +47,13 @@ impl Default for Access {
 /// Which of two ordered streams a message belongs to. A transport with one stream sends both there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Channel {
-    /// Changes of the document, and everything that keeps the link going.
+    /// Changes of the document, and all messages that maintain the link.
     Sync,
-    /// Cursors and names: small, and not to wait behind a long transfer.
+    /// Cursors and names: small messages that should not wait behind a long transfer.
     Presence,
 }
 
-/// A message as it came from a transport.
+/// A received message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Incoming<'a> {
     /// A text message: the JSON form.
@@ -80,20 +80,20 @@ impl Outgoing {
         }
     }
 
-    /// Whether there is nothing in it.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// A change of the text, as in [`Splice`], that outlives the merge which made it.
+/// An owned version of [`Splice`], a change of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedSplice {
-    /// Where, from the start of the text.
+    /// The position, from the start of the text.
     pub pos: TextLen,
-    /// How much goes from there on.
+    /// The length of the deleted text.
     pub deleted: TextLen,
-    /// What comes there.
+    /// The inserted text.
     pub inserted: String,
 }
 
@@ -116,11 +116,11 @@ pub enum OutdatedSide {
     Peer,
 }
 
-/// What the engine wants done, or tells. Drain with [`Engine::poll_output`](crate::Engine::poll_output)
+/// An action or event of the engine. Drain with [`Engine::poll_output`](crate::Engine::poll_output)
 /// after every call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
-    /// Give this message to the transport.
+    /// Send this message with the transport.
     Send {
         /// The transport.
         link: LinkId,
@@ -129,7 +129,7 @@ pub enum Output {
         /// What to send.
         message: Outgoing,
     },
-    /// Close this transport. The engine has forgotten it already: no `link_down` is needed.
+    /// Close this transport. The engine has already removed it: no `link_down` is needed.
     Close {
         /// The transport.
         link: LinkId,
@@ -138,7 +138,7 @@ pub enum Output {
     },
     /// A merge changed the text.
     Changed {
-        /// The changes, each to be made to the text as the ones before it left it.
+        /// The changes, in order; the position of each refers to the text after the ones before it.
         splices: Vec<OwnedSplice>,
     },
     /// A peer said hello.
@@ -158,15 +158,16 @@ pub enum Output {
         agent: String,
         /// The peer's session.
         session: Option<u64>,
-        /// Whether it took leave.
+        /// Whether it said goodbye.
         goodbye: bool,
     },
-    /// This replica and the peer have all that the other had when they met, or was last asked.
+    /// This replica and the peer have all events that the other had at the hello, or at the last
+    /// summary.
     Synced {
         /// The link to the peer.
         link: LinkId,
     },
-    /// The peer speaks a protocol version that cannot be combined with ours. The link is closed.
+    /// The peer has an incompatible protocol version. The link is closed.
     Outdated {
         /// The link to the peer.
         link: LinkId,
@@ -177,14 +178,15 @@ pub enum Output {
         /// The peer's.
         theirs: u32,
     },
-    /// The same version, but another text, or another event under one id: somebody gave out two events
-    /// under that id. Told once a link. Both sides keep what they have, and go on with all else.
+    /// The peer has a different text at the same version, or a different event under one id: some
+    /// replica sent two events under that id. Reported once for each link. Both sides keep their
+    /// own content, and exchange everything else.
     Diverged {
         /// The link to the peer.
         link: LinkId,
         /// The peer's agent.
         agent: String,
-        /// The event that is another one there; `None` if none was found, which is a defect of this
+        /// The event that differs at the peer; `None` if none was found, which is a defect of this
         /// engine.
         id: Option<EventId>,
         /// The version, the same on both sides.
@@ -194,16 +196,17 @@ pub enum Output {
         /// Hash of the text there, if it is known.
         theirs: Option<u64>,
     },
-    /// The document's agent name is in use elsewhere, so the document goes on under another one: with what
-    /// nobody else had of it, see [`Document::rename`](crdt_core::Document::rename).
+    /// The document's agent name is in use elsewhere, so the document continues under another one,
+    /// which also gets the events that no other replica had: see
+    /// [`Document::rename`](crdt_core::Document::rename).
     Renamed {
         /// The name before.
         from: String,
         /// The name now.
         to: String,
     },
-    /// Another session works under this replica's agent name, or has done so and knows edits under
-    /// that name that are missing here, and it cannot be found out which: edits may get lost, so take
+    /// Another session uses this replica's agent name, or has used it and has edits under that name
+    /// that this replica lacks, and the engine cannot find out which: edits may get lost, so choose
     /// another name.
     AgentInUse {
         /// The link to the peer that showed it.
@@ -227,7 +230,7 @@ pub enum Output {
         /// Its agent.
         agent: String,
     },
-    /// Something a peer sent was refused, and the link goes on.
+    /// A message of a peer was refused; the link stays open.
     Refused {
         /// The link to the peer.
         link: LinkId,
@@ -236,28 +239,29 @@ pub enum Output {
     },
 }
 
-/// What is known of a difference between two replicas that hold the same ids.
+/// A difference between two replicas that have the same ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Divergence {
-    /// The event that is another one at the peer, if it was found.
+    /// The event that differs at the peer, if it was found.
     pub id: Option<EventId>,
 }
 
-/// What became of an entry of a log.
+/// The result of merging an entry of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryReport {
     /// The events that the entry holds.
     pub events: VersionSummary,
-    /// Whether they were all taken. Otherwise some of agents that are linked here were left to their links.
+    /// Whether all of them were merged. Otherwise some events of directly linked agents were
+    /// skipped.
     pub is_whole: bool,
-    /// How many runs of events are known here with another content. What is here stays.
+    /// The number of runs of events that are known with different content. The known content stays.
     pub conflicts: usize,
 }
 
-/// How a link speaks.
+/// The message form of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Speech {
-    /// Nothing has come yet.
+    /// Nothing has been received yet.
     Unknown,
     /// The binary form.
     Binary,
@@ -265,39 +269,40 @@ pub enum Speech {
     Json,
 }
 
-/// What is known of a link.
+/// The status of a link.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PeerStatus {
     /// The link.
     pub link: LinkId,
-    /// The peer's agent, once it said hello.
+    /// The peer's agent, after its hello.
     pub agent: Option<String>,
-    /// The peer's session, once it said hello in the binary form.
+    /// The peer's session, after its hello in the binary form.
     pub session: Option<u64>,
-    /// How it speaks.
+    /// The form of its messages.
     pub speech: Speech,
     /// Whether this link carries the changes (see [`LinkOptions::rank`]).
     pub active: bool,
-    /// Whether both sides have what the other said to have, and the same under each id, as far as is known.
+    /// Whether each side is known to have all announced events of the other, with the same content
+    /// under each id.
     pub synced: bool,
-    /// Set where the peer has another event under some id.
+    /// Set if the peer has a different event under some id.
     pub diverged: Option<Divergence>,
     /// The last round trip.
     pub rtt: Option<Millis>,
     /// Bytes given to the transport.
     pub bytes_out: u64,
-    /// Bytes that came from it.
+    /// Bytes received from it.
     pub bytes_in: u64,
     /// Messages given to the transport.
     pub messages_out: u64,
-    /// Messages that came from it.
+    /// Messages received from it.
     pub messages_in: u64,
     /// Bytes held for the link: frames that wait for room, and messages that are incomplete.
     pub bytes_held: usize,
-    /// Events here that the peer is not known to have: not sent to it yet or, of those that were made
-    /// here and sent to a peer that says what has come, still under way. On a link that sends no changes:
-    /// the events that were made here under the agent of the engine, which stay here.
+    /// Events that the peer is not known to have: those not yet sent to it and, for a peer that
+    /// sends receipts, local ones still in transit. On a link that sends no changes: the events of
+    /// the engine's own agent, which are not sent.
     pub ahead: u64,
-    /// Events that the peer said to have and that are missing here.
+    /// Events that the peer announced and this replica lacks.
     pub behind: u64,
 }

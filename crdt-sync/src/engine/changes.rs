@@ -1,4 +1,4 @@
-//! Events going out and coming in.
+//! Sending and receiving events.
 
 use std::cell::LazyCell;
 
@@ -13,14 +13,14 @@ use crate::time::Millis;
 use crate::types::{Channel, Incoming, LinkId, Output, Speech};
 use crate::wire::{Message, changes, kind, unpack};
 
-/// The longest message that is put together before the peer has said hello.
+/// The longest message that is reassembled before the peer's hello.
 const MAX_HELLO: usize = 4 * 1024 * 1024;
 
 /// The most bytes that a keystroke takes as a message.
 const KEYSTROKE: usize = 16;
 
-/// More events than this times [`Config::first_part`](crate::Config::first_part) go in parts from the
-/// first on.
+/// A history is sent in parts if it has more events than this times
+/// [`Config::first_part`](crate::Config::first_part).
 const LONG_HISTORY: u64 = 8;
 
 impl Engine {
@@ -83,7 +83,7 @@ impl Engine {
         }
     }
 
-    /// What does not come with every keystroke.
+    /// Messages that are not part of every keystroke.
     #[inline(never)]
     fn receive_other(
         &mut self,
@@ -105,8 +105,8 @@ impl Engine {
             Message::Hello(hello) => return self.on_hello(link, hello, now, doc),
             Message::Foreign { version } => return Err(self.on_foreign(link, version)),
             Message::Goodbye => return Err(CloseReason::Goodbye),
-            // On a transport that reorders, the rest may overtake the hello. Without it there is
-            // nobody to answer; the next heartbeat finds what was missed.
+            // On a transport that reorders, other messages may overtake the hello. They are ignored
+            // before it; the next heartbeat detects missed ones.
             _ if !self.is_met(link) => {}
             Message::Summary { reply, summary } => {
                 self.on_summary(link, reply, summary, now, doc);
@@ -145,14 +145,14 @@ impl Engine {
         }
         self.take_in(link, Incoming::Binary(patch), now, doc)?;
         if let Some(state) = self.links.get_mut(link) {
-            // What has come by another way before counts as well.
+            // Events that arrived earlier by another link count as well.
             let at = now.saturating_add(self.config.receipt_delay);
             state.receipt_at = state.receipt_at.or(Some(at));
         }
         Ok(())
     }
 
-    /// Reports what a merge brought to a document of `before` events, and passes it on.
+    /// Reports the changes of a merge into a document of `before` events, and forwards its events.
     pub(super) fn after_merge(
         &mut self,
         link: LinkId,
@@ -177,8 +177,7 @@ impl Engine {
         self.pass_on(link, before, now, doc);
     }
 
-    /// Events that a document of `before` events did not have came by `from`: the other peers should
-    /// have them too.
+    /// Forwards the events beyond the first `before`, which came by `from`, to the other peers.
     fn pass_on(&mut self, from: LinkId, before: usize, now: Millis, doc: &Document) {
         let (sender, neighbours) = match self.links.get_mut(from) {
             Some(state) => {
@@ -199,8 +198,8 @@ impl Engine {
             }
             let has_it = |peer| Some(peer) == sender || neighbours.contains(&peer);
             if link.session().is_some_and(has_it) {
-                // It is another link to the sender, or the sender sends it there as well. If that fails, the
-                // next comparison of versions finds it.
+                // This is another link to the sender, or the sender sends the events to this peer
+                // itself. If that fails, the next comparison of versions detects it.
                 link.known.learn_since(before, doc);
             } else {
                 link.mark(now.saturating_add(self.config.forward_delay), &self.config);
@@ -214,7 +213,8 @@ impl Engine {
         }
     }
 
-    /// Sends the peer of a link what it lacks, or a first part of it, if that is due and there is room.
+    /// Sends the peer of a link the events that it lacks, or a first part of them, if they are due
+    /// and there is room.
     pub(super) fn flush(&mut self, link: LinkId, now: Millis, doc: &Document) {
         let (config, outputs) = (&self.config, &mut self.outputs);
         let Some(state) = self
@@ -262,8 +262,8 @@ impl Engine {
         }
     }
 
-    /// Sends the peer of a link the last event of the document, if that is a keystroke and all that it
-    /// lacks. Returns whether that was so.
+    /// Sends the peer of a link the last event of the document, if that is a keystroke and the only
+    /// event that the peer lacks. Returns whether it did.
     fn send_keystroke(&mut self, link: LinkId, now: Millis, doc: &Document) -> bool {
         let Some(state) = self.links.get_mut(link) else {
             return false;
@@ -306,7 +306,7 @@ impl Engine {
             self.send_json(link, &events, doc)?;
         } else if let Some(peer) = &state.peer {
             let config = &self.config;
-            // Both ends know both names, so nearly every patch can do without.
+            // Both ends know both names, so nearly every patch leaves them out.
             let names = [state.told_agent.as_str(), peer.agent.as_str()];
             let is_long = || events.event_count() > LONG_HISTORY * config.first_part as u64;
             let enough = match state.part {
@@ -320,7 +320,7 @@ impl Engine {
             state.send(message, config, &mut self.outputs);
             state.part = part.is_some().then(|| enough.saturating_mul(2));
             if let Some(part) = part {
-                // The next one is made while this is under way, and merged there.
+                // The next part is encoded while this one is in transit and being merged.
                 events = part;
                 state.due = Some(now);
             }
@@ -342,7 +342,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The peer said what it has.
+    /// The peer sent a summary of its events.
     fn on_summary(
         &mut self,
         link: LinkId,
@@ -359,7 +359,7 @@ impl Engine {
             .received
             .max(summary.first_of(&state.told_agent).into());
         let mut known = state.hear(summary, &ours);
-        // What is still under way was not there yet when the peer wrote this.
+        // Events in transit had not arrived when the peer wrote this.
         if state.buffered > 0 || !state.queue.is_empty() {
             known.union(&state.in_flight.events(doc));
         }
@@ -373,7 +373,7 @@ impl Engine {
         self.flush(link, now, doc);
     }
 
-    /// Tells the peer of a link how much has come of what it made, if that is due, or of use `at_once`.
+    /// Sends the peer of a link a receipt for its own events, if that is due, or useful `at_once`.
     pub(super) fn send_receipt(
         &mut self,
         link: LinkId,
@@ -398,20 +398,20 @@ impl Engine {
         let message = Message::Receipt {
             events: events as u64,
         };
-        // Where there is no room, the next heartbeat says it.
+        // If there is no room, the next heartbeat has the information.
         if state.send_now(&message, Channel::Sync, config, &mut self.outputs) {
             state.receipt = events;
         }
     }
 
-    /// The peer has as many of our events.
+    /// The peer sent a receipt for this number of local events.
     pub(super) fn on_receipt(&mut self, link: LinkId, events: u64) {
         if let Some(state) = self.links.get_mut(link) {
             state.received = state.received.max(events);
         }
     }
 
-    /// Says `synced` once nothing is missing of what the peer said to have.
+    /// Sends `synced` once no event that the peer announced is missing.
     pub(super) fn check_synced(&mut self, link: LinkId, doc: &Document) {
         let Some(state) = self.links.get_mut(link) else {
             return;
@@ -443,7 +443,7 @@ impl Engine {
         }
     }
 
-    /// Asks for what held-back events wait for, if it has not come by itself.
+    /// Requests the events that held-back events wait for, if they have not arrived.
     pub(super) fn tick_repair(&mut self, link: LinkId, now: Millis, doc: &Document) {
         let config = &self.config;
         let Some(state) = self.links.get_mut(link) else {
@@ -453,7 +453,7 @@ impl Engine {
             return;
         }
         state.repair_at = None;
-        // What had to be dropped is asked for even if nothing waits any more.
+        // Dropped events are requested even if nothing waits any more.
         if doc.pending_events() == 0 && !std::mem::take(&mut state.lost_some) {
             state.repair_wait = config.repair_min;
             return;

@@ -1,4 +1,4 @@
-//! Entries of a log coming in.
+//! Merging entries of a log.
 
 use crdt_core::session::{MergeRules, NamedPatches};
 use crdt_core::{Document, EventId, MergeError, MergeReport, VersionSummary};
@@ -10,18 +10,18 @@ use crate::time::Millis;
 use crate::types::{EntryReport, Output, OwnedSplice, Speech};
 use crate::wire::{kind, unpack};
 
-/// What became of the events of an entry that was merged.
+/// The result of merging an entry's events.
 struct Merged {
     report: MergeReport,
     events: VersionSummary,
 }
 
 impl Engine {
-    /// Merges an entry of a log, and passes what is new on to the peers. Events of agents that are linked here
-    /// themselves are left to their own links.
+    /// Merges an entry of a log, and forwards new events to the peers. New events of directly
+    /// linked agents are skipped: they come from the agents' own links.
     ///
     /// # Errors
-    /// What is wrong with the entry; the document is as it was then.
+    /// The fault of the entry; the document is then unchanged.
     pub fn take_entry(
         &mut self,
         entry: &[u8],
@@ -60,8 +60,8 @@ impl Engine {
         })
     }
 
-    /// Merges the patch of an entry. If it has events of this replica's name that it did not make, the replica
-    /// goes on under another name.
+    /// Merges the patch of an entry. If it has events of this replica's name that the replica did
+    /// not make, the replica continues under another name.
     fn merge_entry(
         &mut self,
         patch: &[u8],
@@ -91,7 +91,7 @@ impl Engine {
             }
             match merged {
                 Ok((report, events)) => {
-                    // What is here and in the log as well is not this replica's alone.
+                    // Own events that are in the log as well are shared.
                     if let Some(own) = events.ranges(&self.agent).last() {
                         doc.mark_shared_until(own.end);
                     }
@@ -110,7 +110,8 @@ impl Engine {
         }
     }
 
-    /// The agents that are linked here, and from which seq on only they speak for themselves.
+    /// The directly linked agents, with the seq from which on their events are only accepted from
+    /// their own links.
     fn spoken_for_by_links(&self) -> Vec<(String, u32)> {
         let speaks =
             |link: &&Link| link.active && link.speech == Speech::Binary && link.session().is_some();

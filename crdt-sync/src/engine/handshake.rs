@@ -1,4 +1,4 @@
-//! Hello, goodbye, and which of several links to one peer carries the changes.
+//! Hello, goodbye, and the choice of the link that carries the changes of a peer.
 
 use std::cmp::Reverse;
 
@@ -19,7 +19,7 @@ use crate::wire::{
 const MAX_HELLO_WAIT: u64 = 30;
 
 impl Engine {
-    /// Says what there is to say on a new link.
+    /// Sends the first messages of a new link.
     pub(super) fn greet(&mut self, link: LinkId, now: Millis, doc: &Document) {
         let config = &self.config;
         let Some(state) = self.links.get_mut(link) else {
@@ -60,7 +60,7 @@ impl Engine {
         state.send(hello.encode(), &self.config, &mut self.outputs);
     }
 
-    /// Says hello again where no answer came, and tries the JSON form.
+    /// Sends hello again if no answer came, and tries the JSON form.
     pub(super) fn tick_hello(&mut self, link: LinkId, now: Millis, doc: &Document) {
         let Some(state) = self.links.get_mut(link) else {
             return;
@@ -68,7 +68,8 @@ impl Engine {
         if state.hello_at.is_some_and(|at| at <= now) {
             let longest = self.config.hello_retry.saturating_mul(MAX_HELLO_WAIT);
             state.hello_wait = state.hello_wait.saturating_mul(2).min(longest);
-            // Who speaks JSON and still does not answer will not: it knows no other form.
+            // A peer that uses JSON and still does not answer the hello never will: it only knows
+            // that form.
             let in_vain = state.speech == Speech::Json && state.hello_wait == longest;
             let next = now.saturating_add(state.hello_wait);
             state.hello_at = (!in_vain).then_some(next);
@@ -87,7 +88,7 @@ impl Engine {
         }
     }
 
-    /// The peer said hello.
+    /// Handles the peer's hello.
     pub(super) fn on_hello(
         &mut self,
         link: LinkId,
@@ -102,7 +103,8 @@ impl Engine {
             return Ok(());
         };
         if state.session() == Some(hello.session) {
-            // It did not hear ours. A doubled frame is no reason to say it twice.
+            // It has not received the local hello. A duplicated frame is no reason to send it
+            // twice.
             let pause = state.hello_said.saturating_add(self.config.hello_retry / 2);
             if !hello.answer && now >= pause {
                 self.say_hello(link, now, doc);
@@ -110,7 +112,7 @@ impl Engine {
             return Ok(());
         }
         if state.session().is_some() {
-            // The peer started anew behind the same transport.
+            // The peer restarted on the same transport.
             let options = state.options;
             self.remove(link, false, now, doc);
             self.links
@@ -120,8 +122,8 @@ impl Engine {
         } else {
             let said = state.hello_said;
             self.meet(link, &hello, now, doc);
-            // Hellos that cross are each other's answers. One that comes late suggests that nobody
-            // listened yet when ours was said.
+            // Hellos that cross answer each other. A late one suggests that the peer was not
+            // listening yet when the local one was sent.
             if !hello.answer && now >= said.saturating_add(self.config.hello_retry / 2) {
                 self.say_hello(link, now, doc);
             }
@@ -159,7 +161,7 @@ impl Engine {
         state.edits_as = Some(hello.agent.clone());
         state.first_new = hello.summary.first_of(&hello.agent);
         state.mark(now, &self.config);
-        // Who looks at the status wants to see the round trip soon.
+        // The first heartbeat comes early, so that the status soon has the round trip.
         let first = now.saturating_add(self.config.settle);
         state.check_at = state.check_at.min(first);
         let (agent, session) = (hello.agent.clone(), Some(hello.session));
@@ -171,7 +173,7 @@ impl Engine {
         self.compare_names(link, hello, now, doc);
     }
 
-    /// The peer's hello cannot be understood.
+    /// The protocol version of the peer's hello is incompatible.
     pub(super) fn on_foreign(&mut self, link: LinkId, theirs: u32) -> CloseReason {
         let side = if theirs > VERSION {
             OutdatedSide::Here
@@ -190,7 +192,7 @@ impl Engine {
         }
     }
 
-    /// Of the links to a session, chooses the one that carries the changes: the lowest rank, and of
+    /// Chooses the link to a session that carries the changes: the one with the lowest rank, and of
     /// those the newest.
     pub(super) fn elect(&mut self, session: u64, now: Millis, doc: &Document) {
         let links = self
@@ -216,10 +218,10 @@ impl Engine {
         };
         state.active = true;
         match before {
-            // What went out on a link that still stands will arrive.
+            // Messages sent on a link that is still up will arrive.
             Some(known) => state.known.join(&known, doc),
-            // What went out on a link that broke may be lost: ask before sending on. A link whose
-            // hello has just come has been told.
+            // Messages sent on a broken link may be lost: ask for a summary before sending more.
+            // The hello of a new link already has one.
             None if state.flushed_at[0].is_some() || state.said_synced => {
                 state.held = true;
                 state.owes_summary = Some(true);
@@ -233,7 +235,8 @@ impl Engine {
         self.flush(best, now, doc);
     }
 
-    /// Tells peers with whom else changes are exchanged, where that is news.
+    /// Sends peers the list of the other sessions with which changes are exchanged, if it has
+    /// changed.
     pub(super) fn tell_neighbours(&mut self) {
         let active = |link: &&Link| link.active && link.speech == Speech::Binary;
         let sessions: SortedSet<u64> = self
@@ -257,14 +260,14 @@ impl Engine {
         }
     }
 
-    /// The peer told with whom it exchanges changes.
+    /// Handles the peer's list of neighbours.
     pub(super) fn on_neighbours(&mut self, link: LinkId, sessions: Vec<u64>, now: Millis) {
         let Some(state) = self.links.get_mut(link) else {
             return;
         };
         let before = std::mem::replace(&mut state.neighbours, sessions.into_iter().collect());
         let lost: Vec<u64> = before.difference(&state.neighbours).copied().collect();
-        // What was left to that peer to pass on may not have been: compare versions now.
+        // That peer may not have forwarded the changes left to it: compare versions now.
         let concerned = |link: &&mut Link| link.session().is_some_and(|s| lost.contains(&s));
         self.links
             .iter_mut()
@@ -272,7 +275,7 @@ impl Engine {
             .for_each(|link| link.check_at = now);
     }
 
-    /// Takes leave of one peer.
+    /// Sends goodbye to one peer.
     pub(super) fn say_goodbye(&mut self, link: &mut Link) {
         if link.speech != Speech::Json {
             link.send_now(

@@ -22,7 +22,7 @@ impl Engine {
         let message = match JsonMessage::decode(text) {
             Ok(message) => message,
             Err(reason) => {
-                // An author of JSON by hand learns more from a refusal than from a closed link.
+                // For an author of hand-written JSON, a refusal is more helpful than a closed link.
                 self.outputs.push_back(Output::Refused { link, reason });
                 return Ok(());
             }
@@ -84,8 +84,8 @@ impl Engine {
         });
     }
 
-    /// The peer said at which version it is. `all`: that is all it has, so what was sent beyond it
-    /// did not arrive.
+    /// Handles the version of the peer. `all`: the peer has no other events, so events sent beyond
+    /// it did not arrive.
     fn on_json_version(
         &mut self,
         link: LinkId,
@@ -126,7 +126,7 @@ impl Engine {
         }
     }
 
-    /// Asks for everything that is missing here.
+    /// Requests all events that this replica lacks.
     pub(super) fn request_json(&mut self, link: LinkId, doc: &Document) {
         let Some(state) = self.links.get_mut(link) else {
             return;
@@ -138,7 +138,7 @@ impl Engine {
         }
     }
 
-    /// Says at which version this replica is: the heartbeat of the JSON form.
+    /// Sends the version of this replica: the heartbeat of the JSON form.
     pub(super) fn say_frontier(&mut self, link: LinkId, now: Millis, doc: &Document) {
         let frontier = self.version(now, doc).frontier.clone();
         let Some(state) = self.links.get_mut(link) else {
@@ -154,8 +154,8 @@ impl Engine {
         }
     }
 
-    /// Sends events of the document, in messages of a bounded length. The last one says at which
-    /// version that leaves the peer.
+    /// Sends events of the document, in messages of a bounded length. The last one has the version
+    /// at which the peer then is.
     #[inline(never)]
     pub(super) fn send_json(
         &mut self,

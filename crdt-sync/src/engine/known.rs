@@ -1,23 +1,23 @@
-//! What a peer has of the document, as far as is known.
+//! The events of the document that a peer is known to have.
 
 use std::ops::Range;
 
 use crdt_core::{Document, VersionSummary};
 
-/// What a peer has: what it said, sent, and was sent.
+/// The events that a peer has: those that it announced, sent, and was sent.
 ///
-/// A peer that is up to date has every event that is here, so one number is enough: a keystroke passes through
-/// no list of agents, however many have edited the document.
+/// A peer that is up to date has every event of the document, so one number is enough: a keystroke
+/// needs no list of agents, however many have edited the document.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
-    /// It has as many events as the document here once consisted of: the first, as they came here.
+    /// The peer has this number of events: the first ones, in the local order of arrival.
     first: usize,
-    /// And it has these, of which some may not be here. All else it is taken to lack.
+    /// It also has these, some of which the document may lack. All others count as missing.
     more: VersionSummary,
 }
 
 impl Known {
-    /// Exactly these; `ours` are those of the document. O(agents).
+    /// Exactly these events; `ours` are those of the document. O(agents).
     pub(super) fn exactly(events: VersionSummary, ours: &VersionSummary, doc: &Document) -> Known {
         let mut known = Known {
             first: 0,
@@ -30,7 +30,7 @@ impl Known {
         known
     }
 
-    /// All that is here.
+    /// All events of the document.
     pub(super) fn all(doc: &Document) -> Known {
         Known {
             first: doc.event_count(),
@@ -38,17 +38,17 @@ impl Known {
         }
     }
 
-    /// Whether it is all that is here.
+    /// Whether it has all events of the document.
     pub(super) fn is_all(&self, doc: &Document) -> bool {
         self.first == doc.event_count()
     }
 
-    /// Whether the last event here is all that is not among it.
+    /// Whether it only lacks the last event of the document.
     pub(super) fn lacks_the_last(&self, doc: &Document) -> bool {
         self.more.is_empty() && self.first + 1 == doc.event_count()
     }
 
-    /// What is here and not among it. O(runs of what came here after the peer was up to date).
+    /// The events of the document that it lacks. O(runs of events since the peer was up to date).
     pub(super) fn missing(&self, doc: &Document) -> VersionSummary {
         let later = doc.summary_since(self.first);
         if self.more.is_empty() {
@@ -57,20 +57,20 @@ impl Known {
         later.difference(&self.more)
     }
 
-    /// How many events of a document of `events` are not among it, of which `claimed` events are not
-    /// in that document.
+    /// The number of events that it lacks, of a document of `events` events; `claimed` of its own
+    /// events are not in that document.
     pub(super) fn lag(&self, events: usize, claimed: u64) -> u64 {
         let later = events.saturating_sub(self.first) as u64;
         let here = self.more.event_count().saturating_sub(claimed);
         later.saturating_sub(here)
     }
 
-    /// The peer has these, too, which were [missing](Known::missing).
+    /// Adds these events, which were [missing](Known::missing).
     pub(super) fn learn(&mut self, events: &VersionSummary) {
         self.more.union(events);
     }
 
-    /// The peer has all that came here since the document consisted of `before` events, too.
+    /// Adds all events of the document beyond the first `before`.
     pub(super) fn learn_since(&mut self, before: usize, doc: &Document) {
         if self.first < before {
             self.more.union(&doc.summary_since(before));
@@ -79,7 +79,7 @@ impl Known {
         }
     }
 
-    /// The peer has all that is here, too. O(runs of what came here after the peer was up to date).
+    /// Adds all events of the document. O(runs of events since the peer was up to date).
     pub(super) fn learn_all(&mut self, doc: &Document) {
         if !self.more.is_empty() {
             self.more.subtract(&doc.summary_since(self.first));
@@ -87,7 +87,7 @@ impl Known {
         self.first = doc.event_count();
     }
 
-    /// The peer has what is among `other`, too. O(agents).
+    /// Adds the events of `other`. O(agents).
     pub(super) fn join(&mut self, other: &Known, doc: &Document) {
         self.first = self.first.max(other.first);
         self.more.union(&other.more);
@@ -98,12 +98,12 @@ impl Known {
     }
 }
 
-/// What was sent to a peer and may still be under way.
+/// The events that were sent to a peer and may still be in transit.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Flight {
     events: VersionSummary,
-    /// And these, a range of the document's own order: continued typing sends such events, and the summary is
-    /// made when it is needed.
+    /// Further events, as a range of the document's order of arrival: continued typing sends such
+    /// events, and the summary is computed when it is needed.
     last: Range<usize>,
 }
 
@@ -123,7 +123,7 @@ impl Flight {
         }
     }
 
-    /// The last event of the document, too.
+    /// Adds the last event of the document.
     pub(super) fn add_last(&mut self, doc: &Document) {
         let end = doc.event_count();
         if self.last.end + 1 != end {
@@ -153,13 +153,13 @@ mod tests {
         Document::new(agent).expect("a valid name")
     }
 
-    /// `doc` gets what it lacks of `from`.
+    /// Merges the events of `from` that `doc` lacks.
     fn merge(doc: &mut Document, from: &Document) {
         let patch = from.encode_since(&doc.summary()).expect("it has it all");
         doc.merge_patch(&patch).expect("a whole history");
     }
 
-    /// Some of a set: a prefix of what each agent has.
+    /// A part of a set: a prefix of each agent's events.
     fn part_of(rng: &mut Rng, all: &VersionSummary) -> VersionSummary {
         let mut part = VersionSummary::new();
         for (agent, ranges) in all.iter() {
@@ -171,7 +171,7 @@ mod tests {
         part
     }
 
-    /// Beside it, what the peer has is kept as the plain set that it stands for.
+    /// Compares it with the plain set of the peer's events.
     #[test]
     fn it_is_the_set_that_it_stands_for() {
         for seed in 0..3_000 {
@@ -182,7 +182,7 @@ mod tests {
                 match rng.u8(0..8) {
                     0 | 1 => drop(doc.insert(0, "ab")),
                     2 => {
-                        // The peer says what it has, of which some is not here.
+                        // The peer sends its summary, with events that the document lacks.
                         drop(peer.insert(0, "xyz"));
                         if rng.bool() {
                             merge(&mut peer, &doc);
@@ -227,7 +227,7 @@ mod tests {
         }
     }
 
-    /// Beside it, what is under way is kept as the plain set that it stands for.
+    /// Compares it with the plain set of the events in transit.
     #[test]
     fn what_is_under_way_is_what_was_sent() {
         for seed in 0..3_000 {

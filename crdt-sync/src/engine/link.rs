@@ -1,4 +1,4 @@
-//! What is known of one link, and what waits to go out on it.
+//! The state of one link, and its outgoing messages.
 
 use std::collections::VecDeque;
 
@@ -18,7 +18,7 @@ use crate::wire::{Message, Reassembly, fragments};
 /// A peer that sends its changes to fewer others gets its receipts at once.
 const FEW: usize = 3;
 
-/// Who is at the other end.
+/// The peer at the other end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Peer {
     pub(super) agent: String,
@@ -26,17 +26,17 @@ pub(super) struct Peer {
     pub(super) session: Option<u64>,
     /// Whether compressed changes may be sent to it.
     pub(super) takes_packed: bool,
-    /// Whether it says how much of what it was sent has come.
+    /// Whether it sends receipts.
     pub(super) gives_receipts: bool,
-    /// Whether it says which event it has under an id.
+    /// Whether it answers `ask digest`.
     pub(super) gives_digests: bool,
 }
 
-/// Events that came by a link, of which some were left out.
+/// Events that came by a link and were left out of a merge, at least in part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LeftOut {
     pub(super) events: Outgoing,
-    /// The first that was.
+    /// The first one left out.
     pub(super) id: EventId,
 }
 
@@ -50,28 +50,28 @@ pub(super) struct Link {
     /// Whether this link carries the changes for its peer.
     pub(super) active: bool,
 
-    /// Our name, as it was said on this link: patches refer to it.
+    /// The local agent name in the hello on this link: patches refer to it.
     pub(super) told_agent: String,
-    /// The name that the peer edits under now.
+    /// The name under which the peer edits now.
     pub(super) edits_as: Option<String>,
-    /// How many events of that name the peer had when it took the name, or said hello.
+    /// The number of events of that name when the peer took the name, or sent its hello.
     pub(super) first_new: u32,
-    /// By when the peer is to say which event of ours it has; nothing is sent before.
+    /// The deadline of the peer's answer to `ask digest`; nothing is sent before the answer.
     pub(super) digest_by: Option<Millis>,
-    /// The seq that was asked for, and how often.
+    /// The requested seq, and the number of requests.
     pub(super) digest_asked: (u32, u32),
-    /// The peer, or somebody that it knows, edits under our name.
+    /// The peer, or a peer of it, edits under the local name.
     pub(super) is_name_in_use: bool,
     /// Events that the peer forwarded for agents that are linked here directly, and when to retry them.
     pub(super) left_out: Vec<LeftOut>,
     pub(super) left_out_at: Option<Millis>,
-    /// The hash of the peer's text, if it differs from ours at the same version, and when we asked the peer
-    /// for all events to find the one that differs.
+    /// The hash of the peer's text, if it differs from the local one at the same version, and the
+    /// time at which all events were requested to find the one that differs.
     pub(super) seeks: Option<(u64, Millis)>,
     /// The divergence that the user was notified of.
     pub(super) diverged: Option<Divergence>,
 
-    /// When to say hello (again), and how long to wait then.
+    /// The time of the next hello, and the wait after it.
     pub(super) hello_at: Option<Millis>,
     pub(super) hello_wait: Millis,
     pub(super) hello_said: Millis,
@@ -79,29 +79,30 @@ pub(super) struct Link {
     pub(super) compat_at: Option<Millis>,
 
     pub(super) known: Known,
-    /// What was sent since the transport was last empty.
+    /// The events sent since the transport was last empty.
     pub(super) in_flight: Flight,
-    /// What the peer said to have and is missing here.
+    /// The events that the peer announced and the document lacks.
     pub(super) claimed: VersionSummary,
-    /// Its changes come into a document that was empty when the first of them came.
+    /// The document was empty when the first changes of the peer arrived.
     pub(super) filling: bool,
-    /// By when the peer is to be told how much has come of what it made; `None`: it knows.
+    /// The deadline of the next receipt to the peer; `None`: none is owed.
     pub(super) receipt_at: Option<Millis>,
-    /// How many events of the peer's agent the last receipt said to be here.
+    /// The number of events in the last receipt to the peer.
     pub(super) receipt: usize,
-    /// How many events of our agent the peer has said to have.
+    /// The number of events in the last receipt from the peer.
     pub(super) received: u64,
-    /// When changes are to be sent; `None`: there are none.
+    /// The time at which to send changes; `None`: there are none.
     pub(super) due: Option<Millis>,
-    /// When changes were sent last, and the time before that.
+    /// The last two times at which changes were sent.
     pub(super) flushed_at: [Option<Millis>; 2],
-    /// How long the next part of a long history may be, in bytes, of which some was sent.
+    /// The size of the next part of a long history, in bytes, while one is being sent.
     pub(super) part: Option<usize>,
-    /// The peer has to say what it has before changes are sent.
+    /// No changes are sent before the peer has sent a summary.
     pub(super) held: bool,
-    /// A summary is owed to the peer; whether one is asked for in return.
+    /// A summary is owed to the peer, with this `reply`.
     pub(super) owes_summary: Option<bool>,
-    /// When to ask for what held-back changes wait for, and how long to wait then.
+    /// The time at which to request the events that held-back changes wait for, and the wait after
+    /// that.
     pub(super) repair_at: Option<Millis>,
     pub(super) repair_wait: Millis,
     /// Events of this peer were dropped because too many were held back.
@@ -109,13 +110,13 @@ pub(super) struct Link {
     pub(super) said_synced: bool,
     pub(super) heard_synced: bool,
     pub(super) told_synced: bool,
-    /// It was reported that the peer lacks what is not here any more.
+    /// It was reported that the peer lacks dropped events.
     pub(super) told_too_old: bool,
 
-    /// Messages cut to frames that wait for room in the transport.
+    /// Frames that wait for room in the transport.
     pub(super) queue: VecDeque<Outgoing>,
     pub(super) buffered: usize,
-    /// When the transport last let something through.
+    /// The last time at which the transport made progress.
     pub(super) drained_at: Millis,
     /// Since when it has been full.
     pub(super) full_since: Option<Millis>,
@@ -123,23 +124,23 @@ pub(super) struct Link {
     pub(super) reassembly: Reassembly,
 
     pub(super) heard_at: Millis,
-    /// When changes last went either way.
+    /// The last time at which changes were sent or received.
     pub(super) busy_at: Millis,
     pub(super) check_at: Millis,
     pub(super) asked: Option<(u64, Millis)>,
-    /// Bytes that the transport has yet to get rid of before the question `asked` is out.
+    /// Bytes that the transport has to send before the ping `asked`.
     pub(super) ahead_of_question: usize,
     pub(super) nonce: u64,
     pub(super) rtt: Option<Millis>,
-    /// Checks in a row that found another version, or other presence, at the other end.
+    /// Consecutive checks that found a different version, or different presence, at the other end.
     pub(super) mismatches: Mismatches,
     pub(super) presence_mismatches: Mismatches,
 
-    /// Sessions that the peer exchanges changes with, as it said, and those that we named to it.
+    /// The neighbours that the peer named, and those that were named to it.
     pub(super) neighbours: SortedSet<u64>,
     pub(super) told_neighbours: Vec<u64>,
 
-    /// Counters of the sessions whose presence the peer has, as far as is known.
+    /// Counters of the sessions whose presence the peer is known to have.
     pub(super) presence: SortedMap<u64, u64>,
     pub(super) presence_due: Option<Millis>,
     pub(super) presence_sent_at: Option<Millis>,
@@ -245,8 +246,8 @@ impl Link {
         knows && self.active && !self.held && self.digest_by.is_none() && self.options.access.sends
     }
 
-    /// The peer said what it has, beside what is here. Returns what of that counts: events that only a
-    /// read-only peer has are never taken from it.
+    /// Records the events that the peer announced and the document lacks. Returns those that count:
+    /// events that only a read-only peer has are never accepted from it.
     pub(super) fn hear(
         &mut self,
         summary: VersionSummary,
@@ -265,7 +266,7 @@ impl Link {
         }
     }
 
-    /// Whether there is room to begin something new.
+    /// Whether there is room for a new message.
     pub(super) fn has_room(&self, config: &Config) -> bool {
         self.queue.is_empty() && self.buffered <= config.low_water
     }
@@ -275,9 +276,9 @@ impl Link {
         self.active && self.session().is_some() && self.buffered < config.window
     }
 
-    /// Something is to be sent at `at`, or earlier if it was due earlier; changes that follow each
-    /// other too fast are coalesced. Two may go close upon each other, as a replacement does that is a
-    /// deletion and an insertion.
+    /// Schedules changes for `at`, or earlier if they were due earlier; changes that follow each
+    /// other too fast are coalesced. Two may follow each other closely, for example the deletion
+    /// and the insertion of a replacement.
     pub(super) fn mark(&mut self, at: Millis, config: &Config) {
         if !self.options.access.sends {
             return;
@@ -288,9 +289,9 @@ impl Link {
         self.due = Some(at.max(earliest));
     }
 
-    /// Whether the peer is to be told how much has come of what it made. At once it is while it types for
-    /// few and we do not: what we send tells its transport as well. While a history comes, more is on its
-    /// way.
+    /// Whether a receipt is due. It is due at once while the peer types for few others and this
+    /// replica does not type: local changes would carry the transport's acknowledgement as well.
+    /// While a history arrives, receipts wait, as more is in transit.
     pub(super) fn owes_receipt(&self, at_once: bool, now: Millis, config: &Config) -> bool {
         let Some(due) = self.receipt_at else {
             return false;
@@ -301,7 +302,7 @@ impl Link {
         due <= now || at_once && is_quiet && keeps_up && self.neighbours.len() < FEW
     }
 
-    /// Changes are being sent now.
+    /// Records that changes are sent now.
     pub(super) fn flushed(&mut self, now: Millis) {
         let [last, _] = self.flushed_at;
         self.flushed_at = [Some(now), last];
@@ -331,7 +332,7 @@ impl Link {
         self.flush(config, outputs);
     }
 
-    /// Gives the transport what it has room for.
+    /// Passes frames to the transport while it has room.
     pub(super) fn flush(&mut self, config: &Config, outputs: &mut VecDeque<Output>) {
         while self.buffered < config.window {
             let Some(message) = self.queue.pop_front() else {
@@ -368,13 +369,14 @@ impl Link {
         });
     }
 
-    /// Whether both ends have all that the other had, and the same under each id, as far as is known.
+    /// Whether each end is known to have all events of the other, with the same content under each
+    /// id.
     pub(super) fn is_synced(&self) -> bool {
         let has_all = self.said_synced && self.heard_synced;
         has_all && self.seeks.is_none() && self.diverged.is_none()
     }
 
-    /// How things stand with a document.
+    /// The status of the link for a document.
     pub(super) fn status(&self, doc: &Document) -> PeerStatus {
         let (events, own) = (doc.event_count(), doc.event_count_of(&self.told_agent));
         let behind = self.claimed.event_count();
@@ -402,7 +404,7 @@ impl Link {
                     .sum::<usize>()
                 + self.reassembly.bytes(),
             ahead: if !self.options.access.sends {
-                // What others made reaches the peer by their links, what was made here stays here.
+                // Events of others reach the peer by their links; local events are not sent.
                 unconfirmed
             } else if gives_receipts {
                 unsent.max(unconfirmed)

@@ -3,8 +3,8 @@
 use super::link::Link;
 use crate::types::LinkId;
 
-/// All links, by ascending number. They are few, and every keystroke goes through them: a list takes
-/// less than a tree.
+/// All links, by ascending number. There are few, and every keystroke iterates over them: a list is
+/// faster than a tree.
 #[derive(Debug, Default)]
 pub(super) struct Links(Vec<Link>);
 
@@ -13,7 +13,7 @@ impl Links {
         self.0.binary_search_by_key(&id, |link| link.id)
     }
 
-    /// Takes a link in, for one of the same number if there is one.
+    /// Adds a link; replaces one with the same number.
     pub(super) fn add(&mut self, link: Link) {
         match self.place_of(link.id) {
             Ok(place) => self.0[place] = link,

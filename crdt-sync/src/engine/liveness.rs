@@ -1,4 +1,4 @@
-//! Heartbeats: is the peer there, and has it what we have?
+//! Heartbeats: whether the peer is alive and has the same state.
 
 use crdt_core::{Document, VersionSummary};
 
@@ -10,7 +10,7 @@ use crate::time::Millis;
 use crate::types::{Channel, LinkId, Speech};
 use crate::wire::{Check, Message};
 
-/// How many times longer a peer may take to say its first word.
+/// The factor by which a peer may take longer for its first message.
 const UNHEARD: u64 = 5;
 
 impl Engine {
@@ -24,8 +24,8 @@ impl Engine {
         }
     }
 
-    /// When the link counts as dead, unless something comes. A long transfer that goes on counts as a
-    /// sign of life: on a slow link a heartbeat waits behind it.
+    /// The time at which the link counts as dead, unless something arrives. Progress of a long
+    /// transfer counts as a sign of life: on a slow link a heartbeat waits behind it.
     fn dead_at(&self, link: &Link) -> Option<Millis> {
         if link.speech == Speech::Unknown {
             let patience = self.config.dead_after.saturating_mul(UNHEARD);
@@ -89,7 +89,7 @@ impl Engine {
             &self.config,
             &mut self.outputs,
         );
-        // The time of the first unanswered question counts.
+        // The time of the first unanswered ping counts.
         if state.asked.is_none() {
             state.asked = Some((nonce, now));
             state.ahead_of_question = state.buffered;
@@ -99,7 +99,8 @@ impl Engine {
 
     fn check(&mut self, nonce: u64, now: Millis, doc: &Document) -> Check {
         let version = self.version(now, doc);
-        // Hashing a text takes time in proportion to its length: not while it is being typed.
+        // Hashing a text takes time in proportion to its length, so it waits until the text is at
+        // rest.
         let (_, since) = self.seen;
         let at_rest = now.saturating_sub(since) >= self.config.settle;
         Check {
@@ -128,8 +129,8 @@ impl Engine {
         self.compare(link, check, now, doc);
     }
 
-    /// Compares the hashes of the two texts of one version. If they differ, some event does: the peer is
-    /// asked for all that it has, and what comes back tells which.
+    /// Compares the hashes of the two texts of one version. If they differ, some event does: the
+    /// engine requests all events of the peer, and finds it among them.
     fn compare_texts(&mut self, link: LinkId, ours: u64, theirs: u64, now: Millis, doc: &Document) {
         let Some(state) = self.links.get_mut(link) else {
             return;
@@ -149,7 +150,7 @@ impl Engine {
         }
     }
 
-    /// Compares what the peer has with what is here.
+    /// Compares the peer's version with the local one.
     fn compare(&mut self, link: LinkId, check: Check, now: Millis, doc: &Document) {
         let ours = self.check(check.nonce, now, doc);
         let (config, session, (_, since)) = (&self.config, self.session, self.seen);
@@ -159,13 +160,13 @@ impl Engine {
         if check.version == ours.version {
             state.mismatches.none();
             state.known = Known::all(doc);
-            // What it said to have and has no more is under another name now.
+            // Events that it announced and no longer has are now under another name.
             state.claimed = VersionSummary::new();
             state.received = doc.event_count_of(&state.told_agent) as u64;
             state.due = None;
-            // What is held back here waits for what this peer has not got either.
+            // Held-back events wait for events that this peer does not have either.
             state.repair_at = None;
-            // A standby that took over has been told by this what the peer has.
+            // This also tells a standby link that took over which events the peer has.
             state.held = false;
             state.heard_synced = true;
             if let (Some(ours), Some(theirs)) = (ours.text, check.text) {
@@ -182,8 +183,9 @@ impl Engine {
                 && state.reassembly.is_empty()
                 && now.saturating_sub(state.busy_at) >= settle
                 && now.saturating_sub(since) >= settle;
-            // One side asks first, so that they do not both; while changes flow, a difference is
-            // no news for long. A difference that stays is asked about ever more rarely.
+            // One side asks first, so that they do not both ask; while changes are sent,
+            // differences are normal for a while. The longer a difference persists, the rarer the
+            // requests.
             let first = state.session().is_some_and(|peer| session < peer);
             let patience = if at_rest { u32::from(!first) } else { 4 };
             if state.active && state.mismatches.found(patience) {

@@ -1,17 +1,17 @@
-//! How often two ends that compare what they have ask each other about a difference.
+//! The rate at which two ends that compare their states ask each other about a difference.
 
-/// The comparisons in a row that found a difference. It is asked about ever more rarely: after 1, 2, 4, 8 …
-/// comparisons beyond those that patience allows.
+/// The number of consecutive comparisons that found a difference. Requests become rarer: after 1,
+/// 2, 4, 8 … comparisons beyond those that patience allows.
 #[derive(Debug, Default)]
 pub(super) struct Mismatches {
     found: u32,
-    /// In how many beyond patience it was asked about last.
+    /// The number beyond patience at the last request.
     asked: u32,
 }
 
 impl Mismatches {
-    /// Records a difference. Returns whether it is to be asked about, with `patience` for so many
-    /// comparisons, which may be another number each time.
+    /// Records a difference. Returns whether to ask about it. `patience` comparisons are ignored
+    /// first; the number may differ from call to call.
     pub(super) fn found(&mut self, patience: u32) -> bool {
         self.found = self.found.saturating_add(1);
         let beyond = self.found.saturating_sub(patience);
@@ -22,7 +22,7 @@ impl Mismatches {
         is_due
     }
 
-    /// Records a comparison that found none.
+    /// Records a comparison without a difference.
     pub(super) fn none(&mut self) {
         *self = Mismatches::default();
     }

@@ -1,13 +1,14 @@
 //! One replica's side of a room.
 //!
-//! Every link goes through the same life: both ends say hello with a summary of what they have, each
-//! sends what the other lacks, and from then on new events as they come. The engine remembers per
-//! link what the peer has (`known`); changes are encoded only when there is room to send them, so a slow peer
-//! costs a summary, not a queue.
+//! Every link goes through the same phases: both ends send hello with a summary of their events,
+//! each sends the events that the other lacks, and from then on new events as they are made. The
+//! engine records for each link the events that the peer has (`known`); it encodes changes only
+//! when there is room to send them, so a slow peer costs a summary, not a queue.
 //!
-//! `handshake` has hello, goodbye and the choice between several links to one peer; `changes` the
-//! events going out and coming in; `entries` those that come by a log; `liveness` heartbeats and what they find; `json_peer` peers that
-//! speak the JSON form; `names` names that are in use twice; `presence` the traffic of cursors and names.
+//! `handshake` has hello, goodbye and the choice between several links to one peer; `changes` sends
+//! and receives events; `entries` merges those of a log; `liveness` has heartbeats and comparisons;
+//! `json_peer` peers that use the JSON form; `names` names that two replicas use; `presence` the
+//! messages about cursors and names.
 
 mod changes;
 mod entries;
@@ -38,7 +39,7 @@ use links::Links;
 
 /// One replica's side of a room: every link to every peer.
 ///
-/// After every call: drain [`Engine::poll_output`], then look at [`Engine::next_timeout`].
+/// After every call: drain [`Engine::poll_output`], then read [`Engine::next_timeout`].
 ///
 /// ```
 /// use crdt_core::Document;
@@ -77,23 +78,23 @@ pub struct Engine {
     links: Links,
     presence: Presence,
     version: Option<Arc<Version>>,
-    /// Some peer has another content under an id.
+    /// Some peer has different content under an id.
     has_diverged: bool,
     /// The number of events that the document was last seen to have, and since when.
     seen: (usize, Millis),
-    /// What [`Engine::next_timeout`] said last, if nothing was done since.
+    /// The last result of [`Engine::next_timeout`], if nothing was done since.
     timeout: Cell<Option<Option<Millis>>>,
     outputs: VecDeque<Output>,
 }
 
-/// A version of the document, computed once, when a heartbeat or a frontier is about it.
+/// A version of the document, computed once, when a heartbeat or a frontier needs it.
 #[derive(Debug)]
 struct Version {
-    /// A document only ever grows, so the number of its events stands for its version.
+    /// A document only grows, so the number of its events identifies its version.
     events: usize,
     frontier: Frontier,
     digest: u64,
-    /// Hash of the text, once it was needed.
+    /// Hash of the text, computed when it is first needed.
     text: std::sync::OnceLock<u64>,
 }
 
@@ -116,12 +117,12 @@ impl Engine {
         }
     }
 
-    /// The figures in use.
+    /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// The name that the document edits under, as far as was seen.
+    /// The agent name of the document, as of the last call.
     pub fn agent(&self) -> &str {
         &self.agent
     }
@@ -131,7 +132,7 @@ impl Engine {
         self.session
     }
 
-    /// A transport to one peer opened: says hello there.
+    /// A transport to one peer has opened: sends hello.
     pub fn link_up(&mut self, link: LinkId, options: LinkOptions, now: Millis, doc: &Document) {
         self.wake(now);
         if self.links.contains(link) {
@@ -142,13 +143,13 @@ impl Engine {
         self.greet(link, now, doc);
     }
 
-    /// A transport closed.
+    /// A transport has closed.
     pub fn link_down(&mut self, link: LinkId, now: Millis, doc: &Document) {
         self.wake(now);
         self.remove(link, false, now, doc);
     }
 
-    /// Says which changes a link carries from now on. Nothing happens where that is as before.
+    /// Sets the changes that a link carries from now on.
     pub fn set_access(&mut self, link: LinkId, access: Access, now: Millis, doc: &Document) {
         let Some(state) = self.links.get_mut(link) else {
             return;
@@ -167,14 +168,14 @@ impl Engine {
         if !access.takes {
             state.claimed = VersionSummary::new();
         }
-        // What was not sent, or not asked for, may be missing at either end.
+        // Changes that were not sent or not requested may be missing at either end.
         state.owes_summary = Some(true);
         state.mark(now, &self.config);
         self.check_synced(link, doc);
         self.flush(link, now, doc);
     }
 
-    /// A message came. Whatever is wrong with it concerns this link alone.
+    /// A message has arrived. Its faults only affect this link.
     pub fn receive(
         &mut self,
         link: LinkId,
@@ -201,11 +202,12 @@ impl Engine {
         if let Err(reason) = result {
             self.close(link, reason, now, doc);
         }
-        // Browsers hold back the timers of hidden pages, but not their messages.
+        // Browsers throttle the timers of hidden pages, but not their messages.
         self.flush_all(now, doc);
     }
 
-    /// The document grew, by edits or merges outside the engine. Cheap enough for every keystroke.
+    /// The document has grown, by edits or merges outside the engine. Cheap enough for every
+    /// keystroke.
     pub fn local_edit(&mut self, now: Millis, doc: &Document) {
         self.wake(now);
         self.follow_name(now, doc);
@@ -217,8 +219,8 @@ impl Engine {
         self.flush_all(now, doc);
     }
 
-    /// What a transport buffers, in bytes. To be told after sending and when it drains; a transport
-    /// that cannot tell says 0 after every message.
+    /// Reports the bytes that a transport buffers. Call this after sending and when the transport
+    /// drains; for a transport that does not know, pass 0 after every message.
     pub fn buffered_amount(&mut self, link: LinkId, bytes: usize, now: Millis, doc: &Document) {
         self.wake(now);
         let Some(state) = self.links.get_mut(link) else {
@@ -226,9 +228,9 @@ impl Engine {
         };
         if bytes < state.buffered {
             state.full_since = None;
-            // The answer to a heartbeat takes its time while the heartbeat waits behind other bytes,
-            // and a long transfer that goes on speaks for the peer. Small messages do not: many
-            // transports get rid of some bytes whether anybody hears them or not.
+            // The answer to a heartbeat is late while the heartbeat waits behind other bytes, and
+            // progress of a long transfer proves that the peer is alive. Small messages do not:
+            // many transports send some bytes even if nobody receives them.
             let drained = state.buffered - bytes;
             let waits = state.ahead_of_question > 0;
             state.ahead_of_question = state.ahead_of_question.saturating_sub(drained);
@@ -242,11 +244,11 @@ impl Engine {
         self.flush_presence(link, now);
     }
 
-    /// Sets a field of the own presence to a JSON text, or takes it away. The others see the text as
-    /// it is given, and should not trust it to be JSON.
+    /// Sets a field of the own presence to a JSON text, or removes it. The others receive the text
+    /// unchanged, and should not trust it to be JSON.
     ///
     /// # Errors
-    /// [`PresenceError`] beyond [`Config::max_presence_bytes`]; nothing changes then.
+    /// [`PresenceError`] beyond [`Config::max_presence_bytes`]; the presence is then unchanged.
     pub fn set_presence(
         &mut self,
         field: &str,
@@ -260,7 +262,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Time passed: to be called at [`Engine::next_timeout`].
+    /// Handles the passing of time: call this at [`Engine::next_timeout`].
     pub fn tick(&mut self, now: Millis, doc: &mut Document) {
         self.wake(now);
         let links = self.links.ids();
@@ -280,8 +282,8 @@ impl Engine {
         self.tick_presence(now);
     }
 
-    /// Goes on with a long history, of which one part was sent. To be called when the outputs are
-    /// drained, until it returns that there was nothing to do; [`Engine::tick`] does the same, later.
+    /// Continues a long history of which a part was sent. Call this when the outputs are drained,
+    /// until it returns that there was nothing to do; [`Engine::tick`] does the same, later.
     pub fn send_on(&mut self, now: Millis, doc: &Document) -> bool {
         self.wake(now);
         let before = self.outputs.len();
@@ -289,9 +291,8 @@ impl Engine {
         self.outputs.len() > before
     }
 
-    /// Tells peers how much has come of what they made, if it is of use to them at once. To be called when
-    /// those have been told who wait for that; the other receipts, and those that are not asked for here,
-    /// [`Engine::tick`] sends.
+    /// Sends receipts for which the peers wait. Call this after the changes have been reported to
+    /// the user; [`Engine::tick`] sends all other receipts.
     pub fn acknowledge(&mut self, now: Millis, doc: &Document) {
         self.wake(now);
         for link in self.links.ids() {
@@ -312,7 +313,7 @@ impl Engine {
         self.links.iter().any(|link| link.due.is_some())
     }
 
-    /// When to call [`Engine::tick`]; a time that has passed means now. Ask after every call.
+    /// The time at which to call [`Engine::tick`]; a past time means now. Read it after every call.
     pub fn next_timeout(&self) -> Option<Millis> {
         let timeout = self.timeout.get().unwrap_or_else(|| self.find_timeout());
         self.timeout.set(Some(timeout));
@@ -348,8 +349,8 @@ impl Engine {
             .min()
     }
 
-    /// Whether something for this link waits until its transport has room, so that
-    /// [`Engine::buffered_amount`] should be told soon.
+    /// Whether messages for this link wait until its transport has room, so that
+    /// [`Engine::buffered_amount`] should be called soon.
     pub fn waits_for_room(&self, link: LinkId) -> bool {
         let waits = |link: &Link| {
             let is_owed = link.due.is_some() || link.owes_summary.is_some();
@@ -358,19 +359,19 @@ impl Engine {
         self.links.get(link).is_some_and(waits)
     }
 
-    /// The most that a transport buffers, in bytes, as it last said, and with what was sent since:
-    /// [`Engine::buffered_amount`] should be told again before that comes to [`Config::low_water`].
+    /// The most bytes that a transport buffers: the last reported amount plus the bytes sent since.
+    /// Call [`Engine::buffered_amount`] again before this reaches [`Config::low_water`].
     pub fn buffered(&self) -> usize {
         let all = self.links.iter().map(|link| link.buffered);
         all.max().unwrap_or(0)
     }
 
-    /// The next thing to do or to tell. Drain after every call.
+    /// The next output. Drain after every call.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// Says goodbye on every link, and closes it. The presence of others is gone.
+    /// Sends goodbye on every link, and closes it. Removes the presence of others.
     pub fn goodbye(&mut self, now: Millis) {
         self.wake(now);
         for mut link in self.links.take_all() {
@@ -379,7 +380,7 @@ impl Engine {
         self.hide_everybody();
     }
 
-    /// What is known of every link.
+    /// The status of every link.
     pub fn peers(&self, doc: &Document) -> impl Iterator<Item = PeerStatus> + '_ {
         let all: Vec<PeerStatus> = self.links.iter().map(|link| link.status(doc)).collect();
         all.into_iter()
@@ -415,8 +416,9 @@ impl Engine {
         version
     }
 
-    /// To be called first by all that changes something. Notices when this machine slept, or its timers
-    /// were held back: then silence proves nothing about the peers, and they are asked afresh.
+    /// Every call that changes the state begins with this. It detects that this machine slept, or
+    /// that its timers were throttled: then silence proves nothing about the peers, and they are
+    /// pinged again.
     fn wake(&mut self, now: Millis) {
         let late = |at: Millis| now.saturating_sub(at) > self.config.heartbeat;
         let timeout = self.timeout.take();

@@ -1,5 +1,6 @@
-//! Names that are in use twice. The own name is given up then: events that no other replica has are
-//! made again under another one. Events of others are taken from themselves while they are linked here.
+//! Names that two replicas use. A replica gives up its name in this case: it makes events that no
+//! other replica has again under a new name. New events of directly linked agents are only accepted
+//! from their own links.
 
 use std::collections::VecDeque;
 
@@ -16,17 +17,17 @@ use crate::time::Millis;
 use crate::types::{Channel, Divergence, Incoming, LinkId, Outgoing, Output, OwnedSplice, Speech};
 use crate::wire::{Hello, Message};
 
-/// How long the peer has to say which event of ours it has, before it is asked again: a question or its
-/// answer may be lost. Each further time it has twice as long.
+/// The time for the peer's answer to `ask digest` before it is asked again, as a question or its
+/// answer may be lost. Doubles with each request.
 const DIGEST_WAIT: Millis = 1_000;
 
-/// How often it is asked.
+/// The number of requests.
 const DIGEST_ASKS: u32 = 5;
 
 /// How long an agent may withhold an event of its own that others have, before it gets an `in use` message.
 const PATIENCE: Millis = 30_000;
 
-/// How much is kept of the events of others that a peer passed on, in bytes.
+/// The most bytes that are kept of events of others that a peer forwarded.
 const MAX_LEFT_OUT: usize = 64 * 1024;
 
 impl Link {
@@ -38,7 +39,7 @@ impl Link {
         self.send_now(&ask, Channel::Sync, config, outputs);
     }
 
-    /// Says the name that we edit under by now.
+    /// Sends the current local agent name.
     fn tell_name(&mut self, agent: &str, config: &Config, outputs: &mut VecDeque<Output>) {
         let agent = agent.to_owned();
         let renamed = Message::Renamed { agent };
@@ -47,7 +48,8 @@ impl Link {
 }
 
 impl Engine {
-    /// A peer is met: does it have events under our name that we did not give out?
+    /// Checks after a hello whether the peer has events under the local name that this replica did
+    /// not send.
     pub(super) fn compare_names(
         &mut self,
         link: LinkId,
@@ -75,7 +77,7 @@ impl Engine {
         if let Some(state) = self.links.get_mut(link)
             && state.told_agent != self.agent
         {
-            // The hello that the peer got says what was under that name then.
+            // The hello that the peer received has the events that were under that name then.
             state.owes_summary = state.owes_summary.or(Some(false));
             state.tell_name(&self.agent, &self.config, &mut self.outputs);
         }
@@ -86,7 +88,8 @@ impl Engine {
         self.outputs.push_back(Output::AgentInUse { link, agent });
     }
 
-    /// Asks the peer which event of ours it has under a seq. Nothing is sent to it before it answers.
+    /// Asks the peer for the digest of a local event. Nothing is sent to the peer before it
+    /// answers.
     fn ask_digest(&mut self, link: LinkId, seq: u32, now: Millis) {
         let Some(state) = self.links.get_mut(link) else {
             return;
@@ -95,7 +98,8 @@ impl Engine {
         state.ask_digest(now, &self.config, &mut self.outputs);
     }
 
-    /// The peer asks which event of it is here under a seq: that one, or the last there is.
+    /// Answers the peer's question for the digest of its event: of that one, or of the last known
+    /// one.
     pub(super) fn on_ask_digest(&mut self, link: LinkId, seq: u64, doc: &Document) {
         let Some(state) = self.links.get_mut(link) else {
             return;
@@ -111,7 +115,7 @@ impl Engine {
         }
     }
 
-    /// The peer said which event of ours it has.
+    /// Handles the peer's digest of a local event.
     pub(super) fn on_digest(
         &mut self,
         link: LinkId,
@@ -141,7 +145,7 @@ impl Engine {
         self.go_on(link, now, doc);
     }
 
-    /// Others have events of ours, of which this is one.
+    /// Handles `in use`: others have this event of the local name.
     pub(super) fn on_in_use(&mut self, link: LinkId, seq: u64, now: Millis, doc: &mut Document) {
         let is_present = |state: &Link| state.told_agent == self.agent && state.digest_by.is_none();
         let next = doc.event_count_of(&self.agent) as u64;
@@ -150,12 +154,12 @@ impl Engine {
         } else if let Some(state) = self.links.get_mut(link)
             && state.told_agent != self.agent
         {
-            // That we have another one by now has not come.
+            // The peer has not received the new name.
             state.tell_name(&self.agent, &self.config, &mut self.outputs);
         }
     }
 
-    /// What waited for the peer's answer goes on.
+    /// Continues the work that waited for the peer's answer.
     fn go_on(&mut self, link: LinkId, now: Millis, doc: &Document) {
         if let Some(state) = self.links.get_mut(link) {
             state.mark(now, &self.config);
@@ -175,7 +179,7 @@ impl Engine {
         }
     }
 
-    /// Goes on under a fresh name of the same person. Says whether there is one.
+    /// Continues under a fresh name of the same person. Returns whether there is one.
     fn take_new_name(&mut self, link: LinkId, now: Millis, doc: &mut Document) -> bool {
         let is_found = self.find_new_name(now, doc);
         if !is_found {
@@ -184,7 +188,7 @@ impl Engine {
         is_found
     }
 
-    /// The same where no link is concerned.
+    /// The same, without a link.
     pub(super) fn find_new_name(&mut self, now: Millis, doc: &mut Document) -> bool {
         let mut splices: Vec<OwnedSplice> = Vec::new();
         for number in 0..=u8::MAX {
@@ -206,8 +210,8 @@ impl Engine {
         false
     }
 
-    /// Records another name of the document. What the peers have of the old one they have to say
-    /// anew.
+    /// Records a new name of the document. The peers have to announce again which events of the old
+    /// name they have.
     pub(super) fn follow_name(&mut self, now: Millis, doc: &Document) {
         if self.agent == doc.agent() {
             return;
@@ -237,7 +241,8 @@ impl Engine {
         }
     }
 
-    /// Takes in events that came by a link: a patch for one that knows both names, or operations as JSON.
+    /// Merges events that came by a link: a patch that leaves out both names, or operations as
+    /// JSON.
     pub(super) fn take_in(
         &mut self,
         link: LinkId,
@@ -260,7 +265,7 @@ impl Engine {
                     keeps_conflicts = true;
                     continue;
                 }
-                // It fits the other content.
+                // It builds on the other content.
                 Err(MergeError::Position { .. }) if self.has_diverged => return Ok(()),
                 Err(error) => return Err(error.into()),
             };
@@ -290,7 +295,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Merges events that came by a link, but for new ones of others who are linked here themselves.
+    /// Merges events that came by a link, except new ones of other directly linked agents.
     fn merge(
         &mut self,
         link: LinkId,
@@ -325,7 +330,7 @@ impl Engine {
                 let peer = peer.map_or("", |peer| &peer.agent);
                 let names = [peer, &state.told_agent];
                 if state.filling {
-                    // What came of a whole history is one replacement, however many edits it took.
+                    // A whole history is reported as one replacement, however many edits it has.
                     doc.merge_patch_named_as_one(patch, &names, &rules, changed)
                 } else {
                     doc.merge_patch_named_by(patch, &names, &rules, changed)
@@ -334,8 +339,8 @@ impl Engine {
         }
     }
 
-    /// The agents that speak for themselves, by other links than this one, and from which seq on: what they
-    /// had made before they have given out.
+    /// The agents that are linked directly by other links than this one, with the seq from which on
+    /// their events are only accepted from these; they have sent all earlier events.
     fn spoken_for<'a>(&'a self, link: &'a Link) -> impl Iterator<Item = (&'a str, u32)> {
         let speaks = |other: &&Link| {
             let is_peer = other.active && other.speech == Speech::Binary;
@@ -346,7 +351,7 @@ impl Engine {
         named.filter(|(name, _)| link.edits_as.as_deref() != Some(name))
     }
 
-    /// A peer sent another event under an id that is known here. An error if the peer is to blame.
+    /// Handles a different event under a known id. Returns an error if the peer forged it.
     fn on_conflict(
         &mut self,
         link: LinkId,
@@ -363,7 +368,7 @@ impl Engine {
         };
         let (agent, seq) = (id.agent.clone(), id.seq);
         if state.edits_as.as_ref() == Some(&agent) && seq >= state.first_new {
-            // It said otherwise itself.
+            // The peer itself sent the other event.
             return Err(MergeError::Conflict { agent, seq }.into());
         }
         let mut spoken_for = self.spoken_for(state);
@@ -373,8 +378,7 @@ impl Engine {
         }
     }
 
-    /// Keeps what was left out of some events: the agent that made the event `id` may show that it made
-    /// another one.
+    /// Keeps left-out events: the agent of the event `id` may send a different one.
     fn leave_out(&mut self, link: LinkId, events: Incoming<'_>, id: EventId, now: Millis) {
         let Some(state) = self.links.get_mut(link) else {
             return;
@@ -385,7 +389,7 @@ impl Engine {
         };
         let held: usize = state.left_out.iter().map(|kept| kept.events.len()).sum();
         if held + events.len() > MAX_LEFT_OUT {
-            // It is asked for later.
+            // It is requested later.
             state.lost_some = true;
             let at = now.saturating_add(state.repair_wait);
             state.repair_at = state.repair_at.or(Some(at));
@@ -399,7 +403,7 @@ impl Engine {
         state.left_out_at = state.left_out_at.or(Some(at));
     }
 
-    /// What was left out may have come, or may be taken, by now.
+    /// Reviews left-out events, which may have arrived or become acceptable.
     pub(super) fn review_left_out(&mut self, now: Millis) {
         let waiting = self
             .links
@@ -408,8 +412,8 @@ impl Engine {
         waiting.for_each(|link| link.left_out_at = Some(now));
     }
 
-    /// Takes what was left out as far as it can be taken now, tells agents of what others have of them
-    /// and they do not, and goes on where a peer does not say which event of ours it has.
+    /// Merges left-out events as far as possible, sends agents `in use` for events that others have
+    /// and they do not, and handles peers that do not answer `ask digest`.
     pub(super) fn tick_names(
         &mut self,
         link: LinkId,
@@ -451,7 +455,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Tells an agent that is linked here of an event under its name that others have.
+    /// Sends a directly linked agent `in use` for an event under its name that others have.
     fn tell_agent(&mut self, id: &EventId) {
         let told = Message::InUse { seq: id.seq.into() };
         let (config, outputs) = (&self.config, &mut self.outputs);
@@ -463,8 +467,8 @@ impl Engine {
         }
     }
 
-    /// Tells, once a link, that the peer has another text at the same version: what is there under one id
-    /// is not the same.
+    /// Reports, once for each link, that the peer has a different text at the same version: the
+    /// contents of one id differ.
     pub(super) fn tell_diverged(
         &mut self,
         link: LinkId,
@@ -478,7 +482,7 @@ impl Engine {
         let Some(state) = self.links.get_mut(link) else {
             return;
         };
-        // The event may be found after the report that there is one.
+        // The event may be found after a report without it.
         let is_news = |told: &Divergence| told.id.is_none() && id.is_some();
         if !state.diverged.as_ref().is_none_or(is_news) {
             return;

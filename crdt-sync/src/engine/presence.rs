@@ -1,4 +1,4 @@
-//! The traffic of presence.
+//! Sending and receiving presence.
 
 use super::Engine;
 use super::link::Link;
@@ -13,7 +13,7 @@ use crate::wire::Message;
 const MAX_VECTOR: usize = 4096;
 
 impl Engine {
-    /// Presence changed: it is to go to every peer but the one it came from.
+    /// Schedules changed presence for every peer except the one that sent it.
     pub(super) fn spread_presence(&mut self, from: Option<LinkId>, now: Millis) {
         let links = self.links.ids();
         for link in links.into_iter().filter(|link| Some(*link) != from) {
@@ -22,7 +22,7 @@ impl Engine {
         }
     }
 
-    /// A peer was met: it gets all presence.
+    /// Schedules all presence for a new peer.
     pub(super) fn greet_presence(&mut self, link: LinkId, now: Millis) {
         if self.presence.len() > 0 {
             self.mark_presence(link, now);
@@ -72,7 +72,7 @@ impl Engine {
         }
     }
 
-    /// A message about presence came.
+    /// Handles a message about presence.
     pub(super) fn on_presence(
         &mut self,
         link: LinkId,
@@ -97,7 +97,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Every session may speak as often as the configuration says, and no more.
+    /// Enforces the configured message rate of a session.
     fn count_presence(&mut self, link: LinkId, now: Millis) -> Result<(), CloseReason> {
         let per_second = self.config.presence_per_second;
         let sessions = u32::try_from(self.presence.len()).unwrap_or(u32::MAX);
@@ -123,7 +123,7 @@ impl Engine {
         now: Millis,
     ) {
         let (session, counter) = (update.session, update.counter);
-        // Only its own link speaks for a session that is linked here.
+        // For a directly linked session, only messages of its own link count.
         if self.is_linked_elsewhere(session, link) {
             return;
         }
@@ -144,7 +144,7 @@ impl Engine {
                     fields,
                 });
                 for other in self.links.iter_mut() {
-                    // As with changes: the sender sends it there as well.
+                    // As with changes: the sender sends it to its neighbours itself.
                     let has_it = |peer| Some(peer) == sender || neighbours.contains(&peer);
                     if other.session().is_some_and(has_it) {
                         other.presence.insert(session, counter);
@@ -166,7 +166,7 @@ impl Engine {
         let linked = self.is_linked_elsewhere(session, link);
         match self.presence.end(session, counter, certain, linked, now) {
             Ended::Nothing if linked => {
-                // The session itself can answer that.
+                // The session itself can contradict.
                 let message = Message::PresenceGone {
                     session,
                     counter,
@@ -231,7 +231,7 @@ impl Engine {
         }
     }
 
-    /// The presence at the other end of a link was found to be the same, or not.
+    /// Handles the result of comparing the presence with that of a peer.
     pub(super) fn compare_presence(&mut self, link: LinkId, same: bool, now: Millis) {
         let session = self.session;
         let Some(state) = self.links.get_mut(link).filter(|link| link.active) else {
@@ -259,7 +259,7 @@ impl Engine {
         }
     }
 
-    /// A link is gone. `last` is the session at its end, if no other link leads there.
+    /// Handles the end of a link. `last` is the session at its end, if no other link leads there.
     pub(super) fn presence_link_lost(
         &mut self,
         link: LinkId,
@@ -294,7 +294,7 @@ impl Engine {
         }
     }
 
-    /// This side leaves, and sees nobody from here on.
+    /// Removes the presence of all others when this side leaves.
     pub(super) fn hide_everybody(&mut self) {
         let sessions: Vec<u64> = self
             .presence
@@ -312,7 +312,7 @@ impl Engine {
         }
     }
 
-    /// Gives up sessions that nobody has heard of for too long.
+    /// Drops sessions that have been in doubt for too long.
     pub(super) fn tick_presence(&mut self, now: Millis) {
         for (session, agent) in self.presence.expire(self.config.presence_grace, now) {
             self.outputs
@@ -337,7 +337,7 @@ impl Engine {
         !self.links.get(link).is_some_and(here) && self.links.iter().any(here)
     }
 
-    /// Keeps a peer from filling the memory with counters of sessions that it made up.
+    /// Limits the memory for counters of sessions that a peer invented.
     fn trim_presence(&mut self, link: LinkId) {
         let Some(state) = self.links.get_mut(link) else {
             return;

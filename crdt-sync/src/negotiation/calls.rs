@@ -14,7 +14,7 @@ impl Negotiation {
         self.actions.push(action(op));
     }
 
-    /// The end of a call; `None` if it was abandoned, or another kind of end is expected.
+    /// Finishes a call; `None` if it was abandoned, or another kind of result is expected.
     pub(super) fn finish(&mut self, op: Op, how: impl Fn(&Step) -> bool) -> Option<Step> {
         let ends = |(outstanding, step): &mut (Op, Step)| *outstanding == op && how(step);
         let (_, step) = self.outstanding.take_if(ends)?;
@@ -22,7 +22,7 @@ impl Negotiation {
         Some(step)
     }
 
-    /// Does what is next, if no call is outstanding.
+    /// Takes the next step, if no call is outstanding.
     pub(super) fn proceed(&mut self, now: Millis) {
         while self.outstanding.is_none() {
             let Some(signal) = self.inbox.pop_front() else {
@@ -52,7 +52,7 @@ impl Negotiation {
         }
     }
 
-    /// `met` says that the peer's connection is bound to ours already.
+    /// `met`: the peer's connection is already bound to the local one.
     fn take_offer(&mut self, asked: Asked, met: bool, now: Millis) {
         match self.fits(&asked.from) {
             None => return,
@@ -67,8 +67,9 @@ impl Negotiation {
                 self.candidates.ignore(&asked.from, asked.number);
             }
             Some(_) if self.remote.is_none() && !met => {
-                // Neither connection has met the other. Taken back before it gathered candidates, an offer leaves
-                // Chromium's connection without any for its answer; a new connection has them.
+                // Neither connection is bound to the other. Rolling back an offer before it
+                // gathered candidates leaves Chromium's connection without any for its answer; a
+                // new connection has them.
                 self.create(now);
                 self.set_remote_offer(asked, now);
             }
@@ -106,7 +107,7 @@ impl Negotiation {
         self.call(step, now, |op| Action::SetRemote { op, description });
     }
 
-    /// A call gave a description.
+    /// A call returned a description.
     pub(super) fn created(&mut self, step: Step, sdp: String, now: Millis) {
         match step {
             Step::CreateOffer { ice_restart } => {
@@ -116,7 +117,7 @@ impl Negotiation {
                     };
                     matches!(description, Description::Offer(_))
                 };
-                // The polite side need not set what it would take back at once.
+                // The polite side need not set an offer that it would roll back at once.
                 if !self.offers && self.inbox.iter().any(offer) {
                     self.need = ice_restart.then_some(true);
                     return;
@@ -136,7 +137,7 @@ impl Negotiation {
         }
     }
 
-    /// A call without a result ended well.
+    /// A call without a result succeeded.
     pub(super) fn done(&mut self, step: Step, now: Millis) {
         match step {
             Step::SetOffer { sdp, ice_restart } => {
@@ -150,13 +151,14 @@ impl Negotiation {
                 self.say(to, 0, Description::Offer(sdp));
             }
             Step::RollBack { asked, ice_restart } => {
-                // What the own offer was for is asked for again, if it was more than a connection.
+                // The purpose of the own offer is requested again, if it was more than a
+                // connection.
                 self.need = ice_restart.then_some(true);
                 self.set_remote_offer(asked, now);
             }
             Step::TakeOffer { asked } => {
                 let (from, number) = (asked.from.clone(), asked.number);
-                // The peer waits for the answer; the paths to it can be tried meanwhile.
+                // The peer waits for the answer; candidates can be tried meanwhile.
                 let step = Step::CreateAnswer { asked };
                 self.call(step, now, |op| Action::CreateAnswer { op });
                 self.use_candidates(&from, number);

@@ -1,8 +1,8 @@
-//! Candidates that come before the description that they belong to.
+//! Candidates that arrive before the description that they belong to.
 
 use super::types::Origin;
 
-/// How many candidates wait for their description.
+/// The most candidates that wait for their description.
 const MAX_EARLY: usize = 64;
 
 /// Candidates of the peer.
@@ -10,19 +10,19 @@ const MAX_EARLY: usize = 64;
 pub(super) struct Candidates {
     /// Number of the peer's description that is set, if one is.
     current: Option<u32>,
-    /// Where an offer came from that was not taken, and its number.
+    /// The origin and the number of an offer that was ignored.
     ignored: Option<(Origin, u32)>,
     early: Vec<(Origin, u32, String)>,
 }
 
 impl Candidates {
-    /// The connection was replaced; what is early may belong to the next one.
+    /// The connection was replaced; early candidates may belong to the next one.
     pub(super) fn new_connection(&mut self) {
         self.current = None;
         self.ignored = None;
     }
 
-    /// The peer's description `number` was not taken: nor are its candidates.
+    /// The peer's description `number` was ignored, so its candidates are, too.
     pub(super) fn ignore(&mut self, from: &Origin, number: u32) {
         self.ignored = (number > 0).then(|| (from.clone(), number));
         self.early

@@ -1,10 +1,10 @@
-//! Signals that come: whom they are for.
+//! Incoming signals, and the connection that they are for.
 
 use super::Negotiation;
 use super::types::{Action, Description, Origin, Signal};
 use crate::time::Millis;
 
-/// How many descriptions wait while a call is outstanding; a peer sends one or two.
+/// The most descriptions that wait while a call is outstanding; a peer sends one or two.
 const MAX_INBOX: usize = 16;
 
 impl Negotiation {
@@ -41,7 +41,8 @@ impl Negotiation {
                 ref description, ..
             } => {
                 if outdated {
-                    // Who offers to a connection that is no more has not noticed that it failed.
+                    // A peer that sends an offer to a closed connection has not noticed that it
+                    // failed.
                     if matches!(description, Description::Offer(_)) && !self.live {
                         self.deadlines.retry = Some(now);
                     }
@@ -52,8 +53,8 @@ impl Negotiation {
         }
     }
 
-    /// Whether an offer from `from` is one for the connection as it is (`Some(true)`), asks for a
-    /// new one (`Some(false)`), or is out of date.
+    /// Whether an offer from `from` is for the current connection (`Some(true)`), needs a new one
+    /// (`Some(false)`), or is out of date.
     pub(super) fn fits(&self, from: &Origin) -> Option<bool> {
         match &self.remote {
             None => Some(self.live),

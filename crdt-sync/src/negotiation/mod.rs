@@ -1,15 +1,15 @@
 //! Perfect negotiation of one peer-to-peer connection, as a state machine without I/O.
 //!
-//! [`Negotiation`] takes what happens ([`Input`]) and answers with what to do ([`Action`]). It
-//! has at most one asynchronous call to the connection outstanding, so async callbacks cannot
-//! interleave: perform each action in order, and report the end of those that carry an `op`.
+//! [`Negotiation`] handles inputs ([`Input`]) and returns actions ([`Action`]). It has at most one
+//! asynchronous call to the connection outstanding, so async callbacks cannot interleave: perform
+//! each action in order, and report the result of those that have an `op`.
 //!
 //! Of two peers the one whose agent id sorts lower by UTF-16 code unit makes the first offer. The
-//! other one is polite: where two offers cross, it takes its own back. Either side may offer later.
+//! other one is polite: if two offers cross, it rolls its own back. Either side may offer later.
 //!
-//! Signals carry where they come from (page load and connection object) and which description they
-//! belong to, so that those of an earlier page load, of a replaced connection, or of an offer that
-//! was not taken can be distinguished. Signals of clients that give none of that are taken as they are.
+//! Signals have an origin (page load and connection object) and the description that they belong
+//! to, so that signals of an earlier page load, of a replaced connection, or of an ignored offer
+//! can be distinguished. Signals of clients without this information are accepted unchanged.
 
 mod calls;
 mod candidates;
@@ -26,7 +26,7 @@ use crate::time::Millis;
 use candidates::Candidates;
 use steps::{Offered, Step};
 
-/// How many page loads of the peer are remembered as past.
+/// The most past page loads of the peer that are remembered.
 const MAX_RETIRED: usize = 8;
 
 /// Whether, of two peers, `me` makes the first offer: its id sorts lower by UTF-16 code unit, which
@@ -52,18 +52,18 @@ pub struct Negotiation {
     timing: Timing,
     backoff: Backoff,
     wanted: bool,
-    /// The number of the newest connection object, and whether it is there.
+    /// The number of the newest connection object, and whether it exists.
     connection: u32,
     live: bool,
     state: ConnectionState,
-    /// What the connection is bound to, once that is known.
+    /// The origin to which the connection is bound, once that is known.
     remote: Option<Origin>,
-    /// The peer's page load that was last spoken with, and those that are over.
+    /// The peer's latest page load, and the past ones.
     peer_session: String,
     retired: VecDeque<String>,
     /// The offer that waits for its answer.
     offered: Option<Offered>,
-    /// An offer is to be made; whether to look for new ways through the network.
+    /// An offer is needed; whether with an ICE restart.
     need: Option<bool>,
     outstanding: Option<(Op, Step)>,
     last_op: u32,
@@ -78,13 +78,13 @@ pub struct Negotiation {
 
 #[derive(Debug, Default)]
 struct Deadlines {
-    /// Of the outstanding call.
+    /// The deadline of the outstanding call.
     call: Option<Millis>,
-    /// Of the answer to the own offer.
+    /// The deadline of the answer to the own offer.
     answer: Option<Millis>,
-    /// Of coming up.
+    /// The deadline for connecting.
     connect: Option<Millis>,
-    /// Of healing by itself.
+    /// The deadline for recovering by itself.
     heal: Option<Millis>,
     /// When to make a new connection.
     retry: Option<Millis>,
@@ -119,15 +119,15 @@ impl Negotiation {
         }
     }
 
-    /// Takes what happened, and says what to do. `random` is uniform in 0..=1.
+    /// Handles an input, and returns the actions. `random` is uniform in 0..=1.
     pub fn handle(&mut self, input: Input, now: Millis, random: f64) -> Vec<Action> {
         match input {
             Input::Start => self.start(now),
             Input::Stop | Input::PeerGone => self.stop(),
             Input::Signal(signal) => self.take(signal, now),
             Input::NegotiationNeeded => {
-                // While a negotiation is going on this says nothing: the platform fires again
-                // afterwards if it is still so.
+                // During a negotiation this event is ignored: the platform fires it again
+                // afterwards if it still applies.
                 if self.live && self.outstanding.is_none() && self.offered.is_none() {
                     self.need.get_or_insert(false);
                 }
@@ -156,7 +156,7 @@ impl Negotiation {
         std::mem::take(&mut self.actions)
     }
 
-    /// When to give [`Input::Tick`]. Ask after every input.
+    /// The time of the next [`Input::Tick`]. Read it after every input.
     pub fn next_timeout(&self) -> Option<Millis> {
         let Deadlines {
             call,
@@ -171,7 +171,7 @@ impl Negotiation {
             .min()
     }
 
-    /// Whether this side is polite: gives way where two offers cross.
+    /// Whether this side is polite: it gives way if two offers cross.
     pub fn is_polite(&self) -> bool {
         !self.offers
     }
@@ -197,7 +197,7 @@ impl Negotiation {
             self.create(now);
             self.need = Some(false);
         } else {
-            // The other side offers. Should nothing come, offer all the same.
+            // The other side offers. If no offer arrives, this side offers.
             self.deadlines.retry = Some(now.saturating_add(self.timing.answer));
         }
     }
@@ -212,7 +212,7 @@ impl Negotiation {
         self.set_fallback(false);
     }
 
-    /// Makes a new connection object in place of the one there may be.
+    /// Makes a new connection object; replaces an existing one.
     fn create(&mut self, now: Millis) {
         self.forget();
         self.connection += 1;
@@ -243,7 +243,7 @@ impl Negotiation {
         self.deadlines = Deadlines::default();
     }
 
-    /// The connection is between this origin and ours. Its page load is the peer's present one.
+    /// Binds the connection to this origin. Its page load is the peer's current one.
     fn bind(&mut self, from: &Origin) {
         self.remote = Some(from.clone());
         if self.peer_session != from.session {
@@ -284,7 +284,7 @@ impl Negotiation {
                 self.set_fallback(false);
             }
             ConnectionState::Disconnected => {
-                // The polite side leaves the first attempt to the other.
+                // The polite side lets the other one try first.
                 let patience = if self.offers { 1 } else { 2 };
                 let grace = self.timing.disconnected_grace.saturating_mul(patience);
                 self.deadlines.heal.get_or_insert(now.saturating_add(grace));
@@ -304,7 +304,7 @@ impl Negotiation {
         } else if let Some(retry) = self.deadlines.retry
             && !self.live
         {
-            // The polite side leaves the first attempt to the other, also now.
+            // The polite side lets the other one try first, also now.
             let patience = if self.offers { 0 } else { self.timing.answer };
             self.deadlines.retry = Some(retry.min(now.saturating_add(patience)));
         }
@@ -321,7 +321,7 @@ impl Negotiation {
         self.actions.push(Action::Problem { stage, message });
         self.discard();
         self.set_fallback(true);
-        // The polite side leaves the first attempt to the other.
+        // The polite side lets the other one try first.
         let patience = if self.offers { 0 } else { self.timing.answer };
         let wait = self.backoff.next(random).saturating_add(patience);
         self.deadlines.retry = Some(now.saturating_add(wait));

@@ -1,4 +1,4 @@
-//! What the calls to the connection are for.
+//! The purposes of calls to the connection.
 
 use super::types::{Origin, Stage};
 
@@ -9,7 +9,7 @@ pub(super) struct Offered {
     pub(super) ice_restart: bool,
 }
 
-/// The peer's offer that is being taken.
+/// The peer's offer that is being processed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Asked {
     pub(super) from: Origin,
@@ -17,7 +17,7 @@ pub(super) struct Asked {
     pub(super) sdp: String,
 }
 
-/// What the outstanding call is for.
+/// The purpose of the outstanding call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     CreateOffer { ice_restart: bool },

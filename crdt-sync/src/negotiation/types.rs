@@ -2,7 +2,8 @@
 
 use crate::time::Millis;
 
-/// Names one asynchronous call, so that its end can be told from those of abandoned ones.
+/// Identifies one asynchronous call, so that its result can be distinguished from those of
+/// abandoned ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Op(pub u32);
 
@@ -15,8 +16,8 @@ pub enum Description {
     Answer(String),
 }
 
-/// Where a signal comes from: the page load, and the connection object within it. Clients that know
-/// only the basic signaling messages give neither; then both are empty.
+/// The origin of a signal: the page load, and the connection object within it. Clients that only
+/// know the basic signaling messages give neither; then both are empty.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Origin {
     /// A string that is new with every page load.
@@ -32,17 +33,17 @@ impl Origin {
     }
 }
 
-/// What goes to the peer through the signaling server.
+/// A message to the peer through the signaling server.
 ///
-/// The basic message has `description` or `candidate` alone; the other fields are to be sent beside
-/// them under these names, and default to nothing where they are absent.
+/// The basic message only has `description` or `candidate`; the other fields are sent in addition
+/// under these names, and are empty if absent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Signal {
     /// An offer or an answer.
     Description {
-        /// Who says it.
+        /// The sender.
         from: Origin,
-        /// For whom it is: the origin that the answered offer had. Unknown in a first offer.
+        /// The receiver: the origin of the answered offer. Unknown in a first offer.
         to: Origin,
         /// Counts the sender's descriptions on this connection, from 1; 0 if not given.
         number: u32,
@@ -53,9 +54,9 @@ pub enum Signal {
     },
     /// An ICE candidate.
     Candidate {
-        /// Who says it.
+        /// The sender.
         from: Origin,
-        /// For whom it is, if known.
+        /// The receiver, if known.
         to: Origin,
         /// The number of the sender's description that it belongs to; 0 if not given.
         number: u32,
@@ -76,25 +77,25 @@ pub enum ConnectionState {
     Closed,
 }
 
-/// What happened.
+/// An input of the negotiation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Input {
     /// The connection is wanted: the peer is in the room.
     Start,
-    /// A signal from the peer came.
+    /// A signal from the peer has arrived.
     Signal(Signal),
     /// `negotiationneeded` fired on the current connection.
     NegotiationNeeded,
     /// The current connection found a candidate (JSON text of `RTCIceCandidateInit`).
     LocalCandidate(String),
-    /// `createOffer` or `createAnswer` gave this SDP.
+    /// `createOffer` or `createAnswer` returned this SDP.
     Created {
         /// The call that ended.
         op: Op,
         /// Its result.
         sdp: String,
     },
-    /// A call without a result ended well.
+    /// A call without a result succeeded.
     Done {
         /// The call that ended.
         op: Op,
@@ -103,35 +104,36 @@ pub enum Input {
     Failed {
         /// The call that ended.
         op: Op,
-        /// The platform's words.
+        /// The platform's message.
         message: String,
     },
     /// The state of the current connection changed.
     State(ConnectionState),
     /// The machine came back online, or another network is in use.
     Online,
-    /// The signaling server says that the peer cannot be reached, or it left.
+    /// The signaling server reports that the peer cannot be reached, or has left.
     PeerGone,
-    /// Time passed; to be given at [`Negotiation::next_timeout`](super::Negotiation::next_timeout).
+    /// Time has passed; pass this input at
+    /// [`Negotiation::next_timeout`](super::Negotiation::next_timeout).
     Tick,
-    /// The connection is not wanted any more.
+    /// The connection is no longer wanted.
     Stop,
 }
 
-/// Where the negotiation stands or failed, for people.
+/// The stage that the negotiation has reached, or at which it failed, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stage {
     /// Making an offer, or waiting for the answer to it.
     Offer,
-    /// Taking an offer and answering it.
+    /// Processing an offer and answering it.
     Answer,
-    /// Finding a way through the networks.
+    /// Finding a path through the networks.
     Ice,
 }
 
-/// What to do, in order. Those with an `op` end in [`Input::Created`], [`Input::Done`] or
-/// [`Input::Failed`] with the same `op`; no other such action comes before that, unless a
-/// [`Action::Create`] or [`Action::Close`] makes the outstanding one void.
+/// An action to perform, in order. Actions with an `op` end in [`Input::Created`], [`Input::Done`]
+/// or [`Input::Failed`] with the same `op`; no other such action comes before that, unless an
+/// [`Action::Create`] or [`Action::Close`] cancels the outstanding one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Close the connection object if there is one, and make a new one with its data channels.
@@ -141,45 +143,45 @@ pub enum Action {
     },
     /// `createOffer({ iceRestart })`.
     CreateOffer {
-        /// To be named in the report.
+        /// Identifies the call in its result.
         op: Op,
-        /// Whether to look for new ways through the network.
+        /// Whether to search for new paths through the network.
         ice_restart: bool,
     },
     /// `createAnswer()`.
     CreateAnswer {
-        /// To be named in the report.
+        /// Identifies the call in its result.
         op: Op,
     },
     /// `setLocalDescription(description)`.
     SetLocal {
-        /// To be named in the report.
+        /// Identifies the call in its result.
         op: Op,
         /// What to set.
         description: Description,
     },
     /// `setLocalDescription({ type: "rollback" })`.
     Rollback {
-        /// To be named in the report.
+        /// Identifies the call in its result.
         op: Op,
     },
     /// `setRemoteDescription(description)`.
     SetRemote {
-        /// To be named in the report.
+        /// Identifies the call in its result.
         op: Op,
         /// What to set.
         description: Description,
     },
-    /// `addIceCandidate(candidate)`. Not to be reported; a failure is of no consequence.
+    /// `addIceCandidate(candidate)`. Has no result; failures are ignored.
     AddCandidate {
         /// JSON text of `RTCIceCandidateInit`.
         candidate: String,
     },
     /// Send to the peer through the signaling server.
     Send(Signal),
-    /// Whether another way (the relay) is to carry the changes for now.
+    /// Whether another link (the relay) should carry the changes for now.
     Fallback(bool),
-    /// Tell people what went wrong. It is being dealt with.
+    /// Report a problem to people. The negotiation handles it.
     Problem {
         /// At which stage.
         stage: Stage,
@@ -193,11 +195,12 @@ pub enum Action {
 /// Times of the negotiation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timing {
-    /// A connection that is disconnected for so long gets an ICE restart. Shorter ones heal.
+    /// The time for which a connection is disconnected before an ICE restart. Shorter interruptions
+    /// recover by themselves.
     pub disconnected_grace: Millis,
-    /// How long an offer waits for its answer, and the polite side for an offer.
+    /// The time for which an offer waits for its answer, and the polite side for an offer.
     pub answer: Millis,
-    /// How long a connection may take to come up once both descriptions are exchanged.
+    /// The time in which a connection has to come up after both descriptions are exchanged.
     pub connect: Millis,
     /// The bounds of the back-off between new connections: of the first wait, and of any.
     pub retry: (Millis, Millis),

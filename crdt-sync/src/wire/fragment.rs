@@ -9,13 +9,13 @@ use crate::error::WireError;
 use crate::sorted_map::SortedMap;
 use crate::time::Millis;
 
-/// Bytes in front of the part: one for the kind, at most five for each number.
+/// Bytes before the part: one for the kind, at most five for each number.
 const HEADER: usize = 16;
 
 /// The fewest bytes in a part that is not the last.
 const MIN_PART: u64 = 256;
 
-/// How many messages may be incomplete at a time.
+/// The most messages that may be incomplete at a time.
 const MAX_OPEN: usize = 4;
 
 /// Cuts a message that is longer than a frame into frames of at most `max_frame` bytes.
@@ -39,7 +39,7 @@ pub(crate) fn fragments(
     parts.enumerate().map(frame)
 }
 
-/// Puts fragments together. Holds what has arrived and never reserves by a claim.
+/// Reassembles fragments. Keeps received fragments and never reserves memory by claimed sizes.
 #[derive(Debug, Default)]
 pub(crate) struct Reassembly {
     open: SortedMap<u32, Incomplete>,
@@ -146,7 +146,7 @@ impl Reassembly {
         self.bytes
     }
 
-    /// When the next incomplete message is to be given up.
+    /// The time at which the next incomplete message is dropped.
     pub(crate) fn timeout(&self, patience: Millis) -> Option<Millis> {
         self.open
             .values()
@@ -154,7 +154,8 @@ impl Reassembly {
             .min()
     }
 
-    /// Gives up messages that stood still; returns fragments received and announced of one.
+    /// Drops messages without progress; returns the received and the announced number of fragments
+    /// of one.
     pub(crate) fn expire(&mut self, patience: Millis, now: Millis) -> Option<(u32, u32)> {
         let mut given_up = None;
         let bytes = &mut self.bytes;

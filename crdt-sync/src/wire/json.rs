@@ -1,4 +1,4 @@
-//! The JSON form of the messages, for peers that speak nothing else, and for people to read.
+//! The JSON form of the messages, for peers that only use JSON, and for people to read.
 //!
 //! `{"type":"ops"|"frontier"|"request_sync","sender":AGENT,"ops"?:JSON text,"frontier"?:JSON text}`
 
@@ -19,12 +19,12 @@ pub(crate) enum JsonMessage {
     },
     /// The sender's version.
     Frontier { sender: String, frontier: Frontier },
-    /// Asks for what is missing from a version: everything, if none is given.
+    /// Requests the events after a version: everything, if none is given.
     RequestSync {
         sender: String,
         frontier: Option<Frontier>,
     },
-    /// Of a type that is not known here.
+    /// Of an unknown type.
     Unknown,
 }
 
@@ -39,7 +39,7 @@ struct Written<'a> {
     r#type: &'static str,
 }
 
-/// The fields of a message, as they came: those that its type does not have may be anything.
+/// The received fields of a message: those that its type does not use may be anything.
 #[derive(Deserialize)]
 struct Read<'a> {
     #[serde(borrow)]
@@ -74,12 +74,12 @@ impl JsonMessage {
             sender,
             r#type: kind,
         };
-        // Strings are written without fail.
+        // Writing strings does not fail.
         serde_json::to_string(&written).unwrap_or_default()
     }
 
     pub(crate) fn decode(text: &str) -> Result<JsonMessage, CloseReason> {
-        // A list would be read as the fields in a row.
+        // A list would be read as the fields in order.
         if !text.trim_start().starts_with('{') {
             return Err(bad("it is no object".to_owned()));
         }

@@ -6,7 +6,7 @@ pub(crate) const SUMMARY: u8 = 0x03;
 pub(crate) const SYNCED: u8 = 0x04;
 pub(crate) const PING: u8 = 0x05;
 pub(crate) const PONG: u8 = 0x06;
-/// The only byte of the message by which a peer leaves.
+/// The only byte of the goodbye message.
 pub const GOODBYE: u8 = 0x07;
 pub(crate) const NEIGHBOURS: u8 = 0x08;
 pub(crate) const PRESENCE: u8 = 0x09;
@@ -22,10 +22,10 @@ pub(crate) const DIGEST: u8 = 0x42;
 pub(crate) const IN_USE: u8 = 0x43;
 pub(crate) const RENAMED: u8 = 0x44;
 /// The first byte of the messages that a room sends on a link before the engine learns of it.
-/// Engines pass them over.
+/// Engines ignore them.
 pub const INTRODUCTION: u8 = 0x50;
-/// The first byte of the messages that rooms seal on a link whose ends have agreed on a key. Engines see what
-/// was sealed.
+/// The first byte of the messages that rooms encrypt on a link whose ends have agreed on a key.
+/// Engines receive the decrypted content.
 pub const SEALED: u8 = 0x51;
-/// From here on, an unknown message is passed over; below 0x40, it is an error.
+/// From here on, unknown messages are ignored; below, they are an error.
 pub(crate) const OPTIONAL: u8 = 0x45;

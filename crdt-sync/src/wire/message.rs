@@ -14,15 +14,15 @@ const MAX_SESSIONS: u64 = 4096;
 const MAX_FIELD_NAME: u64 = 256;
 const MAX_FIELD_VALUE: u64 = 1 << 20;
 
-/// What a replica says first.
+/// The first message of a replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Hello {
     /// Protocol version spoken, and the oldest understood.
     pub(crate) version: u32,
     pub(crate) oldest: u32,
-    /// Bits for what goes beyond the version; those that are not known mean nothing.
+    /// Bits for features beyond the version; unknown ones are ignored.
     pub(crate) capabilities: u64,
-    /// Whether the sender has the receiver's hello already.
+    /// Whether the sender already has the receiver's hello.
     pub(crate) answer: bool,
     pub(crate) session: u64,
     pub(crate) agent: String,
@@ -33,7 +33,7 @@ pub(crate) struct Hello {
 /// A heartbeat: what two replicas compare to find out whether anything is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Check {
-    /// Chosen by the side that asks, repeated in the reply.
+    /// Chosen by the sender of the ping, repeated in the pong.
     pub(crate) nonce: u64,
     /// Hash of the frontier.
     pub(crate) version: u64,
@@ -49,28 +49,28 @@ pub(crate) struct PresenceUpdate {
     pub(crate) session: u64,
     /// Grows with every change of the session's presence.
     pub(crate) counter: u64,
-    /// 0: all fields are here.
+    /// 0: the update has all fields.
     pub(crate) base: u64,
     /// Empty unless `base` is 0.
     pub(crate) agent: String,
-    /// Name, counter at its change, value (`None`: taken away).
+    /// Name, counter at its change, value (`None`: removed).
     pub(crate) fields: Vec<(String, u64, Option<String>)>,
 }
 
-/// A message that is no fragment and carries no changes.
+/// A message that is not a fragment and carries no changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Message {
     Hello(Hello),
-    /// The hello of a version that cannot be combined with ours.
+    /// The hello of an incompatible version.
     Foreign {
         version: u32,
     },
-    /// Everything the sender has: send what is missing. `reply`: and tell what you have.
+    /// All events of the sender: send it those that it lacks. `reply`: send a summary back.
     Summary {
         reply: bool,
         summary: VersionSummary,
     },
-    /// The sender has everything that the receiver said to have.
+    /// The sender has everything that the receiver announced.
     Synced,
     Ping(Check),
     Pong(Check),
@@ -78,7 +78,7 @@ pub(crate) enum Message {
     /// The sessions that the sender exchanges changes with directly.
     Neighbours(Vec<u64>),
     Presence(PresenceUpdate),
-    /// The presence of a session ends, as it was at `counter`. Not `certain`: the way to it is lost.
+    /// The presence of a session ends at `counter`. Not `certain`: the link to it is lost.
     PresenceGone {
         session: u64,
         counter: u64,
@@ -89,15 +89,16 @@ pub(crate) enum Message {
         reply: bool,
         counters: Vec<(u64, u64)>,
     },
-    /// How many events of the receiver's agent the sender has: the first ones, without a gap.
+    /// The number of events of the receiver's agent that the sender has: the first ones, without a
+    /// gap.
     Receipt {
         events: u64,
     },
-    /// Which event of the sender's agent has the receiver under this seq?
+    /// Requests the digest of the event of the sender's agent that the receiver has under this seq.
     AskDigest {
         seq: u64,
     },
-    /// The digest of an event of the receiver's agent, as the sender has it.
+    /// The sender's digest of an event of the receiver's agent.
     Digest {
         seq: u64,
         digest: u64,
@@ -106,11 +107,11 @@ pub(crate) enum Message {
     InUse {
         seq: u64,
     },
-    /// The sender edits under another name than the one in its hello from now on.
+    /// From now on, the sender edits under another name than the one in its hello.
     Renamed {
         agent: String,
     },
-    /// Of a kind that may be passed over.
+    /// Of a kind that may be ignored.
     Unknown,
 }
 
@@ -192,7 +193,7 @@ impl Message {
         out
     }
 
-    /// Reads a message that begins with `first`; `body` is what follows.
+    /// Reads a message that begins with `first`; `body` is the rest.
     pub(crate) fn decode(first: u8, body: &[u8]) -> Result<Message, WireError> {
         let mut reader = Reader::new(body);
         let message = match first {

@@ -1,4 +1,4 @@
-//! Messages as bytes. `docs/wire-protocol.md` describes them; the two are to change together.
+//! Messages as bytes. `docs/wire-protocol.md` describes them; change both together.
 
 mod fragment;
 mod json;

@@ -1,21 +1,22 @@
-//! Changes that are compressed: most of a long history is text that somebody typed.
+//! Compressed changes: most of a long history is typed text.
 //!
-//! LZ4, block format: next to what a data channel costs, packing and unpacking are nothing, and half of
-//! the bytes stay away. Done by the safe code of `lz4_flex`, since the bytes come from anybody.
+//! LZ4, block format: packing and unpacking are negligible compared with the cost of a data
+//! channel, and halve the bytes. The code is the safe implementation of `lz4_flex`, since the bytes
+//! are not trusted.
 
 use super::kind;
 use super::reader::{Reader, push_varint};
 use crate::error::WireError;
 
-/// Shorter changes are sent as they are.
+/// Shorter changes are sent unpacked.
 const MIN_LEN: usize = 512;
 
-/// A byte of an LZ4 block stands for at most so many.
+/// The most unpacked bytes for each byte of an LZ4 block.
 const MAX_RATIO: u64 = 255;
 
 const WHAT: &str = "the length of compressed changes";
 
-/// The message that brings a patch, to a peer that `takes_packed` changes or does not.
+/// The message with a patch, packed if the peer `takes_packed` changes and that is worthwhile.
 pub(crate) fn changes(patch: &[u8], takes_packed: bool) -> Vec<u8> {
     if takes_packed && patch.len() >= MIN_LEN {
         let packed = lz4_flex::block::compress(patch);
@@ -31,8 +32,8 @@ pub(crate) fn changes(patch: &[u8], takes_packed: bool) -> Vec<u8> {
 
 /// The patch in the body of a message of packed changes, of at most `bound` bytes.
 ///
-/// Apart from what handles messages: a browser compiles again what loops much, and soon is done with a
-/// small function.
+/// A separate function: browsers recompile a hot function with optimisations, and a small one takes
+/// little time.
 #[inline(never)]
 pub(crate) fn unpack(body: &[u8], bound: usize) -> Result<Vec<u8>, WireError> {
     let mut reader = Reader::new(body);
@@ -91,7 +92,7 @@ mod tests {
             unpack(body, 4999).map_err(|error| error.code()),
             Err("message_too_large")
         );
-        // As much as is allowed, from a handful of bytes.
+        // The maximum allowed length, from a handful of bytes.
         let mut bomb = Vec::new();
         push_varint(&mut bomb, 1 << 26);
         bomb.extend([0x1f, b'x', 1, 0, 0xff]);
@@ -109,8 +110,8 @@ mod tests {
         for len in 0..body.len() {
             assert!(unpack(&body[..len], 1 << 20).is_err(), "cut to {len} bytes");
         }
-        // Whatever a byte behind the length, which takes two, is changed to: an error, or something of
-        // that length.
+        // Changing any byte after the length, which takes two, gives an error, or a result of that
+        // length.
         for at in 2..body.len() {
             for flip in [0x01, 0x10, 0x80, 0xff] {
                 let mut broken = body.to_vec();

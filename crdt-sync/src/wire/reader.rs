@@ -7,8 +7,8 @@ use crate::error::WireError;
 /// The longest agent name, in bytes.
 const MAX_NAME: u64 = 128;
 
-/// Reads a message from front to back. Every length is checked against what is left before
-/// anything is reserved for it.
+/// Reads a message from front to back. Every length is checked against the remaining bytes before
+/// memory is reserved for it.
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
     len: usize,
@@ -22,7 +22,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What has not been read.
+    /// The unread rest.
     pub(crate) fn rest(self) -> &'a [u8] {
         self.rest
     }
