@@ -199,17 +199,24 @@ impl NetworkSync {
         Ok(())
     }
 
-    /// Adds a listener for an event; adding it twice is adding it once.
+    /// Adds a listener for an event, and returns a function that takes it away again; adding it twice is
+    /// adding it once.
     ///
     /// Listeners are called when the work that caused the event is done, in order; they may call
     /// anything here.
     #[wasm_bindgen(skip_typescript)]
-    pub fn on(&self, event: &JsValue, callback: &JsValue) -> Result<(), JsValue> {
+    pub fn on(&self, event: &JsValue, callback: &JsValue) -> Result<JsValue, JsValue> {
         self.session.check_alive()?;
-        self.session
-            .listeners()
-            .add(event_name(event)?, required_callback(callback)?);
-        Ok(())
+        let event = event_name(event)?;
+        let callback = required_callback(callback)?;
+        self.session.listeners().add(event, callback.clone());
+        let session = Rc::downgrade(&self.session);
+        let stop = move || {
+            if let Some(session) = session.upgrade() {
+                session.listeners().remove(event, &callback);
+            }
+        };
+        Ok(Closure::<dyn FnMut()>::new(stop).into_js_value())
     }
 
     /// Takes a listener away.
@@ -306,8 +313,8 @@ fn name_of(room: Option<RoomId>) -> String {
 #[wasm_bindgen(typescript_custom_section)]
 const LISTENER_TYPES: &'static str = r#"
 export interface NetworkSync {
-  /** Adds a listener for an event; adding it twice is adding it once. Listeners are called when the work that caused the event is done, in order; they may call anything here. */
-  on<K extends keyof NetworkSyncEvents>(event: K, callback: (payload: NetworkSyncEvents[K]) => void): void;
+  /** Adds a listener for an event, and returns a function that takes it away again; adding it twice is adding it once. Listeners are called when the work that caused the event is done, in order; they may call anything here. */
+  on<K extends keyof NetworkSyncEvents>(event: K, callback: (payload: NetworkSyncEvents[K]) => void): () => void;
   /** Takes a listener away. */
   off<K extends keyof NetworkSyncEvents>(event: K, callback: (payload: NetworkSyncEvents[K]) => void): void;
 }
