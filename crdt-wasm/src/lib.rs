@@ -26,11 +26,11 @@
 
 #[cfg(feature = "network")]
 mod argument;
-mod calls;
 mod delta;
 mod document_cell;
 mod edit;
 mod error;
+mod exports;
 mod javascript;
 mod memory;
 mod merge;

@@ -267,7 +267,7 @@ export class Document {
     return positionOf(aLiveHandle(this.#handle), anchor);
   }
 
-  /** Calls for two versions, that lie on the desk one behind the other. */
+  /** Calls for two versions, that lie in the input buffer one behind the other. */
   #withTwo(a, b, call) {
     const handle = aLiveHandle(this.#handle);
     const [first, second] = [a, b].map((version) => versionBytes("version", needed("version", version)));
@@ -316,7 +316,7 @@ function needed(name, version) {
   return version;
 }
 
-/** Puts a version on the desk. */
+/** Puts a version into the input buffer. */
 function aVersion(name, version) {
   return putBytes(versionBytes(name, needed(name, version)), 0);
 }

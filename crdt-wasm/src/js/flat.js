@@ -17,7 +17,7 @@ import {
   done,
   insertChar,
   isIndex,
-  lying,
+  inputText,
   pastTheEnd,
   put,
   putBytes,
@@ -177,7 +177,7 @@ export function insertText(handle, position, text) {
   }
   const length = put(text, 0);
   // A lone surrogate is mended on its way.
-  const inserted = /[\ud800-\udfff]/.test(text) ? lying(length) : text;
+  const inserted = /[\ud800-\udfff]/.test(text) ? inputText(length) : text;
   const status = wasm.crdt_insert(handle, position, length);
   tidy(length);
   return change(status, position, 0, inserted);

@@ -1,7 +1,7 @@
-// What the other files of this folder share: the functions of the module (`calls/` in Rust), which take
+// What the other files of this folder share: the functions of the module (`exports/` in Rust), which take
 // and return plain numbers, text and bytes that go in and out by its memory, and errors.
 //
-// Text goes in as UTF-8 on the desk, a piece of that memory.
+// Text goes in as UTF-8 by the input buffer, a piece of that memory.
 
 const NOT_LOADED =
   "crdt-wasm is not loaded: call and await the default export of the package (`init`) first";
@@ -66,8 +66,8 @@ function trapped(error) {
   if (!(error instanceof WebAssembly.RuntimeError)) return error;
   if (raw.crdt_exhausted() !== 0) isExhausted = true;
   if (!isExhausted) return error;
-  // What lay on the desk is gone.
-  room = 0;
+  // The contents of the input buffer are lost.
+  capacity = 0;
   return outOfMemory();
 }
 
@@ -262,10 +262,10 @@ export function change(status, position, deleted, inserted) {
 
 // Text and bytes in the module's memory.
 
-/** Where the desk is. */
-let desk = 0;
+/** Where the input buffer starts. */
+let input = 0;
 /** How many bytes it takes. */
-let room = 0;
+let capacity = 0;
 /** The module's memory. */
 let memory = new Uint8Array();
 
@@ -280,7 +280,7 @@ const SHORT = 48;
 /** From this many bytes on, what was written is cleared away at once. */
 const LARGE = 1 << 16;
 
-/** Writes text to the desk, `at` bytes from its start, and returns how many bytes it took. */
+/** Writes text to the input buffer, `at` bytes from its start, and returns how many bytes it took. */
 export function put(text, at) {
   makeRoom(at + text.length);
   let length = 0;
@@ -288,12 +288,12 @@ export function put(text, at) {
     for (; length < text.length; length++) {
       const unit = text.charCodeAt(length);
       if (unit > 0x7f) break;
-      memory[desk + at + length] = unit;
+      memory[input + at + length] = unit;
     }
   }
   let rest = text.slice(length);
   while (rest !== "") {
-    const target = memory.subarray(desk + at + length, desk + room);
+    const target = memory.subarray(input + at + length, input + capacity);
     const { read, written } = encoder.encodeInto(rest, target);
     length += written;
     rest = rest.slice(read);
@@ -302,26 +302,26 @@ export function put(text, at) {
   return length;
 }
 
-/** Writes bytes to the desk, `at` bytes from its start, and returns how many they are. */
+/** Writes bytes to the input buffer, `at` bytes from its start, and returns how many they are. */
 export function putBytes(bytes, at) {
   makeRoom(at + bytes.length);
-  memory.set(bytes, desk + at);
+  memory.set(bytes, input + at);
   return bytes.length;
 }
 
-/** The text of the first bytes on the desk: what became of text that was put there. */
-export function lying(length) {
-  return take(desk, length);
+/** The text of the first bytes in the input buffer: what became of text that was put there. */
+export function inputText(length) {
+  return take(input, length);
 }
 
 function makeRoom(bytes) {
-  if (bytes > room) {
-    desk = wasm.crdt_desk(bytes) >>> 0;
-    if (desk === 0) {
-      room = 0;
+  if (bytes > capacity) {
+    input = wasm.crdt_input(bytes) >>> 0;
+    if (input === 0) {
+      capacity = 0;
       throw outOfMemory();
     }
-    room = bytes;
+    capacity = bytes;
   }
   refresh();
 }
@@ -362,8 +362,8 @@ function newDecoder() {
 
 /** Gives back the memory that so many bytes took. */
 export function tidy(length) {
-  if (length >= LARGE || room >= LARGE) {
+  if (length >= LARGE || capacity >= LARGE) {
     wasm.crdt_clear();
-    room = 0;
+    capacity = 0;
   }
 }

@@ -18,7 +18,7 @@ extern "C" fn crdt_operations(handle: u32) -> i32 {
     })
 }
 
-/// The operations that are not at or before the frontier on the desk.
+/// The operations that are not at or before the frontier in the input buffer.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_operations_since(handle: u32, frontier: usize) -> i32 {
     let input = Input::of(frontier);
@@ -36,7 +36,7 @@ extern "C" fn crdt_frontier(handle: u32) -> i32 {
     })
 }
 
-/// Merges the operations on the desk; behind them lies the sender's frontier, if there is one.
+/// Merges the operations in the input buffer; behind them lies the sender's frontier, if there is one.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_merge(handle: u32, operations: usize, frontier: usize) -> i32 {
     let input = Input::of(operations + frontier);
@@ -54,13 +54,13 @@ extern "C" fn crdt_version(handle: u32) -> i32 {
     ask(handle, &mut |document| Ok(Version::of(document)))
 }
 
-/// Whether the bytes on the desk are a version.
+/// Whether the bytes in the input buffer are a version.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_check_version(version: usize) -> i32 {
     status(Input::of(version).version().map(|_| ()))
 }
 
-/// How the two versions on the desk stand to each other: 0 equal, 1 before, 2 after, 3 concurrent.
+/// How the two versions in the input buffer stand to each other: 0 equal, 1 before, 2 after, 3 concurrent.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_compare(handle: u32, a: usize, b: usize) -> i32 {
     let input = Input::of(a + b);
@@ -70,7 +70,7 @@ extern "C" fn crdt_compare(handle: u32, a: usize, b: usize) -> i32 {
     })
 }
 
-/// The events that the version on the desk lacks, as a patch.
+/// The events that the version in the input buffer lacks, as a patch.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_encode_since(handle: u32, version: usize) -> i32 {
     let input = Input::of(version);
@@ -89,7 +89,7 @@ extern "C" fn crdt_encode_new(handle: u32, events: u32) -> i32 {
     })
 }
 
-/// Merges the patch on the desk.
+/// Merges the patch in the input buffer.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_merge_bytes(handle: u32, patch: usize) -> i32 {
     merge(handle, Input::of(patch), &mut |entry, input| {
@@ -106,7 +106,7 @@ fn merge(
     status(registry::get(handle).and_then(|entry| {
         memory::check_for(input.bytes().len())?;
         let report = merge(&entry, &input)?;
-        // Who hears of it may do anything, also use the desk.
+        // Who hears of it may do anything, also use the input buffer.
         drop(input);
         entry.merged(&report.changes);
         set_reply(report.to_json().into_bytes());

@@ -31,7 +31,7 @@ thread_local! {
     static TASKS: RefCell<Vec<Task>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Starts to merge the patch on the desk. Returns the number of the merge.
+/// Starts to merge the patch in the input buffer. Returns the number of the merge.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_merging_start(handle: u32, patch: usize) -> i32 {
     let input = Input::of(patch);

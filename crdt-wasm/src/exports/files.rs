@@ -6,7 +6,7 @@ use crdt_core::{Document, LoadLimits, Preset, SaveOptions};
 use super::{Input, added, ask};
 use crate::memory;
 
-/// Opens the file on the desk, behind the name of the agent, without reading its history; or with
+/// Opens the file in the input buffer, behind the name of the agent, without reading its history; or with
 /// `verify`, replaying it. Returns the document's handle, or 0.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_open(agent: usize, file: usize, verify: u32) -> u32 {
@@ -30,7 +30,7 @@ extern "C" fn crdt_save(handle: u32, preset: u32, without_text: u32) -> i32 {
     })
 }
 
-/// The document as a file that begins at the version on the desk.
+/// The document as a file that begins at the version in the input buffer.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_save_shallow(
     handle: u32,

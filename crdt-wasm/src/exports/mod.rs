@@ -1,7 +1,7 @@
 //! The functions of the WebAssembly module that `document.js` calls. They take and return plain
 //! numbers, so that an edit costs no more than its call.
 //!
-//! Text comes in through the desk, a piece of memory that JavaScript writes UTF-8 to; a function
+//! Text comes in through the input buffer, a piece of memory that JavaScript writes UTF-8 to; a function
 //! that takes text also takes how many bytes of it there are. So do bytes. Text or bytes that are returned
 //! lie there as the reply. A negative result is a failure, whose code and message, in two lines, are the
 //! reply.
@@ -28,7 +28,7 @@ use crate::merge::push_changes;
 use crate::registry::{self, Entry};
 use crate::version::Version;
 
-struct Desk {
+struct Buffers {
     /// What JavaScript passes in.
     input: Vec<u8>,
     /// What it gets back.
@@ -38,8 +38,8 @@ struct Desk {
 }
 
 thread_local! {
-    static DESK: RefCell<Desk> = const {
-        RefCell::new(Desk {
+    static BUFFERS: RefCell<Buffers> = const {
+        RefCell::new(Buffers {
             input: Vec::new(),
             reply: Vec::new(),
             edited: Edited {
@@ -58,51 +58,51 @@ const FAILED: i32 = -1;
 /// Makes room for `bytes` bytes of text, and returns where; 0 where there is no memory for them. What
 /// was there stays.
 #[unsafe(no_mangle)]
-extern "C" fn crdt_desk(bytes: usize) -> *mut u8 {
-    DESK.with_borrow_mut(|desk| {
-        let more = bytes.saturating_sub(desk.input.len());
-        if desk.input.try_reserve_exact(more).is_err() {
+extern "C" fn crdt_input(bytes: usize) -> *mut u8 {
+    BUFFERS.with_borrow_mut(|buffers| {
+        let more = bytes.saturating_sub(buffers.input.len());
+        if buffers.input.try_reserve_exact(more).is_err() {
             return std::ptr::null_mut();
         }
-        desk.input.resize(desk.input.len() + more, 0);
-        desk.input.as_mut_ptr()
+        buffers.input.resize(buffers.input.len() + more, 0);
+        buffers.input.as_mut_ptr()
     })
 }
 
 /// Where the reply lies.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_reply() -> *const u8 {
-    DESK.with_borrow(|desk| desk.reply.as_ptr())
+    BUFFERS.with_borrow(|buffers| buffers.reply.as_ptr())
 }
 
 /// How many bytes the reply has.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_reply_length() -> usize {
-    DESK.with_borrow(|desk| desk.reply.len())
+    BUFFERS.with_borrow(|buffers| buffers.reply.len())
 }
 
-/// Clears the desk, and gives the memory of large texts back. The desk is elsewhere then.
+/// Clears both buffers, and frees the memory of large texts. The input buffer is elsewhere then.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_clear() {
-    DESK.with_borrow_mut(|desk| {
-        desk.input = Vec::new();
-        desk.reply = Vec::new();
+    BUFFERS.with_borrow_mut(|buffers| {
+        buffers.input = Vec::new();
+        buffers.reply = Vec::new();
     });
 }
 
 /// Where the last edit was really made.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_edited_position() -> usize {
-    DESK.with_borrow(|desk| desk.edited.position)
+    BUFFERS.with_borrow(|buffers| buffers.edited.position)
 }
 
 /// How much the last edit really deleted.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_edited_length() -> usize {
-    DESK.with_borrow(|desk| desk.edited.deleted)
+    BUFFERS.with_borrow(|buffers| buffers.edited.deleted)
 }
 
-/// Creates a document for the agent whose name is on the desk. Returns its handle, or 0.
+/// Creates a document for the agent whose name is in the input buffer. Returns its handle, or 0.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_create(agent: usize) -> u32 {
     added(Document::new(Input::of(agent).text()).map_err(BindingError::from))
@@ -148,10 +148,10 @@ extern "C" fn crdt_insert_char(handle: u32, position: usize, scalar: u32) -> i32
     })
 }
 
-/// Inserts the text on the desk.
+/// Inserts the text in the input buffer.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_insert(handle: u32, position: usize, bytes: usize) -> i32 {
-    // A listener of the edit may use the desk: the text is put back before.
+    // A listener of the edit may use the input buffer: the text is put back before.
     edit(handle, (position, 0), |entry| {
         let input = Input::of(bytes);
         let text = input.text();
@@ -239,29 +239,29 @@ fn edit(
     match edited {
         Ok(edited) if edited == (Edited { position, deleted }) => DONE,
         Ok(edited) => {
-            DESK.with_borrow_mut(|desk| desk.edited = edited);
+            BUFFERS.with_borrow_mut(|buffers| buffers.edited = edited);
             ADJUSTED
         }
         Err(error) => fail(&error),
     }
 }
 
-/// What JavaScript passed in, which goes back to the desk afterwards.
+/// What JavaScript passed in, which goes back to the input buffer afterwards.
 struct Input {
-    desk: Vec<u8>,
+    buffer: Vec<u8>,
     length: usize,
 }
 
 impl Input {
-    /// The first `length` bytes on the desk, which is free for others meanwhile.
+    /// The first `length` bytes in the input buffer, which is free for others meanwhile.
     #[inline(never)]
     fn of(length: usize) -> Input {
-        let desk = DESK.with_borrow_mut(|desk| std::mem::take(&mut desk.input));
-        Input { desk, length }
+        let buffer = BUFFERS.with_borrow_mut(|buffers| std::mem::take(&mut buffers.input));
+        Input { buffer, length }
     }
 
     fn bytes(&self) -> &[u8] {
-        self.desk.get(..self.length).unwrap_or_default()
+        self.buffer.get(..self.length).unwrap_or_default()
     }
 
     /// The encoders of JavaScript write well-formed UTF-8 only.
@@ -281,8 +281,8 @@ impl Input {
 
 impl Drop for Input {
     fn drop(&mut self) {
-        let input = std::mem::take(&mut self.desk);
-        DESK.with_borrow_mut(|desk| desk.input = input);
+        let input = std::mem::take(&mut self.buffer);
+        BUFFERS.with_borrow_mut(|buffers| buffers.input = input);
     }
 }
 
@@ -317,7 +317,7 @@ fn edit_by(handle: u32, act: &mut dyn FnMut(&Entry) -> Result<i32, BindingError>
 }
 
 fn set_reply(reply: Vec<u8>) {
-    DESK.with_borrow_mut(|desk| desk.reply = reply);
+    BUFFERS.with_borrow_mut(|buffers| buffers.reply = reply);
 }
 
 fn status(result: Result<(), BindingError>) -> i32 {

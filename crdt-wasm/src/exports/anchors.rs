@@ -20,7 +20,7 @@ extern "C" fn crdt_anchor(handle: u32, position: usize, right: u32) -> i32 {
     })
 }
 
-/// Where the anchor on the desk is now; -2 where its character has not arrived.
+/// Where the anchor in the input buffer is now; -2 where its character has not arrived.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_anchor_position(handle: u32, anchor: usize) -> i32 {
     let input = Input::of(anchor);
@@ -35,7 +35,7 @@ extern "C" fn crdt_anchor_position(handle: u32, anchor: usize) -> i32 {
     })
 }
 
-/// The anchor on the desk as bytes.
+/// The anchor in the input buffer as bytes.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_anchor_bytes(anchor: usize) -> i32 {
     let anchor = Anchor::from_json(Input::of(anchor).text());
@@ -46,7 +46,7 @@ extern "C" fn crdt_anchor_bytes(anchor: usize) -> i32 {
     )
 }
 
-/// The anchor on the desk, which lies there as bytes, as JSON.
+/// The anchor in the input buffer, which lies there as bytes, as JSON.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_anchor_json(anchor: usize) -> i32 {
     let anchor = Anchor::decode(Input::of(anchor).bytes());

@@ -12,7 +12,7 @@ use crate::error::BindingError;
 use crate::merge::push_string;
 use crate::version::Version;
 
-/// The text at the version on the desk.
+/// The text at the version in the input buffer.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_text_at(handle: u32, version: usize) -> i32 {
     let input = Input::of(version);
@@ -21,7 +21,7 @@ extern "C" fn crdt_text_at(handle: u32, version: usize) -> i32 {
     })
 }
 
-/// What leads from the text at the first version on the desk to that at the second, as a JSON list of
+/// What leads from the text at the first version in the input buffer to that at the second, as a JSON list of
 /// changes.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_diff(handle: u32, from: usize, to: usize) -> i32 {
@@ -35,10 +35,10 @@ extern "C" fn crdt_diff(handle: u32, from: usize, to: usize) -> i32 {
     })
 }
 
-/// Brings the text of the version on the desk back.
+/// Brings the text of the version in the input buffer back.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_revert(handle: u32, version: usize) -> i32 {
-    // Who hears of the edits may use the desk: what lies there is read before.
+    // Who hears of the edits may use the input buffer: what lies there is read before.
     let version = Input::of(version).version();
     let reverted = version.map(|version| {
         edit_by(handle, &mut |entry| {
@@ -52,7 +52,7 @@ extern "C" fn crdt_revert(handle: u32, version: usize) -> i32 {
     reverted.unwrap_or_else(|error| fail(&error))
 }
 
-/// A document that begins at the version on the desk, behind the name of its agent. Returns its handle,
+/// A document that begins at the version in the input buffer, behind the name of its agent. Returns its handle,
 /// or 0.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_branch(handle: u32, agent: usize, version: usize) -> u32 {
