@@ -26,6 +26,11 @@ globalThis.bench = {
     await Subject.load(wasm);
   },
 
+  /** Called in a page that joins no room at once. */
+  idle() {
+    Subject.idle();
+  },
+
   /** Joins the room; with `patches`, with a text of that history. */
   open(name, url, room, patches) {
     subject = new Subject(name);

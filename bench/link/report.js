@@ -101,7 +101,8 @@ Messages a keystroke: ${count(median(ours.messages))} and ${count(median(yjs.mes
   caret shown.
 
 Before anything else is measured the pages rest for a second and a half: Chromium is busy with itself after it
-has opened one. Neither library does anything in that time.
+has opened one. In that time ours runs \`warmUp()\`, which connects two documents in memory, as its README advises
+for a page that waits; y-webrtc does nothing. A page of *link opened* does not rest, and runs no warm-up.
 
 ## Who joins late
 

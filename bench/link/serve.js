@@ -16,6 +16,7 @@ const library = (name, trace, join) => `<!doctype html><title>${name}</title>
   if (trace !== null) globalThis.patches = await (await fetch("/dist/" + trace + ".json")).json();
   const join = ${JSON.stringify(join)};
   if (join !== null) globalThis.joined = bench.join(...join);
+  else bench.idle();
   globalThis.ready = true;
 </script>`;
 const bare = `<!doctype html><title>raw</title><script type="module" src="/raw.js"></script>`;

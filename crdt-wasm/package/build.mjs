@@ -84,7 +84,13 @@ function makeGlue(folder) {
     "$1const imports = __wbg_get_imports();\n$1try {\n$2    return __wbg_finalize_init(instance, module);\n$1} catch (error) {\n$1    throw loadError(error);\n$1}",
   );
   const shared = `import { attachExports, coded, loadError, notLoaded } from "${memory}";\n`;
-  write(shared + glue, folder, "glue.js");
+  write(shared + glue + warmUp(glue), folder, "glue.js");
+}
+
+/** The code of `warmUp`, where glue.js has a network. */
+function warmUp(glue) {
+  if (!glue.includes("class NetworkSync")) return "";
+  return replace(read(HERE, "warm_up.js"), /import .*glue\.js";\n/, "");
 }
 
 const bytesModule = (base64) => `const BASE64 = "${base64}";

@@ -1,11 +1,16 @@
 // NetworkSync, over WebRTC alone, so that nothing but the direct connection is measured.
 import { collaboration } from "@crdt/codemirror";
-import init, { Document, NetworkSync } from "crdt-wasm";
+import init, { Document, NetworkSync, warmUp } from "crdt-wasm";
 import { showEditor } from "../editor.js";
 
 export class Subject {
   static async load(wasm) {
     await init({ module_or_path: wasm });
+  }
+
+  /** What the package advises for a page that waits. */
+  static idle() {
+    void warmUp();
   }
 
   constructor(name) {

@@ -7,6 +7,8 @@ import { showEditor } from "../editor.js";
 export class Subject {
   static async load() {}
 
+  static idle() {}
+
   constructor(name) {
     this.name = name;
     this.doc = new Y.Doc();

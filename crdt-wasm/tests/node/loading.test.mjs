@@ -40,9 +40,9 @@ for (const folder of FOLDERS) {
         const calls = Object.values(rest).map((call) =>
           /^class/.test(call) ? () => new call(1, 'name', {}) : () => call(1, 'x', 'right'));
         calls.push(() => Version.fromText('W10'), () => Anchor.fromJSON('{}'));
-        const codes = calls.map((call) => {
-          try { call(); return 'none'; } catch (error) { return error.code + ' ' + /init/.test(error.message); }
-        });
+        const codes = await Promise.all(calls.map(async (call) => {
+          try { await call(); return 'none'; } catch (error) { return error.code + ' ' + /init/.test(error.message); }
+        }));
         const [one, two] = [init(), init()];
         await Promise.all([one, two, init({ module_or_path: 'nowhere' })]);
         initSync();

@@ -123,3 +123,47 @@ test('a document may be freed while it syncs', () =>
     one.destroy();
     two.destroy();
   }));
+
+test('a warm-up edits documents of its own, and leaves nothing behind', async () => {
+  const { insert } = Document.prototype;
+  const texts = new Map();
+  Document.prototype.insert = function (position, text) {
+    const edit = insert.call(this, position, text);
+    texts.set(this.handle, this.getText());
+    return edit;
+  };
+  try {
+    await crdt.warmUp();
+  } finally {
+    Document.prototype.insert = insert;
+  }
+  assert.equal(texts.size, 2);
+  assert.match([...texts.values()].join(), /Warm(\d){6}/);
+  for (const handle of texts.keys()) {
+    assert.equal(errorOf(() => crdt.get_text(handle)).code, 'dead_handle');
+  }
+});
+
+test('a warm-up ends where there is no WebCrypto, and where nothing can be made', async () => {
+  const { crypto } = globalThis;
+  const subtle = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(crypto), 'subtle');
+  Object.defineProperty(crypto, 'subtle', { value: undefined, configurable: true });
+  const { insert } = Document.prototype;
+  let edits = 0;
+  Document.prototype.insert = function (...values) {
+    edits += 1;
+    return insert.apply(this, values);
+  };
+  try {
+    await crdt.warmUp();
+    assert.ok(edits > 4, `${edits} edits`);
+    Document.prototype.insert = () => {
+      throw new Error('no');
+    };
+    await crdt.warmUp();
+  } finally {
+    Document.prototype.insert = insert;
+    delete crypto.subtle;
+    assert.equal(crypto.subtle, subtle.get.call(crypto));
+  }
+});
