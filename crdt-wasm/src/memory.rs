@@ -13,7 +13,6 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::Relaxed};
 
 use crate::error::BindingError;
-use crate::registry;
 
 /// How much is kept in reserve, in bytes: more than any single edit takes that is no long text.
 const RESERVE: Layout = Layout::new::<[u8; 1 << 20]>();
@@ -115,12 +114,7 @@ fn take_reserve() -> bool {
     !held.is_null()
 }
 
-/// Whether memory ran out since this was asked last. JavaScript calls it after a trap.
-#[unsafe(no_mangle)]
-extern "C" fn crdt_exhausted() -> i32 {
-    let is_exhausted = TRAPPED.swap(false, Relaxed);
-    if is_exhausted {
-        registry::recover();
-    }
-    i32::from(is_exhausted)
+/// Whether memory ran out since this was asked last.
+pub(crate) fn ran_out() -> bool {
+    TRAPPED.swap(false, Relaxed)
 }

@@ -55,6 +55,16 @@ const DONE: i32 = 0;
 const ADJUSTED: i32 = 1;
 const FAILED: i32 = -1;
 
+/// Whether memory ran out since this was asked last. JavaScript calls it after a trap.
+#[unsafe(no_mangle)]
+extern "C" fn crdt_exhausted() -> i32 {
+    let ran_out = memory::ran_out();
+    if ran_out {
+        registry::recover();
+    }
+    i32::from(ran_out)
+}
+
 /// Makes room for `bytes` bytes of text, and returns where; 0 where there is no memory for them. What
 /// was there stays.
 #[unsafe(no_mangle)]

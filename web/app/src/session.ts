@@ -3,7 +3,7 @@
 import "@fontsource-variable/inter/wght.css";
 import { EditorView, placeholder } from "@codemirror/view";
 import { CollabEditor, compositionOver } from "@crdt/codemirror";
-import init, { Document, NetworkSync, type NetworkStatus } from "crdt-wasm";
+import init, { Document, NetworkSync, warmUp, type NetworkStatus } from "crdt-wasm";
 import { listStored, openStored, type StoredDocument } from "crdt-wasm/storage";
 import { AppVersion } from "./app_version.js";
 import { Counter } from "./counter.js";
@@ -38,6 +38,7 @@ const OFFLINE_KEY = "offline";
 const COUNT_DELAY_MS = 150;
 const COPIED_MS = 2000;
 const CHECK_EVERY_MS = 1000;
+const IDLE_AFTER_MS = 1000;
 
 /** The problem that is shown is that no server can be reached. */
 let isAway = false;
@@ -184,6 +185,10 @@ async function connect(
   showStatus(created.getNetworkStatus());
   try {
     await connected;
+    whenIdle(() => {
+      // Where somebody is, the real connection does it.
+      if (created.getNetworkStatus()?.links.length === 0) void warmUp();
+    });
     const { state, error } = created.getNetworkStatus() ?? {};
     if (how === "asked" && state === "reconnecting" && error) {
       showError(coded(error.code, error.message));
@@ -193,6 +198,12 @@ async function connect(
     showError(error);
   }
   showDoctor();
+}
+
+/** Calls back when the page has nothing else to do; not every browser tells. */
+function whenIdle(act: () => void): void {
+  if (typeof requestIdleCallback === "function") requestIdleCallback(act);
+  else setTimeout(act, IDLE_AFTER_MS);
 }
 
 /** The name under which the text of this room is stored. */
