@@ -4,6 +4,13 @@ import { expect } from "vitest";
 /** How long something may take that takes moments on an idle machine. */
 export const PATIENCE_MS = 30_000;
 
+/** In a page: the text that the editor shows. */
+export function shownText(): string {
+  if (document.querySelector(".cm-placeholder") !== null) return "";
+  const lines = document.querySelectorAll(".cm-content > .cm-line");
+  return Array.from(lines, (line) => line.textContent ?? "").join("\n");
+}
+
 /** One browser tab with the app in it, used as a person uses it. */
 export class Tab {
   readonly page: Page;
@@ -105,11 +112,7 @@ export class Tab {
 
   /** The text that the editor shows. */
   async text(): Promise<string> {
-    return this.page.evaluate(() => {
-      if (document.querySelector(".cm-placeholder") !== null) return "";
-      const lines = document.querySelectorAll(".cm-content > .cm-line");
-      return Array.from(lines, (line) => line.textContent ?? "").join("\n");
-    });
+    return this.page.evaluate(shownText);
   }
 
   /** Waits until the editor shows the text. */
