@@ -1,5 +1,6 @@
 import type { Diagnosis, DoctorStage, NetworkStatus } from "crdt-wasm";
 import { nameIn } from "./name.js";
+import { reasonText } from "./reasons.js";
 import { texts } from "./texts/index.js";
 
 /** How a stage came out. */
@@ -33,7 +34,8 @@ export function findings(diagnosis: Diagnosis | null, status: NetworkStatus | nu
     stage,
     title: words.stages[stage].title,
     outcome: outcomeOf(ok, detail),
-    detail: withNames(detail, status),
+    // The outcome and the advice are in the language of the page in any case.
+    detail: withNames(reasonText(detail) ?? "", status),
   }));
   if (diagnosis.stage !== null) {
     const isInside = diagnosis.stage === "room" && status?.state === "connected";

@@ -1,9 +1,13 @@
 import type { CrdtErrorCode } from "crdt-wasm";
 import type { Problem } from "./problem_view.js";
+import { reasonText } from "./reasons.js";
 import { texts } from "./texts/index.js";
 
 /** What is no failure of a call, but has to be told all the same. */
 export type NoticeCode = "outdated_here" | "outdated_peer" | "diverged";
+
+/** What is said with these is in the language of the page already. */
+const NOTICES = new Set<NoticeCode>(["outdated_here", "outdated_peer", "diverged"]);
 
 /** What goes on by itself, so that nobody has to be told beside the status and the list of people. */
 const QUIET = new Set<CrdtErrorCode>([
@@ -20,9 +24,11 @@ export function problemOf(error: unknown): Problem | null {
   if ((QUIET as Set<string>).has(code)) return null;
   const words = Object.hasOwn(texts.problems, code) ? code : "other";
   const message = error instanceof Error ? error.message : String(error);
+  const isInWords = code === "" || (NOTICES as Set<string>).has(code);
+  const said = isInWords ? message : (reasonText(message) ?? "");
   return {
     ...texts.problems[words as keyof typeof texts.problems],
-    detail: code === "" ? message : `${message} (${code})`,
+    detail: code === "" ? said : `${said} (${code})`.trimStart(),
     needsToken: code === "unauthorized" || code === "forbidden",
   };
 }

@@ -22,7 +22,7 @@ function flat(texts: object, path = ""): Map<string, string> {
 }
 
 /** The texts but those that only other languages have, as what the browser or a library says is English already. */
-function own({ phrases, storageProblems, ...texts }: Texts): Map<string, string> {
+function own({ phrases, storageProblems, reasons, ...texts }: Texts): Map<string, string> {
   return flat(texts);
 }
 

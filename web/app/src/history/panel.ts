@@ -2,6 +2,7 @@
 
 import "./history.css";
 import { Document, Version } from "crdt-wasm";
+import { reasonText } from "../reasons.js";
 import { texts } from "../texts/index.js";
 import { Playback } from "./playback.js";
 import { keepVersions, namedVersions } from "./versions.js";
@@ -157,7 +158,7 @@ export class HistoryPanel {
         if (signal.aborted) return;
         if (!isUnknown(error)) {
           const reason = error instanceof Error ? error.message : String(error);
-          this.#say(words.failed(reason));
+          this.#say(words.failed(reasonText(reason) ?? texts.otherReason));
           return;
         }
         this.#say(words.momentComing);

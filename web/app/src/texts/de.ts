@@ -1,5 +1,6 @@
 // The texts of the interface in German.
 
+import { reasons } from "./de_reasons.js";
 import type { Texts } from "./en.js";
 
 /** A number with its noun, in the singular or the plural. */
@@ -116,6 +117,9 @@ export const de: Texts = {
       "der gesicherte Text wurde gelöscht, während er hier offen war: er ist nur noch in dieser Seite",
     storage_failed: "der Speicher dieses Geräts nimmt nichts an; es wird weiter versucht",
   },
+
+  reasons,
+  otherReason: "aus einem anderen Grund",
 
   links: {
     copied: "Kopiert",

@@ -85,6 +85,11 @@ export const en = {
   /** Why something is not stored, by the code of `crdt-wasm/storage`; others are shown as they come. */
   storageProblems: {} as Record<string, string>,
 
+  /** What `crdt-wasm` says of a connection, by its English words; see `reasons.ts`. */
+  reasons: {} as Record<string, string>,
+  /** Stands for a reason that the language has no words for. */
+  otherReason: "for another reason",
+
   links: {
     copied: "Copied",
     copyByHand: "Copy this link:",
