@@ -1,11 +1,6 @@
 // What helps to write, and is loaded once one can write: search, Markdown in colours, directions of lines.
 
-import {
-  defineLanguageFacet,
-  HighlightStyle,
-  Language,
-  syntaxHighlighting,
-} from "@codemirror/language";
+import { HighlightStyle, syntaxHighlighting } from "@codemirror/language";
 import { openSearchPanel, search, searchKeymap } from "@codemirror/search";
 import { Compartment, RangeSetBuilder, StateEffect } from "@codemirror/state";
 import {
@@ -18,9 +13,7 @@ import {
   type ViewUpdate,
 } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
-import { GFM, parser } from "@lezer/markdown";
-
-const markdown = new Language(defineLanguageFacet(), parser.configure([GFM]), [], "markdown");
+import { markdown } from "./markdown.js";
 
 const colours = HighlightStyle.define([
   { tag: tags.heading, fontWeight: "700" },

@@ -6,8 +6,16 @@ import { languages, textsFor } from "../src/texts/index.js";
 
 const SOURCES = new URL("../src/", import.meta.url);
 
-/** Strings that no person sees: states and ways of the program, a key, a font. */
-const INTERNAL = new Set(["under way", "not reached", "by itself", "one can type", "Escape", "ui-monospace, monospace"]);
+/** Strings that no person sees: states and ways of the program, a key, a font, a part of Markdown. */
+const INTERNAL = new Set([
+  "under way",
+  "not reached",
+  "by itself",
+  "one can type",
+  "Escape",
+  "ui-monospace, monospace",
+  "Paragraph",
+]);
 
 /** All texts by their paths; functions stand for what they say of the same arguments. */
 function flat(texts: object, path = ""): Map<string, string> {
