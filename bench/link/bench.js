@@ -1,16 +1,13 @@
 // Two tabs in Chromium, once with NetworkSync and once with yjs and y-webrtc, in turns.
 //
 // node bench.js TRACES SERVER CRDT-WASM BINDINGS OUT writes OUT, a page in Markdown.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import path from "node:path";
-import { createInterface } from "node:readline";
 import { gunzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { chromium } from "playwright-core";
 import { oneCodeMirror, say } from "../shared.js";
+import { freePort, launch } from "./processes.js";
 import { median, report } from "./report.js";
 import { serve } from "./serve.js";
 
@@ -62,33 +59,6 @@ async function bundle(name) {
     plugins: [oneCodeMirror(HERE)],
     logLevel: "error",
   });
-}
-
-/** A process that is ended with the benchmark; resolves when its output says that it listens. */
-async function launch(command, parameters, environment, listening) {
-  const child = spawn(command, parameters, {
-    env: { ...process.env, ...environment },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  process.on("exit", () => child.kill());
-  for (const stream of [child.stdout, child.stderr]) {
-    const lines = createInterface({ input: stream });
-    lines.on("line", (line) => {
-      const found = listening.exec(line);
-      if (found) child.emit("listening", found);
-    });
-  }
-  const [found] = await once(child, "listening");
-  return { child, found };
-}
-
-async function freePort() {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, "close");
-  return port;
 }
 
 /** The history's edits, in UTF-16 units, and the text at its end; `null` for one made by many. */
