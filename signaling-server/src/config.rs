@@ -114,6 +114,12 @@ pub struct Config {
           value_parser = at_least_one)]
     pub max_unfinished_bytes: usize,
 
+    /// How many bytes of messages may wait for all clients together, 16 KiB for each apart; one address may
+    /// have a quarter. Clients beyond are dropped as too slow
+    #[arg(long, env = "MAX_WAITING_BYTES", default_value_t = 256 << 20, value_name = "BYTES",
+          value_parser = at_least_one)]
+    pub max_waiting_bytes: usize,
+
     /// How many messages may wait for a client before it is dropped as too slow
     #[arg(long, env = "MAX_QUEUED_MESSAGES", default_value_t = 1024, value_name = "N",
           value_parser = at_least_one)]

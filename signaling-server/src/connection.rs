@@ -18,11 +18,13 @@ use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
+use crate::budget::{Booking, Budget};
 use crate::hub::Hub;
 use crate::limits::Admission;
 use crate::metrics::{Ended, Kind, Metrics};
 use crate::outbox::{Bounds, Letter, Note, Outbox, Outgoing};
-use crate::unfinished::{Budget, Metered};
+use crate::pieces::Pieces;
+use crate::unfinished::{Metered, meter};
 
 /// Most frames are a few hundred bytes, and every idle client pays for this buffer.
 const READ_BUFFER: usize = 2048;
@@ -127,10 +129,12 @@ pub(crate) async fn serve<S, C>(
     // Copied, for the buffer that it is a part of is four times as large as ours, and would stay.
     let already_read = read_ahead.to_vec();
     drop(read_ahead);
-    let io = wire.unfinished.meter(io, admission.address());
-    let socket =
-        WebSocketStream::from_partially_read(io, already_read, Role::Server, Some(config)).await;
-    let outbox = Arc::new(Outbox::new(wire.bounds, hub.metrics.clone()));
+    let io = meter(io, &wire.unfinished, admission.address());
+    let io = Pieces::new(io, already_read, wire.message_bytes);
+    let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
+    let waiting = Booking::new(hub.waiting.clone(), admission.address());
+    let outbox = Outbox::new(wire.bounds, waiting, hub.metrics.clone());
+    let outbox = Arc::new(outbox);
     let opened = Opened {
         connection,
         address: admission.address(),
@@ -160,7 +164,7 @@ pub(crate) async fn serve<S, C>(
 }
 
 struct Connection<S, C> {
-    socket: WebSocketStream<Metered<S>>,
+    socket: WebSocketStream<Pieces<Metered<S>>>,
     client: C,
     outbox: Arc<Outbox>,
     metrics: Arc<Metrics>,
@@ -305,16 +309,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Session> Connection<S, C> {
         self.last_heard = now;
         if let Message::Ping(data) | Message::Pong(data) = &frame {
             // These come between the parts of a message, too.
-            self.socket
-                .get_mut()
-                .not_message(CONTROL_HEADER + data.len());
-        } else {
-            self.socket.get_mut().message_done();
-            self.unfinished_since = None;
+            let header = CONTROL_HEADER + data.len();
+            self.socket.get_mut().get_mut().not_message(header);
+            return;
         }
+        self.unfinished_since = None;
+        let booking = self.socket.get_mut().get_mut().message_done();
         match frame {
             Message::Text(text) => self.client.receive_text(&text, now.into_std()),
-            Message::Binary(data) => self.client.receive_binary(data, now.into_std()),
+            // Until nobody needs the message, it counts.
+            Message::Binary(data) => {
+                self.client
+                    .receive_binary(booking.hold(data), now.into_std());
+            }
             // Pings are answered and closes are shaken hands on by the WebSocket layer.
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {}
         }
@@ -336,12 +343,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Session> Connection<S, C> {
 
     /// Whether the end of a message has been missing for too long.
     fn message_is_late(&mut self) -> bool {
-        if !self.socket.get_ref().has_unfinished() {
+        let meter = self.socket.get_ref().get_ref();
+        if !meter.has_unfinished() {
             self.unfinished_since = None;
             return false;
         }
         let since = *self.unfinished_since.get_or_insert_with(Instant::now);
-        let sent = self.socket.get_ref().unfinished() as u64;
+        let sent = meter.unfinished() as u64;
         let by_rate = self.slowest.map_or(0, |rate| sent / rate);
         since.elapsed() >= self.message_timeout + Duration::from_secs(by_rate)
     }
@@ -366,7 +374,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Session> Connection<S, C> {
 
 /// Sends what still waits and a close frame, and waits until the client has closed its side.
 async fn close<S>(
-    mut socket: WebSocketStream<Metered<S>>,
+    mut socket: WebSocketStream<Pieces<Metered<S>>>,
     outbox: Arc<Outbox>,
     code: CloseCode,
 ) -> Result<(), WsError>
@@ -390,7 +398,7 @@ where
 
     // A socket dropped with unread input is reset, and the client would lose the close frame that
     // is on its way: so what is not understood any more is read to its end.
-    let stream = socket.get_mut().unmetered();
+    let stream = socket.get_mut().get_mut().unmetered();
     stream.shutdown().await?;
     tokio::io::copy(stream, &mut tokio::io::sink()).await?;
     Ok(())

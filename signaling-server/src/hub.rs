@@ -9,6 +9,7 @@ use signaling_rooms::{ConnectionId, Rooms};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::budget::Budget;
 use crate::bus::Bus;
 use crate::config::Config;
 use crate::greeter::Greeter;
@@ -20,7 +21,6 @@ use crate::roster::Roster;
 use crate::secret::Secret;
 use crate::store::{LogName, Store, StoreError, StoredLog, Write};
 use crate::token::Tokens;
-use crate::unfinished::Budget;
 #[cfg(feature = "yjs")]
 use crate::yjs::hub::YjsHub;
 
@@ -39,6 +39,8 @@ pub(crate) struct Hub {
     pub(crate) door: Door,
     /// What clients may leave unfinished.
     pub(crate) unfinished: Arc<Budget>,
+    /// What may wait for clients.
+    pub(crate) waiting: Arc<Budget>,
     /// What checks join tokens; everybody may come in where there is none.
     pub(crate) tokens: Option<Reloadable<Tokens>>,
     /// What requests to the admin address have to show, where there is one.
@@ -73,6 +75,7 @@ impl Hub {
             config.max_unfinished_bytes,
             metrics.unfinished_bytes.clone(),
         );
+        let waiting = Budget::new(config.max_waiting_bytes, metrics.waiting_bytes.clone());
         let tokens = config.tokens().map(Reloadable::new);
         let ice_servers = Reloadable::new(config.ice_servers());
         let admin_token = config.admin_token().cloned().map(Reloadable::new);
@@ -94,6 +97,7 @@ impl Hub {
             metrics,
             door,
             unfinished: Arc::new(unfinished),
+            waiting: Arc::new(waiting),
             tokens,
             admin_token,
             greeter: Greeter {

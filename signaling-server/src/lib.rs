@@ -39,6 +39,7 @@
 mod admin;
 mod admin_command;
 mod assets;
+mod budget;
 mod bus;
 mod command_line;
 mod config;
@@ -53,11 +54,14 @@ pub mod health;
 mod http;
 mod hub;
 mod limits;
+#[cfg(all(test, feature = "yjs"))]
+mod limits_page;
 mod metrics;
 mod open_files;
 mod origin;
 mod outbox;
 mod patience;
+mod pieces;
 mod refusal;
 mod reload;
 mod reloadable;

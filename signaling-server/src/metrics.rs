@@ -140,6 +140,8 @@ pub(crate) struct Metrics {
     pub(crate) requests: Gauge,
     pub(crate) queued_messages: Gauge,
     pub(crate) queued_bytes: Gauge,
+    /// What of `queued_bytes` counts for all clients together.
+    pub(crate) waiting_bytes: Gauge,
     pub(crate) unfinished_bytes: Gauge,
     #[cfg(feature = "yjs")]
     pub(crate) yjs_unfinished_bytes: Gauge,
@@ -252,6 +254,10 @@ impl Metrics {
         let requests = gauge("requests", "Connections with a request, or without one yet");
         let queued_messages = gauge("queued_messages", "Messages waiting for their clients");
         let queued_bytes = gauge("queued_bytes", "The size of what waits");
+        let waiting_bytes = gauge(
+            "waiting_bytes",
+            "What waits beyond what may wait for each client, long messages of Yjs clients apart",
+        );
         let unfinished_bytes = gauge(
             "unfinished_bytes",
             "The size of messages whose ends have not come, small ones apart",
@@ -289,6 +295,7 @@ impl Metrics {
             requests,
             queued_messages,
             queued_bytes,
+            waiting_bytes,
             unfinished_bytes,
             #[cfg(feature = "yjs")]
             yjs_unfinished_bytes,

@@ -15,12 +15,22 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
+use crate::budget::Booking;
 use crate::metrics::{Kind, Metrics};
 
-/// Longer binary messages go out in frames of this size, so that the socket's buffer stays small.
+/// Longer messages go out in frames of this size: the socket keeps a buffer as large as the largest frame.
+pub(crate) const PART: usize = 16 * 1024;
+
+/// Longer binary messages have a bound of their own.
 const LONG: usize = 64 * 1024;
 
-/// A client has to take a long message at this rate in bytes a second at least, and gets
+/// What a waiting message takes beside its text, in bytes.
+pub(crate) const OVERHEAD: usize = 128;
+
+/// So many bytes may wait for every client without counting for all. Most queues are shorter.
+pub(crate) const ALLOWANCE: usize = 16 * 1024;
+
+/// A client has to take a message of several frames at this rate in bytes a second at least, and gets
 /// [`LONG_PATIENCE`] beside that.
 const LONG_RATE: u64 = 16 * 1024;
 
@@ -82,13 +92,16 @@ pub(crate) enum Outgoing {
 /// One place in the queue.
 enum Item {
     Letter(Letter),
-    Long(Box<Long>),
+    Parts(Box<Parts>),
     Note(Note),
 }
 
-/// A long message, of which a part may have been sent.
-struct Long {
+/// A message that goes out in several frames, of which some may have been sent.
+struct Parts {
     rest: Bytes,
+    text: bool,
+    /// Whether it counts as long.
+    long: bool,
     kind: Kind,
     since: Option<Instant>,
     /// When its first part was sent, and the size of all that were.
@@ -96,21 +109,32 @@ struct Long {
     sent: u64,
 }
 
-#[derive(Default)]
 struct State {
     queue: VecDeque<Item>,
+    /// Long messages apart.
     bytes: usize,
+    /// What of `bytes` counts for all clients together.
+    booking: Booking,
     long_bytes: usize,
     closing: Option<CloseCode>,
     waker: Option<Waker>,
 }
 
 impl Outbox {
-    pub(crate) fn new(bounds: Bounds, metrics: Arc<Metrics>) -> Self {
+    /// `booking` is the client's part of what may wait for all together.
+    pub(crate) fn new(bounds: Bounds, booking: Booking, metrics: Arc<Metrics>) -> Self {
+        let state = State {
+            queue: VecDeque::new(),
+            bytes: 0,
+            booking,
+            long_bytes: 0,
+            closing: None,
+            waker: None,
+        };
         Self {
             bounds,
             metrics,
-            state: Mutex::default(),
+            state: Mutex::new(state),
         }
     }
 
@@ -130,16 +154,16 @@ impl Outbox {
             bytes += size;
             bytes > self.bounds.bytes
         };
-        if state.queue.len() >= self.bounds.messages || too_much {
+        if too_much || state.queue.len() >= self.bounds.messages || !state.count(bytes, 1) {
             // The client would see a gap, so what waits is of no use to it any more.
             self.clear(&mut state);
             state.closing = Some(CloseCode::SlowConsumer);
         } else {
             self.metrics.queued_messages.inc();
             self.metrics.queued_bytes.inc_by(signed(size));
-            (state.bytes, state.long_bytes) = (bytes, long_bytes);
-            state.queue.push_back(if long {
-                Item::Long(Box::new(Long::new(letter)))
+            state.long_bytes = long_bytes;
+            state.queue.push_back(if size > PART {
+                Item::Parts(Box::new(Parts::new(letter, long)))
             } else {
                 Item::Letter(letter)
             });
@@ -174,27 +198,29 @@ impl Outbox {
         Poll::Pending
     }
 
-    /// Whether the client takes a long message so slowly that it is to be dropped.
+    /// Whether the client takes a message of several frames so slowly that it is to be dropped.
     pub(crate) fn is_stalled(&self) -> bool {
         let state = self.lock();
-        let Some(Item::Long(long)) = state.queue.front() else {
+        let Some(Item::Parts(parts)) = state.queue.front() else {
             return false;
         };
-        let Some(begun) = long.begun else {
+        let Some(begun) = parts.begun else {
             return false;
         };
-        begun.elapsed() > LONG_PATIENCE + Duration::from_secs(long.sent / LONG_RATE)
+        begun.elapsed() > LONG_PATIENCE + Duration::from_secs(parts.sent / LONG_RATE)
     }
 
     /// The next message, in the order in which they were pushed, and the close after the last one.
     pub(crate) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Outgoing> {
         let mut state = self.lock();
-        if let Some(Item::Long(long)) = state.queue.front_mut()
-            && long.rest.len() > LONG
+        if let Some(Item::Parts(parts)) = state.queue.front_mut()
+            && parts.rest.len() > PART
         {
-            let letter = long.part(LONG);
-            state.long_bytes = state.long_bytes.saturating_sub(LONG);
-            self.metrics.queued_bytes.dec_by(signed(LONG));
+            let letter = parts.part(PART);
+            if parts.long {
+                state.long_bytes = state.long_bytes.saturating_sub(PART);
+            }
+            self.metrics.queued_bytes.dec_by(signed(PART));
             return Poll::Ready(Outgoing::Letter(letter));
         }
         if let Some(item) = state.queue.pop_front() {
@@ -203,13 +229,19 @@ impl Outbox {
             }
             let letter = match item {
                 Item::Letter(letter) => {
-                    state.bytes = state.bytes.saturating_sub(letter.message.len());
+                    state.less(letter.message.len());
                     letter
                 }
-                Item::Long(mut long) => {
-                    let size = long.rest.len();
-                    state.long_bytes = state.long_bytes.saturating_sub(size);
-                    long.part(size)
+                Item::Parts(mut parts) => {
+                    let size = parts.rest.len();
+                    let letter = parts.part(size);
+                    if parts.long {
+                        state.long_bytes = state.long_bytes.saturating_sub(size);
+                    } else {
+                        // The whole of it was in memory until now.
+                        state.less(usize::try_from(parts.sent).unwrap_or(usize::MAX));
+                    }
+                    letter
                 }
                 Item::Note(note) => return Poll::Ready(Outgoing::Note(note)),
             };
@@ -228,13 +260,14 @@ impl Outbox {
         for item in std::mem::take(&mut state.queue) {
             let size = match item {
                 Item::Letter(letter) => letter.message.len(),
-                Item::Long(long) => long.rest.len(),
+                Item::Parts(parts) => parts.rest.len(),
                 Item::Note(_) => continue,
             };
             self.metrics.queued_messages.dec();
             self.metrics.queued_bytes.dec_by(signed(size));
         }
-        (state.bytes, state.long_bytes) = (0, 0);
+        state.less(usize::MAX);
+        state.long_bytes = 0;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -245,8 +278,24 @@ impl Outbox {
 
 impl Drop for Outbox {
     fn drop(&mut self) {
-        let mut state = std::mem::take(&mut *self.lock());
-        self.clear(&mut state);
+        self.clear(&mut self.lock());
+    }
+}
+
+impl State {
+    /// Has so many bytes wait, and so many messages more, if all clients together may have so many.
+    fn count(&mut self, bytes: usize, more: usize) -> bool {
+        let messages = OVERHEAD * (self.queue.len() + more);
+        let beyond = (bytes + messages).saturating_sub(ALLOWANCE);
+        let counted = self.booking.set(beyond);
+        if counted {
+            self.bytes = bytes;
+        }
+        counted
+    }
+
+    fn less(&mut self, bytes: usize) {
+        self.count(self.bytes.saturating_sub(bytes), 0);
     }
 }
 
@@ -268,9 +317,11 @@ impl Letter {
     }
 }
 
-impl Long {
-    fn new(letter: Letter) -> Self {
+impl Parts {
+    fn new(letter: Letter, long: bool) -> Self {
         Self {
+            text: letter.message.is_text(),
+            long,
             rest: letter.message.into_data(),
             kind: letter.kind,
             since: letter.since,
@@ -285,7 +336,11 @@ impl Long {
         self.begun.get_or_insert_with(Instant::now);
         self.sent += size as u64;
         let part = self.rest.split_to(size);
-        let data = if first { Data::Binary } else { Data::Continue };
+        let data = match (first, self.text) {
+            (true, true) => Data::Text,
+            (true, false) => Data::Binary,
+            (false, _) => Data::Continue,
+        };
         let last = self.rest.is_empty();
         Letter {
             message: Message::Frame(Frame::message(part, OpCode::Data(data), last)),
@@ -325,7 +380,10 @@ fn wake(mut state: MutexGuard<'_, State>) {
 
 #[cfg(test)]
 mod tests {
+    use prometheus_client::metrics::gauge::Gauge;
+
     use super::*;
+    use crate::budget::Budget;
 
     const BOUNDS: Bounds = Bounds {
         messages: 3,
@@ -335,7 +393,12 @@ mod tests {
 
     fn outbox() -> (Outbox, Arc<Metrics>) {
         let metrics = Arc::new(Metrics::new());
-        (Outbox::new(BOUNDS, metrics.clone()), metrics)
+        let booking = Booking::new(budget(1 << 20), None);
+        (Outbox::new(BOUNDS, booking, metrics.clone()), metrics)
+    }
+
+    fn budget(limit: usize) -> Arc<Budget> {
+        Arc::new(Budget::new(limit, Gauge::default()))
     }
 
     fn letter(text: &str) -> Letter {
@@ -419,7 +482,7 @@ mod tests {
     #[test]
     fn a_long_message_goes_out_in_frames_and_nothing_comes_between() {
         let (outbox, metrics) = outbox();
-        let size = 10 * LONG + 7;
+        let size = 10 * PART + 7;
         outbox.push(long(size));
         outbox.push(letter("m"));
         let mut bytes = Vec::new();
@@ -460,6 +523,67 @@ mod tests {
         outbox.push(long(LONG + 1));
         assert!(overrun(&outbox));
         assert_eq!(metrics.queued_bytes.get(), 0);
+    }
+
+    #[test]
+    fn a_large_text_goes_out_in_frames_and_counts_until_the_last() {
+        let bounds = Bounds {
+            bytes: 10 * PART,
+            ..BOUNDS
+        };
+        let (budget, metrics) = (budget(10 * PART), Arc::new(Metrics::new()));
+        let client = || Booking::new(budget.clone(), None);
+        let outbox = Outbox::new(bounds, client(), metrics.clone());
+        let text = "é".repeat(PART);
+        outbox.push(letter(&text));
+        let mut kinds = Vec::new();
+        let mut bytes = Vec::new();
+        for _ in 0..2 {
+            assert!(!client().set(10 * PART - ALLOWANCE));
+            let Poll::Ready(Outgoing::Letter(part)) = next(&outbox) else {
+                panic!("a frame is missing");
+            };
+            let Message::Frame(frame) = part.message else {
+                panic!("no frame: {:?}", part.message);
+            };
+            kinds.push((frame.header().opcode, frame.header().is_final));
+            bytes.extend_from_slice(frame.payload());
+        }
+        let (first, last) = (OpCode::Data(Data::Text), OpCode::Data(Data::Continue));
+        assert_eq!(kinds, [(first, false), (last, true)]);
+        assert_eq!(bytes, text.as_bytes());
+        assert!(client().set(10 * PART));
+        assert_eq!(metrics.queued_bytes.get(), 0);
+    }
+
+    #[test]
+    fn where_all_have_too_much_waiting_those_are_dropped_who_are_behind() {
+        let bounds = Bounds {
+            messages: 1000,
+            bytes: 1 << 20,
+            ..BOUNDS
+        };
+        let budget = budget(1000);
+        let client = || {
+            let booking = Booking::new(budget.clone(), None);
+            Outbox::new(bounds, booking, Arc::new(Metrics::new()))
+        };
+        let (slow, slower, quick) = (client(), client(), client());
+        let message = letter(&"m".repeat(ALLOWANCE / 8 - OVERHEAD));
+        for _ in 0..8 {
+            slow.push(message.clone());
+            slower.push(message.clone());
+        }
+        slow.push(letter(&"m".repeat(1000 - OVERHEAD)));
+        slower.push(letter("m"));
+        assert!(overrun(&slower) && !overrun(&slow));
+        quick.push(message.clone());
+        assert!(!overrun(&quick));
+        assert!(next(&slow).is_ready());
+        slow.push(message);
+        assert!(!overrun(&slow));
+        drop(slow);
+        assert!(Booking::new(budget, None).set(1000));
     }
 
     #[test]

@@ -178,7 +178,10 @@ impl Whom {
 
 #[cfg(test)]
 mod tests {
+    use prometheus_client::metrics::gauge::Gauge;
+
     use super::*;
+    use crate::budget::{Booking, Budget};
     use crate::metrics::Metrics;
     use crate::outbox::Bounds;
 
@@ -188,7 +191,9 @@ mod tests {
             bytes: 1,
             long_bytes: 0,
         };
-        Arc::new(Outbox::new(bounds, Arc::new(Metrics::new())))
+        let budget = Budget::new(0, Gauge::default());
+        let booking = Booking::new(Arc::new(budget), None);
+        Arc::new(Outbox::new(bounds, booking, Arc::new(Metrics::new())))
     }
 
     fn stay(room: &str, agent: &str) -> Stay {

@@ -1,95 +1,40 @@
 //! What clients may leave unfinished: the parts of messages whose ends have not come.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::budget::{Booking, Budget};
+
 /// Every client may leave so many bytes unfinished without asking anybody. Most messages are smaller.
-const ALLOWANCE: usize = 16 * 1024;
-
-/// One address may have this part of what all together may leave unfinished.
-const ADDRESS_SHARE: usize = 4;
-
-/// The bytes that all clients together may leave unfinished beyond their allowances.
-pub(crate) struct Budget {
-    limit: usize,
-    /// What one address may have of it.
-    share: usize,
-    used: Gauge,
-    state: Mutex<State>,
-    last_stream: AtomicU64,
-}
-
-#[derive(Default)]
-struct State {
-    used: usize,
-    by_address: HashMap<IpAddr, usize>,
-    /// The streams that may not read on now.
-    waiting: HashMap<u64, Waker>,
-}
-
-impl Budget {
-    /// A budget of which one address may have a quarter. The gauge counts the bytes in use.
-    pub(crate) fn new(limit: usize, used: Gauge) -> Self {
-        Self::with_share(limit, limit / ADDRESS_SHARE, used)
-    }
-
-    /// A budget of which one address may have `share` bytes.
-    pub(crate) fn with_share(limit: usize, share: usize, used: Gauge) -> Self {
-        Self {
-            limit,
-            share,
-            used,
-            state: Mutex::default(),
-            last_stream: AtomicU64::new(0),
-        }
-    }
-
-    /// Counts what is read from the socket of a client. `None` stands for this machine, which has no
-    /// share of its own.
-    pub(crate) fn meter<S>(self: &Arc<Self>, stream: S, address: Option<IpAddr>) -> Metered<S> {
-        Metered {
-            stream,
-            meter: Meter {
-                budget: self.clone(),
-                address,
-                id: self.last_stream.fetch_add(1, Ordering::Relaxed),
-                read: 0,
-                booked: 0,
-            },
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds the lock, so a poisoned one is whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+pub(crate) const ALLOWANCE: usize = 16 * 1024;
 
 /// A stream whose reader says when a message is complete. While a client has more unfinished than its
 /// allowance, and its address or all clients together have as much as they may, nothing is read from
 /// it.
 pub(crate) struct Metered<S> {
     stream: S,
-    meter: Meter,
-}
-
-struct Meter {
-    budget: Arc<Budget>,
-    address: Option<IpAddr>,
-    id: u64,
     /// What was read since the last message was complete.
     read: usize,
     /// How much of it counts against the budget.
-    booked: usize,
+    booking: Booking,
+    /// Names the stream where it waits.
+    id: u64,
+}
+
+/// Counts what is read from the socket of a client. `None` stands for this machine, which has no
+/// share of its own.
+pub(crate) fn meter<S>(stream: S, budget: &Arc<Budget>, address: Option<IpAddr>) -> Metered<S> {
+    Metered {
+        stream,
+        read: 0,
+        booking: Booking::new(budget.clone(), address),
+        id: budget.new_waiter(),
+    }
 }
 
 impl<S> Metered<S> {
@@ -98,89 +43,31 @@ impl<S> Metered<S> {
         &mut self.stream
     }
 
-    /// A message is complete.
-    pub(crate) fn message_done(&mut self) {
-        self.meter.settle();
+    /// A message is complete. It counts until what is returned is dropped.
+    pub(crate) fn message_done(&mut self) -> Booking {
+        self.read = 0;
+        self.booking.take()
     }
 
     /// So many of the bytes that were read were no part of a message.
     pub(crate) fn not_message(&mut self, bytes: usize) {
-        self.meter.read = self.meter.read.saturating_sub(bytes);
+        self.read = self.read.saturating_sub(bytes);
     }
 
     /// What was read of a message that is not complete, in bytes.
     pub(crate) fn unfinished(&self) -> usize {
-        self.meter.read
+        self.read
     }
 
     /// Whether a message has begun and is not complete.
     pub(crate) fn has_unfinished(&self) -> bool {
-        self.meter.read > 0
+        self.read > 0
     }
 }
 
-impl Meter {
-    /// Whether the client may leave more unfinished. Else the task is woken when that may have changed.
-    fn may_read(&self, cx: &Context<'_>) -> bool {
-        if self.read < ALLOWANCE {
-            return true;
-        }
-        let mut state = self.budget.lock();
-        let of_address = self
-            .address
-            .and_then(|address| state.by_address.get(&address).copied())
-            .unwrap_or_default();
-        let may = state.used < self.budget.limit && of_address < self.budget.share;
-        if !may {
-            state.waiting.insert(self.id, cx.waker().clone());
-        }
-        may
-    }
-
-    fn book(&mut self, bytes: usize) {
-        self.read = self.read.saturating_add(bytes);
-        let beyond = self.read.saturating_sub(ALLOWANCE);
-        let Some(more @ 1..) = beyond.checked_sub(self.booked) else {
-            return;
-        };
-        let mut state = self.budget.lock();
-        state.used += more;
-        if let Some(address) = self.address {
-            *state.by_address.entry(address).or_default() += more;
-        }
-        self.budget.used.set(signed(state.used));
-        self.booked = beyond;
-    }
-
-    fn settle(&mut self) {
-        self.read = 0;
-        if self.booked == 0 {
-            return;
-        }
-        let mut state = self.budget.lock();
-        state.used = state.used.saturating_sub(self.booked);
-        if let Some(address) = self.address
-            && let Entry::Occupied(mut used) = state.by_address.entry(address)
-        {
-            *used.get_mut() = used.get().saturating_sub(self.booked);
-            if *used.get() == 0 {
-                used.remove();
-            }
-        }
-        self.budget.used.set(signed(state.used));
-        self.booked = 0;
-        let waiting = std::mem::take(&mut state.waiting);
-        drop(state);
-        for waker in waiting.into_values() {
-            waker.wake();
-        }
-    }
-}
-
-impl Drop for Meter {
+impl<S> Drop for Metered<S> {
     fn drop(&mut self) {
-        self.settle();
-        self.budget.lock().waiting.remove(&self.id);
+        self.booking.no_longer_waits(self.id);
     }
 }
 
@@ -191,12 +78,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if !this.meter.may_read(cx) {
+        if this.read >= ALLOWANCE && !this.booking.may_grow(this.id, cx) {
             return Poll::Pending;
         }
         let before = buffer.filled().len();
         let result = Pin::new(&mut this.stream).poll_read(cx, buffer);
-        this.meter.book(buffer.filled().len() - before);
+        this.read += buffer.filled().len() - before;
+        this.booking.raise_to(this.read.saturating_sub(ALLOWANCE));
         result
     }
 }
@@ -219,13 +107,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
     }
 }
 
-fn signed(bytes: usize) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
+    use prometheus_client::metrics::gauge::Gauge;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::task::unconstrained;
 
@@ -239,7 +124,7 @@ mod tests {
     ) -> (Metered<DuplexStream>, DuplexStream) {
         let (ours, theirs) = duplex(1024 * KIB);
         let address = address.map(|address| address.parse().unwrap());
-        (budget.meter(ours, address), theirs)
+        (meter(ours, budget, address), theirs)
     }
 
     /// Reads as much as may be read now.
@@ -275,7 +160,7 @@ mod tests {
         // Both had everything between them, so that much is read now.
         assert_eq!(woken, 64 * KIB);
         drop(clients);
-        assert_eq!((gauge.get(), budget.lock().waiting.len()), (0, 0));
+        assert_eq!((gauge.get(), budget.waiters()), (0, 0));
     }
 
     #[tokio::test]

@@ -27,7 +27,7 @@ use super::write::{LogName, Page, StoreQuotas, StoredLog, Write};
 const CURRENT_VERSION: u64 = 1;
 
 /// The disk's pages that are kept in memory.
-const CACHE_BYTES: usize = 32 << 20;
+pub(crate) const CACHE_BYTES: usize = 32 << 20;
 
 pub(super) struct Database {
     db: redb::Database,

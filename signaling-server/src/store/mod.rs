@@ -6,7 +6,7 @@
 //! pass through the same queue, so a reader sees everything that was written before it asked.
 
 pub(crate) mod backup;
-mod database;
+pub(crate) mod database;
 mod error;
 mod location;
 mod logs;
@@ -40,7 +40,7 @@ use crate::metrics::StoreMetrics;
 const QUEUE: usize = 1024;
 
 /// How much may wait to be written, in bytes; one write of any size may wait alone.
-const WAITING_BYTES: usize = 64 << 20;
+pub(crate) const WAITING_BYTES: usize = 64 << 20;
 
 /// How many writes share one fsync at most.
 const BATCH: usize = 256;

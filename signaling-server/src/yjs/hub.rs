@@ -12,11 +12,11 @@ use super::bounds::{UNFINISHED_MESSAGES, WORK_MESSAGES};
 use super::index::Ranges;
 use super::memory::Memory;
 use super::rooms::YjsRooms;
+use crate::budget::Budget;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::outbox::Outbox;
 use crate::store::{LogName, Store, StoreError, Write};
-use crate::unfinished::Budget;
 
 /// How long a client is not asked for what was too large to be sent.
 const NOT_ASKED_FOR: Duration = Duration::from_secs(10 * 60);

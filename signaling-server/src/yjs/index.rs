@@ -12,8 +12,12 @@ const MAX_STRUCT_RANGES: usize = 1 << 18;
 /// The most ranges of deletions that the index of a document has.
 const MAX_DELETED_RANGES: usize = 1 << 20;
 
-/// The most ranges that the indexes of all documents have together. They take 16 bytes each.
-const MAX_RANGES: usize = 1 << 23;
+/// The most ranges that the indexes of all documents have together. They take [`RANGE_BYTES`] each.
+pub(crate) const MAX_RANGES: usize = 1 << 23;
+
+/// What a range takes in memory.
+#[cfg(test)]
+pub(crate) const RANGE_BYTES: usize = 16;
 
 /// An index up to this size takes a change in microseconds.
 const SMALL: usize = 1 << 14;

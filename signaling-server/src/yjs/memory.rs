@@ -14,7 +14,7 @@ const UNIT: usize = 1024;
 const SMALL: usize = 1 << 20;
 
 /// One address may have this part of the memory.
-const ADDRESS_PART: usize = 2;
+pub(crate) const ADDRESS_PART: usize = 2;
 
 /// The memory and the threads for work on documents.
 pub(crate) struct Memory {

@@ -22,4 +22,19 @@ mod topics;
 mod work;
 
 pub(crate) use session::YjsClient;
+#[cfg(test)]
+pub(crate) mod limits {
+    //! Limits that docs/limits.md names.
+
+    pub(crate) use super::bounds::{UNFINISHED_MESSAGES, WORK_MESSAGES};
+    pub(crate) use super::index::{MAX_RANGES as MOST_RANGES, RANGE_BYTES};
+    pub(crate) use super::memory::ADDRESS_PART as WORK_ADDRESS_PART;
+    use super::rooms::PresenceLimits;
+    use crate::config::Config;
+
+    /// What the presences of one client may take in a full room.
+    pub(crate) fn presence_bytes(config: &Config) -> usize {
+        PresenceLimits::new(&config.room_limits(), config.max_queued_bytes()).client
+    }
+}
 pub(crate) use topics::TopicsClient;

@@ -27,8 +27,8 @@ const MOST_PRESENCE_BYTES: usize = 16 * 1024;
 
 /// How much presence there may be, in bytes.
 #[derive(Debug, Clone, Copy)]
-struct PresenceLimits {
-    client: usize,
+pub(crate) struct PresenceLimits {
+    pub(crate) client: usize,
     room: usize,
 }
 
@@ -109,19 +109,23 @@ pub(super) enum Refusal {
     TooManyRooms { max: usize },
 }
 
+impl PresenceLimits {
+    /// `queue_bytes` may wait for one client.
+    pub(crate) fn new(limits: &RoomLimits, queue_bytes: usize) -> Self {
+        let room = queue_bytes / 2;
+        let share = room / limits.clients_per_room.max(1);
+        let client = share.clamp(LEAST_PRESENCE_BYTES, MOST_PRESENCE_BYTES);
+        Self { client, room }
+    }
+}
+
 impl<H: Clone> YjsRooms<H> {
     /// `queue_bytes` may wait for one client; half of it is the most that the presences in a room may
     /// have, for a newcomer gets all of them.
     pub(crate) fn new(limits: RoomLimits, queue_bytes: usize) -> Self {
-        let room = queue_bytes / 2;
-        let share = room / limits.clients_per_room.max(1);
-        let presence = PresenceLimits {
-            client: share.clamp(LEAST_PRESENCE_BYTES, MOST_PRESENCE_BYTES),
-            room,
-        };
         Self {
             limits,
-            presence,
+            presence: PresenceLimits::new(&limits, queue_bytes),
             rooms: HashMap::new(),
             made: HashMap::new(),
             members: 0,

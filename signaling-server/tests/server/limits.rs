@@ -229,3 +229,22 @@ async fn relay_has_limits_of_its_own() {
         .await;
     while alice.receive().await["type"] != "offer" {}
 }
+
+#[tokio::test]
+async fn what_waits_for_all_clients_together_is_bounded() {
+    let server = Server::start(&["--max-waiting-bytes", "1000"]).await;
+    let mut alice = server.join("alice").await;
+    let mut bob = server.join("bob").await;
+    let relay = |size: usize| {
+        let payload = "A".repeat(size);
+        json!({"type":"relay","to":"bob","from":"alice","payload":payload})
+    };
+    // What waits for one client is 16 KiB without asking anybody.
+    for size in [16_000, 17_000] {
+        alice.send(relay(size)).await;
+        assert_eq!(bob.receive().await["type"], "relay");
+    }
+    alice.send(relay(18_000)).await;
+    assert_eq!(bob.closed_with().await, (4001, "slow_consumer".to_owned()));
+    assert_eq!(server.metric("signaling_waiting_bytes").await, 0.0);
+}
