@@ -1,14 +1,14 @@
-//! Links between pages of one browser, by broadcast channels: no connection has to be made, and no
-//! network is needed.
+//! Links between pages of one browser over broadcast channels, which need neither a connection nor
+//! a network.
 //!
-//! Every page listens on a channel of its own, named after its page number and, in a room with a key, a
-//! secret that follows from the key: pages without the key can neither hear nor say anything. A page that learns
-//! that another one is in the room, from a signaling server or a meeting place, greets it there. Only a page of
-//! the same browser hears that, and answers.
+//! Every page listens on its own channel, named after its page number and, in a room with a key, a
+//! secret that is derived from the key: pages without the key can neither receive nor send. A page
+//! that learns from a signaling server or a meeting place that another one is in the room greets it
+//! there. Only a page of the same browser receives that, and answers.
 //!
-//! Pages of one browser find each other without a server, too: each server has a meeting place in the browser,
-//! a channel for the room there, and so has having no server. A page announces itself there when it comes, and
-//! says so when it leaves.
+//! Pages of one browser find each other without a server, too: for each server, and for no server,
+//! the room has a meeting place in the browser, which is a channel. A page announces itself there
+//! when it joins and when it leaves.
 
 use std::collections::VecDeque;
 
@@ -19,7 +19,7 @@ use crate::input::{BroadcastContent, BroadcastMessage};
 use crate::links::LinkNumbers;
 use crate::output::{BroadcastCommand, Output};
 
-/// How many pages that left are remembered.
+/// The most pages that left and are remembered.
 const MAX_LEFT: usize = 64;
 
 /// All links to pages of this browser.
@@ -29,7 +29,7 @@ pub(crate) struct Broadcast {
     secret: Option<String>,
     /// The names of the channels of the meeting places.
     places: Vec<String>,
-    /// The pages that left last: what they said before may come after that, by another channel.
+    /// The pages that left last: their earlier messages may arrive later, by another channel.
     left: VecDeque<u64>,
     peers: SortedMap<AgentId, Peer>,
 }
@@ -48,7 +48,7 @@ struct Peer {
     problem: Option<String>,
 }
 
-/// What is to be done about pages of this browser.
+/// Actions for pages of this browser.
 #[derive(Debug)]
 pub(crate) enum BroadcastAction {
     Do(Output),
@@ -65,8 +65,8 @@ pub(crate) enum BroadcastAction {
 }
 
 impl Broadcast {
-    /// Opens the channel of this page, and announces it. `secret`: what stands in the names of channels,
-    /// nothing in a room without a key. `places`: the names of the meeting places.
+    /// Opens the channel of this page, and announces it. `secret`: the secret in the names of
+    /// channels, empty in a room without a key. `places`: the names of the meeting places.
     pub(crate) fn open(&mut self, page: u64, secret: &str, places: &[String]) -> Vec<Output> {
         self.secret = Some(secret.to_owned());
         self.places = places.iter().map(|name| place(secret, name)).collect();
@@ -80,7 +80,7 @@ impl Broadcast {
         outputs
     }
 
-    /// Closes the channel of this page. The links are to be forgotten one by one, before.
+    /// Closes the channel of this page. The caller forgets the links one by one before.
     pub(crate) fn close(&mut self) -> Vec<Output> {
         if self.secret.take().is_none() {
             return Vec::new();
@@ -182,7 +182,7 @@ impl Broadcast {
         actions
     }
 
-    /// Gives up the link to a page, and tells it.
+    /// Closes the link to a page, and notifies it.
     pub(crate) fn take_leave(&mut self, id: &AgentId) -> Vec<BroadcastAction> {
         let Some(peer) = self.peers.get_mut(id).filter(|peer| peer.link.is_some()) else {
             return Vec::new();
@@ -193,7 +193,7 @@ impl Broadcast {
         actions
     }
 
-    /// Forgets a page, without a word.
+    /// Forgets a page without a message.
     pub(crate) fn forget(&mut self, id: &AgentId) -> Vec<BroadcastAction> {
         let Some(peer) = self.peers.remove(id) else {
             return Vec::new();
@@ -207,8 +207,8 @@ impl Broadcast {
         actions
     }
 
-    /// The engine closed a link, and has forgotten it: the page may be gone without a word. It is greeted
-    /// again, unless it breaks the protocol.
+    /// The engine has closed and forgotten a link: the page may be gone without a message. It is
+    /// greeted again, unless it violates the protocol.
     pub(crate) fn closed(&mut self, id: &AgentId, reason: &CloseReason) -> Option<Output> {
         let peer = self.peers.get_mut(id)?;
         peer.link = None;
@@ -218,7 +218,7 @@ impl Broadcast {
         is_asked.then(|| post(&peer.channel, BroadcastContent::Hello))
     }
 
-    /// The link to a peer, where it is a page of this browser.
+    /// The link to a peer, if it is a page of this browser.
     pub(crate) fn link_to(&self, id: &AgentId) -> Option<LinkId> {
         self.peers.get(id)?.link
     }

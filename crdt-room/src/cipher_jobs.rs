@@ -4,7 +4,8 @@
 use crate::ids::Purpose;
 use crate::output::{CipherCommand, Output};
 
-/// The jobs under way: what is remembered of the message that is sealed, and of the one that is opened.
+/// The jobs in progress: the data of the message that is being sealed, and of the one that is being
+/// opened.
 #[derive(Debug)]
 pub(crate) struct CipherJobs<S, O> {
     last: u32,
@@ -23,7 +24,7 @@ impl<S, O> Default for CipherJobs<S, O> {
 }
 
 impl<S, O> CipherJobs<S, O> {
-    /// No jobs, whose numbers follow those of the present ones.
+    /// An empty set of jobs, whose numbers continue those of this one.
     pub(crate) fn afresh(&self) -> Self {
         CipherJobs {
             last: self.last,
@@ -39,7 +40,7 @@ impl<S, O> CipherJobs<S, O> {
         self.opening.is_none()
     }
 
-    /// Has a message sealed, and signed first where `sign` says so and this member may write.
+    /// Starts sealing a message; signs it first if `sign` and if this member may write.
     pub(crate) fn seal(
         &mut self,
         purpose: Purpose,
@@ -59,7 +60,7 @@ impl<S, O> CipherJobs<S, O> {
         })
     }
 
-    /// Has a message opened.
+    /// Starts opening a message.
     pub(crate) fn open(
         &mut self,
         purpose: Purpose,
@@ -77,13 +78,13 @@ impl<S, O> CipherJobs<S, O> {
         })
     }
 
-    /// The message of a job that ended; `None`: the job was forgotten.
+    /// The data of a finished sealing job; `None`: the job was forgotten.
     pub(crate) fn sealed(&mut self, job: u32) -> Option<S> {
         let ended = self.sealing.take_if(|(number, _)| *number == job);
         ended.map(|(_, message)| message)
     }
 
-    /// The same, of a job that opened.
+    /// The same for an opening job.
     pub(crate) fn opened(&mut self, job: u32) -> Option<O> {
         let ended = self.opening.take_if(|(number, _)| *number == job);
         ended.map(|(_, message)| message)

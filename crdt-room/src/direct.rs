@@ -1,4 +1,4 @@
-//! Direct connections: one negotiation for each peer, and the peer connection that it brings up.
+//! Direct connections: one negotiation for each peer, and its peer connection.
 
 use std::collections::VecDeque;
 
@@ -14,29 +14,30 @@ use crate::links::LinkNumbers;
 use crate::output::{ConnectionCommand, Output};
 use crate::stage::DoctorStage;
 
-/// How long a closed channel waits for the news that the peer left, before a new connection is made:
-/// a member that leaves the room closes its channels too.
+/// The time for which a closed channel waits for a report that the peer left, before a new
+/// connection is made: a member that leaves the room closes its channels too.
 const RENEW_MILLIS: Millis = 500;
 
-/// How many of a peer's signed descriptions are remembered: those that may wait to be set.
+/// The most signed descriptions of a peer that are remembered: those that may wait to be set.
 const MAX_SIGNED: usize = 8;
 
 /// All direct connections.
 #[derive(Debug, Default)]
 pub(crate) struct Direct {
     peers: SortedMap<AgentId, Peer>,
-    /// Counts negotiations, so that each has a session of its own within the page.
+    /// Counts negotiations, so that each has its own session within the page.
     negotiations: u32,
 }
 
-/// One peer that a direct connection is wanted to, by either side.
+/// A peer to which either side wants a direct connection.
 #[derive(Debug)]
 struct Peer {
-    /// It names a page load, so it is a client of this kind.
+    /// It names a page load, so it uses this implementation.
     is_our_kind: bool,
     negotiation: Negotiation,
     connection: Option<Connection>,
-    /// Made already, for the offer that is to come: making one takes a browser some time.
+    /// A connection made in advance for an expected offer, since making one takes a browser some
+    /// time.
     prepared: Option<LinkId>,
     /// The state of the connection.
     state: ConnectionState,
@@ -44,11 +45,11 @@ struct Peer {
     renew_at: Option<Millis>,
     /// The page load and the number of the newest negotiation that a signal of the peer named.
     newest: Option<(u64, u32)>,
-    /// The connection is interrupted, and something else should carry the edits.
+    /// The connection is interrupted, and another link should carry the edits.
     wants_fallback: bool,
     /// The latest descriptions that the peer signed.
     signed: VecDeque<String>,
-    /// What went wrong last, until the connection stands.
+    /// The last problem, until the connection is up.
     problem: Option<(DoctorStage, String)>,
 }
 
@@ -59,11 +60,11 @@ struct Connection {
     /// The engine knows of it.
     is_up: bool,
     has_channels: bool,
-    /// Whether every description of the peer that was set is signed; `None`: none was set.
+    /// Whether all descriptions of the peer that were set are signed; `None`: none was set.
     is_signed: Option<bool>,
 }
 
-/// What is to be done about direct connections.
+/// Actions for direct connections.
 #[derive(Debug)]
 pub(crate) enum DirectAction {
     Do(Output),
@@ -78,25 +79,25 @@ pub(crate) enum DirectAction {
     },
     /// The engine may not use the link any more.
     Down(LinkId),
-    /// There is no connection to the peer, and why.
+    /// There is no connection to the peer, for this reason.
     Failed(AgentId, RoomError),
 }
 
-/// What the room has to say for a step.
+/// The room's data for a step.
 pub(crate) struct Context<'a> {
     pub(crate) me: &'a AgentId,
     pub(crate) page: u64,
     pub(crate) now: Millis,
     pub(crate) numbers: &'a mut LinkNumbers,
     pub(crate) random: &'a mut dyn FnMut() -> f64,
-    /// What the servers offer for finding ways through the networks.
+    /// The ICE servers that the signaling servers offer.
     pub(crate) ice_servers: &'a dyn Fn() -> Vec<IceServer>,
     /// Below this many waiting bytes a connection reports that there is room.
     pub(crate) low_water: usize,
 }
 
 impl Direct {
-    /// Begins to negotiate with a peer, unless that is going on.
+    /// Begins to negotiate with a peer, unless a negotiation is in progress.
     pub(crate) fn begin(
         &mut self,
         id: &AgentId,
@@ -164,7 +165,7 @@ impl Direct {
         actions
     }
 
-    /// Takes what a connection reports.
+    /// Handles an event of a connection.
     pub(crate) fn handle(
         &mut self,
         link: LinkId,
@@ -230,7 +231,7 @@ impl Direct {
         actions
     }
 
-    /// A message or the opening of a channel shows that a connection works: the engine may use it.
+    /// A message or an open channel shows that a connection works: the engine may use it.
     pub(crate) fn raise(&mut self, link: LinkId) -> Option<DirectAction> {
         let id = self.peer_of(link)?;
         let connection = self.connection_mut(&id)?;
@@ -243,7 +244,7 @@ impl Direct {
         })
     }
 
-    /// The engine closed a link, and has forgotten it already.
+    /// The engine has closed and forgotten a link.
     pub(crate) fn closed(
         &mut self,
         link: LinkId,
@@ -258,7 +259,7 @@ impl Direct {
             connection.is_up = false;
         }
         if reason.is_transient() {
-            // A new connection may do better.
+            // A new connection may succeed.
             self.lost(&id, reason.to_string(), context, &mut actions);
             return actions;
         }
@@ -289,7 +290,7 @@ impl Direct {
         self.negotiate_all(&Input::Online, context)
     }
 
-    /// Does what is due.
+    /// Performs the due actions.
     pub(crate) fn tick(&mut self, context: &mut Context<'_>) -> Vec<DirectAction> {
         let now = context.now;
         let mut actions = Vec::new();
@@ -331,7 +332,7 @@ impl Direct {
         connection.is_up.then_some(connection.link)
     }
 
-    /// Whether the network under the connection to a peer is away at the moment.
+    /// Whether the connection to a peer is interrupted at the moment.
     pub(crate) fn is_interrupted(&self, id: &AgentId) -> bool {
         let is_away = |peer: &Peer| {
             matches!(
@@ -342,7 +343,7 @@ impl Direct {
         self.peers.get(id).is_some_and(is_away)
     }
 
-    /// What went wrong last with the connection to a peer, until it stands.
+    /// The last problem of the connection to a peer, until it is up.
     pub(crate) fn problem_with(&self, id: &AgentId) -> Option<(DoctorStage, &str)> {
         let (stage, reason) = self.peers.get(id)?.problem.as_ref()?;
         Some((*stage, reason))
@@ -366,7 +367,7 @@ impl Direct {
         self.peers.get_mut(id)?.connection.as_mut()
     }
 
-    /// A connection that was made ahead of time reports something: that it could not be made.
+    /// Handles an event of a connection that was made in advance: it could not be made.
     fn forget_prepared(&mut self, link: LinkId) {
         for peer in self.peers.values_mut() {
             peer.prepared = peer.prepared.filter(|prepared| *prepared != link);
@@ -453,7 +454,8 @@ impl Direct {
         }
     }
 
-    /// A description of the peer is being set: it names the certificate that the connection is bound to.
+    /// Records that a description of the peer is being set: it names the certificate to which the
+    /// connection is bound.
     fn note_signature(&mut self, id: &AgentId, description: &Description) {
         let Some(peer) = self.peers.get_mut(id) else {
             return;
@@ -530,7 +532,7 @@ impl Direct {
         self.negotiate(id, failed, context, actions);
     }
 
-    /// The host made no connection. The negotiation tries again when its call took too long.
+    /// The host refused a connection. The negotiation retries when its call has timed out.
     fn refused(&mut self, id: &AgentId, reason: String, actions: &mut Vec<DirectAction>) {
         self.discard(id);
         self.unreachable(id, DoctorStage::Environment, "connection", reason, actions);
@@ -568,7 +570,7 @@ impl Direct {
     }
 }
 
-/// Has a connection made.
+/// Requests a connection.
 fn create(context: &mut Context<'_>, actions: &mut Vec<DirectAction>) -> LinkId {
     let link = context.numbers.next();
     let create = ConnectionCommand::Create {
@@ -583,7 +585,7 @@ fn command(link: LinkId, command: ConnectionCommand) -> DirectAction {
     DirectAction::Do(Output::Connection { link, command })
 }
 
-/// Whether of the two we are the one that opens the channels and makes the first offer.
+/// Whether this member opens the channels and makes the first offer.
 fn we_offer(me: &AgentId, peer: &AgentId) -> bool {
     offers(me.as_str(), peer.as_str())
 }

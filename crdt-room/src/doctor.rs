@@ -1,4 +1,4 @@
-//! Names the stage at which a connection fails, and what to do about it.
+//! Diagnosis: the stage at which a connection fails, and a remedy.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use crate::options::{LinkKind, RoomOptions};
 use crate::stage::DoctorStage;
 use crate::status::{Kept, LinkState, PeerLink, Phase, ServerStatus, Status, TransportState};
 
-/// The kinds of link that can be made here.
+/// The kinds of link that this member can make.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ways {
     websocket: bool,
@@ -16,7 +16,7 @@ pub(crate) struct Ways {
 }
 
 impl Ways {
-    /// What these options allow. `relay_off`: the relay cannot be used.
+    /// The kinds that these options allow. `relay_off`: the relay cannot be used.
     pub(crate) fn of(options: &RoomOptions, relay_off: bool) -> Ways {
         Ways {
             websocket: options.host.websocket,
@@ -26,7 +26,7 @@ impl Ways {
         }
     }
 
-    /// Whether any member of the room can be linked to.
+    /// Whether a link to any member of the room is possible.
     pub(crate) fn lead_anywhere(self) -> bool {
         self.webrtc || self.broadcast || self.relay
     }
@@ -43,27 +43,26 @@ pub struct Check {
     pub detail: String,
 }
 
-/// What there is to know about a connection that does not work. Serializes to `Diagnosis` of the npm
-/// package.
+/// The diagnosis of a connection that does not work. Serializes to `Diagnosis` of the npm package.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Diagnosis {
-    /// The first stage that fails; `None` where all is well.
+    /// The first stage that fails; `None` if none does.
     pub stage: Option<DoctorStage>,
-    /// What is the matter, in words.
+    /// The problem, in words.
     pub message: String,
-    /// What to do about it.
+    /// A remedy.
     pub advice: Option<&'static str>,
     /// Every stage, in order.
     pub checks: Vec<Check>,
 }
 
-/// Looks at every stage.
+/// Checks every stage.
 pub(crate) fn diagnose(status: &Status, ways: Ways) -> Diagnosis {
     let mut checks: Vec<Check> = Vec::new();
     for stage in DoctorStage::ALL {
         let failed_before = checks.iter().any(|check| check.ok == Some(false));
-        // A link that stands shows that the stages before it worked, whatever the server does now; and a
-        // room that was joined, that its server is reached.
+        // An open link shows that the stages before it worked, whatever the server does now; and a
+        // joined room shows that its server can be reached.
         let reached = match stage {
             _ if !failed_before => true,
             DoctorStage::Signaling | DoctorStage::Room => status.state == Phase::Connected,
@@ -175,7 +174,7 @@ fn room(status: &Status) -> (Option<bool>, String) {
     }
 }
 
-/// How much of the document the room's log has.
+/// The part of the document that the room's log has.
 fn log(kept: &Kept) -> String {
     match (kept.ahead, &kept.problem) {
         (Some(0), _) => "a server keeps all of the document".to_owned(),
@@ -207,7 +206,7 @@ fn failing(
     Some(format!("{}: {problem}", link.peer))
 }
 
-/// Looks for a peer whose last problem was at this stage, and for one that is under way.
+/// Finds a peer whose last problem was at this stage, and one whose link is being made.
 fn of_links(
     stage: DoctorStage,
     status: &Status,
@@ -249,7 +248,7 @@ fn transport_problem(status: &Status) -> Option<&str> {
         .as_deref()
 }
 
-/// A peer that another kind of link carries the edits to, since there is no direct connection.
+/// A peer for which another kind of link carries the edits, since there is no direct connection.
 fn detour(status: &Status) -> Option<String> {
     status.links.iter().find_map(|link| {
         let reason = link.detour.as_ref()?;
@@ -261,7 +260,7 @@ fn detour(status: &Status) -> Option<String> {
     })
 }
 
-/// What to do about a failure at a stage.
+/// The remedy for a failure at a stage.
 fn advice(stage: DoctorStage, ways: Ways, status: &Status) -> &'static str {
     match stage {
         DoctorStage::Environment if ways.webrtc => {
@@ -310,7 +309,7 @@ fn advice(stage: DoctorStage, ways: Ways, status: &Status) -> &'static str {
     }
 }
 
-/// Whether the server answered, and did not let us in.
+/// Whether the server answered, and refused this member.
 fn concerns_room(status: &Status) -> bool {
     let code = status.error.as_ref().map(|error| error.code);
     matches!(

@@ -1,13 +1,13 @@
-//! What can go wrong in a room, in words that say what to do.
+//! Errors of a room, with messages that suggest a remedy.
 
 use signaling_protocol::{CloseCode, ErrorCode, ParseError};
 use thiserror::Error;
 
-/// A failure of the room or of what it needs.
+/// A failure of the room or of its environment.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[non_exhaustive]
 pub enum RoomError {
-    /// No kind of link that the options allow can be made here.
+    /// The host supports no kind of link that the options allow.
     #[error(
         "there is no WebRTC here (RTCPeerConnection), and nothing else that may be used leads to a peer: \
          allow WebRTC, or use a room with a key, whose edits can take the encrypted relay"
@@ -19,7 +19,7 @@ pub enum RoomError {
          globalThis.WebSocket"
     )]
     NoWebSocket,
-    /// The room has a key, and nothing can be encrypted here.
+    /// The room has a key, and the host cannot encrypt.
     #[error(
         "this room has a key, and it cannot be used here: {reason}. The text stays on this device"
     )]
@@ -27,14 +27,14 @@ pub enum RoomError {
         /// In words.
         reason: String,
     },
-    /// Neither a server nor a transport is there to be used.
+    /// There is neither a server nor a transport.
     #[error(
         "urls has to be the address of a signaling server, or several, unless a transport was added, \
          or the option room names the room in which pages of this browser meet. Pages that only read do \
          not meet there: they need a server or a transport"
     )]
     NoServer,
-    /// An address that no socket can be opened to.
+    /// An invalid address for a socket.
     #[error(
         "{url:?} is not an address of a signaling server, such as ws://localhost:8080: {reason}"
     )]
@@ -53,7 +53,7 @@ pub enum RoomError {
         /// The address.
         url: String,
     },
-    /// The server let too much time pass before it let this member in.
+    /// The server did not admit this member in time.
     #[error(
         "the signaling server at {url} did not answer within {seconds} s: check that it is a \
          signaling server, and the network"
@@ -61,18 +61,18 @@ pub enum RoomError {
     TimedOut {
         /// The address.
         url: String,
-        /// The time that it had, in seconds.
+        /// The time limit, in seconds.
         seconds: u64,
     },
-    /// The server refused something.
+    /// The server refused a request.
     #[error("the signaling server refused: {message}")]
     Refused {
-        /// What it refused, for programs.
+        /// The error code, for programs.
         code: ErrorCode,
         /// The same for people.
         message: String,
     },
-    /// The server closed the socket, and said why.
+    /// The server closed the socket with a reason.
     #[error("the signaling server closed the connection: {reason} ({number})")]
     Closed {
         /// The number of the close frame.
@@ -117,7 +117,7 @@ pub enum RoomError {
         /// In words.
         reason: String,
     },
-    /// Something that a peer sent was refused; the link goes on.
+    /// A message of a peer was refused; the link stays open.
     #[error("{peer} sent something that was refused: {reason}")]
     PeerRefused {
         /// The agent id of the peer.
@@ -142,7 +142,7 @@ pub enum RoomError {
         /// In words.
         reason: String,
     },
-    /// A member has another key, or its page was opened by another link.
+    /// A member has another key, or its page was opened with another link.
     #[error(
         "this link's key does not open what {peer} sends: one of you has another link to this room. \
          Open the room by the same link"
@@ -205,7 +205,7 @@ impl RoomError {
         }
     }
 
-    /// Whether trying again cannot help.
+    /// Whether retrying cannot help.
     pub fn is_final(&self) -> bool {
         match self {
             RoomError::Refused { code, .. } => !matches!(
@@ -245,7 +245,7 @@ impl RoomError {
     }
 }
 
-/// The server's own code where this version knows it.
+/// The server's own code, if this version knows it.
 fn refusal(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::Other => "signaling_refused",

@@ -1,4 +1,4 @@
-//! What tells apart the sockets, calls, transports and keys that a driver keeps for a room.
+//! Ids of the sockets, calls, transports and keys that a driver keeps for a room.
 
 /// A signaling socket. Numbers are not used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,19 +17,20 @@ pub struct RunId(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub u32);
 
-/// What a sealed message is for. Each purpose has a key of its own, derived from the room's secret unless
-/// said otherwise.
+/// The purpose of a sealed message. Each purpose has its own key, derived from the room's secret
+/// unless noted otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Purpose {
     /// Messages of the sync engine that go through the relay.
     Relay,
     /// Offers, answers and candidates.
     Signal,
-    /// What the ends of a link prove to each other before anything else is said on it.
+    /// The proofs that the ends of a link exchange before any other message.
     Link,
     /// Entries of the room's log at the servers.
     Log,
-    /// Messages on a link, once its ends have agreed on a key. This one does not follow from the room's secret.
+    /// Messages on a link, once its ends have agreed on a key. This key is not derived from the
+    /// room's secret.
     Message(LinkKey),
 }
 

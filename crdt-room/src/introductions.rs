@@ -1,15 +1,15 @@
-//! What both ends of a link prove to each other, in a room with a key, before anything else is said on it.
+//! The proofs that both ends of a link exchange, in a room with a key, before any other message.
 //!
-//! Direct connections need none of this: the sealed and signed descriptions vouch for them. On any other
-//! link each end names a number that it has not used before, and sends a proof that is bound to the numbers
-//! of both ends: sealed with the room's key, so that the sender has it, and signed by members that may write.
-//! Where the members at the ends are known, the proof is bound to them and their page loads as well, so that
-//! one that was made for one member does not serve another one. Until the proof of the other end is there, what comes by
-//! the link waits, and the engine knows nothing of the link.
+//! Direct connections do not need proofs: their sealed and signed descriptions authenticate them.
+//! On any other link each end sends a nonce, and a proof that is bound to the nonces of both ends:
+//! it is sealed with the room's key, which shows that the sender has it, and signed by members that
+//! may write. If the members at the ends are known, the proof is bound to them and their page loads
+//! as well, so that it cannot be used for another member. Until the proof of the other end has
+//! arrived, messages on the link wait, and the engine does not know the link.
 //!
 //! A proof also names the public value of its sender for agreeing on a key (elliptic-curve
-//! Diffie-Hellman), which is new with each page load. When both proofs are there the ends agree on a key for the
-//! link that no third party has; `sealed_links` uses it for all that follows.
+//! Diffie-Hellman), which is new with each page load. With both proofs the ends agree on a key for
+//! the link that no third party has; `sealed_links` uses it for all later messages.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -27,22 +27,23 @@ use crate::sealed_links::Agreement;
 const HAS_PROOF: u8 = 1;
 const HAS_YOURS: u8 = 2;
 
-/// The length of a number, in bytes.
+/// The length of a nonce, in bytes.
 const NONCE: usize = 12;
 
-/// How long to wait for a proof before asking again, which doubles, and how often to ask. Then the link is
-/// given up.
+/// The time to wait for a proof before asking again, which doubles, and the number of attempts.
+/// Then the link is closed.
 const REPEAT_MILLIS: Millis = 1_000;
 const MAX_REPEATS: u32 = 4;
 
-/// A proof that was said a shorter time ago may still be under way.
+/// A proof that was sent a shorter time ago may still be in transit.
 const UNDER_WAY_MILLIS: Millis = 500;
 
-/// After so many repeats in vain the other end is said not to have proved anything.
+/// The number of unanswered repeats after which the status reports that the other end has not
+/// proved anything.
 const PATIENCE: u32 = 2;
 
-/// Messages of the engine, and their bytes, that wait for the proof of a link, at most. What exceeds that
-/// is lost, and the engine asks for it again.
+/// The most messages of the engine, and their bytes, that wait for the proof of a link. Further
+/// messages are lost, and the engine requests them again.
 const MAX_HELD: usize = 64;
 const MAX_HELD_BYTES: usize = 256 << 10;
 
@@ -50,14 +51,14 @@ const MAX_HELD_BYTES: usize = 256 << 10;
 #[derive(Debug, Default)]
 pub(crate) struct Introductions {
     all: SortedMap<LinkId, Introduction>,
-    /// Our public value for agreeing on keys.
+    /// The local public value for agreeing on keys.
     exchange: Vec<u8>,
     last_key: u32,
-    /// Links whose proof is to be made.
+    /// Links for which a proof has to be made.
     to_prove: VecDeque<LinkId>,
-    /// Links with a proof that came.
+    /// Links with a received proof.
     to_check: VecDeque<(LinkId, Nonce, Vec<u8>)>,
-    /// The link and the number of the other end that the proof at work is for.
+    /// The link and the other end's nonce of the current proof.
     jobs: CipherJobs<(LinkId, Nonce), (LinkId, Nonce)>,
 }
 
@@ -71,13 +72,13 @@ struct Introduction {
     proven: Option<Proof>,
     /// A proof for the present number of the other end waits to be made.
     is_queued: bool,
-    /// When our proof for the present number of the other end was said last.
+    /// When the local proof for the other end's current nonce was last sent.
     said_at: Option<Millis>,
     /// The key that the ends agree on, or have agreed on.
     key: Option<LinkKey>,
     /// The engine knows of the link.
     is_up: bool,
-    /// What the other end sent as a proof does not open.
+    /// The proof of the other end cannot be decrypted.
     has_failed: bool,
     repeat_at: Option<Millis>,
     repeats: u32,
@@ -94,14 +95,14 @@ struct Proof {
     exchange: Vec<u8>,
 }
 
-/// A number that an end of a link uses once.
+/// A nonce of an end of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Nonce {
     page: u64,
     link: u32,
 }
 
-/// What is to be done about a link.
+/// An action for a link.
 #[derive(Debug, PartialEq)]
 pub(crate) enum IntroductionAction {
     Do(Output),
@@ -113,7 +114,7 @@ pub(crate) enum IntroductionAction {
         /// The other end may write.
         is_writer: bool,
         agreement: Agreement,
-        /// What came before, for the engine.
+        /// The messages that waited, for the engine.
         held: Vec<Outgoing>,
     },
     /// No proof came: the link is not useful.
@@ -122,10 +123,10 @@ pub(crate) enum IntroductionAction {
     Down(LinkId),
 }
 
-/// What is to become of a message that came by a link.
+/// The handling of a received message.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Received {
-    /// It is one of the engine.
+    /// It is for the engine.
     Pass(Outgoing),
     /// It was taken.
     Taken(Vec<IntroductionAction>),
@@ -146,8 +147,8 @@ impl Introductions {
         self.exchange = exchange;
     }
 
-    /// A link is there, of a page load of ours: each of its ends is to prove what it has. `peer`: the
-    /// member at the other end with its page load, where they are known.
+    /// Begins the proofs on a new link of this page load. `peer`: the member at the other end with
+    /// its page load, if known.
     pub(crate) fn begin(
         &mut self,
         link: LinkId,
@@ -181,12 +182,12 @@ impl Introductions {
         Some(discard(key))
     }
 
-    /// Whether what has to be proved on a link is not proved yet.
+    /// Whether proofs are still missing on a link.
     pub(crate) fn is_pending(&self, link: LinkId) -> bool {
         self.all.get(&link).is_some_and(|of| !of.is_up)
     }
 
-    /// What keeps a link from being used.
+    /// The reason why a link cannot be used.
     pub(crate) fn problem(&self, link: LinkId) -> Option<&'static str> {
         let introduction = self.all.get(&link).filter(|of| !of.is_up)?;
         if introduction.has_failed {
@@ -229,7 +230,7 @@ impl Introductions {
         match event {
             CipherEvent::Sealed { job, result, .. } => {
                 let ended = self.jobs.sealed(job);
-                // One that cannot be made is tried again when the other end asks.
+                // A proof that cannot be made is tried again when the other end asks.
                 let proof = ended.zip(result.ok());
                 proof.map_or_else(Vec::new, |((link, theirs), sealed)| {
                     self.say_proof(link, theirs, &sealed, now)
@@ -255,14 +256,14 @@ impl Introductions {
         }
     }
 
-    /// Has the next proofs made and checked. `me`, `page`: this member with its page load.
+    /// Starts making and checking the next proofs. `me`, `page`: this member with its page load.
     pub(crate) fn advance(&mut self, me: &AgentId, page: u64) -> Vec<Output> {
         let proving = self.prove_next(me, page);
         let checking = self.check_next(me, page);
         proving.into_iter().chain(checking).collect()
     }
 
-    /// Asks again where no proof has come, and gives up after a while.
+    /// Asks again if no proof has arrived, and eventually gives up.
     pub(crate) fn tick(&mut self, now: Millis) -> Vec<IntroductionAction> {
         let mut actions = Vec::new();
         for (link, introduction) in self.all.iter_mut() {
@@ -300,7 +301,7 @@ impl Introductions {
         };
         let page = introduction.peer.as_ref().map(|(_, page)| *page);
         let is_other = page.is_some_and(|page| page != message.nonce.page);
-        // One that says our own number is an echo.
+        // A message with the local nonce is an echo.
         if is_other || message.nonce == introduction.mine {
             return actions;
         }
@@ -438,7 +439,7 @@ impl Introduction {
         out
     }
 
-    /// The other end named a number: what was proved was proved to an earlier one.
+    /// The other end sent a new nonce: earlier proofs were for an older one.
     fn begin_anew(&mut self, theirs: Nonce, now: Millis) {
         if self.theirs.replace(theirs).is_some() {
             self.held.clear();
@@ -457,7 +458,7 @@ impl Introduction {
         }
     }
 
-    /// The ends can agree on a key once both proofs are said.
+    /// The ends can agree on a key once both proofs have been sent.
     fn agree(&mut self, last_key: &mut u32) -> Option<IntroductionAction> {
         let proof = self.proven.as_ref()?;
         let theirs = self.theirs.filter(|_| self.said_at.is_some())?;
@@ -563,8 +564,8 @@ fn discard(key: LinkKey) -> Output {
 /// A member, and its page load.
 type End<'a> = (&'a AgentId, u64);
 
-/// What a proof is bound to: the members at both ends where they are known, the sender first, and the
-/// numbers of both.
+/// The context to which a proof is bound: the members at both ends if known, the sender first, and
+/// the nonces of both.
 fn context(ends: Option<(End<'_>, End<'_>)>, sender: Nonce, receiver: Nonce) -> String {
     match ends {
         Some(((from, from_page), (to, to_page))) => {

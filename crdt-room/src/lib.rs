@@ -1,15 +1,15 @@
 //! A member of a collaboration room, as a state machine without I/O.
 //!
-//! [`Room`] decides everything that happens between a document and the others who edit it: which
-//! signaling servers to join, which members to link to and by which kind of link, when the encrypted relay
-//! carries the edits, when to give up and when to reconnect, and what to report to the user. It touches
-//! no socket and no clock: a driver reports what happened as an [`Input`],
-//! with the time, and carries out every [`Output`]. Randomness, for spreading retries out, is a function that
-//! the driver gives it. A web page is one driver, a native program
-//! another, and the tests drive whole rooms through a virtual network in virtual time.
+//! [`Room`] makes all decisions between a document and the other members: which signaling servers
+//! to join, which members to link to and with which kind of link, when the encrypted relay carries
+//! the edits, when to give up and when to reconnect, and what to report to the user. It uses no
+//! socket and no clock: a driver reports events as [`Input`]s, with the time, and carries out every
+//! [`Output`]. Randomness, for spreading retries out, is a function that the driver provides. A web
+//! page is one driver, a native program another, and the tests drive whole rooms through a virtual
+//! network in virtual time.
 //!
-//! The types to know are [`Room`], [`Input`] and [`Output`]; [`RoomOptions`] says what a member may
-//! use, and [`Status`] how things stand.
+//! The main types are [`Room`], [`Input`] and [`Output`]; [`RoomOptions`] has the settings of a
+//! member, and [`Status`] its current state.
 //!
 //! ```
 //! use crdt_core::Document;

@@ -54,14 +54,14 @@ impl Lifecycle {
         self.phase = Phase::Connecting;
     }
 
-    /// The room let us in. Returns the calls that waited for it.
+    /// The room admitted this member. Returns the calls that waited for it.
     pub(crate) fn joined(&mut self) -> Vec<CallId> {
         self.phase = Phase::Connected;
         self.problem = None;
         std::mem::take(&mut self.waiting)
     }
 
-    /// The room was lost, or cannot be reached, and is tried again.
+    /// The room was lost, or cannot be reached, and is retried.
     pub(crate) fn interrupted(&mut self, error: RoomError) {
         self.phase = Phase::Reconnecting;
         self.problem = Some(error);
@@ -103,7 +103,7 @@ impl Lifecycle {
         if !std::mem::take(&mut self.is_suspended) {
             return None;
         }
-        // What worked before is worth waiting for.
+        // A connection that worked before is retried.
         self.phase = Phase::Reconnecting;
         Some(self.wanted.clone().unwrap_or_default())
     }

@@ -1,4 +1,4 @@
-//! The links that the sync engine knows of, and what each of them runs over.
+//! The links of the sync engine, and the route of each.
 
 use crdt_sync::LinkId;
 use signaling_protocol::AgentId;
@@ -6,7 +6,7 @@ use signaling_protocol::AgentId;
 use crate::ids::{RunId, TransportId};
 use crate::options::LinkKind;
 
-/// What a link runs over.
+/// The route of a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
     /// A peer connection.
@@ -40,7 +40,7 @@ impl Route {
         }
     }
 
-    /// The peer at the other end; `None` where the engine alone knows it.
+    /// The peer at the other end; `None` if only the engine knows it.
     pub(crate) fn peer(&self) -> Option<&AgentId> {
         match self {
             Route::Direct(peer) | Route::Broadcast { peer, .. } | Route::Relay(peer) => Some(peer),
@@ -49,7 +49,7 @@ impl Route {
     }
 }
 
-/// Gives links their numbers, none of them twice.
+/// Assigns unique numbers to links.
 #[derive(Debug, Default)]
 pub(crate) struct LinkNumbers(u32);
 
@@ -60,7 +60,7 @@ impl LinkNumbers {
     }
 }
 
-/// The open links. They are few, and every message looks one up: a list is faster than a map.
+/// The open links. There are few, and every message looks one up: a list is faster than a map.
 #[derive(Debug, Default)]
 pub(crate) struct Links(Vec<Link>);
 

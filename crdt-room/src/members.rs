@@ -9,45 +9,46 @@ use crate::room_log;
 use crate::sealed_signals;
 use crate::signaling::ServerId;
 
-/// How long a member may stay without a link before it is reported as out of reach where no kind of
-/// link can lead to it: by then a page of the same browser has answered.
+/// The time for which a member may stay without a link before it is reported as unreachable if no
+/// kind of link can reach it: by then a page of the same browser has answered.
 const GREETING_MILLIS: Millis = 3_000;
 
-/// How long a server that was lost counts as naming the members that it named: it may come back with them.
+/// The time for which a lost server counts as naming the members that it named: it may come back
+/// with them.
 const LOST_MILLIS: Millis = 60_000;
 
-/// Everyone in the room but us.
+/// All other members of the room.
 #[derive(Debug, Default)]
 pub(crate) struct Members {
     all: SortedMap<AgentId, Member>,
-    /// The servers that were lost, and until when what they named counts.
+    /// The lost servers, and the times until which their members count.
     lost: SortedMap<ServerId, Millis>,
 }
 
-/// Someone in the room.
+/// A member of the room.
 #[derive(Debug)]
 pub(crate) struct Member {
-    /// Its page load, where it says.
+    /// Its page load, if known.
     pub(crate) page: Option<u64>,
-    /// The servers that name it, this browser among them, each with the page load that it names.
+    /// The servers that name it, including this browser, each with the page load that it names.
     places: SortedMap<ServerId, Option<u64>>,
     /// It has a key for the relay.
     pub(crate) has_relay: bool,
     /// It seals its signals, so it has a key for the room.
     pub(crate) seals: bool,
-    /// It writes to the room's log where it may.
+    /// It writes to the room's log if it may.
     writes_log: bool,
-    /// It changes nothing, as it says itself, or as a server says that let it in for reading only.
+    /// It is read-only, by its own capabilities or by a server's admission.
     pub(crate) is_read_only: bool,
-    /// A server let it in for reading only.
+    /// A server admitted it as read-only.
     pub(crate) is_kept_read_only: bool,
     /// The mesh wants a link to it.
     pub(crate) is_planned: bool,
-    /// When it came, until a page of this browser would have answered.
+    /// The time until which a page of this browser would answer.
     greeted_until: Option<Millis>,
 }
 
-/// Someone of whom a signaling server tells.
+/// A member that a signaling server reports.
 #[derive(Debug, Clone)]
 pub(crate) struct Newcomer {
     id: AgentId,
@@ -55,39 +56,39 @@ pub(crate) struct Newcomer {
     has_relay: bool,
     seals: bool,
     writes_log: bool,
-    /// It says that it changes nothing.
+    /// It names the capability `read-only`.
     is_read_only: bool,
-    /// The server let it in for reading only.
+    /// The server admitted it as read-only.
     is_kept_read_only: bool,
 }
 
-/// The capability of a page that changes nothing.
+/// The capability of a read-only page.
 pub(crate) const READ_ONLY: &str = "read-only";
 
 /// A change of the membership.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// It left, or the page behind the name is another one: every link to it is to be forgotten.
+    /// It left, or another page has the name now: every link to it has to be forgotten.
     Gone(AgentId),
     /// It came; whether it has a key for the relay.
     Came(AgentId, bool),
 }
 
-/// What the mesh wants of one member.
+/// The mesh's wishes for one member.
 #[derive(Debug)]
 pub(crate) struct Wish {
     pub(crate) id: AgentId,
     pub(crate) page: Option<u64>,
     /// A link to it is wanted.
     pub(crate) link: bool,
-    /// A server introduces us to it.
+    /// A server names it.
     pub(crate) is_met: bool,
     /// Links to it are to be given up.
     pub(crate) unlink: bool,
 }
 
 impl Newcomer {
-    /// Someone with these capabilities, whom a server let in, maybe for reading only.
+    /// A member with these capabilities that a server admitted, possibly as read-only.
     pub(crate) fn new(id: AgentId, capabilities: &[String], is_kept_read_only: bool) -> Newcomer {
         let has = |capability: &str| capabilities.iter().any(|name| name == capability);
         Newcomer {
@@ -159,7 +160,7 @@ impl Members {
         servers.find(|server| is_usable(*server))
     }
 
-    /// A server let us in, and names everyone whom it has. A member that it does not name but that
+    /// A server admitted this member, and names all others. A member that it does not name but that
     /// `is_linked` stays: it may have lost the server too, and not be back yet.
     pub(crate) fn entered(
         &mut self,
@@ -191,8 +192,8 @@ impl Members {
         changes
     }
 
-    /// A server names a member. One that another server has named already is the same one if it is the
-    /// same page load. One that the same server names again has come back to it, and begins anew
+    /// A server names a member. If another server has already named it, it is the same member if it
+    /// is the same page load. If the same server names it again, it has rejoined, and starts anew
     /// unless it `is_linked`.
     pub(crate) fn came(
         &mut self,
@@ -218,7 +219,7 @@ impl Members {
             if member.page == page && (stands || !is_known_here) {
                 member.is_read_only |= is_read_only;
                 member.is_kept_read_only |= is_kept_read_only;
-                // Pages of this browser do not say all that a server does.
+                // Pages of this browser send less information than a server.
                 member.seals |= seals;
                 member.writes_log |= writes_log;
                 if has_relay && !std::mem::replace(&mut member.has_relay, true) {
@@ -246,7 +247,7 @@ impl Members {
         changes
     }
 
-    /// A server does not know a member any more. It has left when no server knows it.
+    /// A server no longer names a member. It has left when no server names it.
     pub(crate) fn left(
         &mut self,
         server: ServerId,
@@ -258,11 +259,11 @@ impl Members {
             return Vec::new();
         };
         member.places.remove(&server);
-        // A page of this browser may have ended without a word, which only its links notice.
+        // A page of this browser may have ended without a message, which only its links detect.
         if !member.is_met() && !is_linked(id) {
             member.places = SortedMap::new();
         }
-        // It may have been a later page load of the member that this server knew.
+        // This server may have named a later page load of the member.
         let elsewhere = member.places.iter().next();
         let elsewhere = elsewhere.map(|(server, page)| (*server, *page));
         let is_there = member.places.values().any(|page| *page == member.page);
@@ -293,9 +294,9 @@ impl Members {
         self.lost.get_or_insert_with(server, || until);
     }
 
-    /// Removes the members that no server names and that are not linked. A link held them here while no
-    /// server knew them. So are pages of this browser that do not answer, and, where a server names everyone
-    /// (`is_joined`), those that it does not name: they ended without a word.
+    /// Removes the members that no server names and that are not linked; a link kept them while no
+    /// server named them. Also removes pages of this browser that do not answer and, if a server
+    /// names all members (`is_joined`), those that it does not name: they ended without a message.
     pub(crate) fn forget_gone(
         &mut self,
         is_linked: impl Fn(&AgentId) -> bool,
@@ -315,14 +316,14 @@ impl Members {
         gone.into_iter().map(Change::Gone).collect()
     }
 
-    /// Removes everyone.
+    /// Removes all members.
     pub(crate) fn clear(&mut self) -> Vec<Change> {
         let all = std::mem::take(self).all;
         all.into_iter().map(|(id, _)| Change::Gone(id)).collect()
     }
 
-    /// Says of each member whether the mesh wants a link to it, given the linked ones, and whether this
-    /// member is read-only.
+    /// Returns for each member whether the mesh wants a link to it, given the linked ones and
+    /// whether this member is read-only.
     pub(crate) fn plan(
         &mut self,
         me: &AgentId,
@@ -356,7 +357,8 @@ impl Members {
         greeted.chain(self.lost.values().copied()).min()
     }
 
-    /// Notes which members had time to answer as pages of this browser, and which servers did not come back.
+    /// Records which members had time to answer as pages of this browser, and which servers did not
+    /// come back.
     pub(crate) fn tick(&mut self, now: Millis) {
         self.lost.retain(|server, until| {
             let is_away = *until <= now;
@@ -376,7 +378,7 @@ impl Members {
 }
 
 impl Member {
-    /// Whether a server names it, and not this browser alone.
+    /// Whether a server names it, and not only this browser.
     fn is_met(&self) -> bool {
         let mut places = self.places.keys();
         places.any(|place| *place != ServerId::BROWSER)

@@ -1,7 +1,8 @@
-//! The number of a page load, by which peers tell a page that was reloaded from one that only lost
-//! the signaling server for a while.
+//! The number of a page load, which distinguishes a reloaded page from one that only lost the
+//! signaling server for a while.
 //!
-//! It travels as a capability of the `join`. A client that knows nothing of this sends none.
+//! It is sent as a capability of the `join`. A client that does not know this capability sends
+//! none.
 
 const PREFIX: &str = "page:";
 

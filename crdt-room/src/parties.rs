@@ -1,4 +1,4 @@
-//! Between whom messages are sealed.
+//! The members between which messages are sealed.
 
 use signaling_protocol::AgentId;
 

@@ -1,11 +1,11 @@
-//! How fast the relay may send: a server cuts off a client that sends too much, and other traffic
+//! The rate of the relay: a server disconnects a client that sends too much, and other traffic
 //! shares the socket.
 
-/// Messages and bytes that may go at once, and in each second after.
+/// Messages and bytes that may be sent at once, and in each second after that.
 const MESSAGES: f64 = 200.0;
 const BYTES: f64 = 2.0 * 1024.0 * 1024.0;
 
-/// A token bucket for messages and bytes, which holds what one second gives.
+/// A token bucket for messages and bytes, with the capacity of one second.
 #[derive(Debug)]
 pub(crate) struct RateLimiter {
     messages: f64,
@@ -24,8 +24,8 @@ impl Default for RateLimiter {
 }
 
 impl RateLimiter {
-    /// Takes what one message of `bytes` needs, or says when that will be there. A message larger
-    /// than a whole allowance goes when the allowance is full.
+    /// Takes the tokens for one message of `bytes`, or returns the time at which they are
+    /// available. A message larger than the bucket is sent when the bucket is full.
     pub(crate) fn take(&mut self, bytes: usize, now: u64) -> Result<(), u64> {
         let seconds = now.saturating_sub(self.at.unwrap_or(now)) as f64 / 1000.0;
         self.messages = (self.messages + seconds * MESSAGES).min(MESSAGES);
@@ -46,7 +46,7 @@ impl RateLimiter {
 mod tests {
     use super::*;
 
-    /// Sends as fast as it is let for `seconds`, and counts.
+    /// Sends at the allowed rate for `seconds`, and counts.
     fn sent_in(seconds: u64, bytes: usize) -> usize {
         let mut limiter = RateLimiter::default();
         let (mut now, mut sent) = (5_000, 0);

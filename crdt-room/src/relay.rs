@@ -1,17 +1,19 @@
-//! The relay: links to peers through the signaling sockets, encrypted, for as long as there is no better
-//! one.
+//! The relay: encrypted links to peers through the signaling sockets, used while there is no better
+//! link.
 //!
-//! It is used at once when a peer is there, left as soon as a direct link stands, and taken again when
-//! that drops. With each new link the engines at both ends settle what either lacks, so nothing is lost
-//! on the way from one to the other.
+//! It is used as soon as a peer joins, dropped when a direct link is up, and used again when that
+//! drops. On each new link the engines at both ends exchange missing events, so nothing is lost
+//! when the link changes.
 //!
-//! A link at one end belongs to one link at the other, since the engines begin anew together. Links are
-//! numbered, and every message names its own and the one that it answers. A new link answers none until
-//! it hears the other end; a message that answers none, of a newer link than the one heard so far, says that
-//! the other end began anew, and this end follows with a link that answers it from the start. A message that
-//! answers a link which is over is answered by a farewell, and makes no link.
+//! Each link at one end corresponds to one link at the other, since the engines start anew
+//! together. Links are numbered, and every message names its own link and the one that it answers.
+//! A new link answers none until it has received a message. A message of a newer link that answers
+//! none means that the other end started anew, and this end follows with a link that answers it
+//! from the start. A message that answers a closed link is answered by a goodbye, and opens no
+//! link.
 //!
-//! Every message says whether its sender has a better link. A link stands as long as either end has none.
+//! Every message says whether its sender has a better link. A link stays open as long as either end
+//! has none.
 
 use std::collections::VecDeque;
 
@@ -33,13 +35,13 @@ use crate::signaling::ServerId;
 /// The capability of a page that has a key for the relay.
 pub(crate) const CAPABILITY: &str = "relay";
 
-/// Messages that wait to be opened, at most, and their bytes. What exceeds that is lost, and the engine
-/// asks for it again.
+/// The most messages that wait to be opened, and their bytes. Further messages are lost, and the
+/// engine requests them again.
 const MAX_WAITING: usize = 4096;
 const MAX_WAITING_BYTES: usize = 16 << 20;
 
-/// How long nothing that a peer sends can be opened before it is taken to have another key: messages that were
-/// sealed for an earlier page load may still be under way.
+/// The time without a readable message of a peer before it counts as having another key: messages
+/// that were sealed for an earlier page load may still be in transit.
 const UNREADABLE_MILLIS: Millis = 3_000;
 
 /// All relay links, and the key that they share.
@@ -47,15 +49,15 @@ const UNREADABLE_MILLIS: Millis = 3_000;
 pub(crate) struct Relay {
     /// The relay may be used, and the cipher was asked for the key.
     is_open: bool,
-    /// The key is there.
+    /// The key is available.
     is_ready: bool,
-    /// Why the relay is off, where it may be used.
+    /// Why the relay is off, although it is allowed.
     off: Option<String>,
     peers: SortedMap<AgentId, Peer>,
-    /// Messages that wait to be sealed, one after the other, so that their order stays.
+    /// Messages that wait to be sealed, one after the other, to keep their order.
     outbox: VecDeque<(AgentId, Vec<u8>)>,
     outbox_bytes: usize,
-    /// Messages that wait to be opened, one after the other, so that their order stays.
+    /// Messages that wait to be opened, one after the other, to keep their order.
     inbox: VecDeque<(AgentId, String)>,
     inbox_bytes: usize,
     /// The receiver of the message that is sealed, and the sender of the one that is opened.
@@ -66,21 +68,22 @@ pub(crate) struct Relay {
     resume_at: Option<Millis>,
 }
 
-/// What is known of a peer over all relay links to it.
+/// The state of a peer over all relay links to it.
 #[derive(Debug, Default)]
 struct Peer {
     /// It has a key, too.
     is_able: bool,
     /// It broke the protocol: no link to it is made.
     is_refused: bool,
-    /// Since when nothing that it sends can be opened, and whether that has been so for long.
+    /// The time since which its messages cannot be opened, and whether it counts as having another
+    /// key.
     unreadable_since: Option<Millis>,
     has_other_key: bool,
-    /// We have no better link to it.
+    /// This member has no better link to it.
     is_needed: bool,
-    /// It has no better link to us, as it said last.
+    /// It has no better link to this member, by its last message.
     asks: bool,
-    /// The newest of its links that is over for us.
+    /// The newest of its links that are closed here.
     over: u32,
     link: Option<RelayLink>,
     /// Why the last link failed.
@@ -96,11 +99,11 @@ struct RelayLink {
     answers: u32,
     /// The server that it goes through.
     server: ServerId,
-    /// Something came by it: the peer is there.
+    /// A message was received on it.
     is_heard: bool,
 }
 
-/// What is to be done about the relay.
+/// Actions for the relay.
 #[derive(Debug)]
 pub(crate) enum RelayAction {
     /// The engine may use the link.
@@ -134,7 +137,7 @@ impl Relay {
         };
     }
 
-    /// Why the relay is off, where it may be used.
+    /// Why the relay is off, although it is allowed.
     pub(crate) fn off(&self) -> Option<&str> {
         self.off.as_deref()
     }
@@ -156,7 +159,7 @@ impl Relay {
             .collect()
     }
 
-    /// Takes a link up where it is wanted and a server leads to the peer, and gives it up where not.
+    /// Opens a link if it is wanted and a server names the peer, and closes it otherwise.
     /// `is_needed`: no better link carries the edits.
     pub(crate) fn plan(
         &mut self,
@@ -174,8 +177,8 @@ impl Relay {
         match (peer.link, server.filter(|_| is_wanted)) {
             (None, Some(server)) => self.raise(id, server, 0, numbers),
             (Some(_), None) => self.lower(id, server.is_some()),
-            // What was under way by the other server may be lost: with a new link both sides say what
-            // they have.
+            // Messages in transit through the other server may be lost: on a new link both sides
+            // exchange summaries.
             (Some(link), Some(server)) if link.server != server => {
                 let mut actions = self.lower(id, false);
                 actions.extend(self.raise(id, server, 0, numbers));
@@ -250,7 +253,7 @@ impl Relay {
         }
     }
 
-    /// Has the next messages sealed and opened that wait for it.
+    /// Starts sealing and opening the next waiting messages.
     pub(crate) fn advance(&mut self, parties: &Parties<'_>, now: Millis) -> Vec<Output> {
         let mut outputs = Vec::new();
         if self.is_ready {
@@ -270,19 +273,19 @@ impl Relay {
         self.outbox_bytes
     }
 
-    /// The servers that links go through, each with its links.
+    /// The servers that carry links, each with its links.
     pub(crate) fn servers(&self) -> impl Iterator<Item = (ServerId, LinkId)> {
         let links = self.peers.values().filter_map(|peer| peer.link);
         links.map(|link| (link.server, link.link))
     }
 
-    /// The link to a peer, once the peer was heard by it.
+    /// The link to a peer, once a message was received on it.
     pub(crate) fn link_to(&self, id: &AgentId) -> Option<LinkId> {
         let link = self.peers.get(id)?.link.filter(|link| link.is_heard)?;
         Some(link.link)
     }
 
-    /// Whether a link to a peer can be made, or may be as soon as the key is there.
+    /// Whether a link to a peer can be made, at the latest when the key is available.
     pub(crate) fn can_reach(&self, id: &AgentId) -> bool {
         let is_usable = self.is_open && self.off.is_none();
         is_usable && self.peers.get(id).is_some_and(Peer::is_usable)
@@ -297,7 +300,7 @@ impl Relay {
     pub(crate) fn closed(&mut self, id: &AgentId, reason: &CloseReason) {
         if let Some(peer) = self.peers.get_mut(id) {
             peer.close();
-            // With a peer that breaks the protocol the next link would end the same way.
+            // If the peer violates the protocol, the next link would end the same way.
             peer.is_refused |= !reason.is_transient() && !reason.is_departure();
             peer.problem = Some(reason.to_string());
         }
@@ -343,7 +346,7 @@ impl Relay {
         vec![RelayAction::Up(id.clone(), link)]
     }
 
-    /// Gives the link to a peer up. `tell`: the peer can be told.
+    /// Closes the link to a peer. `tell`: notifies the peer.
     fn lower(&mut self, id: &AgentId, tell: bool) -> Vec<RelayAction> {
         let link = self.peers.get_mut(id).and_then(Peer::close);
         let Some(link) = link else {
@@ -362,7 +365,8 @@ impl Relay {
         RelayAction::Failed(id, reason)
     }
 
-    /// What a peer sent does not open. If that goes on, what we send will not open there either.
+    /// A message of a peer cannot be opened. If that continues, the peer cannot open local messages
+    /// either.
     fn unreadable(&mut self, from: AgentId, now: Millis) -> Vec<RelayAction> {
         let Some(peer) = self.peers.get_mut(&from).filter(|peer| peer.is_usable()) else {
             return Vec::new();
@@ -377,7 +381,7 @@ impl Relay {
         vec![self.failed(from, reason.to_owned())]
     }
 
-    /// A message of a peer came. It belongs to the link that it answers, or begins a new one.
+    /// Handles a message of a peer. It belongs to the link that it answers, or begins a new one.
     fn opened(
         &mut self,
         from: &AgentId,
@@ -398,13 +402,13 @@ impl Relay {
         peer.has_other_key = false;
         let present = peer.link.map_or(0, |link| link.epoch);
         if answers != 0 && answers != present {
-            // It answers a link that is over here, and may not have heard.
+            // It answers a closed link, and its sender may not know that.
             if content != Content::Bye {
                 self.dismiss(from, answers, epoch);
             }
             return Vec::new();
         }
-        // A link that was over here goes on where it answers the present one.
+        // A closed link continues if it answers the current one.
         let is_over = answers == 0 && epoch <= peer.over;
         if is_over || peer.link.is_some_and(|link| link.answers > epoch) {
             return Vec::new();
@@ -427,14 +431,14 @@ impl Relay {
         match &mut peer.link {
             Some(link) if link.answers == epoch => {}
             Some(link) if link.answers == 0 => link.answers = epoch,
-            // The peer followed our link with a new one of its own: the engine begins anew with it.
+            // The peer followed with a new link: the engine starts anew with it.
             Some(link) if answers != 0 => {
                 actions.push(RelayAction::Down(link.link));
                 link.link = numbers.next();
                 link.answers = epoch;
                 actions.push(RelayAction::Up(from.clone(), link.link));
             }
-            // The peer began anew: we follow.
+            // The peer started anew: this end follows.
             Some(link) => {
                 let server = server.unwrap_or(link.server);
                 actions.push(RelayAction::Down(link.link));
@@ -457,7 +461,8 @@ impl Relay {
         actions
     }
 
-    /// Tells a peer that our link `epoch` is over, which its link `answers` belongs to.
+    /// Notifies a peer that the local link `epoch` is closed, which corresponds to its link
+    /// `answers`.
     fn dismiss(&mut self, peer: &AgentId, epoch: u32, answers: u32) {
         let bye = Frame {
             epoch,
@@ -497,7 +502,7 @@ impl Relay {
                 continue;
             };
             let context = context(&from, page, parties.me, parties.page);
-            // What is no base64 does not open either.
+            // Invalid base64 cannot be opened either.
             let sealed = BASE64.decode(sealed).unwrap_or_default();
             return Some(self.jobs.open(Purpose::Relay, from, sealed, context));
         }
@@ -517,7 +522,7 @@ impl Peer {
         self.is_able && !self.is_refused && !self.has_other_key
     }
 
-    /// The link is over, and so is the peer's that it belongs to: what is still under way does not count.
+    /// Closes the link and the corresponding one of the peer: messages in transit are ignored.
     fn close(&mut self) -> Option<RelayLink> {
         self.asks = false;
         let link = self.link.take()?;
@@ -526,8 +531,8 @@ impl Peer {
     }
 }
 
-/// What a sealed message is bound to: the server can neither turn it to another member, nor keep it for
-/// another page load.
+/// The context to which a sealed message is bound: the server can neither redirect it to another
+/// member, nor replay it for another page load.
 fn context(from: &AgentId, from_page: u64, to: &AgentId, to_page: u64) -> String {
     format!("{from}\n{from_page:016x}\n{to}\n{to_page:016x}")
 }

@@ -1,29 +1,29 @@
-//! What a relayed message holds before it is sealed.
+//! The content of a relayed message before it is sealed.
 
 /// One relayed message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     /// Which of the sender's relay links to this peer it belongs to; later ones have higher numbers.
     pub(crate) epoch: u32,
-    /// The newest of the receiver's links that the sender had heard; 0: none.
+    /// The newest of the receiver's links from which the sender had received a message; 0: none.
     pub(crate) answers: u32,
     /// The sender has no better link to the receiver.
     pub(crate) is_needed: bool,
     pub(crate) content: Content,
 }
 
-/// What it carries.
+/// Its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     Text(String),
     Binary(Vec<u8>),
-    /// The sender has given its link up.
+    /// The sender has closed its link.
     Bye,
     /// Nothing: the frame reports that [`Frame::is_needed`] has changed.
     Need,
 }
 
-// 0 to 2 were the kinds of a form without `answers`.
+// 0 to 2 were kinds of a form without `answers`.
 const TEXT: u8 = 3;
 const BINARY: u8 = 4;
 const BYE: u8 = 5;
@@ -52,7 +52,7 @@ impl Frame {
         bytes
     }
 
-    /// Reads a frame; `None` for what is none, or of a kind this version does not know.
+    /// Reads a frame; `None` for anything else, or an unknown kind.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Frame> {
         let (&first, rest) = bytes.split_first()?;
         let (epoch, rest) = rest.split_first_chunk::<4>()?;

@@ -1,4 +1,4 @@
-//! Puts the status together from what the components and the engine know.
+//! Builds the status from the states of the components and the engine.
 
 use crdt_sync::{LinkId, PeerStatus, SortedSet};
 use signaling_protocol::AgentId;
@@ -20,7 +20,7 @@ use crate::status::{
 };
 use crate::transports::Transports;
 
-/// Everything that a status shows.
+/// The data of a status.
 pub(crate) struct View<'a> {
     pub(crate) options: &'a RoomOptions,
     pub(crate) lifecycle: &'a Lifecycle,
@@ -32,14 +32,14 @@ pub(crate) struct View<'a> {
     pub(crate) key: &'a RoomKey,
     pub(crate) sealed_signals: &'a SealedSignals,
     pub(crate) introductions: &'a Introductions,
-    /// How much of the document the servers keep.
+    /// The part of the document that the servers store.
     pub(crate) kept: Kept,
     pub(crate) transports: &'a Transports,
     /// The open links.
     pub(crate) open: &'a Links,
-    /// This member only follows.
+    /// This member is read-only.
     pub(crate) is_read_only: bool,
-    /// What the engine knows of its links.
+    /// The engine's status of its links.
     pub(crate) figures: &'a [PeerStatus],
 }
 
@@ -103,14 +103,14 @@ impl View<'_> {
         figures.filter(|figures| figures.agent.is_some())
     }
 
-    /// One entry for each peer, by whatever it was met.
+    /// One entry for each peer, whichever way it was found.
     fn links(&self) -> Vec<PeerLink> {
         let members = self.members.iter();
         let mut links: Vec<PeerLink> = members.map(|(id, member)| self.link(id, member)).collect();
         let in_room = |session| self.members.with_page(session).is_some();
         let others = self.transport_peers();
         let others = others.filter(|of| of.active && !of.session.is_some_and(in_room));
-        // The members come by name.
+        // The members are in the order of their names.
         for figures in others {
             let peer = figures.agent.clone().unwrap_or_default();
             let at = links.partition_point(|other| other.peer <= peer);
@@ -119,7 +119,7 @@ impl View<'_> {
         links
     }
 
-    /// The entry of a peer that a transport of the user's own leads to.
+    /// The entry of a peer at the other end of a user's transport.
     fn by_transport(&self, peer: String, figures: &PeerStatus) -> PeerLink {
         let mut shown = entry(peer, LinkKind::Custom, LinkState::Open, Some(figures));
         shown.read_only = self.is_reader(figures.link);
@@ -190,7 +190,7 @@ impl View<'_> {
         }
     }
 
-    /// What keeps edits from a peer that no link carries them to.
+    /// The reason why no link carries edits to a peer.
     fn problem(
         &self,
         id: &AgentId,
@@ -214,7 +214,7 @@ impl View<'_> {
         is_out_of_reach.then(|| (DoctorStage::Environment, self.why_out_of_reach()))
     }
 
-    /// Why the keys here and of a member do not go together.
+    /// Why the keys of this member and of another one do not match.
     fn key_problem(&self, id: &AgentId, member: &Member) -> Option<&str> {
         if self.sealed_signals.is_stranger(id) {
             return Some("this link's key does not open what it sends: it has another key");
@@ -227,7 +227,7 @@ impl View<'_> {
         }
     }
 
-    /// Why no direct connection is made from here.
+    /// Why this member makes no direct connections.
     fn why_not_direct(&self) -> &'static str {
         if self.options.host.webrtc {
             "direct connections are switched off here"
@@ -247,7 +247,7 @@ impl View<'_> {
     }
 }
 
-/// The peers that hold everything that is here.
+/// The peers that have all events of this replica.
 fn shared(links: &[PeerLink]) -> Vec<String> {
     let holds_all = |link: &&PeerLink| link.ahead == Some(0) && link.diverged.is_none();
     let holders = links.iter().filter(holds_all);
@@ -262,7 +262,8 @@ fn divergence(figures: &PeerStatus) -> Option<Divergence> {
 }
 
 fn entry(peer: String, link: LinkKind, state: LinkState, figures: Option<&PeerStatus>) -> PeerLink {
-    // The engine's flag says that both sides had the same at some time; what either has had since counts, too.
+    // The engine's flag means that both sides had the same events at some time; later events of
+    // either count, too.
     let is_synced = |of: &PeerStatus| of.synced && of.ahead == 0 && of.behind == 0;
     PeerLink {
         peer,

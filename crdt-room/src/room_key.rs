@@ -2,7 +2,7 @@
 
 use signaling_protocol::RoomId;
 
-/// How far the key of a room is.
+/// The state of the key of a room.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) enum RoomKey {
     /// The room has none.
@@ -10,9 +10,9 @@ pub(crate) enum RoomKey {
     None,
     /// The driver derives it.
     Deriving,
-    /// It can be used. The servers know the room by a name that follows from the key.
+    /// It can be used. The servers know the room by a name that is derived from the key.
     Ready { room: RoomId },
-    /// It cannot be used here: nothing can be sealed.
+    /// It cannot be used: the host cannot encrypt.
     Unavailable { reason: String },
 }
 
@@ -32,7 +32,7 @@ impl RoomKey {
         matches!(self, RoomKey::Ready { .. })
     }
 
-    /// The name of the room at the servers, where it follows from the key.
+    /// The name of the room at the servers, if it is derived from the key.
     pub(crate) fn room(&self) -> Option<&RoomId> {
         match self {
             RoomKey::Ready { room } => Some(room),
@@ -48,7 +48,8 @@ impl RoomKey {
         }
     }
 
-    /// Whether signals can be exchanged with a member that seals its own, or does not.
+    /// Whether signals can be exchanged with a member that seals its own (`member_seals`), or does
+    /// not.
     pub(crate) fn fits(&self, member_seals: bool) -> bool {
         match self {
             RoomKey::None => !member_seals,

@@ -1,13 +1,13 @@
-//! Messages on links that nothing else protects, in a room with a key: broadcast channels, the relay, and
-//! transports of the user's own.
+//! Encrypted messages on otherwise unprotected links, in a room with a key: broadcast channels, the
+//! relay, and transports of the user's own.
 //!
-//! The two ends of such a link have proved what they have, and agreed on a key that no third party has: neither the
-//! server nor a reader. Every message after that is sealed with it, and bound to its sender and its
-//! number. A message that was changed, forged, repeated or turned back is dropped, and the engine asks for
-//! what is lost.
+//! The two ends of such a link have exchanged proofs, and agreed on a key that no third party has:
+//! neither the server nor a reader. Every later message is sealed with it, and bound to its sender
+//! and its number. A message that was changed, forged, replayed or reflected is dropped, and the
+//! engine requests lost events.
 //!
-//! Only a goodbye is not sealed: a page that goes away has no time for that, and anyone who could forge
-//! one could cut the link as well.
+//! Only a goodbye is not sealed: a closing page has no time for that, and anyone who can forge one
+//! can cut the link as well.
 
 use std::collections::VecDeque;
 
@@ -18,8 +18,8 @@ use crate::ids::{LinkKey, Purpose};
 use crate::input::CipherEvent;
 use crate::output::Output;
 
-/// Messages that wait to be opened, at most, and their bytes. The rest is lost, and the engine asks for it
-/// again.
+/// The most messages that wait to be opened, and their bytes. Further messages are lost, and the
+/// engine requests them again.
 const MAX_WAITING: usize = 4096;
 const MAX_WAITING_BYTES: usize = 16 << 20;
 
@@ -27,11 +27,11 @@ const MAX_WAITING_BYTES: usize = 16 << 20;
 const TEXT: u8 = 0;
 const BINARY: u8 = 1;
 
-/// What the two ends of a link have agreed on.
+/// The agreement of the two ends of a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Agreement {
     pub(crate) key: LinkKey,
-    /// What stands for this end, and for the other one, in what messages are bound to.
+    /// The names of this end and of the other one in the contexts of messages.
     pub(crate) mine: String,
     pub(crate) theirs: String,
 }
@@ -40,7 +40,7 @@ pub(crate) struct Agreement {
 #[derive(Debug, Default)]
 pub(crate) struct SealedLinks {
     all: SortedMap<LinkId, SealedLink>,
-    /// What waits to be sealed, and links that are to be closed after that, in order.
+    /// Messages that wait to be sealed, and links to be closed after them, in order.
     outbox: VecDeque<(LinkId, Item)>,
     /// Messages that wait to be opened, in order.
     inbox: VecDeque<(LinkId, u64, Vec<u8>)>,
@@ -74,10 +74,10 @@ struct Ticket {
     len: usize,
 }
 
-/// What is to be done about a link.
+/// An action for a link.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SealedLinkAction {
-    /// Send this as it is.
+    /// Send this unchanged.
     Send(LinkId, Outgoing),
     /// A message of the engine came.
     Received(LinkId, Outgoing),
@@ -125,7 +125,7 @@ impl SealedLinks {
         self.all.get(&link).map_or(0, |of| of.waiting)
     }
 
-    /// A message of the engine is to go out. Returns it where it goes as it is.
+    /// Queues a message of the engine. Returns it if it is sent unchanged.
     pub(crate) fn send(&mut self, link: LinkId, message: Outgoing) -> Option<Outgoing> {
         let Some(of) = self.all.get_mut(&link).filter(|_| !is_goodbye(&message)) else {
             return Some(message);
@@ -144,7 +144,7 @@ impl SealedLinks {
         waits
     }
 
-    /// A message came by a link. Returns it where it is one of the engine as it is.
+    /// Handles a received message. Returns it if it is an unsealed message for the engine.
     pub(crate) fn receive(&mut self, link: LinkId, message: Outgoing) -> Option<Outgoing> {
         if !self.has(link) || is_goodbye(&message) {
             return Some(message);
@@ -191,7 +191,7 @@ impl SealedLinks {
         actions
     }
 
-    /// Has the next messages sealed and opened.
+    /// Starts sealing and opening the next messages.
     pub(crate) fn advance(&mut self) -> Vec<Output> {
         let sealing = self.seal_next();
         let opening = self.open_next();
@@ -204,7 +204,7 @@ impl SealedLinks {
         (of.agreement.key == ticket.key).then_some((ticket, of))
     }
 
-    /// Links that are to be closed, and that nothing is before any more.
+    /// Links to be closed that have no earlier message in the queue.
     fn closes(&mut self) -> Vec<SealedLinkAction> {
         let mut closes = Vec::new();
         while let Some((link, Item::Close(_))) = self.outbox.front() {
@@ -268,7 +268,7 @@ fn write(number: u64, sealed: &[u8]) -> Vec<u8> {
     [&[SEALED][..], &number.to_le_bytes(), sealed].concat()
 }
 
-/// The number of a sealed message, and what was sealed; `None` for any other message.
+/// The number of a sealed message, and its ciphertext; `None` for any other message.
 fn read(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let rest = bytes.strip_prefix(&[SEALED])?;
     let (number, sealed) = rest.split_first_chunk()?;
@@ -292,7 +292,7 @@ fn unpack(plain: Vec<u8>) -> Option<Outgoing> {
     }
 }
 
-/// What a message is bound to.
+/// The context of a message.
 fn context(sender: &str, number: u64) -> String {
     format!("{sender}\n{number}")
 }
@@ -325,7 +325,7 @@ mod tests {
         Outgoing::Binary(write(number, b"sealed"))
     }
 
-    /// What the cipher was asked to do: seal (or else open) what, in which context.
+    /// The request to the cipher: whether to seal (or to open), the message, and the context.
     fn asked(links: &mut SealedLinks) -> Option<(u32, bool, Vec<u8>, String)> {
         let mut outputs = links.advance();
         assert!(outputs.len() < 2, "{outputs:?}");
@@ -403,7 +403,7 @@ mod tests {
         for earlier in [0, 1, 2] {
             assert_eq!(take(sealed(earlier), Some(&[BINARY, 5])), None);
         }
-        // One that does not open does not count, nor does one of another form.
+        // A message that cannot be opened is ignored, and so is one of another form.
         for plain in [None, Some(&[][..]), Some(&[2, 5]), Some(&[TEXT, 0xff])] {
             let (_, taken) = take(sealed(9), plain).expect("it is tried");
             assert_eq!(taken, []);

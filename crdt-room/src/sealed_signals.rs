@@ -1,9 +1,10 @@
-//! Offers, answers and candidates of rooms with a key: sealed on their way through the signaling server.
+//! Offers, answers and candidates of rooms with a key, which are sealed on their way through the
+//! signaling server.
 //!
-//! A description holds the fingerprint of the connection's certificate. Sealed with the room's key it
-//! vouches for it: the server can neither read the addresses of members, nor put itself between two
-//! members, and a page without the key gets no connection. Members that may write also sign the descriptions, so
-//! the connection itself is proved to lead to a writer.
+//! A description contains the fingerprint of the connection's certificate. Sealing it with the
+//! room's key authenticates the connection: the server can neither read the addresses of members,
+//! nor insert itself between two members, and a page without the key gets no connection. Members
+//! that may write also sign the descriptions, which proves that the connection leads to a writer.
 
 use std::collections::VecDeque;
 
@@ -19,17 +20,17 @@ use crate::input::CipherEvent;
 use crate::output::Output;
 use crate::parties::Parties;
 
-/// The capability of a page that seals its signals, and takes none that is not sealed.
+/// The capability of a page that seals its signals, and accepts only sealed ones.
 pub(crate) const CAPABILITY: &str = "sealed";
 
-/// Signals that wait to be sealed or opened, at most. A negotiation repeats what is lost.
+/// The most signals that wait to be sealed or opened. A negotiation repeats lost signals.
 const MAX_WAITING: usize = 1024;
 
-/// Bytes of signals that wait to be opened, at most.
+/// The most bytes of signals that wait to be opened.
 const MAX_WAITING_BYTES: usize = 8 << 20;
 
-/// A member whose signals do not open for so long has another key. Those that were sealed for an earlier
-/// page load do not open either, but they end soon.
+/// The time without a readable signal after which a member counts as having another key. Signals
+/// that were sealed for an earlier page load cannot be opened either, but they end soon.
 const STRANGER_MILLIS: Millis = 3_000;
 
 /// Everything about signals that wait for the cipher.
@@ -40,7 +41,7 @@ pub(crate) struct SealedSignals {
     inbox_bytes: usize,
     /// The signal that is sealed, and the one that is opened with its sender.
     jobs: CipherJobs<Signal, (AgentId, Signal)>,
-    /// Members whose page has signed a description. From then on one that is not signed is not theirs.
+    /// Members whose page has signed a description. Later unsigned descriptions are dropped.
     writers: SortedSet<AgentId>,
     /// Members whose signals do not open.
     failures: SortedMap<AgentId, Failure>,
@@ -50,13 +51,13 @@ pub(crate) struct SealedSignals {
 #[derive(Debug, Clone, Copy)]
 struct Failure {
     since: Millis,
-    /// When the member was last sent a signal by which it finds out, too.
+    /// When the member was last sent a signal that lets it detect that, too.
     told_at: Millis,
-    /// It went on for so long that the member has another key.
+    /// It lasted so long that the member counts as having another key.
     is_stranger: bool,
 }
 
-/// What became of a signal.
+/// The result for a signal.
 #[derive(Debug, PartialEq)]
 pub(crate) enum SignalAction {
     /// Send it: it is sealed.
@@ -87,20 +88,20 @@ impl SealedSignals {
         };
     }
 
-    /// Forgets what is known of a member.
+    /// Forgets the state of a member.
     pub(crate) fn forget(&mut self, id: &AgentId) {
         self.failures.remove(id);
         self.writers.remove(id);
     }
 
-    /// Whether a member has another key: what it sends does not open.
+    /// Whether a member has another key: its messages cannot be opened.
     pub(crate) fn is_stranger(&self, id: &AgentId) -> bool {
         self.failures
             .get(id)
             .is_some_and(|failure| failure.is_stranger)
     }
 
-    /// A signal is to be sealed and sent.
+    /// Queues a signal to be sealed and sent.
     pub(crate) fn send(&mut self, signal: Signal) {
         if self.outbox.len() < MAX_WAITING {
             self.outbox.push_back(signal);
@@ -121,7 +122,7 @@ impl SealedSignals {
         match event {
             CipherEvent::Sealed { job, result, .. } => {
                 let signal = self.jobs.sealed(job)?;
-                // One that cannot be sealed is lost, and repeated by the negotiation.
+                // A signal that cannot be sealed is lost; the negotiation repeats it.
                 let sealed = BASE64.encode(result.ok()?);
                 let body = serde_json::to_string(&Sealed { sealed }).ok()?;
                 Some(SignalAction::Send(Signal {
@@ -165,14 +166,15 @@ impl SealedSignals {
         }
     }
 
-    /// Has the next signals sealed and opened.
+    /// Starts sealing and opening the next signals.
     pub(crate) fn advance(&mut self, parties: &Parties<'_>) -> Vec<Output> {
         let sealing = self.seal_next(parties);
         let opening = self.open_next(parties);
         sealing.into_iter().chain(opening).collect()
     }
 
-    /// What a member sent does not open. Returns whether that shows now that it has another key.
+    /// A signal of a member cannot be opened. Returns whether the member now counts as having
+    /// another key.
     fn failed(&mut self, from: AgentId, now: Millis) -> Option<SignalAction> {
         let known = self.failures.get(&from).copied();
         let mut failure = known.unwrap_or(Failure {
@@ -222,7 +224,7 @@ impl SealedSignals {
             };
             let context = context(signal.kind, (&from, page), (parties.me, parties.page));
             let message = (from, signal);
-            // What is no base64 does not open either.
+            // Invalid base64 cannot be opened either.
             let sealed = BASE64.decode(sealed).unwrap_or_default();
             return Some(self.jobs.open(Purpose::Signal, message, sealed, context));
         }

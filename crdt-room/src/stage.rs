@@ -2,19 +2,19 @@
 
 use serde::Serialize;
 
-/// The stages of a connection, in the order in which they come.
+/// The stages of a connection, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DoctorStage {
-    /// What the host offers.
+    /// The capabilities of the host.
     Environment,
     /// The connection to the signaling server.
     Signaling,
-    /// Being let into the room.
+    /// Joining the room.
     Room,
     /// Exchanging offers and answers with a peer.
     Offer,
-    /// Finding a way through the networks.
+    /// Finding a path through the networks.
     Ice,
     /// The link that carries the edits.
     Channel,

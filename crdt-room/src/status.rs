@@ -1,4 +1,4 @@
-//! What a room shows of itself: one value, made anew when it is asked for.
+//! The status of a room: one value, computed on request.
 
 use crdt_sync::Millis;
 use serde::Serialize;
@@ -7,7 +7,7 @@ use crate::error::RoomError;
 use crate::options::LinkKind;
 use crate::stage::DoctorStage;
 
-/// How far the connection to the room is.
+/// The phase of the connection to the room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
@@ -18,13 +18,13 @@ pub enum Phase {
     Connecting,
     /// In the room.
     Connected,
-    /// Not in the room for now, and tries to get in; peers may be linked.
+    /// Not in the room for now, and retrying; peers may be linked.
     Reconnecting,
-    /// Gave up; `error` says why.
+    /// Gave up; `error` has the reason.
     Error,
 }
 
-/// How things stand. Serializes to `NetworkStatus` of the npm package.
+/// The status of a room. Serializes to `NetworkStatus` of the npm package.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
@@ -32,28 +32,28 @@ pub struct Status {
     pub connected: bool,
     /// The agent ids of the peers with an open link, sorted.
     pub peers: Vec<String>,
-    /// How far the connection to the room is.
+    /// The phase of the connection to the room.
     pub state: Phase,
     /// The agent id of this member.
     pub agent_id: String,
-    /// The room, where the options name it.
+    /// The room, if the options name it.
     pub room: Option<String>,
-    /// The first signaling server that let this member in, else the first named.
+    /// The first signaling server that admitted this member, else the first named.
     pub url: Option<String>,
     /// Every signaling server, in the order in which they were named.
     pub signaling: Vec<ServerStatus>,
     /// Why the last attempt failed, until one succeeds.
     pub error: Option<Problem>,
-    /// This member follows the room, and no change of its document is sent: by its link, its options, or
-    /// what a server allows it.
+    /// This member is read-only, and no change of its document is sent: by its link, its options,
+    /// or a server's admission.
     pub read_only: bool,
-    /// How much of the document the servers keep for members who come later.
+    /// The part of the document that the servers store for later members.
     pub kept: Kept,
-    /// The agent ids of the peers that hold everything that is here, sorted.
+    /// The agent ids of the peers that have all events of this replica, sorted.
     pub shared: Vec<String>,
     /// Why the relay is not used although it may be.
     pub relay_off: Option<String>,
-    /// Every peer in the room, and those that only a transport of the user's own leads to.
+    /// Every peer in the room, and those that are only reached by a user's transport.
     pub links: Vec<PeerLink>,
     /// The transports of the user's own, in the order in which they were added.
     pub transports: Vec<TransportStatus>,
@@ -62,8 +62,8 @@ pub struct Status {
 }
 
 impl Status {
-    /// Whether a person would see the step from `before` to this. Figures that move all the time do
-    /// not count.
+    /// Whether the difference from `before` is visible to a person. Counters that change all the
+    /// time do not count.
     pub fn differs_visibly(&self, before: &Status) -> bool {
         self.connected != before.connected
             || self.state != before.state
@@ -88,14 +88,16 @@ impl Status {
     }
 }
 
-/// How much of the document the servers keep, in the room's log.
+/// The part of the document that the servers store, in the room's log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Kept {
-    /// Events here that no server has acknowledged; `None`: no server keeps the document, or it is not known yet.
+    /// Local events that no server has acknowledged; `None`: no server stores the document, or it
+    /// is not known yet.
     pub ahead: Option<u64>,
-    /// Entries of the log that were skipped, since they do not open, no writer signed them, or they hold no changes.
+    /// Entries of the log that were skipped, since they cannot be opened, no writer signed them, or
+    /// they contain no changes.
     pub skipped: u64,
-    /// Why the document is not kept.
+    /// Why the document is not stored.
     pub problem: Option<String>,
 }
 
@@ -131,7 +133,7 @@ impl From<&RoomError> for Problem {
 pub struct ServerStatus {
     /// Its address.
     pub url: String,
-    /// How far the connection to it is.
+    /// The phase of the connection to it.
     pub state: Phase,
     /// Why it is not connected.
     pub error: Option<Problem>,
@@ -142,13 +144,13 @@ pub struct ServerStatus {
 pub struct TransportStatus {
     /// How far it is.
     pub state: TransportState,
-    /// The agent id of the peer that it leads to, once that said hello.
+    /// The agent id of the peer at its other end, after its hello.
     pub peer: Option<String>,
-    /// What went wrong with it last, until it connects.
+    /// Its last problem, until it connects.
     pub problem: Option<String>,
 }
 
-/// How far a transport of the user's own is.
+/// The state of a user's transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TransportState {
@@ -158,7 +160,7 @@ pub enum TransportState {
     Connecting,
     /// Connected.
     Open,
-    /// Stopped for good, since its other end breaks the protocol.
+    /// Stopped for good, since its other end violates the protocol.
     Failed,
 }
 
@@ -168,15 +170,15 @@ pub enum TransportState {
 pub struct PeerLink {
     /// The agent id of the peer.
     pub peer: String,
-    /// What carries the edits now, or is being made.
+    /// The kind of link that carries the edits, or is being made.
     pub link: LinkKind,
     /// How far it is.
     pub state: LinkState,
-    /// Both sides hold the same events, as far as is known here.
+    /// Both sides are known to have the same events.
     pub synced: bool,
-    /// It follows the room, and changes nothing: no change of it is taken.
+    /// It is read-only: its changes are rejected.
     pub read_only: bool,
-    /// Set where the peer has another event under some id, and so another text.
+    /// Set if the peer has a different event under some id, and so a different text.
     pub diverged: Option<Divergence>,
     /// The last round trip, in milliseconds.
     pub rtt: Option<Millis>,
@@ -184,13 +186,13 @@ pub struct PeerLink {
     pub bytes_in: u64,
     /// Bytes that were given to the link.
     pub bytes_out: u64,
-    /// Events here that the peer is not known to have.
+    /// Local events that the peer is not known to have.
     pub ahead: Option<u64>,
-    /// Events that the peer said to have and that are missing here.
+    /// Events that the peer announced and this replica lacks.
     pub behind: Option<u64>,
-    /// What keeps the edits from this peer, until it is overcome. `None` while a link carries them.
+    /// The problem that prevents edits from reaching this peer. `None` while a link carries them.
     pub problem: Option<String>,
-    /// The stage at which that is.
+    /// The stage of that problem.
     pub problem_stage: Option<DoctorStage>,
     /// Why there is no direct connection, while another link carries the edits.
     #[serde(skip)]
@@ -200,11 +202,11 @@ pub struct PeerLink {
 /// A difference between two replicas that hold the same ids.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Divergence {
-    /// The event that is another one at the peer: its agent and seq. `None` if none was found.
+    /// The event that differs at the peer: its agent and seq. `None` if none was found.
     pub id: Option<(String, u32)>,
 }
 
-/// How far the link to a peer is.
+/// The state of the link to a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LinkState {
@@ -212,9 +214,9 @@ pub enum LinkState {
     Connecting,
     /// Open: edits go through.
     Open,
-    /// Open, but the network under it is away at the moment.
+    /// Open, but interrupted at the moment.
     Interrupted,
-    /// None: in a large room, others pass its edits on.
+    /// None: in a large room, others forward its edits.
     Indirect,
 }
 

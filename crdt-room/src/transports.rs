@@ -1,7 +1,7 @@
 //! Transports of the user's own: anything that carries bytes to one peer.
 //!
-//! A transport that fails is stopped, and started again after a while. One whose other end breaks the
-//! protocol is stopped for good.
+//! A transport that fails is stopped, and started again after a while. One whose other end violates
+//! the protocol is stopped for good.
 
 use crdt_sync::backoff::Backoff;
 use crdt_sync::{CloseReason, LinkId, Millis};
@@ -12,7 +12,8 @@ use crate::links::LinkNumbers;
 use crate::output::{Output, TransportCommand};
 use crate::status::TransportState;
 
-/// A transport that was connected for so long works: its next failure counts as the first.
+/// The time after which a connected transport counts as working: its next failure counts as the
+/// first.
 const PROVEN_MILLIS: Millis = 30_000;
 
 /// All transports of the user's own.
@@ -34,7 +35,7 @@ struct Transport {
     problem: Option<String>,
 }
 
-/// What lies between a start and a stop.
+/// The period between a start and a stop.
 #[derive(Debug, Clone, Copy)]
 struct Run {
     id: RunId,
@@ -43,7 +44,7 @@ struct Run {
     buffered: usize,
 }
 
-/// What is to be done about transports.
+/// Actions for transports.
 #[derive(Debug)]
 pub(crate) enum TransportAction {
     Do(Output),
@@ -68,7 +69,7 @@ impl Transports {
         self.all.is_empty()
     }
 
-    /// Takes a transport in. Returns whether it is new.
+    /// Adds a transport. Returns whether it is new.
     pub(crate) fn add(&mut self, id: TransportId) -> bool {
         if self.all.iter().any(|transport| transport.id == id) {
             return false;
@@ -123,7 +124,7 @@ impl Transports {
         ids.flat_map(|id| self.stop(id, false)).collect()
     }
 
-    /// Takes what a transport reports.
+    /// Handles an event of a transport.
     pub(crate) fn handle(
         &mut self,
         run: RunId,
@@ -134,7 +135,7 @@ impl Transports {
     ) -> Vec<TransportAction> {
         let of_run = |transport: &&mut Transport| transport.run.is_some_and(|r| r.id == run);
         let Some(transport) = self.all.iter_mut().find(of_run) else {
-            // One that was stopped already has nothing to tell but this.
+            // A stopped transport only reports this.
             return match event {
                 TransportEvent::Failed { reason } => vec![TransportAction::Failed(reason)],
                 _ => Vec::new(),
@@ -172,8 +173,8 @@ impl Transports {
         }
     }
 
-    /// Sets what keeps an open link from being used; `None`: nothing does. Returns whether that is news of a
-    /// transport.
+    /// Sets the reason why an open link cannot be used, if any. Returns whether this changed the
+    /// state of a transport.
     pub(crate) fn set_problem(&mut self, link: LinkId, problem: Option<&str>) -> bool {
         let of_link = |transport: &&mut Transport| transport.link() == Some(link);
         let Some(transport) = self.all.iter_mut().find(of_link) else {
@@ -202,7 +203,7 @@ impl Transports {
         match reason {
             // It may connect again by itself.
             CloseReason::Goodbye | CloseReason::Leaving => return Vec::new(),
-            // With any other peer the next start would end the same way.
+            // In all other cases the next start would end the same way.
             _ => transport.is_over = !reason.is_transient(),
         }
         let id = transport.id;

@@ -1,8 +1,8 @@
-//! What drivers sign and seal, so that all of them do it alike.
+//! The bytes that drivers sign and seal, so that all of them use the same form.
 //!
-//! A message of [`Purpose::Signal`], [`Purpose::Link`] or [`Purpose::Log`] is sealed together with a mark: whether it is
-//! signed with the secret that lets a member write. A signature is made over the message and over all that
-//! the message is bound to, so that it counts nowhere else.
+//! A message of [`Purpose::Signal`], [`Purpose::Link`] or [`Purpose::Log`] is sealed together with
+//! a mark: whether it is signed with the secret of writers. A signature covers the message and its
+//! whole context, so that it is not valid elsewhere.
 
 use signaling_protocol::RoomId;
 
@@ -14,8 +14,8 @@ pub const SIGNATURE: usize = 64;
 const UNSIGNED: u8 = 0;
 const SIGNED: u8 = 1;
 
-/// The bytes that a signature is made over. Neither the name of a room nor a context holds what separates
-/// them from what follows, or names as many parts as its purpose has.
+/// The bytes that a signature covers. The name of a room does not contain the separator; a context
+/// does not either, or has the number of parts that its purpose fixes.
 pub fn signed_bytes(purpose: Purpose, room: &RoomId, context: &str, plain: &[u8]) -> Vec<u8> {
     let purpose = match purpose {
         Purpose::Relay => "relay",

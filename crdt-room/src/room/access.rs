@@ -1,4 +1,4 @@
-//! Who may write: what the ends of links prove, and which changes each link carries for it.
+//! Access: the proofs of the ends of links, and the changes that each link carries.
 
 use crdt_core::Document;
 use crdt_sync::{Access, CloseReason, INTRODUCTION, Incoming, LinkId, Millis, Outgoing};
@@ -11,13 +11,13 @@ use crate::links::Route;
 use crate::sealed_links::SealedLinkAction;
 
 impl Room {
-    /// Whether this member only follows: by its own settings, or by what a server allows it.
+    /// Whether this member is read-only: by its own settings, or by a server's admission.
     pub(super) fn is_read_only(&self) -> bool {
         self.options.is_read_only || self.signaling.is_read_only()
     }
 
-    /// Which changes the link to a peer carries. `is_writer`: the other end has proved that it may write, or
-    /// there is nothing to prove.
+    /// The changes that the link to a peer carries. `is_writer`: the other end has proved that it
+    /// may write, or needs no proof.
     pub(super) fn access(&self, peer: Option<&AgentId>, is_writer: bool) -> Access {
         let member = peer.and_then(|id| self.members.get(id));
         let is_kept_read_only = member.is_some_and(|member| member.is_kept_read_only);
@@ -27,7 +27,7 @@ impl Room {
         }
     }
 
-    /// Tells the engine which changes each link carries, where that is another answer than before.
+    /// Updates the engine's access of each link, if it has changed.
     pub(super) fn review_access(&mut self, now: Millis, document: &Document) {
         let links = self.links.iter();
         let all = links.map(|link| (link.id, self.access(link.route.peer(), link.is_writer)));
@@ -39,8 +39,8 @@ impl Room {
         }
     }
 
-    /// A link works that nothing vouches for yet. In a room with a key the engine learns of it when
-    /// both ends have proved what they have.
+    /// An unauthenticated link is up. In a room with a key the engine learns of it after both ends
+    /// have sent their proofs.
     pub(super) fn introduce(
         &mut self,
         link: LinkId,
@@ -157,7 +157,7 @@ impl Room {
         }
     }
 
-    /// Forgets what was proved on a link, and the key that its ends agreed on.
+    /// Forgets the proofs of a link, and the key that its ends agreed on.
     pub(super) fn forget_proofs(&mut self, link: LinkId) {
         self.sealed_links.forget(link);
         let discarded = self.introductions.forget(link);

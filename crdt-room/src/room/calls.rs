@@ -63,7 +63,7 @@ impl Room {
         }
     }
 
-    /// Every attempt to reach a server failed for good. Transports of the user's own go on.
+    /// Every attempt to reach a server failed for good. The user's transports stay.
     pub(super) fn give_up(&mut self, error: &RoomError, now: Millis, document: &mut Document) {
         if self.transports.is_empty() {
             self.close(now, document);
@@ -76,13 +76,14 @@ impl Room {
         self.tell_error(error.clone());
     }
 
-    /// The room let us in.
+    /// The room admitted this member.
     pub(super) fn joined(&mut self) {
         let waiting = self.lifecycle.joined();
         self.end(waiting, &Ok(()));
     }
 
-    /// No server can be reached, and each is tried again. Pages of this browser and transports need none.
+    /// No server can be reached, and each is retried. Pages of this browser and transports need
+    /// none.
     pub(super) fn goes_on(&mut self, error: RoomError) {
         let waiting = self.lifecycle.goes_on(error);
         self.end(waiting, &Ok(()));
@@ -146,7 +147,7 @@ impl Room {
             });
         }
         let host = self.options.host;
-        // With a key the relay would do, and that needs a WebSocket alone.
+        // With a key the relay is enough, which only needs a WebSocket.
         let is_bare = !host.websocket && !host.webrtc && !self.options.has_key;
         let leads_anywhere = Ways::of(&self.options, false).lead_anywhere();
         if !has_transports && (is_bare || !leads_anywhere) {
@@ -190,7 +191,7 @@ impl Room {
         self.outputs.push_back(Output::KeepAlive(false));
     }
 
-    /// The page goes away, perhaps for good: peers see it leave at once.
+    /// The page is hidden, perhaps for good: peers see it leave at once.
     fn suspend(&mut self, now: Millis, document: &mut Document) {
         if self.engine.is_none() {
             return;
@@ -216,8 +217,8 @@ impl Room {
         }
     }
 
-    /// Forgets everyone that the signaling servers named, and leaves the servers. The key stays: the other
-    /// ends of transports prove that they have it, too.
+    /// Forgets all members that the signaling servers named, and leaves the servers. The key stays:
+    /// the other ends of transports prove that they have it, too.
     fn leave_room(&mut self, now: Millis, document: &mut Document) {
         for id in self.broadcast.peers() {
             let actions = self.broadcast.take_leave(&id);
@@ -235,7 +236,7 @@ impl Room {
         self.meeting_places.clear();
     }
 
-    /// Opens the channels by which pages of this browser find this one and reach it.
+    /// Opens the channels on which pages of this browser find and reach this one.
     pub(super) fn open_broadcast(&mut self, secret: &str) {
         if self.options.allows(LinkKind::Broadcast) {
             let opened = self.broadcast.open(self.page, secret, &self.meeting_places);
@@ -243,9 +244,10 @@ impl Room {
         }
     }
 
-    /// Where pages of this browser meet: those that share a server do, and those that use none and
-    /// name the same room. Two pages that may only read are not useful to each other, and cannot be
-    /// told apart there from those that may write: they wait for a server to introduce them.
+    /// The meeting places of pages of this browser: pages that share a server meet, and pages
+    /// without a server that name the same room. Two read-only pages are not useful to each other,
+    /// and cannot be distinguished there from writers, so read-only pages wait for a server to
+    /// introduce them.
     fn meeting_places_of(&self, urls: &[String]) -> Vec<String> {
         let room = self.options.room.as_ref().map(RoomId::as_str);
         let can_meet = self.options.allows(LinkKind::Broadcast) && !self.options.is_read_only;
@@ -267,8 +269,8 @@ impl Room {
         }
     }
 
-    /// The message that asks a server to let us in; `None` while the room's key is being derived, which
-    /// decides what it says.
+    /// The join message for a server; `None` while the room's key is being derived, since the
+    /// message depends on it.
     pub(super) fn join_message(options: &RoomOptions, key: &RoomKey, page: u64) -> Option<Join> {
         if key.is_deriving() {
             return None;

@@ -1,4 +1,4 @@
-//! What follows when members come and go, and when links come up and go down.
+//! Reactions to changes of the membership and of links.
 
 use crdt_core::Document;
 use crdt_sync::{CloseReason, LinkId, Millis, Outgoing};
@@ -44,7 +44,7 @@ impl Room {
                     let changes = self.members.entered(server, present, holds, now);
                     self.on_members(changes, now, document);
                     self.plan(now, document);
-                    // Signals may have been lost while the server was away.
+                    // Signals may have been lost while the server was unreachable.
                     if is_back {
                         self.network_back(now, document);
                     }
@@ -85,7 +85,7 @@ impl Room {
         }
     }
 
-    /// A server was lost. It is tried again, unless it refuses us.
+    /// A server was lost. It is retried, unless it refuses this member.
     fn on_server_lost(
         &mut self,
         error: RoomError,
@@ -97,7 +97,8 @@ impl Room {
         if self.signaling.is_over() {
             self.give_up(&error, now, document);
         } else if self.signaling.is_any_joined() {
-            // The others carry on; what comes back by itself is reported in the status alone.
+            // The others continue; a failure that recovers by itself is only reported in the
+            // status.
             if is_over {
                 self.tell_error(error);
             }
@@ -163,7 +164,7 @@ impl Room {
         self.take_signal(id, &message, true, now, document);
     }
 
-    /// Takes a signal that needs not be opened any more. `is_signed`: its sender may write.
+    /// Handles a signal that is not sealed or has been opened. `is_signed`: its sender may write.
     fn take_signal(
         &mut self,
         id: AgentId,
@@ -178,7 +179,8 @@ impl Room {
         if !self.may_link_directly(&id) || self.broadcast.link_to(&id).is_some() {
             return;
         }
-        // One of a page load that no server names came late, by another server than the news of its end.
+        // A signal of a page load that no server names is late: the report of its end came by
+        // another server.
         let is_present = |page| {
             let member = self.members.get(&id);
             member.is_some_and(|member| member.is_present(page))
@@ -186,7 +188,7 @@ impl Room {
         if direct::origin_of(&signal).is_some_and(|(page, _)| !is_present(page)) {
             return;
         }
-        // It may want a connection that we did not plan, and gets it.
+        // It may want a connection that was not planned here, and gets it.
         self.begin(&id, now, document);
         let actions = self.with_direct(now, |direct, context| {
             direct.signal(&id, signal, is_signed, context)
@@ -194,7 +196,7 @@ impl Room {
         self.on_direct(actions, now, document);
     }
 
-    /// Links to those of the room that the mesh wants, and unlinks those that it does not.
+    /// Links to the members that the mesh wants, and unlinks the others.
     pub(super) fn plan(&mut self, now: Millis, document: &mut Document) {
         let linked = self.linked();
         let is_read_only = self.is_read_only();
@@ -210,7 +212,7 @@ impl Room {
                 self.on_broadcast_links(actions, now, document);
             }
             let is_local = self.broadcast.link_to(&wish.id).is_some();
-            // A client that names no page knows nothing of the mesh, and would only come back.
+            // A client that names no page does not know the mesh, and would only reconnect.
             if is_local || wish.unlink && wish.page.is_some() {
                 let actions = self.direct.stop(&wish.id);
                 self.on_direct_links(actions, now, document);
@@ -266,7 +268,7 @@ impl Room {
                 DirectAction::Do(output) => self.outputs.push_back(output),
                 DirectAction::Signal(to, signal) => {
                     let me = self.options.agent.clone();
-                    // One that cannot be sent is lost; the negotiation tries again.
+                    // A signal that cannot be sent is lost; the negotiation retries.
                     if let Some(message) = signal_codec::write(&signal, me, to.clone()) {
                         if self.key.is_there() {
                             self.sealed_signals.send(message);
@@ -288,7 +290,7 @@ impl Room {
                 DirectAction::Down(link) => self.link_down(link, now, document),
                 DirectAction::Failed(peer, error) => {
                     self.is_dirty = true;
-                    // While another link carries the edits, nobody has to do anything.
+                    // While another link carries the edits, the user need not act.
                     let is_about_reach = !matches!(error, RoomError::PeerClosed { .. });
                     if !(is_about_reach && self.is_linked(&peer)) {
                         self.tell_error(error);
@@ -299,7 +301,8 @@ impl Room {
         is_up
     }
 
-    /// A page of this browser said something. One that no server has named comes by what it says.
+    /// Handles a message of a page of this browser. The message itself introduces a page that no
+    /// server has named.
     pub(super) fn on_broadcast_message(
         &mut self,
         message: BroadcastMessage,
@@ -331,8 +334,8 @@ impl Room {
         }
     }
 
-    /// A page of this browser is in the room. It has the key that this page has: the names of the channels
-    /// follow from it.
+    /// A page of this browser is in the room. It has the same key as this page, as the names of the
+    /// channels are derived from it.
     fn local_came(&mut self, id: AgentId, page: u64, now: Millis, document: &mut Document) {
         if self.members.is_named(ServerId::BROWSER, &id, page) {
             return;
@@ -364,7 +367,7 @@ impl Room {
         }
     }
 
-    /// Returns whether a link came or went.
+    /// Returns whether a link was opened or closed.
     pub(super) fn on_broadcast_links(
         &mut self,
         actions: Vec<BroadcastAction>,
@@ -414,7 +417,7 @@ impl Room {
                 let actions = self.introductions.handle_cipher(event, now);
                 self.on_introductions(actions, now, document);
             }
-            // Late news of a connection that is over.
+            // A late event of a connection that has ended.
             CipherEvent::Ready { .. } | CipherEvent::Unavailable { .. }
                 if !self.key.is_deriving() => {}
             CipherEvent::Ready {
@@ -483,7 +486,7 @@ impl Room {
         }
     }
 
-    /// Takes relay links up where there is no better one, and gives them up where there is.
+    /// Opens relay links to peers without a better one, and closes the others.
     pub(super) fn plan_relay(&mut self, now: Millis, document: &mut Document) {
         let ids: Vec<AgentId> = self.members.ids().cloned().collect();
         for id in ids {
@@ -559,7 +562,7 @@ impl Room {
         }
     }
 
-    /// The engine closed a link, and has forgotten it already.
+    /// The engine has closed and forgotten a link.
     pub(super) fn on_close(
         &mut self,
         link: LinkId,
@@ -581,7 +584,7 @@ impl Room {
             Route::Broadcast { peer, .. } => {
                 let greeting = self.broadcast.closed(&peer, reason);
                 self.outputs.extend(greeting);
-                // It may be gone. If it is not, it answers.
+                // The page may be gone; otherwise it answers.
                 if reason.is_breach() {
                     self.plan(now, document);
                 } else {
@@ -597,7 +600,7 @@ impl Room {
         }
     }
 
-    /// Forgets those whom a link held here while no server knew them, once the link is gone.
+    /// Forgets members that only a link kept, once the link is gone.
     pub(super) fn forget_gone(&mut self, now: Millis, document: &mut Document) {
         let is_joined = self.signaling.is_any_joined();
         let linked = self.linked();
@@ -610,14 +613,14 @@ impl Room {
         }
     }
 
-    /// Sends a message about a peer to a server that leads to it; without one it is lost.
+    /// Sends a message for a peer to a server that names it; without one the message is lost.
     fn send_to(&mut self, peer: &AgentId, message: &ClientMessage) {
         if let Some(server) = self.server_of(peer) {
             self.outputs.extend(self.signaling.send(server, message));
         }
     }
 
-    /// A server that leads to a peer.
+    /// A server that names a peer.
     fn server_of(&self, id: &AgentId) -> Option<ServerId> {
         let is_joined = |server| self.signaling.is_joined(server);
         self.members.server_of(id, is_joined)
@@ -635,7 +638,7 @@ impl Room {
     }
 }
 
-/// Whether a peer has a link that stands without the signaling server.
+/// Whether a peer has a link that does not depend on the signaling server.
 fn holds<'a>(
     direct: &'a Direct,
     broadcast: &'a crate::broadcast::Broadcast,

@@ -1,4 +1,4 @@
-//! What the room's log wants, and what is shown of it.
+//! The actions of the room's log, and its status.
 
 use crdt_core::Document;
 use crdt_sync::Millis;
@@ -10,7 +10,7 @@ use crate::signaling::ServerId;
 use crate::status::{Kept, Phase};
 
 impl Room {
-    /// A server let us in, which may keep a log.
+    /// A server admitted this member; it may keep a log.
     pub(super) fn enter_log(&mut self, server: ServerId, keeps_log: bool) {
         if keeps_log && self.key.is_usable() {
             self.log.entered(server);
@@ -31,7 +31,7 @@ impl Room {
         self.advance_log(now, document);
     }
 
-    /// Reads the logs on, and writes to them what is due.
+    /// Continues to read the logs, and writes due entries.
     pub(super) fn advance_log(&mut self, now: Millis, document: &mut Document) {
         let is_read_only = self.is_read_only();
         let (members, me) = (&self.members, &self.options.agent);
@@ -65,7 +65,7 @@ impl Room {
         }
     }
 
-    /// How much of the document the servers keep, or why they do not.
+    /// The part of the document that the servers store, or why they do not.
     pub(super) fn kept(&self, document: &Document) -> Kept {
         let coverage = self.log.coverage(document);
         let problem = match coverage.problem {

@@ -1,4 +1,4 @@
-//! The traffic of the sync engine: what comes in by links, and what it wants sent or told.
+//! The traffic of the sync engine: its inputs from links, and its outputs.
 
 use crdt_core::Document;
 use crdt_sync::Output as EngineOutput;
@@ -20,7 +20,7 @@ impl Room {
         }
     }
 
-    /// A message came on a data channel. The first one shows that the channel works.
+    /// A message arrived on a data channel. The first one shows that the channel works.
     pub(super) fn message(
         &mut self,
         link: LinkId,
@@ -47,7 +47,7 @@ impl Room {
         }
     }
 
-    /// So many bytes wait in a link.
+    /// Records the number of bytes that wait in a link.
     pub(super) fn buffered(
         &mut self,
         link: LinkId,
@@ -60,7 +60,7 @@ impl Room {
         }
     }
 
-    /// So many bytes wait in a signaling socket, and so in the relay links that go through it.
+    /// Records the number of bytes that wait in a signaling socket, and so in its relay links.
     pub(super) fn socket_buffered(
         &mut self,
         socket: SocketId,
@@ -79,7 +79,7 @@ impl Room {
         }
     }
 
-    /// A link works, and what has to be proved on it is proved. `is_writer`: the other end may write.
+    /// A link is up and authenticated. `is_writer`: the other end may write.
     pub(super) fn link_up(
         &mut self,
         link: LinkId,
@@ -92,7 +92,7 @@ impl Room {
         self.use_link(link, now, document);
     }
 
-    /// Has the engine use a link.
+    /// Adds a link to the engine.
     pub(super) fn use_link(&mut self, link: LinkId, now: Millis, document: &Document) {
         self.is_dirty = true;
         let Some(state) = self.links.get(link) else {
@@ -126,7 +126,8 @@ impl Room {
         engine.map_or_else(Vec::new, |engine| engine.peers(document).collect())
     }
 
-    /// What the engine wants next. Of a long history it makes a part when those before are on their way.
+    /// The engine's next output. It encodes a part of a long history after the earlier parts have
+    /// been sent.
     pub(super) fn next_of_engine(
         &mut self,
         now: Millis,
@@ -142,7 +143,7 @@ impl Room {
         None
     }
 
-    /// Carries out what the engine wants, or makes an output of it.
+    /// Carries out an output of the engine, or converts it to an output of the room.
     pub(super) fn route(
         &mut self,
         output: EngineOutput,
@@ -176,8 +177,8 @@ impl Room {
         }
     }
 
-    /// Sends a message of the engine by something other than a data channel, sealed where the ends of the
-    /// link have a key.
+    /// Sends a message of the engine by another route than a data channel, sealed if the ends of
+    /// the link have a key.
     #[inline(never)]
     fn send_sealed(&mut self, link: LinkId, message: Outgoing, now: Millis) -> Option<Output> {
         match self.sealed_links.send(link, message) {
@@ -190,7 +191,7 @@ impl Room {
         }
     }
 
-    /// Sends a message by something other than a data channel.
+    /// Sends a message by another route than a data channel.
     #[inline(never)]
     pub(super) fn send_otherwise(&mut self, link: LinkId, message: Outgoing) -> Option<Output> {
         self.has_to_ask = true;
@@ -217,7 +218,7 @@ impl Room {
         }
     }
 
-    /// Carries out what the engine wants rarely.
+    /// Carries out the rare outputs of the engine.
     #[inline(never)]
     fn on_engine(
         &mut self,
@@ -315,7 +316,7 @@ impl Room {
         }
     }
 
-    /// Takes leave on every link, and ends the engine.
+    /// Sends goodbye on every link, and ends the engine.
     pub(super) fn stop_engine(&mut self, now: Millis, document: &mut Document) {
         if let Some(engine) = &mut self.engine {
             engine.goodbye(now);
@@ -327,7 +328,7 @@ impl Room {
         self.engine = None;
     }
 
-    /// Shows a field of the own presence to the peers. Returns whether it was taken.
+    /// Sends a field of the own presence to the peers. Returns whether it was accepted.
     pub(super) fn show_presence(&mut self, field: &str, value: Option<&str>, now: Millis) -> bool {
         let Some(engine) = &mut self.engine else {
             return true;

@@ -1,13 +1,13 @@
-//! The room's log at the signaling servers that keep one: what the room has, for members who come when nobody
-//! else is there.
+//! The room's log at the signaling servers that keep one: the content of the room for members that
+//! join when no other member is present.
 //!
-//! Every member reads the log when it joins. One member writes to it: the one with the lowest agent id among
-//! the writers at that server. The other writers check now and then whether the log contains their changes,
-//! and write them if that member does not. Entries are sealed and signed by writers. Entries that do not open,
-//! or are not signed, are skipped and counted.
+//! Every member reads the log when it joins. One member writes to it: the one with the lowest agent
+//! id among the writers at that server. The other writers check regularly whether the log contains
+//! their changes, and write them if that member does not. Writers seal and sign entries. Entries
+//! that cannot be opened, or are not signed, are skipped and counted.
 //!
-//! `server_log` has the state of the log at one server, `reading` and `writing` what moves it, `types` what
-//! they have in common.
+//! `server_log` has the state of the log at one server, `reading` and `writing` change it, `types`
+//! has their common types.
 
 mod reading;
 mod server_log;
@@ -28,7 +28,7 @@ use crate::input::CipherEvent;
 use crate::output::Output;
 use crate::signaling::{LogNews, ServerId};
 
-/// The capability of a member that writes to logs where it may.
+/// The capability of a member that writes to logs if it may.
 pub(crate) const CAPABILITY: &str = "log";
 
 /// The logs at all servers that keep one.
@@ -40,7 +40,7 @@ pub(crate) struct RoomLog {
     last_id: u64,
 }
 
-/// What a log wants done.
+/// An action of a log.
 #[derive(Debug)]
 pub(crate) enum LogAction {
     Do(Output),
@@ -52,14 +52,14 @@ pub(crate) enum LogAction {
     },
 }
 
-/// How much of the document servers have acknowledged.
+/// The part of the document that servers have acknowledged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Coverage<'a> {
     /// The number of events that no log holds; `None` while no log was read.
     pub(crate) ahead: Option<u64>,
     /// Entries that were skipped.
     pub(crate) skipped: u64,
-    /// What a server refused last.
+    /// The last refusal of a server.
     pub(crate) problem: Option<&'a str>,
 }
 
@@ -73,7 +73,7 @@ impl RoomLog {
         };
     }
 
-    /// A server let us in that keeps a log.
+    /// A server that keeps a log admitted this member.
     pub(crate) fn entered(&mut self, server: ServerId) {
         let log = self.logs.get_or_insert_with(server, ServerLog::default);
         log.enter();
@@ -86,7 +86,7 @@ impl RoomLog {
         }
     }
 
-    /// Takes what a server says of its log.
+    /// Handles a server's message about its log.
     pub(crate) fn heard(&mut self, server: ServerId, news: LogNews, now: Millis) {
         let Some(log) = self.logs.get_mut(&server) else {
             return;
@@ -98,7 +98,7 @@ impl RoomLog {
         }
     }
 
-    /// The document has so many events now. Cheap enough for every keystroke.
+    /// Records the number of events of the document. Cheap enough for every keystroke.
     pub(crate) fn note(&mut self, events: usize, now: Millis) {
         for log in self.logs.values_mut() {
             log.note(events, now);
@@ -145,14 +145,14 @@ impl RoomLog {
         }
     }
 
-    /// What became of an entry that was to be merged; `None`: it cannot be read.
+    /// Records the result of merging an entry; `None`: it cannot be read.
     pub(crate) fn merged(&mut self, server: ServerId, report: Option<EntryReport>) {
         if let Some(log) = self.logs.get_mut(&server) {
             log.merged(report);
         }
     }
 
-    /// Reads on, and writes what is due. `role` says what this member does at a server.
+    /// Continues to read, and writes due entries. `role` is this member's role at a server.
     pub(crate) fn advance(
         &mut self,
         document: &Document,
@@ -191,7 +191,7 @@ impl RoomLog {
         actions
     }
 
-    /// Whether a server that let us in keeps a log.
+    /// Whether a joined server keeps a log.
     pub(crate) fn is_there(&self) -> bool {
         self.logs.values().any(ServerLog::is_joined)
     }
@@ -201,7 +201,7 @@ impl RoomLog {
         self.logs.values().filter_map(ServerLog::deadline).min()
     }
 
-    /// How much of the document the logs hold. O(agents) while that is not all.
+    /// The part of the document that the logs have. O(agents) while that is not all.
     pub(crate) fn coverage(&self, document: &Document) -> Coverage<'_> {
         let logs = || self.logs.values();
         let problems = logs().find_map(ServerLog::problem);

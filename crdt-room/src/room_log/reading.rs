@@ -9,12 +9,12 @@ use super::server_log::{ANSWER, ServerLog};
 use super::types::{ENTRY, FORM, Opening, Read, Reading, SNAPSHOT, Size, Tail};
 use crate::signaling::ServerId;
 
-/// The next page is asked for while fewer bytes than this wait to be opened.
+/// The next page is requested while fewer bytes than this wait to be opened.
 const INBOX_BYTES: usize = 1024 * 1024;
 
 impl ServerLog {
-    /// Has everything read that comes behind the entry that was taken last, and that one again, to see whether
-    /// this is still the same log.
+    /// Starts reading the entries after the last one that was read, and that one again, to check
+    /// that this is still the same log.
     pub(super) fn read_again(&mut self) {
         self.wants = Some(Read {
             after: self.after.saturating_sub(1),
@@ -22,7 +22,7 @@ impl ServerLog {
         });
     }
 
-    /// Has the entries behind `after` read.
+    /// Starts reading the entries after `after`.
     pub(super) fn read_behind(&mut self, after: u64) {
         let checks = false;
         self.wants = Some(Read { after, checks });
@@ -45,9 +45,9 @@ impl ServerLog {
         Some(LogRead { after })
     }
 
-    /// A part of the log came.
+    /// A part of the log has arrived.
     pub(super) fn take_page(&mut self, mut page: LogEntries) {
-        // One that was not asked for says nothing.
+        // An unrequested page is ignored.
         let Some(reading) = self.reading.take() else {
             return;
         };
@@ -75,7 +75,8 @@ impl ServerLog {
             return;
         }
         if page.base > self.base && page.base <= self.after {
-            // Somebody put a snapshot in place of what was read here: does it hold that?
+            // Another member replaced the entries that were read with a snapshot, which may lack
+            // some of their events.
             self.forget();
             if !begins {
                 self.read_behind(0);
@@ -102,7 +103,7 @@ impl ServerLog {
             self.inbox.push_back(entry);
         }
         let is_new = self.read_to > before;
-        // A server that promises more and sends nothing is at its end.
+        // A server that announces more and sends nothing has no more.
         self.more = page.more && is_new;
     }
 
@@ -122,12 +123,13 @@ impl ServerLog {
             seq: entry.seq,
             tail: Tail::of(&entry.payload),
         };
-        // What is no base64 does not open either.
+        // Invalid base64 cannot be opened either.
         let sealed = BASE64.decode(&entry.payload).unwrap_or_default();
         Some((sealed, context.to_owned(), opening))
     }
 
-    /// An entry was opened; `plain`: what a writer wrote. Returns what is to be merged.
+    /// An entry was opened; `plain`: the content if a writer signed it. Returns the changes to
+    /// merge.
     pub(super) fn opened(&mut self, opening: Opening, plain: Option<Vec<u8>>) -> Option<Vec<u8>> {
         if opening.generation != self.generation {
             return None;
@@ -144,7 +146,7 @@ impl ServerLog {
         None
     }
 
-    /// What became of an entry that was to be merged.
+    /// Records the result of merging an entry.
     pub(super) fn merged(&mut self, report: Option<EntryReport>) {
         match report {
             Some(report) => {

@@ -1,4 +1,4 @@
-//! The log at one server: what is known of it, and what is under way.
+//! The state of the log at one server.
 
 use std::collections::VecDeque;
 
@@ -8,59 +8,59 @@ use signaling_protocol::LogEntry;
 
 use super::types::{EntryBytes, InFlight, Read, Reading, Role, Size, Tail, Write};
 
-/// A change is written so soon after a time of rest.
+/// The delay before a change is written after a time of rest.
 const SOON: Millis = 50;
 
-/// What changes meanwhile is gathered between two writes.
+/// The least time between two writes; changes made meanwhile are collected.
 pub(super) const GATHER: Millis = 1_000;
 
-/// How often a member that does not write looks whether what it has is in the log.
+/// The interval at which a member that does not write checks whether the log has its changes.
 pub(super) const FOLLOW: Millis = 2_000;
 
-/// After so many looks in a row that found nothing new, it writes itself.
+/// The number of consecutive checks without a new entry after which it writes itself.
 pub(super) const LOOKS: u32 = 4;
 
-/// How long a server has to answer.
+/// The time limit for an answer of a server.
 pub(super) const ANSWER: Millis = 15_000;
 
-/// The first wait after something was refused, and the longest.
+/// The first wait after a refusal, and the longest.
 const RETRY: (Millis, Millis) = (5_000, 300_000);
 
 /// The log at one server.
 #[derive(Debug, Default)]
 pub(super) struct ServerLog {
     pub(super) is_joined: bool,
-    /// The whole log was read since the server let us in.
+    /// The whole log was read since the server admitted this member.
     pub(super) is_read: bool,
     pub(super) role: Role,
-    /// Counts what makes earlier jobs of the cipher worthless.
+    /// Incremented when earlier jobs of the cipher become obsolete.
     pub(super) generation: u64,
-    /// The last entry that was taken, or written here right behind it, and how its payload ends.
+    /// The last entry that was read, or written right after that one, and the end of its payload.
     pub(super) after: u64,
     pub(super) tail: Option<Tail>,
-    /// The last entry that came, and waits in the inbox if it was not taken yet.
+    /// The last entry that arrived; it may still wait in the inbox.
     pub(super) read_to: u64,
     /// The number of the snapshot that the log begins with.
     pub(super) base: u64,
     /// The events in the entries that were taken or written.
     pub(super) has: VersionSummary,
-    /// What a snapshot would gain and cost.
+    /// The sizes that decide whether a snapshot is worthwhile.
     pub(super) size: Size,
     pub(super) inbox: VecDeque<LogEntry>,
     pub(super) inbox_bytes: usize,
     pub(super) is_opening: bool,
-    /// There are entries behind those that came.
+    /// There are entries after those that arrived.
     pub(super) more: bool,
     pub(super) reading: Option<Reading>,
-    /// A read that is to be sent.
+    /// A read that waits to be sent.
     pub(super) wants: Option<Read>,
-    /// A read has begun whose end was not seen yet.
+    /// A read is in progress.
     pub(super) is_reading: bool,
-    /// The log was read to its end, which was not looked at yet.
+    /// The log was read to its end, and the result was not compared yet.
     pub(super) just_read: bool,
-    /// Nothing was written behind the entries that are known here, as far as was seen.
+    /// No member is known to have written after the known entries.
     pub(super) is_fresh: bool,
-    /// Looks in a row that found nothing new.
+    /// Consecutive checks that found nothing new.
     pub(super) looks: u32,
     pub(super) queue: VecDeque<Write>,
     pub(super) in_flight: Option<InFlight>,
@@ -68,21 +68,21 @@ pub(super) struct ServerLog {
     pub(super) entry_bytes: EntryBytes,
     /// The number of events of the document when all of them were last seen to be in the log.
     pub(super) covered: usize,
-    /// When to look at the document again.
+    /// When to compare the document again.
     pub(super) at: Option<Millis>,
     /// When the next entry may be written.
     pub(super) not_before: Millis,
-    /// When the server has taken what was sent, at the pace that it allows.
+    /// When the server will have accepted the sent bytes, at its allowed rate.
     pub(super) paced_until: Millis,
-    /// Something to be written waits for that.
+    /// A write waits for that.
     pub(super) is_paced: bool,
-    /// Nothing is tried before this, since something was refused.
+    /// No attempt is made before this, after a refusal.
     pub(super) retry_at: Millis,
     pub(super) failures: u32,
-    /// The log is full, so a snapshot is of use.
+    /// The log is full, so a snapshot is useful.
     pub(super) is_full: bool,
-    /// When to read the log once more, since the document lacks something that is in it, and how often that
-    /// was done.
+    /// When to read the log once more, since the document lacks events of it, and the number of
+    /// such reads.
     pub(super) again_at: Option<Millis>,
     pub(super) again: u32,
     pub(super) problem: Option<String>,
@@ -116,7 +116,7 @@ impl ServerLog {
         Some(missing.event_count())
     }
 
-    /// The server let us in: what was written since is to be read.
+    /// The server admitted this member: entries written meanwhile have to be read.
     pub(super) fn enter(&mut self) {
         self.leave();
         self.is_joined = true;
@@ -124,7 +124,7 @@ impl ServerLog {
         self.read_again();
     }
 
-    /// The server is away.
+    /// The server is unreachable.
     pub(super) fn leave(&mut self) {
         self.is_joined = false;
         self.drop_reading();
@@ -133,7 +133,7 @@ impl ServerLog {
         self.again_at = None;
     }
 
-    /// Forgets what was in the log: it is another one.
+    /// Forgets the content of the log, which is a different one.
     pub(super) fn forget(&mut self) {
         self.generation += 1;
         (self.after, self.read_to, self.base) = (0, 0, 0);
@@ -159,7 +159,7 @@ impl ServerLog {
         self.in_flight = None;
     }
 
-    /// Something was refused, or not answered: tries again later, and ever later.
+    /// A request was refused or not answered: retries with increasing delays.
     pub(super) fn back_off(&mut self, now: Millis) {
         let (first, most) = RETRY;
         let wait = first.saturating_mul(1 << self.failures.min(16)).min(most);
@@ -168,7 +168,7 @@ impl ServerLog {
         self.at = Some(self.retry_at);
     }
 
-    /// The document has so many events now.
+    /// Records the number of events of the document.
     pub(super) fn note(&mut self, events: usize, now: Millis) {
         if events == self.covered || self.at.is_some() || !self.is_read {
             return;
@@ -180,7 +180,7 @@ impl ServerLog {
         };
     }
 
-    /// Whether all entries that came are taken, and nothing is asked for.
+    /// Whether all entries that arrived are processed, and no request is open.
     pub(super) fn is_at_rest(&self) -> bool {
         let is_reading = self.reading.is_some() || self.wants.is_some() || self.more;
         !is_reading && self.inbox.is_empty() && !self.is_opening
@@ -204,7 +204,7 @@ impl ServerLog {
         [self.at, self.again_at].into_iter().flatten().min()
     }
 
-    /// Sees to it that what was read is looked at, and gives up what was not answered in time.
+    /// Schedules the comparison after a read, and gives up requests that were not answered in time.
     pub(super) fn tick(&mut self, now: Millis) {
         if self.is_reading && self.is_at_rest() {
             (self.is_reading, self.is_read) = (false, true);
@@ -220,7 +220,7 @@ impl ServerLog {
             .as_ref()
             .is_some_and(|write| write.until <= now)
         {
-            // It may have been written: that is to be seen before it is written again.
+            // It may have been written: read the log before writing it again.
             self.drop_writing();
             self.is_fresh = false;
             self.at = Some(now);

@@ -1,4 +1,4 @@
-//! What the parts of a log have in common: what is read and written, and in which form.
+//! Common types of reading and writing a log.
 
 use crdt_core::VersionSummary;
 use crdt_sync::Millis;
@@ -8,15 +8,15 @@ use crate::signaling::ServerId;
 /// The form of the entries that this version writes and reads.
 pub(super) const FORM: u8 = 1;
 
-/// What a sealed entry is bound to.
+/// The contexts to which sealed entries are bound.
 pub(super) const ENTRY: &str = "entry";
 pub(super) const SNAPSHOT: &str = "snapshot";
 
-/// About how many bytes an entry has at most before it is compressed: in base64 it fits into a message of a
-/// server with default limits.
+/// The approximate limit of an entry before compression, in bytes: in base64 it fits into a message
+/// of a server with default limits.
 pub(super) const ENTRY_BYTES: usize = 256 * 1024;
 
-/// What this member does at a server.
+/// This member's role at a server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Role {
     /// It may not write.
@@ -77,7 +77,7 @@ impl Default for EntryBytes {
     }
 }
 
-/// What tells one payload from another: each ends with random bytes.
+/// The end of a payload, which identifies it: each ends with random bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tail {
     len: usize,
@@ -96,11 +96,11 @@ impl Tail {
     }
 }
 
-/// What is read: the entries behind one.
+/// A read of the entries after one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Read {
     pub(super) after: u64,
-    /// The entry that was taken last is asked for as well: is this still the same log?
+    /// The last entry that was read is requested as well, to check that this is still the same log.
     pub(super) checks: bool,
 }
 
@@ -111,7 +111,8 @@ pub(super) struct Reading {
     pub(super) checks: bool,
 }
 
-/// The bytes in a log: those of small entries, with what each costs a reader beside them, and the others.
+/// The bytes in a log: those of small entries, including a reader's overhead for each, and the
+/// others.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Size {
     small: usize,
@@ -119,13 +120,13 @@ pub(super) struct Size {
 }
 
 impl Size {
-    /// What an entry costs a reader, as bytes.
+    /// A reader's overhead for an entry, in bytes.
     const EACH: usize = 2 * 1024;
 
-    /// Fewer bytes are those of a small entry.
+    /// The size from which on an entry is large.
     const LARGE: usize = 64 * 1024;
 
-    /// The fewest bytes in small entries that are worth a snapshot.
+    /// The fewest bytes in small entries for which a snapshot is worthwhile.
     const LITTLE: usize = 128 * 1024;
 
     pub(super) fn add(&mut self, len: usize) {

@@ -1,4 +1,5 @@
-//! Writing to the log: what the document has and the log lacks, and snapshots in place of many entries.
+//! Writing to the log: events that the document has and the log lacks, and snapshots that replace
+//! many entries.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -9,16 +10,17 @@ use signaling_protocol::{ErrorCode, LogAck};
 use super::server_log::{ANSWER, FOLLOW, GATHER, LOOKS, ServerLog};
 use super::types::{ENTRY, EntryBytes, FORM, InFlight, Role, SNAPSHOT, Size, Tail, Write};
 
-/// A long history is written at this pace, in bytes a millisecond: half of what servers take by default.
+/// The rate at which a long history is written, in bytes a millisecond: half of the servers'
+/// default limit.
 const BYTES_PER_MILLI: u64 = 2 * 1024;
 
 /// The fewest bytes that are tried with a server that refuses larger messages.
 const LEAST_BYTES: usize = 4 * 1024;
 
-/// How long to wait before the log is read once more for what the document lacks; twice as long each time.
+/// The wait before the log is read once more for events that the document lacks; doubles each time.
 const AGAIN: Millis = 30_000;
 
-/// How often that is done.
+/// The number of such reads.
 const MOST_AGAIN: u32 = 5;
 
 impl ServerLog {
@@ -29,7 +31,7 @@ impl ServerLog {
         self.is_joined && self.is_at_rest() && is_free && (is_due(self.at) || is_due(self.again_at))
     }
 
-    /// Compares the document with the log, and decides what is to be written or read.
+    /// Compares the document with the log, and decides what to write or read.
     pub(super) fn plan(&mut self, document: &Document, role: Role, now: Millis) {
         self.at = None;
         if self.role != role {
@@ -76,8 +78,8 @@ impl ServerLog {
         }
     }
 
-    /// The log holds what the document lacks, since it was left to a link or did not fit: reads it once more,
-    /// later. Whether it is read now.
+    /// The log has events that the document lacks, since they were skipped for a direct link or did
+    /// not fit: reads it once more, later. Returns whether it is read now.
     fn look_for_lost(&mut self, all: &VersionSummary, now: Millis) -> bool {
         if all.is_superset(&self.has) || self.again >= MOST_AGAIN {
             self.again_at = None;
@@ -95,8 +97,8 @@ impl ServerLog {
         true
     }
 
-    /// Puts a snapshot in place of many small entries. What does not fit into it is written behind
-    /// them first.
+    /// Replaces many small entries with a snapshot. Events that do not fit into it are appended
+    /// first.
     fn plan_snapshot(&mut self, document: &Document, all: &VersionSummary) {
         if !self.size.is_worth_a_snapshot() || !self.may_replace(all) {
             return;
@@ -119,7 +121,8 @@ impl ServerLog {
         });
     }
 
-    /// Puts one snapshot in place of the whole log, if everything fits into it. Whether it does.
+    /// Replaces the whole log with one snapshot, if everything fits into it. Returns whether it
+    /// does.
     fn plan_whole_snapshot(&mut self, document: &Document, all: &VersionSummary) -> bool {
         if !self.is_fresh || !self.may_replace(all) {
             return false;
@@ -135,12 +138,12 @@ impl ServerLog {
         true
     }
 
-    /// Whether nothing is lost with the entries of the log.
+    /// Whether the document has all events of the log.
     fn may_replace(&self, all: &VersionSummary) -> bool {
         self.after > 0 && !self.has_unknown && all.is_superset(&self.has)
     }
 
-    /// The next thing to be sealed, under this id: the entry, and what it is bound to.
+    /// The next entry to be sealed, under this id, and its context.
     pub(super) fn next_write(
         &mut self,
         document: &Document,
@@ -180,7 +183,7 @@ impl ServerLog {
             Write::Entry { events } => (ENTRY, events),
             Write::Snapshot { events, .. } => (SNAPSHOT, events),
         };
-        // Others will have them: they keep their names.
+        // Other replicas will have these events, so they keep their names.
         if let Some(own) = events.ranges(document.agent()).last() {
             document.mark_shared_until(own.end);
         }
@@ -194,7 +197,7 @@ impl ServerLog {
         Some(([&[FORM][..], &entry].concat(), context))
     }
 
-    /// What was to be written is sealed, or cannot be. Returns it with its payload.
+    /// A write was sealed, or could not be. Returns it with its payload.
     pub(super) fn sealed(
         &mut self,
         id: u64,
@@ -214,7 +217,7 @@ impl ServerLog {
         }
     }
 
-    /// Something is in the log for good.
+    /// The server acknowledged a write.
     pub(super) fn acknowledged(&mut self, ack: LogAck, now: Millis) {
         let is_it = |write: &mut InFlight| ack.id == Some(write.id);
         let Some(InFlight { write, tail, .. }) = self.in_flight.take_if(is_it) else {
@@ -232,7 +235,7 @@ impl ServerLog {
                     self.size.add(len);
                     (self.after, self.read_to, self.tail) = (ack.seq, ack.seq, tail);
                 } else {
-                    // Somebody else wrote before it.
+                    // Another member wrote before it.
                     self.is_fresh = false;
                     self.read_behind(self.after);
                 }
@@ -249,7 +252,7 @@ impl ServerLog {
         self.at = Some(now);
     }
 
-    /// The server refused something.
+    /// The server refused a write.
     pub(super) fn refused(
         &mut self,
         code: ErrorCode,
@@ -284,7 +287,7 @@ impl ServerLog {
         }
     }
 
-    /// Something cannot be written.
+    /// A write failed.
     fn fail<T>(&mut self, reason: String, now: Millis) -> Option<T> {
         self.problem = Some(reason);
         self.give_up(now);
