@@ -1,4 +1,4 @@
-//! What each frame of a client means.
+//! Handling of a client's frames.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -13,15 +13,16 @@ use signaling_protocol::{
 use crate::rate::Rate;
 use crate::refusal::Refusal;
 
-/// So many of the largest messages may be dropped in a row before the client is disconnected.
+/// The number of messages of the largest size that may be dropped in a row before the client is
+/// disconnected.
 const EXCESS_MESSAGES: u32 = 4;
 
-/// What holds for every client of a server.
+/// The limits of every client of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientLimits {
     /// The size of the largest message, in bytes.
     pub message_bytes: usize,
-    /// The number of messages a second, relay and log apart; 0 is no limit.
+    /// The number of messages a second, except relay and log; 0 is no limit.
     pub messages_per_second: u32,
     /// The bytes of these messages a second; 0 is no limit.
     pub message_bytes_per_second: u32,
@@ -32,7 +33,7 @@ pub struct ClientLimits {
 }
 
 impl ClientLimits {
-    /// The limits of a server that is not told otherwise.
+    /// The default limits of a server.
     pub const DEFAULT: Self = Self {
         message_bytes: limits::DEFAULT_MAX_MESSAGE_BYTES,
         messages_per_second: 500,
@@ -48,13 +49,13 @@ impl Default for ClientLimits {
     }
 }
 
-/// The server's side of one client: which of its messages are carried out.
+/// The server's side of one client: decides which of its messages are carried out.
 ///
-/// It holds no lock and reaches no other client. Handling a message takes time in proportion to the
-/// message's size.
+/// It takes no lock and accesses no other client. Handling a message takes time in proportion to
+/// the message's size.
 #[derive(Debug)]
 pub struct Client {
-    /// The room in the address of the socket, where it has one.
+    /// The room in the address of the socket, if it has one.
     address_room: Option<Result<RoomId, IdError>>,
     log: bool,
     state: State,
@@ -64,45 +65,45 @@ pub struct Client {
 #[derive(Debug)]
 enum State {
     Outside,
-    /// A place was asked for and has not been given yet.
+    /// A place was requested and has not been granted yet.
     Entering(Place),
     Inside(Place),
 }
 
-/// How much the client may send.
+/// The rate limits of the client.
 #[derive(Debug)]
 struct Rates {
     messages: Rate,
     message_bytes: Rate,
     relay_messages: Rate,
     relay_bytes: Rate,
-    /// How often it may be told that it sends too much before it is disconnected.
+    /// The number of rate errors before it is disconnected.
     excesses: Rate,
-    /// The size of what is dropped before it is disconnected.
+    /// The bytes of dropped messages before it is disconnected.
     excess_bytes: Rate,
 }
 
-/// Where a client is, and as whom.
+/// The room of a client, and its name there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The room.
     pub room: RoomId,
     /// The client's name in it.
     pub agent: AgentId,
-    /// What the client may do there.
+    /// The client's permissions there.
     pub permit: Permit,
 }
 
-/// What a client may do in a room, and for how long.
+/// The permissions of a client in a room, and their expiry.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Permit {
-    /// It may see but not change.
+    /// It is read-only.
     pub read_only: bool,
-    /// When the permit ends, in seconds since 1970; `None` where it does not.
+    /// When the permit expires, in seconds since 1970; `None` if it does not.
     pub until: Option<u64>,
 }
 
-/// What kind of message came, for counters.
+/// The kind of a message, for counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MessageKind {
     /// `join`
@@ -121,23 +122,23 @@ pub enum MessageKind {
     Unreadable,
 }
 
-/// What the driver has to do about a frame.
+/// The driver's action for a frame.
 #[derive(Debug)]
 pub enum Decision<'f> {
     /// Nothing.
     Nothing,
     /// Send the client an answer.
     Answer(ServerMessage),
-    /// Tell the client why its message is not carried out.
+    /// Send the client the reason why its message is not carried out.
     Refuse(Refusal),
     /// The same, and close the socket.
     Disconnect(Refusal, CloseCode),
-    /// Find out what the client may do in this room. Then let it in by
+    /// Determine the client's permissions in this room. Then admit it with
     /// [`Rooms::join`](crate::Rooms::join), and call [`Client::enter`].
     Join(RoomId, Box<Join>),
-    /// Take the client out of this place by [`Rooms::leave`](crate::Rooms::leave).
+    /// Remove the client from this place with [`Rooms::leave`](crate::Rooms::leave).
     Leave(Place),
-    /// Pass the frame on, or refuse it by [`Refusal::unavailable`].
+    /// Forward the frame, or refuse it with [`Refusal::unavailable`].
     Forward(Forward<'f>),
     /// Write to the log of the client's room or read it.
     Log(LogRequest),
@@ -152,11 +153,11 @@ pub struct Forward<'f> {
     pub to: AgentId,
     /// What kind of message it is.
     pub kind: MessageKind,
-    /// The frame as it came, with the sender's name in it.
+    /// The received frame, with the sender's name in it.
     pub frame: Cow<'f, str>,
 }
 
-/// Something that a client asks of the log of its room.
+/// A client's request to the log of its room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogRequest {
     /// Add an entry.
@@ -175,11 +176,11 @@ pub enum LogRequest {
         /// The number.
         after: u64,
     },
-    /// Put a snapshot in place of the beginning.
+    /// Replace the beginning with a snapshot.
     Snapshot {
         /// The room.
         room: RoomId,
-        /// The number of the snapshot that the client takes the log to begin with.
+        /// The number of the snapshot with which the log begins, as the client knows it.
         base: u64,
         /// The number of the last entry that the snapshot covers.
         upto: u64,
@@ -191,8 +192,8 @@ pub enum LogRequest {
 }
 
 impl Client {
-    /// A client that has connected. `address_room` is the room in the address of the socket, where
-    /// there is one; `log` says whether the server keeps logs.
+    /// A client that has connected. `address_room` is the room in the address of the socket, if
+    /// there is one; `log` is whether the server keeps logs.
     #[must_use]
     pub fn new(
         address_room: Option<Result<RoomId, IdError>>,
@@ -218,7 +219,8 @@ impl Client {
         }
     }
 
-    /// Takes a text frame that was read at the time `now`: what kind of message it is, and what to do.
+    /// Handles a text frame that was read at the time `now`; returns the kind of message, and the
+    /// action.
     pub fn receive_text<'f>(
         &'f mut self,
         frame: &'f str,
@@ -229,7 +231,7 @@ impl Client {
             .as_ref()
             .map_or(MessageKind::Unreadable, MessageKind::of);
         if !self.may_send(kind, frame.len(), now) {
-            return (kind, self.too_much(parsed.ok(), frame.len(), now));
+            return (kind, self.rate_limited(parsed.ok(), frame.len(), now));
         }
         let decision = match parsed {
             Ok(message) => self.decide(message, frame),
@@ -238,10 +240,10 @@ impl Client {
         (kind, decision.unwrap_or_else(Decision::Refuse))
     }
 
-    /// Takes a binary frame of `size` bytes that was read at the time `now`.
+    /// Handles a binary frame of `size` bytes that was read at the time `now`.
     pub fn receive_binary(&mut self, size: usize, now: Duration) -> Decision<'static> {
         if !self.may_send(MessageKind::Unreadable, size, now) {
-            return self.too_much(None, size, now);
+            return self.rate_limited(None, size, now);
         }
         let message = "binary frames are not part of this protocol; send JSON text".to_owned();
         Decision::Refuse(Refusal::new(ErrorCode::BinaryFrame, message))
@@ -252,19 +254,19 @@ impl Client {
         self.state = State::Inside(place);
     }
 
-    /// The client will be in its room or be turned away: a place was asked for elsewhere. The driver
-    /// reads no frame before [`Client::settle`] says so.
+    /// A place was requested elsewhere, and will be granted or refused. The driver reads no frame
+    /// before it calls [`Client::settle`].
     pub fn wait_for(&mut self, place: Place) {
         self.state = State::Entering(place);
     }
 
-    /// Whether a place was asked for and has not been given or refused yet.
+    /// Whether a place was requested and has not been granted or refused yet.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
         matches!(self.state, State::Entering(_))
     }
 
-    /// The place that was asked for is given or refused. Returns the place if it is refused.
+    /// The requested place is granted or refused. Returns the place if it is refused.
     pub fn settle(&mut self, admitted: bool) -> Option<Place> {
         match std::mem::replace(&mut self.state, State::Outside) {
             State::Entering(place) if admitted => {
@@ -279,8 +281,9 @@ impl Client {
         }
     }
 
-    /// Gives up the place that the client has or has asked for. The driver calls this when the socket
-    /// is gone, and takes the client out of the place by [`Rooms::leave`](crate::Rooms::leave).
+    /// Gives up the place that the client has or has requested. The driver calls this when the
+    /// socket is gone, and removes the client from the place with
+    /// [`Rooms::leave`](crate::Rooms::leave).
     pub fn give_up_place(&mut self) -> Option<Place> {
         match std::mem::replace(&mut self.state, State::Outside) {
             State::Entering(place) | State::Inside(place) => Some(place),
@@ -288,7 +291,7 @@ impl Client {
         }
     }
 
-    /// Where the client is.
+    /// The client's place.
     #[must_use]
     pub fn place(&self) -> Option<&Place> {
         match &self.state {
@@ -297,8 +300,8 @@ impl Client {
         }
     }
 
-    /// Whether the client's permit has ended, at a time since 1970. Its socket is closed with
-    /// [`CloseCode::TokenExpired`] then.
+    /// Whether the client's permit has expired, at a time since 1970. In that case its socket is
+    /// closed with [`CloseCode::TokenExpired`].
     #[must_use]
     pub fn has_expired(&self, since_1970: Duration) -> bool {
         let until = self.place().and_then(|place| place.permit.until);
@@ -394,7 +397,7 @@ impl Client {
         }
     }
 
-    /// Passes a frame on as it came, once it is sure that its sender is who it says.
+    /// Forwards a frame unchanged, after checking that its sender is not forged.
     fn forward<'f>(
         &'f self,
         kind: MessageKind,
@@ -472,8 +475,8 @@ impl Client {
         messages.take(now) && bytes.take_many(size, now)
     }
 
-    /// Drops a message that is one too many; disconnects a client that goes on after the error.
-    fn too_much(
+    /// Drops a message beyond the rate limit; disconnects a client that continues after the error.
+    fn rate_limited(
         &mut self,
         message: Option<ClientMessage>,
         size: usize,
@@ -519,8 +522,8 @@ impl MessageKind {
     }
 }
 
-/// Adds the sender to a frame that names none. The frame is a JSON object with a `type`, so there is
-/// a field to put it after; as the last one it also overrules a `"from":null`.
+/// Adds the sender to a frame that names none. The frame is a JSON object with a `type`, so the new
+/// field follows another one; as the last one it also overrides a `"from":null`.
 fn stamp(frame: &str, sender: &AgentId) -> String {
     let body = frame.trim_end();
     let body = body.strip_suffix('}').unwrap_or(body);

@@ -5,8 +5,8 @@
 //! [`Duration`](std::time::Duration) since any moment of the caller's choice. It builds for
 //! `wasm32-unknown-unknown`.
 //!
-//! * [`Rooms`] holds the rooms and their members. Joining and leaving return [`Effect`]s, which the caller carries
-//!   out in order.
+//! * [`Rooms`] has the rooms and their members. Joining and leaving return [`Effect`]s, which the
+//!   caller carries out in order.
 //! * [`Client`] is the server's side of one socket. It takes frames, and each becomes one [`Decision`].
 //! * [`RoomServer`] is the two together with a log in memory: a whole server for tests that run in virtual
 //!   time. Inputs go in, outputs are drained.
@@ -50,17 +50,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Where the rules exist twice
+//! # Duplicated rules
 //!
 //! Several server processes that share rooms over Redis decide joins and departures inside Redis:
 //! `signaling-server/src/bus/scripts.rs` has the rules of [`Rooms::join`] and [`Rooms::leave`] in Lua, and
 //! `bus/directory.rs` the effects. A change of these rules has to be made in both places. [`Client`] serves
 //! both.
 //!
-//! # Traps
+//! # Pitfalls
 //!
-//! * The wire's own limits are the driver's: a frame that is too big, a client that does not read, one
-//!   that answers no ping. [`RoomServer`] knows only the first.
+//! * The driver enforces the limits of the connection: frames that are too big, clients that do not
+//!   read, clients that answer no ping. [`RoomServer`] only enforces the first.
 //! * [`Effect`]s of one call belong together. Where several threads share [`Rooms`], carry them out
 //!   before the lock is given back, or clients see joins and departures in different orders.
 
@@ -83,5 +83,6 @@ pub use rooms::{
 };
 pub use server::{Input, Output, RoomServer, Settings};
 
-/// A server that ends asks its clients to come back at random times within this many milliseconds.
+/// A server that shuts down asks its clients to reconnect at random times within this many
+/// milliseconds.
 pub const RECONNECT_SPREAD_MS: u64 = 5_000;

@@ -1,5 +1,4 @@
-//! The rules of the rooms' logs: numbering, snapshots and quotas. Where the entries are kept is the
-//! affair of a store.
+//! The rules of the rooms' logs: numbering, snapshots and quotas. A store keeps the entries.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,14 +6,14 @@ use signaling_protocol::{ErrorCode, LogEntries, LogEntry, ServerMessage};
 
 use crate::refusal::Refusal;
 
-/// The bytes of a log that are sent at once. A client that reads on asks again, so a long log does not
-/// fill its queue.
+/// The bytes of a log that are sent at once. A client requests each further part, so a long log
+/// does not fill its queue.
 pub const LOG_PAGE_BYTES: usize = 256 * 1024;
 
-/// Each entry costs this much beside its payload, so that empty ones are not for free.
+/// The cost of each entry in addition to its payload, so that empty ones are not free.
 const ENTRY_OVERHEAD: u64 = 64;
 
-/// How much the logs may hold, in bytes.
+/// The quotas of the logs, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogQuotas {
     /// The log of one room.
@@ -23,11 +22,12 @@ pub struct LogQuotas {
     pub total_bytes: u64,
 }
 
-/// Why something is not written to a log or read from it.
+/// Why a write to a log or a read from it failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
-    /// Another client replaced the beginning first, or the snapshot covers entries that are not there.
+    /// Another client replaced the beginning first, or the snapshot covers entries that do not
+    /// exist.
     #[error("the log now begins with the snapshot {base} and ends with the entry {last}")]
     Conflict {
         /// The number of the snapshot that the log begins with.
@@ -41,13 +41,13 @@ pub enum LogError {
         /// The limit.
         max: u64,
     },
-    /// All logs together hold as much as they may.
+    /// All logs together are full.
     #[error("all logs together would hold more than {max} bytes")]
     TotalQuota {
         /// The limit.
         max: u64,
     },
-    /// The logs that clients of one address began hold as much as they may.
+    /// The logs that clients of one address began are full.
     #[error("the logs begun from this room's first address would hold more than {max} bytes")]
     AddressQuota {
         /// The limit.
@@ -56,7 +56,7 @@ pub enum LogError {
     /// The store does not work.
     #[error("the log cannot be reached: {reason}")]
     Unavailable {
-        /// What the store says.
+        /// The store's message.
         reason: String,
     },
     /// The store cannot keep up.
@@ -84,7 +84,7 @@ impl From<LogError> for Refusal {
     }
 }
 
-/// What a store knows of a log beside its entries. The default is that of an empty log.
+/// A log's data besides its entries. The default is that of an empty log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LogHead {
     /// The number of the snapshot that the log begins with; 0 for none.
@@ -95,15 +95,15 @@ pub struct LogHead {
     pub bytes: u64,
 }
 
-/// What an entry counts against the quotas, in bytes.
+/// The cost of an entry for the quotas, in bytes.
 #[must_use]
 pub fn entry_cost(payload: &[u8]) -> u64 {
     payload.len() as u64 + ENTRY_OVERHEAD
 }
 
 impl LogHead {
-    /// The head after one more entry, which has the number [`LogHead::last`] then, and the cost of all
-    /// logs together, which is `total` before.
+    /// The head after one more entry, whose number is its [`LogHead::last`], and the cost of all
+    /// logs together, which was `total`.
     ///
     /// # Errors
     /// When a quota does not allow it.
@@ -125,11 +125,11 @@ impl LogHead {
         ))
     }
 
-    /// Whether a snapshot of the entries up to `upto` may take their place, made by a client that takes
-    /// the log to begin with the snapshot `base`.
+    /// Checks whether a snapshot of the entries up to `upto` may replace them, for a client that
+    /// knows the log with the snapshot `base`.
     ///
     /// # Errors
-    /// When the log begins otherwise, or has no such entry.
+    /// If the log begins with another snapshot, or has no such entry.
     pub fn check_snapshot(self, base: u64, upto: u64) -> Result<(), LogError> {
         if base != self.base || upto < self.base || upto > self.last || upto == 0 {
             let Self { base, last, .. } = self;
@@ -138,11 +138,11 @@ impl LogHead {
         Ok(())
     }
 
-    /// The head after a snapshot has taken the place of all entries up to `upto`, whose cost is
-    /// `freed`, and the cost of all logs together.
+    /// The head after a snapshot has replaced all entries up to `upto`, whose cost is `freed`, and
+    /// the cost of all logs together.
     ///
     /// # Errors
-    /// When a quota does not allow it. What makes a log smaller is always allowed.
+    /// If a quota does not allow it. A snapshot that makes a log smaller is always allowed.
     pub fn snapshot(
         self,
         upto: u64,
@@ -216,8 +216,8 @@ impl<B: AsRef<[u8]>> LogPage<B> {
         }
     }
 
-    /// Adds the next entry, copied by `copy`, unless the page would have more than `max_bytes` then; one
-    /// entry always fits. Whether it was added.
+    /// Adds the next entry, copied by `copy`, unless the page would exceed `max_bytes`; one entry
+    /// always fits. Returns whether it was added.
     pub fn add(
         &mut self,
         seq: u64,

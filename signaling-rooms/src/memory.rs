@@ -38,7 +38,7 @@ impl MemoryLogs {
         self.logs.get(room).map_or(0, |log| log.entries.len())
     }
 
-    /// Carries a request out, and returns the answer for the client.
+    /// Carries out a request, and returns the answer for the client.
     pub(crate) fn answer(&mut self, request: LogRequest) -> ServerMessage {
         let (result, id) = match request {
             LogRequest::Read { room, after } => return self.read(&room, after).to_message(),

@@ -1,15 +1,15 @@
-//! A limit on how often something may happen.
+//! A rate limit.
 
 use std::time::Duration;
 
-/// The number of seconds' worth that may happen at once, as when a client meets a full room.
+/// The burst, in seconds' worth of events, for example when a client joins a full room.
 const BURST_SECONDS: u32 = 4;
 
 /// One event, in the unit in which a [`Rate`] counts: a whole number of them accrues in any number of
 /// nanoseconds at any rate.
 const ONE: u64 = 1_000_000_000;
 
-/// A limit on how often something may happen; no limit where the rate is 0.
+/// A rate limit; no limit if the rate is 0.
 ///
 /// A token bucket: it fills at a constant rate up to the burst, and every event takes from it. A call
 /// takes constant time.
@@ -18,15 +18,15 @@ pub struct Rate {
     per_second: u32,
     /// The size of the full bucket, in billionths of an event.
     burst: u64,
-    /// What is in the bucket, in billionths of an event.
+    /// The content of the bucket, in billionths of an event.
     available: u64,
     /// When the bucket was last filled.
     filled_at: Duration,
 }
 
 impl Rate {
-    /// Allows `per_second` events, and four seconds' worth, but `at_least` so many, at once. The bucket
-    /// is full at first.
+    /// Allows `per_second` events a second, and bursts of four seconds' worth, but at least
+    /// `at_least` events. The bucket is full at first.
     #[must_use]
     pub fn new(per_second: u32, at_least: u32) -> Self {
         let burst = per_second.saturating_mul(BURST_SECONDS).max(at_least);
@@ -39,12 +39,12 @@ impl Rate {
         }
     }
 
-    /// Takes one event at the time `now`; whether one was left.
+    /// Takes one event at the time `now`; returns whether one was left.
     pub fn take(&mut self, now: Duration) -> bool {
         self.take_many(1, now)
     }
 
-    /// Takes `amount` events at the time `now`, all or none; whether so many were left.
+    /// Takes `amount` events at the time `now`, all or none; returns whether there were enough.
     pub fn take_many(&mut self, amount: usize, now: Duration) -> bool {
         if self.per_second == 0 {
             return true;

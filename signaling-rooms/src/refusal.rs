@@ -11,14 +11,14 @@ pub struct Refusal {
     pub code: ErrorCode,
     /// For people.
     pub message: String,
-    /// The peer that it is about, where it is about one.
+    /// The peer that the message was for, if any.
     pub peer: Option<AgentId>,
-    /// The `id` of the refused message, where it has one.
+    /// The `id` of the refused message, if it has one.
     pub id: Option<u64>,
 }
 
 impl Refusal {
-    /// A refusal that is about no peer, of a message without an `id`.
+    /// A refusal without a peer, of a message without an `id`.
     #[must_use]
     pub fn new(code: ErrorCode, message: String) -> Self {
         Self {

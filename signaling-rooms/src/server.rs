@@ -13,17 +13,17 @@ use crate::memory::MemoryLogs;
 use crate::refusal::Refusal;
 use crate::rooms::{ConnectionId, Departure, Effect, Newcomer, RoomLimits, Rooms, Welcome};
 
-/// Something that happens to one connection.
+/// An event of one connection.
 #[derive(Debug, Clone, Copy)]
 pub enum Input<'a> {
-    /// A socket is open. `room` is the room in its address, where it has one.
+    /// A socket is open. `room` is the room in its address, if it has one.
     Connected {
         /// The room in the address.
         room: Option<&'a RoomId>,
     },
-    /// A text frame came.
+    /// A text frame arrived.
     Text(&'a str),
-    /// A binary frame came.
+    /// A binary frame arrived.
     Binary(&'a [u8]),
     /// The client closed its socket.
     Disconnected,
@@ -31,27 +31,27 @@ pub enum Input<'a> {
     Lost,
 }
 
-/// Something that the driver has to do.
+/// An action of the driver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// Send a text frame, which [`ServerMessage::parse`] reads.
     Send(ConnectionId, Arc<str>),
-    /// Close the socket after what was sent before. Nothing more comes for this connection, and what it
-    /// still sends is ignored.
+    /// Close the socket after sending earlier frames. There are no further outputs for this
+    /// connection, and its further frames are ignored.
     Close(ConnectionId, CloseCode),
 }
 
-/// What a [`RoomServer`] allows and offers. The default is that of the binary: no log, and everyone may
+/// The settings of a [`RoomServer`]. The default is that of the binary: no log, and everyone may
 /// write.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// How much the rooms may hold.
+    /// The limits of the rooms.
     pub rooms: RoomLimits,
-    /// What a client may send.
+    /// The limits of clients.
     pub clients: ClientLimits,
-    /// How much the logs may hold; `None` where there are none.
+    /// The quotas of the logs; `None` for a server without logs.
     pub log: Option<LogQuotas>,
-    /// Servers that are named to newcomers.
+    /// The ICE servers for newcomers.
     pub ice_servers: Vec<IceServer>,
     /// The time between 1970 and the zero of the clock that is passed in; permits end by it.
     pub clock_zero: Duration,
@@ -60,9 +60,9 @@ pub struct Settings {
 /// Decides what a client may do in a room, or refuses it.
 type Authority = Box<dyn Fn(&RoomId, &Join) -> Result<Permit, Refusal> + Send>;
 
-/// A server without I/O: inputs go in by [`handle`](Self::handle), what is to be done comes out of
-/// [`poll_output`](Self::poll_output). It drives [`Client`] and [`Rooms`] as the binary does, under one
-/// owner in place of locks. The same inputs at the same times have the same outputs.
+/// A server without I/O: [`handle`](Self::handle) takes inputs, [`poll_output`](Self::poll_output)
+/// returns outputs. It drives [`Client`] and [`Rooms`] like the binary, with one owner instead of
+/// locks. The same inputs at the same times give the same outputs.
 pub struct RoomServer {
     settings: Settings,
     authority: Authority,
@@ -86,7 +86,7 @@ impl RoomServer {
         }
     }
 
-    /// Has `authority` decide what each client may do; it sees the token in the join.
+    /// Lets `authority` decide the permissions of each client; it receives the token in the join.
     #[must_use]
     pub fn with_authority(
         self,
@@ -98,7 +98,7 @@ impl RoomServer {
         }
     }
 
-    /// Has the logs of a server that ended, as the binary has those in its file.
+    /// Takes over the logs of a server that ended, like the binary with its file.
     #[must_use]
     pub fn with_logs_of(self, before: RoomServer) -> Self {
         Self {
@@ -107,8 +107,8 @@ impl RoomServer {
         }
     }
 
-    /// Takes what happens to a connection at the time `now`, which counts from any moment and never
-    /// runs backwards. What comes from a connection that is not open is ignored.
+    /// Handles an event of a connection at the time `now`, which counts from any moment and never
+    /// runs backwards. Events of connections that are not open are ignored.
     pub fn handle(&mut self, connection: ConnectionId, input: Input<'_>, now: Duration) {
         let max = self.settings.clients.message_bytes;
         if let Input::Connected { room } = input {
@@ -187,8 +187,8 @@ impl RoomServer {
         }
     }
 
-    /// Removes rooms that have been empty for long, and closes the connections whose permit has ended.
-    /// Nothing has to be done at a certain time; the binary does this every few seconds.
+    /// Removes rooms that have been empty for long, and closes the connections whose permit has
+    /// ended. The exact time does not matter; the binary does this every few seconds.
     pub fn tick(&mut self, now: Duration) {
         self.rooms.remove_expired(now);
         let since_1970 = self.settings.clock_zero.saturating_add(now);
@@ -201,20 +201,20 @@ impl RoomServer {
     }
 
     /// Ends the server: every client learns when to come back, and its connection is closed.
-    /// `reconnect_after_ms` is asked for a time for each; the binary draws it at random from
+    /// `reconnect_after_ms` returns a time for each; the binary draws it at random from
     /// [`RECONNECT_SPREAD_MS`](crate::RECONNECT_SPREAD_MS).
     pub fn end(&mut self, mut reconnect_after_ms: impl FnMut(ConnectionId) -> u64, now: Duration) {
         self.rooms.end();
         let connections: Vec<_> = self.clients.keys().copied().collect();
         for connection in connections {
             let reconnect_after_ms = reconnect_after_ms(connection);
-            let farewell = ServerMessage::GoingAway(GoingAway { reconnect_after_ms });
-            self.send(connection, &farewell);
+            let going_away = ServerMessage::GoingAway(GoingAway { reconnect_after_ms });
+            self.send(connection, &going_away);
             self.close(connection, CloseCode::GoingAway, now);
         }
     }
 
-    /// The next thing to do, in order; `None` where there is nothing to do until the next input.
+    /// The next output, in order; `None` if there is nothing to do until the next input.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.output.pop_front()
     }
@@ -226,7 +226,7 @@ impl RoomServer {
         logs.map_or(0, |logs| logs.entries(room))
     }
 
-    /// Who is in which room.
+    /// The rooms and their members.
     #[must_use]
     pub fn rooms(&self) -> &Rooms<ConnectionId> {
         &self.rooms
@@ -293,7 +293,7 @@ impl RoomServer {
         self.output.push_back(Output::Send(to, frame));
     }
 
-    /// Closes a connection; the others learn it before its client has answered the close.
+    /// Closes a connection; the others are notified before its client has answered the close.
     fn close(&mut self, connection: ConnectionId, code: CloseCode, now: Duration) {
         if let Some(mut client) = self.clients.remove(&connection) {
             self.output.push_back(Output::Close(connection, code));

@@ -1,4 +1,4 @@
-//! The whole server without I/O: what is said to each client, in which order.
+//! The whole server without I/O: the messages to each client, in order.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use signaling_rooms::{
 
 const START: Duration = Duration::from_secs(100);
 
-/// A server, and what it does in short lines: `<connection> <frame>` or `<connection> closed <reason>`.
+/// A server, and its outputs as short lines: `<connection> <frame>` or
+/// `<connection> closed <reason>`.
 struct Bench {
     server: RoomServer,
     now: Duration,
@@ -142,7 +143,7 @@ fn a_client_come_back_with_its_secret_takes_its_place_over() {
             r#"3 {"type":"peer_list","peers":["bob"]}"#,
         ]
     );
-    // Nothing is heard of the old socket any more.
+    // Frames of the old socket are ignored.
     assert_eq!(bench.send(1, r#"{"type":"ping"}"#), [""; 0]);
     assert_eq!(bench.input(1, Input::Disconnected), [""; 0]);
     assert_eq!(
@@ -234,7 +235,7 @@ fn large_messages_are_paid_for_by_their_sender() {
         closed.unwrap().last().unwrap(),
         r#"2 {"type":"peer_left","peerId":"alice"}"#
     );
-    // A little at a time is no excess.
+    // Small amounts do not count as excess.
     let mut bench = pair();
     let small = format!(
         r#"{{"type":"offer","to":"bob","offer":"{}"}}"#,

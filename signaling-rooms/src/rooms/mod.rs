@@ -1,8 +1,8 @@
 //! The rooms and their members.
 //!
-//! A member is reached through a handle of the caller's choice: the server's is a queue towards the
-//! client, the tests' is a word. What is returned names the handles that have to be told, in the
-//! order in which that has to happen.
+//! A member is reached through a handle that the caller chooses: in the server a queue towards the
+//! client, in the tests a word. The returned effects name the handles to notify, in the required
+//! order.
 
 use std::collections::{BTreeMap, HashMap, btree_map, hash_map};
 use std::net::IpAddr;
@@ -13,17 +13,18 @@ use signaling_protocol::{
     SessionSecret,
 };
 
-/// One socket, for as long as the process lives. Tells a member from an earlier one of the same name.
+/// One socket, unique within the process. Distinguishes a member from an earlier one of the same
+/// name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(
     /// A number that no other socket of the process has.
     pub u64,
 );
 
-/// How much the rooms may hold.
+/// The limits of the rooms.
 #[derive(Debug, Clone, Copy)]
 pub struct RoomLimits {
-    /// The number of rooms, empty ones that are still kept included.
+    /// The number of rooms, including empty ones that are still kept.
     pub rooms: usize,
     /// The number of rooms made by clients of one address; 0 is no limit.
     pub rooms_per_address: usize,
@@ -36,7 +37,7 @@ pub struct RoomLimits {
 }
 
 impl RoomLimits {
-    /// The limits of a server that is not told otherwise.
+    /// The default limits of a server.
     pub const DEFAULT: Self = Self {
         rooms: 1000,
         rooms_per_address: 100,
@@ -54,8 +55,8 @@ impl Default for RoomLimits {
 
 /// All rooms of a server, with their members.
 ///
-/// A look-up takes O(log n) steps in the number n of clients in the room; a join or a departure O(n),
-/// for everyone in the room is announced.
+/// A look-up takes O(log n) steps in the number n of clients in the room; a join or a departure
+/// O(n), since it is announced to every member.
 #[derive(Debug)]
 pub struct Rooms<H> {
     limits: RoomLimits,
@@ -63,7 +64,7 @@ pub struct Rooms<H> {
     /// The number of rooms that were made by clients of each address.
     made: HashMap<IpAddr, usize>,
     members: usize,
-    /// Whether the server ends.
+    /// Whether the server is shutting down.
     ending: bool,
 }
 
@@ -74,7 +75,7 @@ struct Room<H> {
     maker: Option<IpAddr>,
     /// The names of clients whose sockets were lost, for as long as they are kept for them.
     kept: BTreeMap<AgentId, KeptName>,
-    /// Since when nobody is in it; such a room is kept for a while, for members that come back.
+    /// Since when it is empty; an empty room is kept for a while, for members that come back.
     empty_since: Option<Duration>,
 }
 
@@ -87,7 +88,7 @@ struct KeptName {
 /// How a client leaves its room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Departure {
-    /// It said so, or closed its socket.
+    /// It sent `leave`, or closed its socket.
     Left,
     /// Its socket was lost, or closed by the server: the client may come back, and its name is kept for
     /// a while, if it has a session secret.
@@ -112,33 +113,32 @@ pub struct Newcomer<H> {
     pub connection: ConnectionId,
     /// How it is reached.
     pub handle: H,
-    /// The secret by which it gets its name back on another socket.
+    /// The secret with which it gets its name back on another socket.
     pub session: Option<SessionSecret>,
-    /// Its address, which a room counts for that it makes; `None` where there is no limit by address for
-    /// it.
+    /// Its address, for the limit of rooms by address; `None` if that does not apply.
     pub address: Option<IpAddr>,
     /// It may see but not change.
     pub read_only: bool,
-    /// What it can do beyond the contract.
+    /// Its optional capabilities.
     pub capabilities: Vec<String>,
 }
 
-/// A join that went well.
+/// A successful join.
 #[derive(Debug, PartialEq, Eq)]
 struct Joined<H> {
-    /// Everyone else in the room.
+    /// All other members.
     others: Vec<H>,
     /// Their ids, in order.
     peers: Vec<AgentId>,
-    /// Those who may see but not change, the newcomer among them if it is one.
+    /// The read-only members, including the newcomer if it is one.
     read_only: Vec<AgentId>,
-    /// What those of them that said so can do.
+    /// The capabilities of the members that named some.
     capabilities: BTreeMap<AgentId, Vec<String>>,
     /// The socket on which the same client was in the room until now, to be closed.
     replaced: Option<H>,
 }
 
-/// What has to be done next; the driver carries effects out in the order in which it gets them.
+/// An effect; the driver carries effects out in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect<H> {
     /// Send a message to these clients.
@@ -147,7 +147,7 @@ pub enum Effect<H> {
     Close(H, CloseCode),
 }
 
-/// What a newcomer receives beside the list of members.
+/// The data that a newcomer receives with the list of members.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Welcome {
     /// Whether the server keeps a log of the room.
@@ -156,7 +156,7 @@ pub struct Welcome {
     pub ice_servers: Vec<IceServer>,
 }
 
-/// Why a client is not let into a room.
+/// Why a client is not admitted to a room.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JoinRefusal {
@@ -166,19 +166,20 @@ pub enum JoinRefusal {
         /// The name.
         agent: AgentId,
     },
-    /// The room has as many clients as it may.
+    /// The room is full.
     #[error("the room has {max} clients, as many as it may")]
     RoomFull {
         /// The limit.
         max: usize,
     },
-    /// Clients of the same address have made as many rooms as they may, and none of them is empty.
+    /// Clients of the same address have made the maximum number of rooms, and none of them is
+    /// empty.
     #[error("{max} rooms were made from this address, as many as may be")]
     TooManyRoomsOfAddress {
         /// The limit.
         max: usize,
     },
-    /// There are as many rooms as there may be, and none of them is empty.
+    /// The maximum number of rooms exists, and none of them is empty.
     #[error("there are {max} rooms, as many as there may be")]
     TooManyRooms {
         /// The limit.
@@ -199,33 +200,32 @@ impl<H: Clone> Rooms<H> {
         }
     }
 
-    /// How many rooms there are, empty ones that are still kept included.
+    /// The number of rooms, including empty ones that are still kept.
     #[must_use]
     pub fn room_count(&self) -> usize {
         self.rooms.len()
     }
 
-    /// The rooms that somebody is in.
+    /// The rooms with members.
     pub fn occupied(&self) -> impl Iterator<Item = &RoomId> {
         let occupied = |(id, room): (_, &Room<H>)| (!room.members.is_empty()).then_some(id);
         self.rooms.iter().filter_map(occupied)
     }
 
-    /// How many clients are in some room.
+    /// The number of clients in rooms.
     #[must_use]
     pub fn client_count(&self) -> usize {
         self.members
     }
 
-    /// Lets a client in. The others get [`PeerJoined`], then the newcomer gets [`PeerList`].
+    /// Admits a client. The others get [`PeerJoined`], then the newcomer gets [`PeerList`].
     ///
-    /// An agent id that is taken is refused, unless the newcomer shows the session secret of the
-    /// member that has it: then it is that client come back, and takes the place over. Its old socket
-    /// is closed first. An id that is kept for a client whose socket was lost is refused in the same
-    /// way.
+    /// A taken agent id is refused, unless the newcomer has the session secret of the member that
+    /// has the id: then it is the same client, which takes its place over. Its old socket is closed
+    /// first. An id that is kept for a client whose socket was lost is refused in the same way.
     ///
     /// # Errors
-    /// When the id is taken, or a limit is reached. Nothing has changed then.
+    /// If the id is taken, or a limit is reached. In that case nothing changes.
     pub fn join(
         &mut self,
         room: &RoomId,
@@ -261,11 +261,11 @@ impl<H: Clone> Rooms<H> {
         Ok(effects)
     }
 
-    /// Takes a client out. Those who stay get [`PeerLeft`], unless the server ends: then everyone is
-    /// told to come back, the links between members outlive the server, and nobody has left.
+    /// Removes a client. The remaining members get [`PeerLeft`], unless the server shuts down: then
+    /// all clients are asked to reconnect, their links outlive the server, and nobody has left.
     ///
-    /// There is no effect where the place is no longer that connection's: the client that took it over
-    /// is the same one, and has not left.
+    /// There is no effect if the place no longer belongs to that connection: the same client has
+    /// taken it over, and has not left.
     pub fn leave(
         &mut self,
         room: &RoomId,
@@ -285,7 +285,7 @@ impl<H: Clone> Rooms<H> {
         ))
     }
 
-    /// From now on the server ends: departures are no longer announced.
+    /// Begins the shutdown of the server: departures are no longer announced.
     pub fn end(&mut self) {
         self.ending = true;
     }
@@ -370,7 +370,8 @@ impl<H: Clone> Rooms<H> {
         })
     }
 
-    /// Takes a client out and returns those who stay, if the place was that connection's.
+    /// Removes a client and returns the remaining members, if the place belonged to that
+    /// connection.
     fn remove(
         &mut self,
         room: &RoomId,
@@ -413,7 +414,7 @@ impl<H: Clone> Rooms<H> {
             .collect()
     }
 
-    /// How to reach a member of a room.
+    /// The handle of a member of a room.
     #[must_use]
     pub fn find(&self, room: &RoomId, agent: &AgentId) -> Option<&H> {
         Some(&self.rooms.get(room)?.members.get(agent)?.handle)
@@ -436,8 +437,8 @@ impl<H: Clone> Rooms<H> {
         });
     }
 
-    /// Makes sure that the room exists or may be made; the room that has been empty longest goes
-    /// first, so that rooms nobody is in never keep anybody out.
+    /// Ensures that the room exists or may be made; removes the room that has been empty longest if
+    /// necessary, so that empty rooms never keep a client out.
     fn make_place(
         &mut self,
         room: &RoomId,
@@ -468,7 +469,8 @@ impl<H: Clone> Rooms<H> {
         Ok(())
     }
 
-    /// Removes the room that has been empty longest of those that are meant; whether there was one.
+    /// Removes the longest empty of the rooms that `is_meant` accepts; returns whether there was
+    /// one.
     fn remove_longest_empty(&mut self, is_meant: impl Fn(&Room<H>) -> bool) -> bool {
         let longest = self
             .rooms
@@ -485,7 +487,7 @@ impl<H: Clone> Rooms<H> {
     }
 }
 
-/// A room of this maker is no more.
+/// Records that a room of this maker was removed.
 fn forget_made(made: &mut HashMap<IpAddr, usize>, maker: Option<IpAddr>) {
     if let Some(address) = maker
         && let hash_map::Entry::Occupied(mut count) = made.entry(address)
@@ -498,7 +500,7 @@ fn forget_made(made: &mut HashMap<IpAddr, usize>, maker: Option<IpAddr>) {
 }
 
 impl<H> Room<H> {
-    /// Keeps a name, in place of the one that would be kept the shortest if there are too many.
+    /// Keeps a name; if there are too many, it replaces the one that would expire first.
     fn keep_name(&mut self, agent: &AgentId, name: KeptName, limits: &RoomLimits, now: Duration) {
         if name.until <= now {
             return;

@@ -184,7 +184,7 @@ fn a_taken_id_is_refused_without_the_right_secret() {
 
 #[test]
 fn the_same_client_come_back_takes_its_place_over_and_the_old_socket_leaves_unheard() {
-    // The room is full, which does not keep out who is in it already.
+    // The room is full, which does not keep out a member that is already in it.
     let (mut rooms, now) = (rooms(9, 2), START);
     rooms.admit(&room("r"), newcomer("bob", 2), now).unwrap();
     rooms
@@ -322,7 +322,7 @@ fn a_name_is_kept_for_a_client_whose_socket_was_lost() {
         .admit(&r, newcomer("alice/secret", 4), after(29))
         .unwrap();
     assert_eq!((back.replaced, back.others), (None, vec!["bob"]));
-    // A client that takes leave gives its name up, and one without a secret has nothing to show.
+    // A client that leaves gives its name up, and one without a secret cannot reclaim it.
     rooms.remove(
         &r,
         &agent("alice"),
@@ -420,7 +420,7 @@ fn one_address_makes_no_more_rooms_than_its_share() {
         ..newcomer("guest", 6)
     };
     rooms.admit(&room("other"), guest, START).unwrap();
-    // An empty room of the address makes place for its next one, and for nobody else's.
+    // An empty room of the address is removed for its next one, and for no other address.
     rooms.remove(
         &room("two"),
         &agent("a"),
@@ -434,7 +434,7 @@ fn one_address_makes_no_more_rooms_than_its_share() {
     assert_eq!(rooms.room_count(), 4);
     let full = rooms.admit(&room("two"), from(here, 2), after(3));
     assert_eq!(full, Err(JoinRefusal::TooManyRoomsOfAddress { max: 2 }));
-    // What is removed counts no longer.
+    // A removed room no longer counts.
     rooms.remove(
         &room("three"),
         &agent("a"),
