@@ -70,7 +70,7 @@ fn authored(history: &History, chars: &mut CharIndex, range: Range<usize>) -> Ve
                 continue;
             }
             let name = agents.name(agent);
-            for (seqs, time) in history.times.runs(agent, seq..seq + n) {
+            for (seqs, time) in history.timestamps.runs(agent, seq..seq + n) {
                 let end = at + seqs.len();
                 match out.last_mut() {
                     Some(last)

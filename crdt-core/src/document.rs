@@ -720,8 +720,8 @@ impl Document {
             self.walker.forget();
             return None;
         }
-        for &(agent, seq, time) in &intake.times {
-            history.times.add(agent, seq, time);
+        for &(agent, seq, time) in &intake.timestamps {
+            history.timestamps.add(agent, seq, time);
         }
         apply_edits(&mut self.rope, &history.ops, edits.drain(..), sink);
         report.applied = intake.applied;
@@ -761,8 +761,8 @@ impl Document {
             self.pending.hold(held);
             report.dropped += self.pending.shrink(&self.limits.pending);
         }
-        for &(agent, seq, time) in &intake.times {
-            history.times.add(agent, seq, time);
+        for &(agent, seq, time) in &intake.timestamps {
+            history.timestamps.add(agent, seq, time);
         }
         let edits = self.transformed.drain(..);
         apply_edits(&mut self.rope, &history.ops, edits, sink);

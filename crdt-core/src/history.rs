@@ -4,7 +4,7 @@ use crate::causal_graph::{AgentIdx, CausalGraph};
 use crate::error::{EditError, EncodeError};
 use crate::op_log::{OpLog, Run};
 use crate::sorting::sort_by;
-use crate::times::Times;
+use crate::timestamps::Timestamps;
 use crate::version::{Lv, MAX_EVENTS, VersionSummary, ranges_without};
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use std::ops::Range;
 pub(crate) struct History {
     pub(crate) graph: CausalGraph,
     pub(crate) ops: OpLog,
-    pub(crate) times: Times,
+    pub(crate) timestamps: Timestamps,
 }
 
 /// A length of the history to which it can be rolled back.

@@ -70,7 +70,7 @@ mod sorting;
 mod splice;
 mod store;
 mod text;
-mod times;
+mod timestamps;
 mod timing;
 mod undo;
 mod unpack;

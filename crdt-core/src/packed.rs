@@ -123,8 +123,8 @@ impl SavedFile {
                 reason: "the later events edit past the end of the text",
             },
         })?;
-        for (agent, seq, time) in intake.times {
-            history.times.add(agent, seq, time);
+        for (agent, seq, time) in intake.timestamps {
+            history.timestamps.add(agent, seq, time);
         }
         apply_edits(rope, &history.ops, edits.into_iter(), &mut ChangeSink::None);
         Ok(())
@@ -277,10 +277,10 @@ impl Packed {
         // The times of future edits.
         for agent in 0..later.graph.agents.agent_count() {
             let next = later.graph.agents.next_seq(agent);
-            if let Some(&(seq, time)) = later.times.stamps(agent, next..u32::MAX).last() {
+            if let Some(&(seq, time)) = later.timestamps.stamps(agent, next..u32::MAX).last() {
                 let name = later.graph.agents.name(agent);
                 let agent = history.graph.agents.agent(name);
-                history.times.set_next(agent, seq, time);
+                history.timestamps.set_next(agent, seq, time);
             }
         }
     }

@@ -62,7 +62,7 @@ impl Document {
             let limit = MAX_AGENTS as usize;
             return Err(RenameError::TooMany { limit });
         }
-        let before = (history.graph.clone(), history.times.clone());
+        let before = (history.graph.clone(), history.timestamps.clone());
         let agents = &mut history.graph.agents;
         let (old, new) = (agents.agent(&old_name), agents.agent(agent));
         // Dropped events were made by another replica.
@@ -70,7 +70,7 @@ impl Document {
         let from = from.max(let_go);
         let moved = agents.next_seq(old).saturating_sub(from) as usize;
         history.graph.move_events(old, from, new);
-        history.times.move_stamps(old, from, new);
+        history.timestamps.move_stamps(old, from, new);
         if moved > 0 {
             // Concurrent inserts at one place are ordered by their names.
             match replay(history) {
@@ -80,7 +80,7 @@ impl Document {
                     tell_difference(&before, &after, changed);
                 }
                 Err(error) => {
-                    (history.graph, history.times) = before;
+                    (history.graph, history.timestamps) = before;
                     return Err(error.into());
                 }
             }

@@ -179,11 +179,15 @@ impl History {
                         parents.iter().map(|parent| parent - cut + shift).collect()
                     }
                 });
-                let times = other.times.runs(agent, seq..seq + (lvs.end - lvs.start));
+                let times = other
+                    .timestamps
+                    .runs(agent, seq..seq + (lvs.end - lvs.start));
                 let agent = self.graph.agents.agent(ids.name(agent));
                 for (seqs, time) in times {
-                    if let Some(time) = time.filter(|_| self.times.at(agent, seqs.start) != time) {
-                        self.times.add(agent, seqs.start, time);
+                    if let Some(time) =
+                        time.filter(|_| self.timestamps.at(agent, seqs.start) != time)
+                    {
+                        self.timestamps.add(agent, seqs.start, time);
                     }
                 }
                 let parts = other.ops.parts_in(lvs);

@@ -281,7 +281,7 @@ impl Store {
         let history = &mut self.history;
         let agent = history.graph.agents.agent(own);
         let next = history.graph.agents.next_seq(agent);
-        history.times.set_next(agent, next, time);
+        history.timestamps.set_next(agent, next, time);
     }
 
     /// The length of all inserted text, in bytes.

@@ -23,6 +23,6 @@ impl Document {
         let history = self.whole_history()?;
         let agent = history.graph.agents.find_agent(&id.agent);
         let agent = agent.filter(|_| history.graph.knows(id));
-        Ok(agent.and_then(|agent| history.times.at(agent, id.seq)))
+        Ok(agent.and_then(|agent| history.timestamps.at(agent, id.seq)))
     }
 }

@@ -140,7 +140,7 @@ fn encode_pieces(
                     }
                     let len = longest.min(lvs.end - at);
                     // A piece starts at each event with a new time.
-                    let one_time = history.times.runs(agent, seq..seq + len).next();
+                    let one_time = history.timestamps.runs(agent, seq..seq + len).next();
                     let len = one_time.map_or(len, |(seqs, _)| seqs.end - seqs.start);
                     encode_piece(history, names, out, (at..at + len, agent, seq));
                     at += len;
@@ -234,7 +234,7 @@ fn encode_piece(
     let (Some(first), more) = (ops.next(), ops.next()) else {
         return;
     };
-    let time = history.times.stamps(agent, seq..seq + 1).first();
+    let time = history.timestamps.stamps(agent, seq..seq + 1).first();
     let is_single = more.is_none() && time.is_none();
     graph.graph.with_parents(lvs.start, |parents| {
         let at_base = history.cursor_at_base(agent, seq, parents);
@@ -407,7 +407,7 @@ pub(crate) fn encode_keystroke(history: &History, known: &[&str], out: &mut Vec<
     let follows = graph
         .graph
         .with_parents(last, |parents| parents == [before]);
-    if !follows || !history.times.stamps(agent, seq..seq + 1).is_empty() {
+    if !follows || !history.timestamps.stamps(agent, seq..seq + 1).is_empty() {
         return None;
     }
     let name = graph.agents.name(agent);

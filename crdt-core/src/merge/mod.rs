@@ -73,7 +73,7 @@ pub(crate) struct Intake {
     /// The exceptions that the rules made.
     pub(crate) exceptions: Exceptions,
     /// The times of appended events: agent, sequence number, time.
-    pub(crate) times: Vec<(AgentIdx, u32, u64)>,
+    pub(crate) timestamps: Vec<(AgentIdx, u32, u64)>,
     /// Whether events that were held back earlier may wait for the new ones.
     awaited: bool,
     limits: Limits,
@@ -577,7 +577,7 @@ fn append(
         .get_or_insert_with(|| history.graph.agents.add_agent(piece.agent_name()));
     history.append(agent, seq, &parents, piece.runs_in(from, len));
     if let Some(time) = piece.time.filter(|_| from == 0) {
-        intake.times.push((agent, seq, time));
+        intake.timestamps.push((agent, seq, time));
     }
     intake.scratch.parents = parents;
     intake.applied += len as usize;

@@ -8,7 +8,7 @@ mod head;
 mod numbers;
 mod options;
 mod sections;
-mod times;
+mod timestamps;
 
 pub(crate) use ends::{End, MOST_ENDS};
 pub(crate) use head::Head;
@@ -118,9 +118,9 @@ pub(crate) fn write(history: &History, contents: &Contents<'_>, preset: Preset) 
         let base = base::write(&graph.agents, base, &ids, &agents);
         out.bytes(Type::Base, &base, false);
     }
-    let times = times::write(history, &agents);
-    if !times.is_empty() {
-        out.bytes(Type::Times, &times, true);
+    let timestamps = timestamps::write(history, &agents);
+    if !timestamps.is_empty() {
+        out.bytes(Type::Times, &timestamps, true);
     }
     out.finish()
 }
@@ -280,7 +280,7 @@ impl File {
     pub(crate) fn unpack(&self, bytes: &[u8]) -> Result<Unpacked, LoadError> {
         let mut history = columns::read_graph(&self.sections, bytes, &self.head)?;
         columns::read_ops(&self.sections, bytes, &self.head, &mut history)?;
-        history.times = times::read(&self.sections, bytes, &self.head, &self.limits)?;
+        history.timestamps = timestamps::read(&self.sections, bytes, &self.head, &self.limits)?;
         let dedup = self.sections.has(Type::Deleted);
         let kind = if dedup { Type::Deleted } else { Type::Inserted };
         let mut model = None;

@@ -9,12 +9,12 @@ use crate::causal_graph::AgentIdx;
 
 /// The stamps of all agents.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Times {
+pub(crate) struct Timestamps {
     /// By agent: sequence numbers, ascending, and times.
     stamps: Vec<Vec<(u32, u64)>>,
 }
 
-impl Times {
+impl Timestamps {
     /// The stamps of one agent at the events `seqs`.
     pub(crate) fn stamps(&self, agent: AgentIdx, seqs: Range<u32>) -> &[(u32, u64)] {
         let stamps = self
@@ -95,27 +95,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_holds_until_the_next() {
-        let mut times = Times::default();
-        assert_eq!(times.at(3, 0), None);
-        times.add(3, 5, 100);
-        times.add(3, 9, 90);
-        times.add(3, 5, 120);
-        times.set_next(3, 12, 90);
-        times.set_next(3, 12, 130);
-        times.set_next(3, 12, 140);
-        let at = [4, 5, 8, 9, 11, 12, 13].map(|seq| times.at(3, seq));
+    fn a_stamp_applies_until_the_next_one() {
+        let mut timestamps = Timestamps::default();
+        assert_eq!(timestamps.at(3, 0), None);
+        timestamps.add(3, 5, 100);
+        timestamps.add(3, 9, 90);
+        timestamps.add(3, 5, 120);
+        timestamps.set_next(3, 12, 90);
+        timestamps.set_next(3, 12, 130);
+        timestamps.set_next(3, 12, 140);
+        let at = [4, 5, 8, 9, 11, 12, 13].map(|seq| timestamps.at(3, seq));
         let expected = [None, Some(100), Some(100), Some(90), Some(90), Some(140)];
         assert_eq!(at[..6], expected);
-        let runs: Vec<_> = times.runs(3, 3..10).collect();
+        let runs: Vec<_> = timestamps.runs(3, 3..10).collect();
         assert_eq!(runs, [(3..5, None), (5..9, Some(100)), (9..10, Some(90))]);
-        assert_eq!(times.runs(0, 0..4).collect::<Vec<_>>(), [(0..4, None)]);
-        assert_eq!(times.stamps(3, 5..9), [(5, 100)]);
-        times.move_stamps(3, 7, 1);
+        assert_eq!(timestamps.runs(0, 0..4).collect::<Vec<_>>(), [(0..4, None)]);
+        assert_eq!(timestamps.stamps(3, 5..9), [(5, 100)]);
+        timestamps.move_stamps(3, 7, 1);
         assert_eq!(
-            [0, 1, 2, 5].map(|seq| times.at(1, seq)),
+            [0, 1, 2, 5].map(|seq| timestamps.at(1, seq)),
             [Some(100), Some(100), Some(90), Some(140)]
         );
-        assert_eq!((times.at(3, 4), times.at(3, 9)), (None, Some(100)));
+        assert_eq!(
+            (timestamps.at(3, 4), timestamps.at(3, 9)),
+            (None, Some(100))
+        );
     }
 }

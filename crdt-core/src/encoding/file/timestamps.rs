@@ -8,7 +8,7 @@ use super::sections::{Codec, Sections, Type, unpack};
 use crate::causal_graph::AgentIdx;
 use crate::error::{DecodeError, LoadError};
 use crate::history::History;
-use crate::times::Times;
+use crate::timestamps::Timestamps;
 
 /// The stamps of events of the agents `used`; empty if there are none.
 pub(super) fn write(history: &History, used: &[AgentIdx]) -> Vec<u8> {
@@ -18,7 +18,7 @@ pub(super) fn write(history: &History, used: &[AgentIdx]) -> Vec<u8> {
     for &agent in used {
         // The time of future edits belongs to the session, and is not saved.
         let next = history.graph.agents.next_seq(agent);
-        let stamps = history.times.stamps(agent, 0..next);
+        let stamps = history.timestamps.stamps(agent, 0..next);
         any |= !stamps.is_empty();
         push(&mut out, stamps.len() as u64);
         let mut at = 0;
@@ -37,9 +37,9 @@ pub(super) fn read(
     bytes: &[u8],
     head: &Head,
     limits: &LoadLimits,
-) -> Result<Times, LoadError> {
+) -> Result<Timestamps, LoadError> {
     if !sections.has(Type::Times) {
-        return Ok(Times::default());
+        return Ok(Timestamps::default());
     }
     let (codec, mut reader) = sections.body(bytes, Type::Times)?;
     let start = reader.offset();
@@ -60,8 +60,8 @@ pub(super) fn read(
     }
 }
 
-fn take(reader: &mut Reader<'_>, head: &Head) -> Result<Times, DecodeError> {
-    let mut times = Times::default();
+fn take(reader: &mut Reader<'_>, head: &Head) -> Result<Timestamps, DecodeError> {
+    let mut timestamps = Timestamps::default();
     let mut last = 0_u64;
     for agent in 0..head.agents.len() {
         let mut at = 0_u32;
@@ -73,10 +73,10 @@ fn take(reader: &mut Reader<'_>, head: &Head) -> Result<Times, DecodeError> {
                 return Err(error);
             };
             last = last.wrapping_add(reader.signed()? as u64);
-            times.add(agent as AgentIdx, seq, last);
+            timestamps.add(agent as AgentIdx, seq, last);
             at = seq;
         }
     }
     reader.end()?;
-    Ok(times)
+    Ok(timestamps)
 }
