@@ -1,4 +1,4 @@
-//! What a driver reports to a [`Room`](crate::Room).
+//! Inputs: the reports of a driver to a [`Room`](crate::Room).
 
 use crdt_sync::negotiation::{ConnectionState, Op};
 use crdt_sync::{Incoming, LinkId};
@@ -6,7 +6,7 @@ use signaling_protocol::{AgentId, RoomId};
 
 use crate::ids::{CallId, LinkKey, Purpose, RunId, SocketId, TransportId};
 
-/// Something that happened outside the room.
+/// An event outside the room.
 #[derive(Debug)]
 pub enum Input<'a> {
     /// The user made local edits in the document.
@@ -18,7 +18,7 @@ pub enum Input<'a> {
         /// The message.
         message: Incoming<'a>,
     },
-    /// The user called something.
+    /// The user made a call.
     Call(Call),
     /// A signaling socket reported something.
     Socket {
@@ -51,16 +51,16 @@ pub enum Input<'a> {
     Timeout,
 }
 
-/// A call of the user.
+/// A call by the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Call {
     /// Joins the room. Ends in [`News::ConnectEnded`](crate::News::ConnectEnded).
     Connect {
-        /// The number that the outcome is reported under.
+        /// The number that identifies the call in its result.
         call: CallId,
         /// The signaling servers. Empty: those of the options.
         urls: Vec<String>,
-        /// A random number that no other page load has; peers see it.
+        /// A random number, unique to this page load; peers see it.
         page: u64,
     },
     /// Leaves the room and closes everything.
@@ -94,9 +94,9 @@ pub enum SocketEvent {
         /// The reason of the close frame.
         reason: String,
     },
-    /// The address is not one that a socket can be opened to. The last event of a socket.
+    /// The address is not valid for a socket. The last event of a socket.
     Refused {
-        /// What the host says about it.
+        /// The host's message.
         reason: String,
     },
     /// The number of bytes that wait to be sent, in answer to
@@ -109,7 +109,7 @@ pub enum SocketEvent {
 pub enum ConnectionEvent {
     /// The connection could not be made: the host refused.
     Refused {
-        /// What the host says about it.
+        /// The host's message.
         reason: String,
     },
     /// The connection could not be made: the page has too many.
@@ -129,14 +129,14 @@ pub enum ConnectionEvent {
     ChannelOpened,
     /// A channel for the document closed or failed.
     ChannelClosed,
-    /// A step that makes a description ended with this SDP.
+    /// A step that makes a description succeeded with this SDP.
     Created {
         /// The step.
         op: Op,
         /// The description's SDP.
         sdp: String,
     },
-    /// A step without a result ended well.
+    /// A step without a result succeeded.
     Done {
         /// The step.
         op: Op,
@@ -145,12 +145,12 @@ pub enum ConnectionEvent {
     Failed {
         /// The step.
         op: Op,
-        /// What the host says about it.
+        /// The host's message.
         message: String,
     },
     /// A message could not be sent, and never will be.
     SendFailed {
-        /// What the host says about it.
+        /// The host's message.
         reason: String,
     },
     /// The number of bytes that wait in the channels, after `bufferedamountlow` or in answer to
@@ -165,20 +165,20 @@ pub struct BroadcastMessage {
     pub from: AgentId,
     /// The page number of the sender.
     pub page: u64,
-    /// What it says.
+    /// The content.
     pub content: BroadcastContent,
 }
 
-/// What a page says to another one of the same browser.
+/// The content of a message to another page of the same browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BroadcastContent {
-    /// Are you there?
+    /// Asks whether the page is in this browser.
     Hello,
-    /// Yes.
+    /// The answer to `Hello`.
     Here,
-    /// The sender gives up the link.
+    /// The sender closes the link.
     Bye,
-    /// At a meeting place: the sender has come.
+    /// At a meeting place: the sender has joined.
     Announce,
     /// At a meeting place: the sender leaves.
     Leave,
@@ -197,7 +197,7 @@ pub enum TransportEvent {
     Received(Vec<u8>),
     /// The peer cannot be reached for now.
     Disconnected,
-    /// There may be room again.
+    /// There may be free room again.
     Drained,
     /// The number of bytes that wait to be sent.
     Buffered(usize),
@@ -211,17 +211,18 @@ pub enum TransportEvent {
 /// What the cipher reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CipherEvent {
-    /// The room's keys are there.
+    /// The room's keys are available.
     Ready {
-        /// A secret that follows from the room's, in the names of broadcast channels: 32 hexadecimal digits.
+        /// A secret derived from the room's, for the names of broadcast channels: 32 hexadecimal
+        /// digits.
         channel_secret: String,
-        /// The name of the room at the signaling servers, which follows from the room's secret as well.
+        /// The name of the room at the signaling servers, derived from the room's secret as well.
         room: RoomId,
         /// The public value of this page load for agreeing on keys of links: a point of the curve P-256, not
         /// compressed.
         exchange: Vec<u8>,
     },
-    /// The room's keys cannot be derived here.
+    /// The host cannot derive the room's keys.
     Unavailable {
         /// In words.
         reason: String,
@@ -235,7 +236,7 @@ pub enum CipherEvent {
         /// The sealed message, or why there is none.
         result: Result<Vec<u8>, String>,
     },
-    /// A key is agreed on, or cannot be: what the other end named is no public value.
+    /// A key is agreed on, or cannot be: the other end sent an invalid public value.
     Agreed {
         /// The number of the [`CipherCommand::Agree`](crate::CipherCommand::Agree).
         key: LinkKey,
@@ -248,17 +249,17 @@ pub enum CipherEvent {
         purpose: Purpose,
         /// The number of the [`CipherCommand::Open`](crate::CipherCommand::Open).
         job: u32,
-        /// The message; `None` where it does not open, or holds a signature that is wrong.
+        /// The message; `None` if it cannot be opened, or has a wrong signature.
         plain: Option<Vec<u8>>,
-        /// It was signed with the secret that lets members write.
+        /// It was signed with the secret of writers.
         is_signed: bool,
     },
 }
 
-/// What happens to a page.
+/// A page event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PageEvent {
-    /// The page is being put away, perhaps for good.
+    /// The page is being hidden, perhaps for good.
     Hidden,
     /// The page is back.
     Shown {

@@ -1,4 +1,4 @@
-//! What a member of a room is allowed to use.
+//! The settings of a member of a room.
 
 use crdt_sync::Config;
 use serde::Serialize;
@@ -11,21 +11,21 @@ pub struct RoomOptions {
     pub agent: AgentId,
     /// The room; `None`: the one that the address of the server names, else the server's default room.
     pub room: Option<RoomId>,
-    /// The signaling servers that are used where `Connect` names none.
+    /// The signaling servers that are used if `Connect` names none.
     pub servers: Vec<String>,
     /// The kinds of link that may be used.
     pub links: Vec<LinkKind>,
     /// Whether the driver has a secret that the members share, from which it derives the room's keys.
     pub has_key: bool,
-    /// This member follows the room, and changes nothing: no change of its document is sent.
+    /// This member is read-only: no change of its document is sent.
     pub is_read_only: bool,
-    /// What the server asks for to let this member in.
+    /// The access token for the server.
     pub token: Option<String>,
-    /// Proves to a server that this member is the one that held the name before.
+    /// Proves to a server that this member had the name before.
     pub session_secret: Option<SessionSecret>,
-    /// What the host offers.
+    /// The capabilities of the host.
     pub host: Host,
-    /// The figures of the sync engine.
+    /// The configuration of the sync engine.
     pub sync: Config,
 }
 
@@ -57,7 +57,7 @@ impl RoomOptions {
     }
 }
 
-/// What the host of a room offers.
+/// The capabilities of a room's host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Host {
     /// WebSockets.
@@ -74,7 +74,7 @@ pub struct Host {
 pub enum LinkKind {
     /// Between pages of one browser.
     Broadcast,
-    /// A transport of the user's own. It is allowed where one was added.
+    /// A transport of the user's own. It is always allowed if one was added.
     Custom,
     /// A direct connection.
     WebRtc,
@@ -83,10 +83,10 @@ pub enum LinkKind {
 }
 
 impl LinkKind {
-    /// The kinds that the user may choose among.
+    /// The kinds that the user may choose from.
     pub const CHOICES: [LinkKind; 3] = [LinkKind::Broadcast, LinkKind::WebRtc, LinkKind::Relay];
 
-    /// The name, as it stands in options and in the status.
+    /// The name in options and in the status.
     pub fn as_str(self) -> &'static str {
         match self {
             LinkKind::Broadcast => "broadcast",
@@ -96,9 +96,8 @@ impl LinkKind {
         }
     }
 
-    /// Of several links to one peer, the one of the lowest rank carries the changes: first the one
-    /// that needs no network, then the one that the user made on purpose, last the one that loads
-    /// the server.
+    /// Of several links to one peer, the one with the lowest rank carries the changes: first links
+    /// that need no network, then those that the user added, last those that load the server.
     pub(crate) fn rank(self) -> u8 {
         self as u8
     }

@@ -1,4 +1,4 @@
-//! What a [`Room`](crate::Room) wants done.
+//! Outputs: the actions that a [`Room`](crate::Room) requests.
 
 use crdt_core::EventId;
 use crdt_sync::negotiation::{Description, Op};
@@ -10,7 +10,7 @@ use crate::ids::{CallId, LinkKey, Purpose, RunId, SocketId, TransportId};
 use crate::input::BroadcastContent;
 use crate::status::Status;
 
-/// Something for the driver to do. Outputs are carried out in order.
+/// An action for the driver. Outputs are carried out in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
     /// Send a message on the data channels of a peer connection.
@@ -22,23 +22,23 @@ pub enum Output {
         /// The message.
         message: Outgoing,
     },
-    /// Do something with a signaling socket.
+    /// An action for a signaling socket.
     Socket {
         /// The socket.
         socket: SocketId,
         /// What to do.
         command: SocketCommand,
     },
-    /// Do something with a peer connection.
+    /// An action for a peer connection.
     Connection {
         /// The connection.
         link: LinkId,
         /// What to do.
         command: ConnectionCommand,
     },
-    /// Do something with the broadcast channels between pages of one browser.
+    /// An action for the broadcast channels between pages of one browser.
     Broadcast(BroadcastCommand),
-    /// Do something with a transport of the user's own.
+    /// An action for a transport of the user's own.
     Transport {
         /// The transport.
         transport: TransportId,
@@ -47,11 +47,11 @@ pub enum Output {
         /// What to do.
         command: TransportCommand,
     },
-    /// Do something with the room's key.
+    /// An action for the room's key.
     Cipher(CipherCommand),
     /// Keep the room running and report [`PageEvent`](crate::PageEvent)s, or stop doing so.
     KeepAlive(bool),
-    /// Tell the user.
+    /// Report an event to the user.
     Tell(News),
 }
 
@@ -78,21 +78,22 @@ pub enum SocketCommand {
 pub enum ConnectionCommand {
     /// Make it.
     Create {
-        /// ICE servers that the signaling servers offer, to be used beside the user's own.
+        /// ICE servers that the signaling servers offer, in addition to the user's own.
         ice_servers: Vec<IceServer>,
         /// Report [`Buffered`](crate::ConnectionEvent::Buffered) when fewer bytes than this wait.
         low_water: usize,
     },
     /// Open the channels from this side.
     OpenChannels {
-        /// Whether to open the one for presence as well. Clients of the plain contract know one channel only.
+        /// Whether to open the one for presence as well. Clients of the basic contract only know
+        /// one channel.
         presence: bool,
     },
     /// `createOffer({ iceRestart })`.
     CreateOffer {
         /// The step.
         op: Op,
-        /// Whether to look for new ways through the network.
+        /// Whether to search for new paths through the network.
         ice_restart: bool,
     },
     /// `createAnswer()`.
@@ -130,7 +131,7 @@ pub enum ConnectionCommand {
     Close,
 }
 
-/// What to do with broadcast channels. Every page listens on a channel of its own, and on those of meeting
+/// An action for broadcast channels. Every page listens on its own channel, and on those of meeting
 /// places.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BroadcastCommand {
@@ -138,16 +139,17 @@ pub enum BroadcastCommand {
     Listen {
         /// The name of the page's channel.
         channel: String,
-        /// The names of the channels of the meeting places. What this page posts there may be reported, too.
+        /// The names of the channels of the meeting places. The driver may also report this page's
+        /// own posts there.
         places: Vec<String>,
-        /// The number of this page, which goes with every message that is posted.
+        /// The number of this page, which is part of every posted message.
         page: u64,
     },
     /// Post a message on the channel of another page.
     Post {
         /// The name of the channel.
         channel: String,
-        /// What to say.
+        /// The content.
         content: BroadcastContent,
     },
     /// Close the channel to another page.
@@ -166,16 +168,16 @@ pub enum TransportCommand {
     Start,
     /// Send a message.
     Send(Vec<u8>),
-    /// Report [`TransportEvent::Buffered`](crate::TransportEvent::Buffered) where that is known.
+    /// Report [`TransportEvent::Buffered`](crate::TransportEvent::Buffered) if that is known.
     AskBuffered,
     /// Stop it.
     Stop {
-        /// Whether to discard messages that were not handed to it yet.
+        /// Whether to discard messages that were not passed to it yet.
         discard: bool,
     },
 }
 
-/// What to do with the room's keys, which the driver derives from the secret that it holds.
+/// An action for the room's keys, which the driver derives from its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CipherCommand {
     /// Derive the keys of the room, and make a new key pair for agreeing on keys of links. Ends in [`CipherEvent::Ready`](crate::CipherEvent::Ready) or
@@ -189,9 +191,9 @@ pub enum CipherCommand {
         job: u32,
         /// The message.
         plain: Vec<u8>,
-        /// Authenticated beside the message: opening it takes the same context.
+        /// Authenticated with the message: opening it requires the same context.
         context: String,
-        /// Whether to sign it, where the driver has the secret that lets this member write.
+        /// Whether to sign it, if the driver has the secret of writers.
         sign: bool,
     },
     /// Open a message. Ends in [`CipherEvent::Opened`](crate::CipherEvent::Opened).
@@ -211,21 +213,21 @@ pub enum CipherCommand {
     Agree {
         /// The number of the key.
         key: LinkKey,
-        /// The public value of the other end, as it came: it may be anything.
+        /// The received public value of the other end, which may be anything.
         theirs: Vec<u8>,
-        /// What the key is bound to, the same at both ends.
+        /// The context of the key, the same at both ends.
         context: String,
     },
-    /// Forget a key that was agreed on, or is being. Jobs that use it end as usual.
+    /// Forget a key that was agreed on, or is being agreed on. Jobs that use it end as usual.
     Discard {
         /// The number of the key.
         key: LinkKey,
     },
-    /// Forget the keys, and report nothing more about jobs that are under way.
+    /// Forget the keys, and report nothing more about jobs in progress.
     Forget,
 }
 
-/// News for the user.
+/// An event for the user.
 #[derive(Debug, Clone, PartialEq)]
 pub enum News {
     /// A call of `Connect` ended.
@@ -235,20 +237,20 @@ pub enum News {
         /// Whether the room was joined, or why not.
         result: Result<(), RoomError>,
     },
-    /// Something in [`Room::status`](crate::Room::status) changed that a person would see.
+    /// A visible change of [`Room::status`](crate::Room::status).
     Status(Box<Status>),
-    /// Peers were linked or left.
+    /// Peers were linked or unlinked.
     Peers {
         /// The agent ids of the linked peers, sorted.
         peers: Vec<String>,
         /// Those of them that were not linked before.
         joined: Vec<String>,
-        /// Those that are linked no longer.
+        /// Those that are no longer linked.
         left: Vec<String>,
     },
     /// A merge changed the text.
     Changed {
-        /// The changes, each made to the text as the one before left it.
+        /// The changes, in order; the position of each refers to the text after the ones before it.
         splices: Vec<OwnedSplice>,
     },
     /// This peer and this replica hold the same events.
@@ -267,7 +269,7 @@ pub enum News {
         /// Whether the session left, with all its fields.
         left: bool,
     },
-    /// The protocol versions of a peer and this program do not fit.
+    /// The protocol versions of a peer and this program are incompatible.
     Outdated {
         /// The agent id of the peer.
         peer: String,
@@ -278,12 +280,12 @@ pub enum News {
         /// The version of the peer.
         theirs: u32,
     },
-    /// A peer has another event under the same id, and so another text: told once a link. Both keep what
-    /// they have, and go on with all else.
+    /// A peer has a different event under the same id, and so a different text; reported once for
+    /// each link. Both keep their own content, and exchange everything else.
     Diverged {
         /// The agent id of the peer.
         peer: String,
-        /// The event; `None` if none was found that differs.
+        /// The event; `None` if no differing one was found.
         id: Option<EventId>,
         /// The version, as the JSON form of a frontier.
         frontier: String,
@@ -292,6 +294,6 @@ pub enum News {
         /// Hash of the text there, if it is known.
         theirs: Option<u64>,
     },
-    /// Something failed. Unless the phase of the status is `Error`, the room goes on by itself.
+    /// Something failed. Unless the phase of the status is `Error`, the room recovers by itself.
     Error(RoomError),
 }

@@ -63,7 +63,7 @@ struct More {
 }
 
 impl More {
-    /// The runs that end behind `seq`.
+    /// The runs that end after `seq`.
     #[inline]
     fn runs_from(&self, seq: u32) -> &[SeqRun] {
         let first = match self.runs.last() {
@@ -289,14 +289,14 @@ impl AgentAssignment {
         self.seq_runs_from(agent, 0)
     }
 
-    /// The runs of one agent that end behind `seq`, sorted by sequence number.
+    /// The runs of one agent that end after `seq`, sorted by sequence number.
     fn seq_runs_from(&self, agent: AgentIdx, seq: u32) -> impl Iterator<Item = SeqRun> + use<'_> {
         let more = self.more(agent).map_or(&[][..], |more| more.runs_from(seq));
         let only = self.only_run(agent).filter(|run| seq < run.seq_end());
         only.into_iter().chain(more.iter().copied())
     }
 
-    /// The run that has `seq`, or the next one behind it.
+    /// The run that has `seq`, or the next one after it.
     #[inline]
     pub(crate) fn run_from(&self, agent: AgentIdx, seq: u32) -> Option<SeqRun> {
         match self.more(agent) {

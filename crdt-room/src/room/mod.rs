@@ -1,17 +1,18 @@
-//! The room: takes inputs to the component that they concern, and carries out what that wants done.
+//! The room: passes each input to its component, and carries out the resulting actions.
 //!
-//! [`Room`] itself decides nothing that one component can decide. It holds the sync engine and the
-//! components, none of which knows another:
+//! [`Room`] itself makes no decision that a component can make. It owns the sync engine and the
+//! components, none of which accesses another:
 //!
 //! - `signaling` joins the room at every server; `members` keeps the members;
-//! - `direct`, `broadcast`, `relay` and `transports` bring up links of their kind;
-//! - `room_key` knows whether there is a key, `sealed_signals` uses it for what goes through the servers,
-//!   `introductions` for links that nothing else vouches for, and `sealed_links` seals what those carry;
-//! - `lifecycle` knows whether a connection is wanted, and how far it is;
-//! - `room_log` keeps what the room has at the servers.
+//! - `direct`, `broadcast`, `relay` and `transports` establish links of their kind;
+//! - `room_key` has the state of the key, `sealed_signals` uses it for messages through the
+//!   servers, `introductions` for links without other authentication, and `sealed_links` encrypts
+//!   the messages of those;
+//! - `lifecycle` has the phase of the connection, and whether one is wanted;
+//! - `room_log` reads and writes the room's log at the servers.
 //!
-//! `access` has who may write, `calls` has the calls of the user and the life of the page, `links` what follows from a change of
-//! links or membership, `log` what the room's log wants, `sync` the traffic of the engine.
+//! `access` decides which members may write, `calls` handles the calls of the user and page events,
+//! `links` changes of links or membership, `log` the room's log, `sync` the traffic of the engine.
 
 mod access;
 mod calls;
@@ -47,13 +48,13 @@ use crate::signaling::Signaling;
 use crate::status::{LinkState, PeerLink, Status};
 use crate::transports::Transports;
 
-/// How much may have been sent, in bytes, before links are asked how much of it waits.
+/// The number of bytes that may be sent before links are asked how many of them wait.
 const LITTLE: usize = 4 * 1024;
 
-/// How often links that do not report when there is room are looked at while something waits.
+/// The interval at which links that do not report free room are polled while messages wait.
 const ROOM_MILLIS: Millis = 4;
 
-/// One member of a room: a document, and its way to everybody else who edits it.
+/// One member of a room: its connections to all other members that edit the document.
 ///
 /// After every call of [`handle`](Room::handle) or [`settle`](Room::settle): drain
 /// [`poll_output`](Room::poll_output), and have a timer fire at [`next_timeout`](Room::next_timeout).
@@ -68,7 +69,7 @@ pub struct Room {
     members: Members,
     direct: Direct,
     broadcast: Broadcast,
-    /// The names of the places in this browser where pages of the room meet.
+    /// The names of the meeting places of the room in this browser.
     meeting_places: Vec<String>,
     relay: Relay,
     key: RoomKey,
@@ -83,11 +84,12 @@ pub struct Room {
     links: Links,
     link_numbers: LinkNumbers,
     outputs: VecDeque<Output>,
-    /// Something came that may have changed the links or what a status shows of them.
+    /// An input may have changed the links or their status.
     is_dirty: bool,
-    /// Something was sent on a link that does not report when there is room.
+    /// A message was sent on a link that does not report free room.
     has_to_ask: bool,
-    /// Something other than an answer came since links were last asked how much waits in them.
+    /// An input other than an answer arrived since links were last asked how many bytes wait in
+    /// them.
     may_ask: bool,
     /// The status that was reported last.
     shown: Status,
@@ -142,7 +144,7 @@ impl Room {
         self.page
     }
 
-    /// Takes one input. The cost of a keystroke, of either side, is that of the engine.
+    /// Handles one input. The cost of a local or remote keystroke is that of the engine.
     ///
     /// `document` is the same in every call.
     pub fn handle(&mut self, input: Input<'_>, now: Millis, document: &mut Document) {
@@ -160,8 +162,8 @@ impl Room {
         self.log.note(document.event_count(), now);
     }
 
-    /// Takes an input that does not come with every keystroke. Browsers compile by the function: what a
-    /// keystroke runs through is kept small.
+    /// Handles an input that is not part of every keystroke. Browsers compile whole functions, so
+    /// the functions of a keystroke are kept small.
     #[inline(never)]
     fn handle_other(&mut self, input: Input<'_>, now: Millis, document: &mut Document) {
         self.is_dirty |= !is_traffic(&input);
@@ -203,9 +205,9 @@ impl Room {
         }
     }
 
-    /// The next thing to do. Drain after every call.
+    /// The next output. Drain after every call.
     ///
-    /// Of a long history, the next part is made when the ones before have been polled.
+    /// The next part of a long history is encoded when the ones before have been polled.
     pub fn poll_output(&mut self, now: Millis, document: &mut Document) -> Option<Output> {
         loop {
             if let Some(output) = self.outputs.pop_front() {
@@ -218,9 +220,9 @@ impl Room {
         }
     }
 
-    /// Draws the consequences of the inputs since the last call: links by the relay, receipts, questions
-    /// how much waits in links, and news of the status. May be called once for several inputs, and after
-    /// the user heard of changes of the text.
+    /// Performs the follow-up work of the inputs since the last call: relay links, receipts,
+    /// queries of waiting bytes, and reports of the status. May be called once for several inputs,
+    /// and after changes of the text have been reported to the user.
     pub fn settle(&mut self, now: Millis, document: &mut Document) {
         let was_dirty = std::mem::take(&mut self.is_dirty);
         if was_dirty {
@@ -234,8 +236,8 @@ impl Room {
             if engine.owes_receipts(now) {
                 engine.acknowledge(now, document);
             }
-            // An answer leads to no further question: the links report by themselves that there is room,
-            // or are asked again by the timer.
+            // An answer causes no further query: the links report free room by themselves, or the
+            // timer polls them again.
             if std::mem::take(&mut self.may_ask) && engine.buffered() > 0 {
                 self.ask_buffered(now, document);
             }
@@ -246,14 +248,14 @@ impl Room {
         }
     }
 
-    /// Whether [`settle`](Room::settle) is to be called again, since carrying out its outputs changed
-    /// something.
+    /// Whether [`settle`](Room::settle) has to be called again, since carrying out its outputs
+    /// changed the state.
     pub fn needs_settling(&self) -> bool {
         self.is_dirty
     }
 
-    /// Whether [`settle`](Room::settle) can wait after a keystroke: nobody has to learn of
-    /// anything, little is under way, and the timer, armed for `armed`, fires early enough.
+    /// Whether [`settle`](Room::settle) can wait after a keystroke: there is nothing to report, few
+    /// bytes are in transit, and the timer, armed for `armed`, fires early enough.
     pub fn is_quiet(&self, armed: Option<Millis>) -> bool {
         let log = self.log.deadline();
         let can_wait = self.engine.as_ref().is_none_or(|engine| {
@@ -265,7 +267,7 @@ impl Room {
         can_wait && !self.is_dirty && !self.has_to_ask && self.outputs.is_empty()
     }
 
-    /// When to report [`Input::Timeout`]; a time that has passed means now.
+    /// When to report [`Input::Timeout`]; a past time means now.
     pub fn next_timeout(&self, now: Millis) -> Option<Millis> {
         let all = [
             self.engine.as_ref().and_then(Engine::next_timeout),
@@ -281,7 +283,7 @@ impl Room {
         all.into_iter().flatten().min()
     }
 
-    /// How things stand. Takes time in proportion to the number of members.
+    /// The current status. Takes time in proportion to the number of members.
     pub fn status(&self, document: &Document) -> Status {
         let figures = self.figures(document);
         let view = report::View {
@@ -304,14 +306,14 @@ impl Room {
         view.status()
     }
 
-    /// Names the stage at which the connection fails, and what to do about it.
+    /// Names the stage at which the connection fails, and a remedy.
     pub fn doctor(&self, document: &Document) -> Diagnosis {
         let status = self.status(document);
         let ways = Ways::of(&self.options, status.relay_off.is_some());
         diagnose(&status, ways)
     }
 
-    /// Does what is due.
+    /// Performs the due actions.
     fn tick(&mut self, now: Millis, document: &mut Document) {
         if let Some(engine) = &mut self.engine
             && engine.next_timeout().is_some_and(|at| at <= now)
@@ -334,7 +336,7 @@ impl Room {
         self.outputs.push_back(Output::Tell(news));
     }
 
-    /// Reports a failure that stops nothing else.
+    /// Reports a failure that does not affect anything else.
     fn tell_error(&mut self, error: RoomError) {
         self.tell(News::Error(error));
     }
@@ -359,8 +361,8 @@ impl Room {
         self.tell(News::Status(Box::new(status)));
     }
 
-    /// Whether the status that was reported last shows an open link that is not up to date yet, so that it has
-    /// to be looked at again with every message.
+    /// Whether the last reported status has an open link that is not synced yet, so that every
+    /// message may change it.
     fn shows_unsynced(&self) -> bool {
         let is_behind = |link: &PeerLink| link.state == LinkState::Open && !link.synced;
         self.shown.links.iter().any(is_behind)
@@ -384,7 +386,7 @@ impl Room {
         act(&mut self.direct, &mut context)
     }
 
-    /// Has messages sealed and opened that wait for it.
+    /// Starts sealing and opening waiting messages.
     fn advance_cipher(&mut self, now: Millis) {
         if !self.key.is_usable() {
             return;
@@ -403,7 +405,7 @@ impl Room {
         self.outputs.extend(all.chain(introductions).chain(sealed));
     }
 
-    /// When to look again whether there is room in the links that do not report it.
+    /// When to poll the links that do not report free room.
     fn room_deadline(&self, now: Millis) -> Option<Millis> {
         let engine = self.engine.as_ref()?;
         let links = self.links.iter();
@@ -412,7 +414,7 @@ impl Room {
         waits.then(|| now.saturating_add(ROOM_MILLIS))
     }
 
-    /// Finds out how much waits in each link: the engine sends no more than there is room for.
+    /// Queries the waiting bytes of each link: the engine only sends as much as there is room for.
     fn ask_buffered(&mut self, now: Millis, document: &Document) {
         let mut known = Vec::new();
         for Link { id, route, .. } in self.links.iter() {
@@ -423,7 +425,7 @@ impl Room {
                     command: ConnectionCommand::AskBuffered,
                 }),
                 Route::Broadcast { .. } => known.push((link, 0)),
-                // Reported after every message, where it is known.
+                // Reported after every message, if it is known.
                 Route::Transport { .. } => known.push((link, self.transports.buffered(link))),
                 Route::Relay(_) => {}
             }
@@ -442,7 +444,7 @@ impl Room {
     }
 }
 
-/// Whether an input answers the question how much waits in a link.
+/// Whether an input is the answer to a query of waiting bytes.
 fn is_answer(input: &Input<'_>) -> bool {
     use crate::input::TransportEvent;
     match input {
@@ -453,8 +455,8 @@ fn is_answer(input: &Input<'_>) -> bool {
     }
 }
 
-/// Whether an input is one of those that arrive all the time while somebody types. Links change by them only
-/// if the engine says so.
+/// Whether an input is of a kind that arrives constantly during typing. Such inputs change links
+/// only through outputs of the engine.
 fn is_traffic(input: &Input<'_>) -> bool {
     use crate::input::{Call, TransportEvent};
     match input {

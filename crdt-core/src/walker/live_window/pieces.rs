@@ -124,7 +124,7 @@ impl Pieces {
         }
     }
 
-    /// Splits a piece behind its first `at` chars.
+    /// Splits a piece after its first `at` chars.
     fn split(&mut self, i: usize, at: u32) {
         let piece = self.0[i];
         let inserted = piece.inserted.split(piece.len, at);
