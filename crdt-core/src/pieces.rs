@@ -164,7 +164,7 @@ mod tests {
     use crate::op_log::Part;
 
     #[test]
-    fn spans_are_those_of_a_list_of_chars() {
+    fn spans_agree_with_a_list_of_chars() {
         let mut shapes = Shapes(11);
         for _ in 0..300 {
             let mut chars: Vec<Lv> = Vec::new();

@@ -122,7 +122,7 @@ mod tests {
     use crate::causal_graph::Shapes;
 
     #[test]
-    fn chunks_are_a_sorted_list() {
+    fn chunks_form_a_sorted_list() {
         for seed in 1..200 {
             let mut shapes = Shapes(seed);
             let mut chunks = SortedList::default();

@@ -213,7 +213,7 @@ mod tests {
     /// Makes random edits of a text with chars of every length, and compares every way of reading
     /// with a plain string.
     #[test]
-    fn every_way_to_read_is_that_of_a_string() {
+    fn every_way_to_read_agrees_with_a_string() {
         const ALPHABET: [char; 6] = ['a', '\n', 'é', '日', '😀', 'b'];
         for seed in 1..60 {
             let mut shapes = Shapes(seed);

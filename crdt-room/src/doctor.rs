@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn without_webrtc_nobody_is_told_to_set_a_turn_server() {
+    fn without_webrtc_the_advice_names_no_turn_server() {
         let reason = "this browser has no WebRTC";
         let problem = Some((DoctorStage::Environment, reason));
         let unreached = link(LinkState::Connecting, false, problem);
@@ -466,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn a_detour_is_no_failure_and_is_named() {
+    fn a_detour_is_not_a_failure_and_is_named() {
         let mut relayed = link(LinkState::Open, true, None);
         relayed.link = LinkKind::Relay;
         relayed.detour = Some("no way through".to_owned());
@@ -483,7 +483,7 @@ mod tests {
     }
 
     #[test]
-    fn what_works_or_is_under_way_is_no_failure() {
+    fn working_and_pending_stages_are_not_failures() {
         let linked = link(LinkState::Open, true, None);
         let connecting = link(LinkState::Connecting, false, None);
         for (status, message) in [
@@ -543,7 +543,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_that_was_overcome_is_forgotten() {
+    fn a_solved_problem_is_forgotten() {
         let open = link(
             LinkState::Open,
             true,

@@ -328,7 +328,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_may_change_by_itself_is_tried_again() {
+    fn only_failures_that_may_pass_are_retried() {
         let url = String::new;
         for retried in [
             RoomError::Unreachable { url: url() },

@@ -610,7 +610,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ends_prove_and_what_came_before_follows() {
+    fn both_ends_prove_and_earlier_messages_follow() {
         let (mut all, question) = begun();
         let early = Outgoing::Binary(vec![1, 2]);
         let held = all.receive(LINK, early.clone(), 0);
@@ -725,7 +725,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_much_waits_and_only_so_long() {
+    fn waiting_messages_are_bounded_in_number_and_time() {
         let (mut all, _) = begun();
         for len in [MAX_HELD_BYTES, 1].into_iter().chain([0; 2 * MAX_HELD]) {
             all.receive(LINK, Outgoing::Binary(vec![1; len]), 0);

@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_number_survives_the_way() {
+    fn the_page_number_round_trips() {
         for page in [0, 1, u64::MAX, 0x0123_4567_89ab_cdef] {
             assert_eq!(of(&["other".to_owned(), capability(page)]), Some(page));
             let room = signaling_protocol::limits::MAX_CAPABILITY_BYTES;
@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn another_form_says_nothing() {
+    fn other_capabilities_name_no_page() {
         for other in [
             "page:",
             "page:zz",

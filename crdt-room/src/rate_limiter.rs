@@ -72,12 +72,12 @@ mod tests {
     }
 
     #[test]
-    fn a_message_larger_than_the_allowance_goes_too() {
+    fn a_message_larger_than_the_bucket_is_sent_too() {
         assert!(sent_in(10, 100 << 20) >= 10);
     }
 
     #[test]
-    fn a_clock_that_stands_still_or_goes_back_does_no_harm() {
+    fn a_clock_that_stops_or_goes_back_is_harmless() {
         let mut limiter = RateLimiter::default();
         assert_eq!(limiter.take(1, 1000), Ok(()));
         assert_eq!(limiter.take(1, 500), Ok(()));

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_survive_the_way() {
+    fn frames_round_trip() {
         for content in [
             Content::Text("é 🦊".to_owned()),
             Content::Text(String::new()),

@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_repeated_forged_or_not_sealed_is_dropped() {
+    fn replayed_forged_and_unsealed_messages_are_dropped() {
         let mut links = links();
         let mut take = |message: Outgoing, plain: Option<&[u8]>| {
             assert_eq!(links.receive(LINK, message), None);
@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_much_waits_and_nothing_of_a_link_that_is_gone() {
+    fn waiting_messages_are_bounded_and_dropped_with_their_link() {
         let mut links = links();
         let large = write(1, &vec![0; MAX_WAITING_BYTES]);
         links.receive(LINK, Outgoing::Binary(large));

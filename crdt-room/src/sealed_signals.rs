@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_survives_the_way_and_shows_nothing_on_it() {
+    fn a_signal_round_trips_and_is_unreadable_on_the_way() {
         let (sealed, plain, context) = seal(&mut SealedSignals::default());
         assert_eq!(sealed.body.as_str(), r#"{"sealed":"c2VhbGVk"}"#);
         assert_eq!(
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_sealed_is_dropped_and_another_key_is_found_out() {
+    fn unsealed_signals_are_dropped_and_another_key_is_detected() {
         let mut bob = SealedSignals::default();
         let (me, page_of) = (id("bob"), |_: &AgentId| Some(1));
         let parties = Parties {
@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_is_not_spoken_for_without_its_signature() {
+    fn unsigned_descriptions_of_a_writer_are_dropped() {
         let mut bob = SealedSignals::default();
         let (me, page_of) = (id("bob"), |_: &AgentId| Some(1));
         let parties = Parties {
@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_much_waits() {
+    fn waiting_signals_are_bounded() {
         let mut signals = SealedSignals::default();
         for _ in 0..2 * MAX_WAITING {
             signals.send(offer());

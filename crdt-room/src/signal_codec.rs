@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn signals_survive_the_way() {
+    fn signals_round_trip() {
         let (from, to) = ends();
         let sdp = "v=0\r\no=- \"quoted\" \u{1f98a}\r\n".to_owned();
         let signals = [

@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_alone_are_no_news() {
+    fn counters_alone_are_not_a_visible_change() {
         let before = status();
         let mut now = status();
         now.links[0].bytes_in = 99;
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_would_see_is_news() {
+    fn visible_changes_are_reported() {
         let before = status();
         let changes: [fn(&mut Status); 5] = [
             |status| status.state = Phase::Reconnecting,

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrapped_comes_back() {
+    fn wrapping_round_trips() {
         let signature = [7; SIGNATURE];
         for plain in [&b""[..], b"\x01", b"a message"] {
             assert_eq!(unwrap(&wrap(None, plain)), Some((None, plain)));
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_counts_for_one_purpose_room_and_context() {
+    fn a_signature_is_valid_for_one_purpose_room_and_context() {
         let room = |name: &str| RoomId::parse(name).expect("a valid name");
         let all = [
             signed_bytes(Purpose::Signal, &room("a"), "b", b"c"),

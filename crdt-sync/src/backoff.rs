@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_lies_between_zero_and_its_bound() {
+    fn a_wait_is_between_zero_and_its_bound() {
         let mut backoff = Backoff::new(1_000, 30_000);
         assert_eq!(backoff.next(0.0), 0);
         assert_eq!(backoff.next(0.25), 500);

@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn read_only_members_hang_on_writers_and_nobody_counts_on_them() {
+    fn read_only_members_connect_to_writers_and_no_path_depends_on_them() {
         for (writers, readers) in [(1, 3), (3, 6), (2, 30), (12, 1), (40, 60)] {
             let (all, others) = (room(writers), room(writers + readers));
             let is_read_only = |name: &str| !all.iter().any(|writer| writer == name);
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn links_are_dropped_once_their_replacements_stand() {
+    fn links_are_dropped_once_their_replacements_are_up() {
         let names = room(30);
         let members = || names.iter().map(String::as_str);
         let wanted = peers("user-0", members());

@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_from_a_full_state_is_gone() {
+    fn fields_missing_from_a_full_state_are_removed() {
         let (mut ann, mut bob) = pair();
         assert_eq!(ann.set("a", Some("1")), Ok(true));
         bob.take(ann.update(1, 0).expect("own"), LINK);
@@ -412,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_declared_gone_contradicts() {
+    fn a_session_declared_gone_contradicts() {
         let (mut ann, mut bob) = pair();
         assert_eq!(ann.set("a", Some("1")), Ok(true));
         bob.take(ann.update(1, 0).expect("own"), LINK);
@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_contradict_is_given_up_and_stays_so() {
+    fn a_session_that_does_not_contradict_is_dropped_for_good() {
         let (mut ann, mut bob) = pair();
         assert_eq!(ann.set("a", Some("1")), Ok(true));
         let update = ann.update(1, 0).expect("own");

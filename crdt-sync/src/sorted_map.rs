@@ -256,7 +256,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    fn it_is_a_sorted_map() {
+    fn it_agrees_with_a_btree_map() {
         for seed in 0..100 {
             let mut random = fastrand::Rng::with_seed(seed);
             let mut map = SortedMap::new();

@@ -244,7 +244,7 @@ fn valid_messages() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn random_and_damaged_messages_harm_nobody() {
+fn random_and_damaged_messages_are_harmless() {
     let seed: u64 = std::env::var("SEED")
         .ok()
         .and_then(|seed| seed.parse().ok())
@@ -368,7 +368,7 @@ fn more_fragments_than_a_message_may_have_are_refused() {
 }
 
 #[test]
-fn a_peer_that_claims_what_it_has_not_got_changes_nothing() {
+fn a_peer_that_claims_events_it_lacks_changes_nothing() {
     let mut claims = VersionSummary::new();
     claims.insert("evil", 0..1_000_000);
     claims.insert("honest", 0..500);
@@ -421,7 +421,7 @@ fn a_peer_that_uses_an_id_again_loses_its_link() {
 }
 
 #[test]
-fn a_peer_that_asks_and_never_reads_fills_no_memory() {
+fn a_peer_that_asks_and_never_reads_takes_no_memory() {
     let mut room = Room::met();
     room.reads = false;
     room.doc
@@ -444,7 +444,7 @@ fn a_peer_that_asks_and_never_reads_fills_no_memory() {
 }
 
 #[test]
-fn what_is_under_way_is_not_sent_again() {
+fn events_in_transit_are_not_sent_again() {
     let mut room = Room::met();
     room.reads = false;
     room.sent.clear();
@@ -470,7 +470,7 @@ fn what_is_under_way_is_not_sent_again() {
 }
 
 #[test]
-fn what_had_to_be_let_go_is_asked_for() {
+fn dropped_events_are_requested_again() {
     let mut room = Room::met();
     room.doc
         .set_pending_limits(PendingLimits::default().pieces(0).bytes(1_000));
@@ -517,7 +517,7 @@ fn a_flood_of_presence_closes_its_link() {
 }
 
 #[test]
-fn made_up_sessions_are_bounded() {
+fn invented_sessions_are_bounded() {
     let mut room = Room::met();
     for session in 1_000..100_000_u64 {
         let mut update = vec![0x09];
@@ -536,7 +536,7 @@ fn made_up_sessions_are_bounded() {
 }
 
 #[test]
-fn nobody_speaks_for_a_session_that_is_linked() {
+fn no_other_peer_can_change_the_presence_of_a_linked_session() {
     let mut room = Room::met();
     let (_, engine) = &mut room.honest;
     engine
@@ -566,7 +566,7 @@ fn nobody_speaks_for_a_session_that_is_linked() {
 }
 
 #[test]
-fn other_protocol_versions_are_told_apart() {
+fn other_protocol_versions_are_distinguished() {
     for (message, side, theirs) in [
         (vec![0x01, 9, 8], OutdatedSide::Here, 9),
         (vec![0x01, 0, 0], OutdatedSide::Peer, 0),
@@ -589,7 +589,7 @@ fn other_protocol_versions_are_told_apart() {
 }
 
 #[test]
-fn a_later_version_that_understands_ours_is_met() {
+fn a_compatible_later_version_is_accepted() {
     let mut room = Room::new();
     let mut later = hello(3, "evil", &VersionSummary::new());
     (later[1], later[2]) = (7, 1);
@@ -612,7 +612,7 @@ fn a_link_to_oneself_is_closed() {
 }
 
 #[test]
-fn bad_json_is_refused_and_the_link_goes_on() {
+fn bad_json_is_refused_and_the_link_stays_open() {
     let mut room = Room::new();
     let deep = "[".repeat(100_000);
     for text in [

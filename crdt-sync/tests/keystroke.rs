@@ -132,7 +132,7 @@ fn a_keystroke_costs_the_same_however_many_agents_there_are() {
 
 /// A peer may say that it has what nobody ever sees.
 #[test]
-fn a_keystroke_costs_the_same_whatever_a_peer_says_to_have() {
+fn a_keystroke_costs_the_same_whatever_a_peer_announces() {
     let costs = [2, 1_000].map(|agents| {
         let (mut ann, bob) = (document("ann", 0), document("bob", agents));
         let [mut here, mut there] = [("ann", 1), ("bob", 2)]

@@ -76,7 +76,7 @@ fn pair() -> Bench {
 }
 
 #[test]
-fn frames_are_passed_on_as_they_came_with_their_senders_name() {
+fn frames_are_forwarded_unchanged_with_their_senders_name() {
     let mut bench = pair();
     let named = r#"{"type":"offer","to":"bob","from":"alice","offer":{"sdp":"x"},"more":[1, 2]}"#;
     assert_eq!(bench.send(1, named), [format!("2 {named}")]);
@@ -96,7 +96,7 @@ fn frames_are_passed_on_as_they_came_with_their_senders_name() {
 }
 
 #[test]
-fn what_makes_no_sense_is_answered_and_changes_nothing() {
+fn invalid_messages_are_answered_and_change_nothing() {
     let mut bench = pair();
     bench.input(3, Input::Connected { room: None });
     for (frame, code) in [
@@ -128,7 +128,7 @@ fn what_makes_no_sense_is_answered_and_changes_nothing() {
 }
 
 #[test]
-fn a_client_come_back_with_its_secret_takes_its_place_over() {
+fn a_client_that_returns_with_its_secret_takes_its_place_over() {
     let mut bench = Bench::new(Settings::default());
     let join = r#"{"type":"join","agentId":"alice","session":"s3cret"}"#;
     bench.input(1, Input::Connected { room: None });
@@ -169,7 +169,7 @@ fn nobody_takes_the_name_of_a_client_that_is_about_to_come_back() {
 }
 
 #[test]
-fn the_room_in_the_address_counts() {
+fn the_room_in_the_address_is_used() {
     let mut bench = Bench::new(Settings::default());
     let room = RoomId::parse("garden").unwrap();
     bench.input(1, Input::Connected { room: Some(&room) });
@@ -215,7 +215,7 @@ fn too_many_messages_are_refused_and_then_end_the_connection() {
 }
 
 #[test]
-fn large_messages_are_paid_for_by_their_sender() {
+fn large_messages_count_against_their_sender() {
     let mut bench = pair();
     let offer = format!(
         r#"{{"type":"offer","to":"bob","offer":"{}"}}"#,
@@ -275,7 +275,7 @@ fn rooms_are_bounded_and_empty_ones_expire() {
 }
 
 #[test]
-fn permits_are_told_and_end() {
+fn permits_are_reported_and_expire() {
     let until = 1_000_010;
     let mut bench = Bench::new(Settings {
         clock_zero: Duration::from_secs(1_000_000),
@@ -370,7 +370,7 @@ fn logs_are_numbered_replaced_and_bounded() {
 }
 
 #[test]
-fn everyone_is_told_to_come_back_and_nobody_has_left() {
+fn all_clients_are_asked_to_return_and_nobody_has_left() {
     let mut bench = pair();
     bench.server.end(|ConnectionId(id)| id * 10, bench.now);
     assert_eq!(

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn anchors_come_back_and_cut_ones_are_refused() {
+    fn anchors_round_trip_and_truncated_ones_are_refused() {
         for char in [
             None,
             Some(EventId::new("alice", 0)),

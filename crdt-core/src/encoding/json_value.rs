@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_comes_is_read_as_serde_json_reads_it() {
+    fn any_json_is_read_like_serde_json_reads_it() {
         let pieces = [
             "{",
             "}",
@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_refused_with_its_place() {
+    fn invalid_json_is_refused_with_its_place() {
         let deep = "[".repeat(100_000);
         for text in [
             "",

@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_are_cut_long_winded_or_too_large_are_refused() {
+    fn truncated_overlong_and_too_large_numbers_are_refused() {
         for bytes in [
             &[][..],
             &[0x80],

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn summaries_come_back_and_cut_ones_are_refused() {
+    fn summaries_round_trip_and_truncated_ones_are_refused() {
         let mut summary = VersionSummary::new();
         summary.insert("alice", 0..12);
         summary.insert("é", 3..4);

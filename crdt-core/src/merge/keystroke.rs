@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_all_is_taken_and_nothing_else() {
+    fn only_a_keystroke_that_follows_all_events_is_applied() {
         let mut ann = Document::new(NAMES[0]).expect("a valid name");
         ann.insert(0, "Hello").expect("position 0 exists");
         let mut bob = Document::new(NAMES[1]).expect("a valid name");

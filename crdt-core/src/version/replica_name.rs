@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replicas_sort_as_their_people_do() {
+    fn replica_names_sort_like_the_names_of_their_people() {
         let people = [
             "", "!", "Al", "Al B", "Al!", "Al-b", "Ali", "Alice", "Bo", "Zoë", "émile",
         ];
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn the_person_comes_back_and_every_name_is_valid() {
+    fn the_person_is_recovered_and_every_name_is_valid() {
         for person in ["", "Ada", "Ada Lovelace", "a~b", "Zoë"] {
             let name = replica_name(person, [9; 9]);
             assert_eq!(person_of(&name), person);

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_melt_when_they_touch() {
+    fn touching_ranges_are_joined() {
         assert_eq!(
             summary(&[0..3, 5..7, 3..5]).ranges("a").to_vec(),
             vec![0..7; 1]

@@ -96,7 +96,7 @@ fn a_selection_grows_or_not_by_its_bias() {
 }
 
 #[test]
-fn what_is_no_anchor_is_refused() {
+fn invalid_anchors_are_refused() {
     let mut doc = Document::new("a").unwrap();
     assert_eq!(
         doc.anchor_at(1, Bias::Left),

@@ -241,7 +241,7 @@ fn damaged_patches_never_harm() {
 }
 
 #[test]
-fn claimed_sizes_are_not_believed() {
+fn claimed_sizes_are_not_trusted() {
     // A version, then counts and lengths of four billion.
     for bytes in [
         vec![2, 0xff, 0xff, 0xff, 0xff, 0x0f],
@@ -259,7 +259,7 @@ fn claimed_sizes_are_not_believed() {
 }
 
 #[test]
-fn what_is_held_back_is_bounded_reported_and_judged_alone() {
+fn held_back_events_are_bounded_reported_and_checked_separately() {
     let orphan = |number: u32, op: &str| {
         operations(&format!(
             "{{\"agent\":\"zoe{number}\",\"seq\":0,\"parents\":[[\"yan\",0]],\"ops\":[{op}]}}"

@@ -299,7 +299,7 @@ fn one_splice_leads_from_text_to_text() {
 /// of one event each, of two who type in turns or at the same time, some late, doubled, damaged:
 /// the one that reports changes takes the short way where there is one, the other never does.
 #[test]
-fn the_short_way_of_a_keystroke_leads_where_the_long_one_does() {
+fn the_fast_path_of_a_keystroke_gives_the_same_text() {
     const NAMES: [&str; 3] = ["typist", "other", "reader"];
     for_each_seed(1_500, |seed| {
         let mut rng = Rng::with_seed(seed);

@@ -22,7 +22,7 @@ fn seeds(target: &str) -> PathBuf {
 }
 
 #[test]
-fn seeds_and_finds_hold() {
+fn seeds_of_the_fuzzer_pass() {
     if std::env::var_os("CRDT_WRITE_DATA").is_some() {
         write_seeds();
     }

@@ -3,7 +3,7 @@
 use crdt_core::{Document, SaveOptions, VersionSummary};
 
 #[test]
-fn of_each_agent_also_in_a_file_that_was_just_opened() {
+fn the_latest_event_of_each_agent_is_found_in_a_packed_file_too() {
     let mut ann = Document::new("ann").expect("a valid name");
     let mut bob = Document::new("bob").expect("a valid name");
     ann.insert(0, "Hello").expect("position 0 exists");

@@ -31,7 +31,7 @@ pub(crate) fn assert_same(a: &Document, b: &Document) {
 }
 
 #[test]
-fn files_come_back() {
+fn files_round_trip() {
     for_each_seed(150, |seed| {
         let mut rng = Rng::with_seed(seed);
         let steps = rng.usize(0..40);
@@ -52,7 +52,7 @@ fn files_come_back() {
 /// Replicas that are saved and loaded while they edit and merge, at any moment, hold the same as
 /// those that are not.
 #[test]
-fn documents_live_on_after_loading() {
+fn loaded_documents_can_be_edited_and_merged() {
     for_each_seed(200, |seed| {
         let mut rng = Rng::with_seed(seed);
         let mut docs = random_replicas(&mut rng, 15);
@@ -213,7 +213,7 @@ fn sample() -> Document {
 }
 
 #[test]
-fn every_changed_bit_and_every_cut_is_noticed() {
+fn every_flipped_bit_and_every_truncation_is_detected() {
     for options in all_options() {
         let bytes = sample().save(&options).unwrap();
         assert_eq!(Parts::of(&bytes).join(), bytes);
@@ -382,7 +382,7 @@ fn a_text_that_the_history_does_not_make_is_found_before_it_is_written() {
 }
 
 #[test]
-fn limits_are_kept_and_claims_are_not_believed() {
+fn limits_are_enforced_and_claims_are_not_trusted() {
     let mut doc = sample();
     doc.insert(3, &"lorem ipsum ".repeat(100)).unwrap();
     for options in all_options() {

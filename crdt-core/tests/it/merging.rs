@@ -80,7 +80,7 @@ fn apart(rng: &mut Rng) -> (Document, Vec<Document>) {
 }
 
 #[test]
-fn pieces_come_to_the_whole() {
+fn merging_in_pieces_equals_merging_at_once() {
     for_each_seed(500, |seed| {
         let mut rng = Rng::with_seed(seed);
         let (mut doc, others) = apart(&mut rng);
@@ -137,7 +137,7 @@ fn a_document_is_edited_and_merged_with_between_the_pieces() {
 /// What is known and what waits while a patch that lacks events is merged in pieces is the same as with all
 /// of it at once.
 #[test]
-fn pieces_wait_for_what_is_missing() {
+fn pieces_wait_for_missing_events() {
     for_each_seed(200, |seed| {
         let mut rng = Rng::with_seed(seed);
         let (mut doc, mut others) = apart(&mut rng);
@@ -157,7 +157,7 @@ fn pieces_wait_for_what_is_missing() {
 }
 
 #[test]
-fn a_patch_that_is_refused_has_changed_nothing() {
+fn a_refused_patch_changes_nothing() {
     let mut rng = Rng::with_seed(1);
     let mut doc = Document::new("doc").unwrap();
     let mut good = Document::new("good").unwrap();

@@ -32,7 +32,7 @@ fn twins() -> (Document, Document) {
 }
 
 #[test]
-fn an_increment_on_another_event_is_found_in_either_form() {
+fn an_increment_on_a_different_event_is_detected_in_both_forms() {
     let (first, mut second) = twins();
     let before = second.operations_json().unwrap();
     let json = first.operations_since_json(&second.summary()).unwrap();
@@ -47,7 +47,7 @@ fn an_increment_on_another_event_is_found_in_either_form() {
 }
 
 #[test]
-fn a_whole_history_says_nothing_of_what_it_builds_on() {
+fn a_whole_history_has_no_base() {
     let (first, second) = twins();
     let json = first.operations_json().unwrap();
     assert!(
@@ -75,7 +75,7 @@ fn an_increment_of_the_version_before_is_read_without_its_digests() {
 }
 
 #[test]
-fn an_increment_stays_small_where_many_edited_at_once() {
+fn an_increment_stays_small_after_many_concurrent_edits() {
     let heads = 500;
     let mut all = doc("reader");
     let mut bytes = 0;
@@ -94,7 +94,7 @@ fn an_increment_stays_small_where_many_edited_at_once() {
 }
 
 #[test]
-fn digests_are_equal_where_the_events_are() {
+fn digests_are_equal_if_the_events_are() {
     for seed in 0..200 {
         let mut rng = Rng::with_seed(seed);
         let mut docs = ["ann", "bob", "cy"].map(doc);
@@ -134,7 +134,7 @@ fn digests_are_equal_where_the_events_are() {
 }
 
 #[test]
-fn any_difference_makes_another_digest() {
+fn any_difference_changes_the_digest() {
     let edits: [&dyn Fn(&mut Document); 5] = [
         &|doc| doc.insert(0, "abc").unwrap(),
         &|doc| doc.insert(0, "abd").unwrap(),
@@ -175,7 +175,7 @@ fn any_difference_makes_another_digest() {
 }
 
 #[test]
-fn after_a_rename_both_texts_are_in_one() {
+fn after_a_rename_the_texts_merge() {
     let (mut first, mut second) = twins();
     let moved = second.rename("alice\u{1}2", &mut |_| {}).unwrap();
     assert_eq!((moved, second.agent()), (16, "alice\u{1}2"));
@@ -190,7 +190,7 @@ fn after_a_rename_both_texts_are_in_one() {
 }
 
 #[test]
-fn what_others_have_stays_under_the_old_name() {
+fn shared_events_keep_the_old_name() {
     let mut alice = doc("alice");
     alice.insert(0, "shared").unwrap();
     alice.mark_shared();
@@ -277,7 +277,7 @@ fn rules_leave_out_new_events_of_agents_and_keep_conflicts() {
 
 /// What an agent sent itself, and waits for the event of another, is not that other's word for it.
 #[test]
-fn what_waited_is_taken_whoever_brings_what_it_waited_for() {
+fn waiting_events_are_merged_whichever_peer_sends_their_parents() {
     let (mut ann, mut bob) = (doc("ann"), doc("bob"));
     ann.insert(0, "a").unwrap();
     merge(&mut bob, &ann);

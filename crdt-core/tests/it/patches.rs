@@ -37,7 +37,7 @@ fn reader() -> Document {
 }
 
 #[test]
-fn a_keystroke_takes_what_it_says() {
+fn a_keystroke_has_the_documented_size() {
     let mut typist = Typist::new();
     let mut doc = reader();
     let mut step = |pos, deleted, text: &str| {
@@ -65,7 +65,7 @@ fn a_keystroke_takes_what_it_says() {
 
 /// Two who type at the same time, each at a place of their own: what one keystroke takes.
 #[test]
-fn a_keystroke_beside_another_typist_takes_what_it_says() {
+fn a_keystroke_with_a_second_typist_has_the_documented_size() {
     let mut docs = NAMES.map(|name| Document::new(name).unwrap());
     let mut sent = [VersionSummary::new(), VersionSummary::new()];
     let mut send = |docs: &mut [Document; 2], from: usize| {
@@ -142,7 +142,7 @@ fn positions_count_from_an_event_before_that_is_no_parent() {
 /// A session over a transport that loses, repeats and reorders: what has arrived is held back or
 /// applied, and in the end all is there.
 #[test]
-fn every_patch_stands_for_itself() {
+fn every_patch_is_self_contained() {
     for_each_seed(100, |seed| {
         let mut rng = Rng::with_seed(seed);
         let mut typist = Typist::new();
@@ -176,7 +176,7 @@ fn every_patch_stands_for_itself() {
 }
 
 #[test]
-fn a_patch_that_counts_from_another_event_cannot_do_harm() {
+fn a_patch_that_counts_from_a_different_event_is_harmless() {
     let mut typist = Typist::new();
     let first = typist.edit(0, 0, "abc");
     let on = [0, 3, b'd'];
@@ -244,7 +244,7 @@ fn the_form_is_checked() {
 }
 
 #[test]
-fn what_is_new_since_a_number_of_events_is_a_patch_by_itself() {
+fn the_events_since_a_count_form_a_self_contained_patch() {
     let mut doc = Document::new("typist").unwrap();
     let mut reader = Document::new("reader").unwrap();
     let mut told = 0;

@@ -28,7 +28,7 @@ fn has_copies(file: &[u8]) -> bool {
 }
 
 #[test]
-fn they_come_back_from_every_form() {
+fn copies_round_trip_in_every_form() {
     let mut with_copies = 0;
     for seed in 0..20 {
         let doc = pasted(&mut Rng::with_seed(seed), 4 + seed as usize);
@@ -60,7 +60,7 @@ fn they_come_back_from_every_form() {
 
 /// A few bytes never stand for very many: neither in what is written, nor in what is read.
 #[test]
-fn copies_make_no_more_than_the_ratio_allows() {
+fn copies_expand_by_no_more_than_the_allowed_ratio() {
     let mut doc = Document::new("writer").unwrap();
     doc.insert(0, &"7".repeat(1 << 20)).unwrap();
     for preset in [Preset::Balanced, Preset::Small] {
@@ -84,7 +84,7 @@ fn copies_make_no_more_than_the_ratio_allows() {
 
 /// Whatever a section with copies says, a reader has an error or another document.
 #[test]
-fn damaged_copies_are_refused_or_make_another_document() {
+fn damaged_copies_are_refused_or_give_another_document() {
     let mut rng = Rng::with_seed(5);
     let doc = pasted(&mut rng, 5);
     for preset in [Preset::Balanced, Preset::Small] {

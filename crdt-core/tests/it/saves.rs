@@ -33,7 +33,7 @@ fn assert_holds(file: &[u8], doc: &Document) {
 }
 
 #[test]
-fn saves_of_a_document_in_use_hold_all_of_it() {
+fn saves_of_a_document_in_use_are_complete() {
     for_each_seed(150, |seed| {
         let mut rng = Rng::with_seed(seed);
         let mut docs = random_replicas(&mut rng, 12);
@@ -88,7 +88,7 @@ fn written() -> (Document, Document, Vec<u8>) {
 }
 
 #[test]
-fn what_is_packed_is_kept_byte_for_byte() {
+fn packed_sections_are_kept_byte_for_byte() {
     let (alice, _, file) = written();
     let mut opened = Document::load("carol", &file).unwrap();
     for mut doc in [alice, opened.clone()] {
@@ -113,7 +113,7 @@ fn what_is_packed_is_kept_byte_for_byte() {
 
 /// What follows all of a file is merged without its history, which nobody sees to be damaged until then.
 #[test]
-fn what_follows_a_file_is_merged_without_unpacking_it() {
+fn later_events_are_merged_without_unpacking_the_file() {
     let (_, mut bob, file) = written();
     let mut parts = Parts::of(&file);
     parts.body(4)[0] ^= 0x10;
@@ -154,7 +154,7 @@ fn what_follows_a_file_is_merged_without_unpacking_it() {
 }
 
 #[test]
-fn another_event_under_an_id_of_the_file_is_a_conflict() {
+fn a_different_event_under_an_id_of_the_file_is_a_conflict() {
     let (_, bob, file) = written();
     let mut twin = Document::load("bob", &file).unwrap();
     let mut doc = Document::load("alice", &file).unwrap();

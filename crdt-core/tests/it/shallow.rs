@@ -59,7 +59,7 @@ fn kept(doc: &Document) -> Vec<EventId> {
 }
 
 #[test]
-fn shallow_files_come_back() {
+fn shallow_files_round_trip() {
     for_each_seed(150, |seed| {
         let mut rng = Rng::with_seed(seed);
         let steps = rng.usize(0..40);
@@ -191,7 +191,7 @@ fn later_events_arrive_in_any_order() {
 /// What is later than the cut has its versions, authors, anchors, branches and undo, as in the whole
 /// document; what is older says so.
 #[test]
-fn looking_back_ends_at_the_cut() {
+fn history_ends_at_the_cut() {
     for_each_seed(200, |seed| {
         let mut rng = Rng::with_seed(seed);
         let steps = rng.usize(3..20);
@@ -300,7 +300,7 @@ fn two_heads() -> (Document, Document) {
 }
 
 #[test]
-fn what_does_not_know_the_cut_is_refused() {
+fn events_that_do_not_follow_the_cut_are_refused() {
     let (mut alice, mut bob) = two_heads();
     let options = SaveOptions::default();
     // Bob's edit is not part of it, and does not know " world".
@@ -396,7 +396,7 @@ fn a_cut_without_text() {
 
 /// A patch whose positions count from an event that was dropped.
 #[test]
-fn typing_goes_on_behind_the_cut() {
+fn typing_continues_after_the_cut() {
     const NAMES: [&str; 1] = ["alice"];
     let mut alice = Document::new("alice").unwrap();
     alice.insert(0, "Hello").unwrap();
@@ -484,7 +484,7 @@ fn forged_shallow_files_never_harm() {
 
 /// Every bit of the section that says where the history begins.
 #[test]
-fn every_bit_of_the_beginning_counts() {
+fn every_bit_of_the_base_is_checked() {
     let (mut alice, bob) = two_heads();
     alice.merge_from(&bob, &mut |_| {}).unwrap();
     let since = alice.frontier();

@@ -38,7 +38,7 @@ pub(crate) fn at_one_gap(count: usize) -> Vec<Value> {
 }
 
 #[test]
-fn inserts_at_one_gap_do_not_pass_each_other() {
+fn inserts_at_one_gap_do_not_visit_each_other() {
     let inserts = at_one_gap(20_000);
     // It takes no more than each run allows, as one patch or one event at a time.
     let mut whole = reader(0);
@@ -124,7 +124,7 @@ fn one_by_one(events: &[Value]) -> Document {
 }
 
 #[test]
-fn branches_that_come_in_turns_are_not_walked_for_each_event() {
+fn branches_that_arrive_in_turns_are_not_walked_for_each_event() {
     for events in [alternating(4000), ladder(4000)] {
         let single = one_by_one(&events);
         let mut whole = reader(0);
@@ -135,7 +135,7 @@ fn branches_that_come_in_turns_are_not_walked_for_each_event() {
 }
 
 #[test]
-fn a_branch_is_not_walked_to_tell_how_far_two_versions_are_apart() {
+fn a_branch_is_not_walked_to_compare_two_versions() {
     let mut events = vec![base()];
     events.extend(alternating(4000));
     events.extend(zigzag(4000));
@@ -148,7 +148,7 @@ fn a_branch_is_not_walked_to_tell_how_far_two_versions_are_apart() {
 }
 
 #[test]
-fn what_takes_more_work_than_is_allowed_is_refused_and_nothing_changes() {
+fn merges_beyond_the_work_limit_are_refused_and_change_nothing() {
     let mut events = vec![base()];
     events.extend(alternating(1000));
     let mut doc = reader(0);

@@ -55,7 +55,7 @@ fn a_keystroke_that_follows_everything_is_made_like_a_local_edit() {
 }
 
 #[test]
-fn events_that_nothing_is_concurrent_to_apply_as_they_are() {
+fn events_without_concurrent_ones_apply_unchanged() {
     for_each_seed(30, |seed| {
         let mut rng = Rng::with_seed(seed);
         let mut docs = [doc("ann"), doc("bob")];

@@ -11,7 +11,7 @@ use crate::histories::{AGENTS, for_each_seed, random_edit, random_replicas};
 /// Times are what authors said when they made the events: on every replica, however the events came,
 /// and after files of all kinds.
 #[test]
-fn times_come_with_the_events() {
+fn times_are_merged_with_the_events() {
     for_each_seed(150, |seed| {
         let mut rng = Rng::with_seed(seed);
         let mut docs = random_replicas(&mut rng, 8);
@@ -97,7 +97,7 @@ fn times_come_with_the_events() {
 
 /// Typing on at one time costs nothing, and a new time some ten bytes.
 #[test]
-fn times_take_what_they_say() {
+fn times_have_the_documented_size() {
     let mut doc = Document::new("a").unwrap();
     let mut sent = VersionSummary::new();
     let mut key = |time| {
@@ -115,7 +115,7 @@ fn times_take_what_they_say() {
 }
 
 #[test]
-fn refused_events_leave_no_time() {
+fn refused_events_add_no_times() {
     let mut doc = Document::new("a").unwrap();
     let id = EventId::new("b", 0);
     // Event 0 of b, without parents, of one delete at 0, made at 5.

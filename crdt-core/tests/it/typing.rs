@@ -9,7 +9,7 @@ use crdt_core::{Document, LoadLimits, Preset, SaveOptions, VersionSummary};
 use fastrand::Rng;
 
 #[test]
-fn chars_typed_one_at_a_time_are_the_text_of_a_list() {
+fn chars_typed_one_at_a_time_agree_with_a_list() {
     for_each_seed(300, |seed| {
         let mut rng = Rng::with_seed(seed);
         let ascii = rng.bool();

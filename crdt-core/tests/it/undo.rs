@@ -125,7 +125,7 @@ fn undoing_everything_leaves_what_others_did() {
 /// Undo and redo in the midst of concurrent editing: replicas converge, and neither deletes a char
 /// of somebody else or inserts anything but what was deleted.
 #[test]
-fn undo_in_the_midst_of_concurrent_edits_touches_only_own_ones() {
+fn undo_among_concurrent_edits_only_reverts_own_ones() {
     for_each_seed(400, |seed| {
         let mut rng = Rng::with_seed(seed);
         let mut docs = random_replicas(&mut rng, 8);
@@ -258,7 +258,7 @@ fn two_people_at_one_sentence() {
 }
 
 #[test]
-fn what_is_left_out_is_undone_with_no_group() {
+fn skipped_edits_belong_to_no_undo_group() {
     let mut doc = Document::new("alice").unwrap();
     let mut undo = UndoManager::new(&doc);
     doc.insert(0, "a").unwrap();

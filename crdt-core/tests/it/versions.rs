@@ -60,7 +60,7 @@ fn both_units(text: &str) -> (Vec<char>, Vec<u16>) {
 }
 
 #[test]
-fn older_texts_and_differences_are_the_oracles() {
+fn older_texts_and_differences_agree_with_the_oracle() {
     for_each_seed(500, |seed| {
         let mut rng = Rng::with_seed(seed);
         let steps = rng.usize(5..40);
@@ -133,7 +133,7 @@ fn operations_after_a_version_are_those_that_its_summary_lacks() {
 }
 
 #[test]
-fn reverting_is_an_edit_that_others_get() {
+fn reverting_is_an_edit_that_others_receive() {
     for_each_seed(300, |seed| {
         let mut rng = Rng::with_seed(seed);
         let mut docs = random_replicas(&mut rng, 25);
@@ -342,7 +342,7 @@ fn branches_begin_at_a_version_and_merge() {
 /// What came since a number of events, of documents that were made, merged, loaded, and loaded
 /// without their beginning; and a patch of just these events, whole or in parts, is what was lacking.
 #[test]
-fn what_came_since_a_count_is_the_difference_of_the_summaries() {
+fn the_events_since_a_count_are_the_difference_of_the_summaries() {
     for_each_seed(300, |seed| {
         let mut rng = Rng::with_seed(seed);
         let docs = random_replicas(&mut rng, 20);

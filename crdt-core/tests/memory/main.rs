@@ -22,7 +22,7 @@ fn operations(txns: &[String]) -> String {
 
 /// A long text, and a thousand agents that delete all of it concurrently.
 #[test]
-fn deletes_of_all_of_a_long_text_take_memory_by_the_run() {
+fn deleting_a_long_text_takes_memory_per_run() {
     const CHARS: usize = 1_000_000;
     let _alone = ALONE.lock().unwrap();
     let mut writer = Document::new("writer").unwrap();
@@ -62,7 +62,7 @@ fn deletes_of_all_of_a_long_text_take_memory_by_the_run() {
 /// What waits for events that never come, all for one or each for another, takes no more than the limit
 /// while it is read, and after.
 #[test]
-fn what_is_held_back_takes_as_much_as_its_limit_says() {
+fn held_back_events_stay_within_their_memory_limit() {
     let _alone = ALONE.lock().unwrap();
     const COUNT: usize = 150_000;
     let limit = PendingLimits::default().bytes;
@@ -113,7 +113,7 @@ fn what_is_held_back_takes_as_much_as_its_limit_says() {
 
 /// Every seed of the fuzz targets takes memory in proportion to its size.
 #[test]
-fn seeds_keep_the_limit_to_memory() {
+fn seeds_stay_within_the_memory_limit() {
     let _alone = ALONE.lock().unwrap();
     for (name, run) in drivers::ALL {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -357,7 +357,7 @@ fn scenarios_that_found_defects_pass() {
 }
 
 #[test]
-fn whoever_reads_has_what_the_writers_have_once_the_network_is_well() {
+fn readers_have_the_text_of_the_writers_once_the_network_recovers() {
     let first = given("SIM_SEED").unwrap_or_else(|| fastrand::u64(0..1_000_000_000));
     let runs = given("SIM_RUNS").unwrap_or(500);
     for seed in first..first + runs {
@@ -369,7 +369,7 @@ fn whoever_reads_has_what_the_writers_have_once_the_network_is_well() {
 }
 
 #[test]
-fn rooms_are_equal_and_silent_and_true_once_the_network_is_well() {
+fn rooms_are_equal_silent_and_truthful_once_the_network_recovers() {
     let first = given("SIM_SEED").unwrap_or_else(|| fastrand::u64(0..1_000_000_000));
     let runs = given("SIM_RUNS").unwrap_or(3_000);
     println!("SIM_SEED={first} SIM_RUNS={runs}");

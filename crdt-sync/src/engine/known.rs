@@ -173,7 +173,7 @@ mod tests {
 
     /// Compares it with the plain set of the peer's events.
     #[test]
-    fn it_is_the_set_that_it_stands_for() {
+    fn known_events_agree_with_a_plain_set() {
         for seed in 0..3_000 {
             let mut rng = Rng::with_seed(seed);
             let (mut doc, mut peer) = (document("here"), document("there"));
@@ -229,7 +229,7 @@ mod tests {
 
     /// Compares it with the plain set of the events in transit.
     #[test]
-    fn what_is_under_way_is_what_was_sent() {
+    fn events_in_flight_are_those_sent() {
         for seed in 0..3_000 {
             let mut rng = Rng::with_seed(seed);
             let (mut doc, mut peer) = (document("here"), document("there"));

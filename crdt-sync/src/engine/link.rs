@@ -422,7 +422,7 @@ mod tests {
     use crate::wire::kind;
 
     #[test]
-    fn a_message_that_fits_a_frame_goes_as_it_is() {
+    fn a_message_that_fits_a_frame_is_sent_unchanged() {
         let config = Config::default();
         let sent = |len| {
             let mut link = Link::new(LinkId(0), LinkOptions::default(), "a", &config, 0);

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_difference_is_asked_about_ever_more_rarely() {
+    fn requests_about_a_difference_become_rarer() {
         let mut mismatches = Mismatches::default();
         let asked: Vec<u32> = (1..40).filter(|_| mismatches.found(4)).collect();
         assert_eq!(asked, [5, 6, 8, 12, 20, 36]);

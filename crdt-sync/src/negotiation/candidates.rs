@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_wait() {
+    fn waiting_candidates_are_bounded() {
         let mut candidates = Candidates::default();
         (0..1_000).for_each(|_| {
             assert_eq!(take(&mut candidates, 1, "x"), None);

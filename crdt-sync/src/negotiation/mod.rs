@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offer_that_crosses_the_first_own_one_gets_a_connection_of_its_own() {
+    fn an_offer_that_crosses_the_first_own_one_gets_a_new_connection() {
         let mut bob = polite();
         bob.handle(Input::Start, 0, 0.5);
         let first = bob.handle(Input::Tick, Timing::default().answer, 0.5);

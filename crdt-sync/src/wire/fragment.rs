@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_come_back_in_any_order_and_doubled() {
+    fn messages_are_reassembled_from_reordered_and_duplicated_fragments() {
         for len in [1_025, 2_048, 100_000] {
             let mut frames: Vec<_> = fragments(&long(len), 7, 1_024).collect();
             assert!(frames.iter().all(|frame| frame.len() <= 1_024));
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn more_bytes_than_allowed_are_refused_though_no_claim_said_so() {
+    fn too_many_bytes_are_refused_without_a_claim() {
         let frames: Vec<_> = fragments(&long(40_000), 0, 16_384).collect();
         let mut reassembly = Reassembly::default();
         assert_eq!(reassembly.take(body(&frames[0]), 20_000, 0), Ok(None));
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_still_is_given_up() {
+    fn stalled_messages_are_dropped() {
         let frames: Vec<_> = fragments(&long(10_000), 3, 1_024).collect();
         let mut reassembly = Reassembly::default();
         assert_eq!(reassembly.take(body(&frames[0]), MAX, 0), Ok(None));

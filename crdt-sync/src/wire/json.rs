@@ -121,7 +121,7 @@ mod tests {
     use crdt_core::EventId;
 
     #[test]
-    fn messages_come_back() {
+    fn messages_round_trip() {
         let sender = "al\"ice\u{1f600}".to_owned();
         let frontier = Frontier::new([EventId::new("a", 3), EventId::new("b", 0)]);
         for message in [

@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_come_back() {
+    fn messages_round_trip() {
         for message in samples() {
             let bytes = message.encode();
             assert_eq!(Message::decode(bytes[0], &bytes[1..]), Ok(message));
@@ -448,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_message_is_refused_or_another_whole_one() {
+    fn a_truncated_message_is_refused_or_valid_itself() {
         for message in samples() {
             let bytes = message.encode();
             for cut in 1..bytes.len() {
@@ -490,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_kinds_are_passed_over_or_refused() {
+    fn unknown_kinds_are_ignored_or_refused() {
         for kind in [kind::OPTIONAL, kind::INTRODUCTION, 0xff] {
             assert_eq!(Message::decode(kind, &[1, 2, 3]), Ok(Message::Unknown));
         }

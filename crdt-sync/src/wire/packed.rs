@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_worth_it_is_packed_and_comes_back() {
+    fn worthwhile_changes_are_packed_and_round_trip() {
         let long = b"one line, and one line, ".repeat(100);
         let message = changes(&long, true);
         assert_eq!(message[0], kind::PACKED_CHANGES);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_that_are_claimed_are_checked_before_anything_is_reserved() {
+    fn claimed_lengths_are_checked_before_memory_is_reserved() {
         let message = changes(&b"text ".repeat(1000), true);
         let body = &message[1..];
         assert_eq!(

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_may_not_claim_more_than_there_is() {
+    fn a_summary_may_not_claim_more_than_its_bytes() {
         let mut claims_length = Vec::new();
         push_varint(&mut claims_length, 100_000_000);
         let cut = Reader::new(&claims_length).summary();

@@ -58,7 +58,7 @@ fn candidates_may_overtake_what_they_belong_to() {
 }
 
 #[test]
-fn the_polite_side_offers_when_nobody_else_does() {
+fn the_polite_side_offers_if_the_other_does_not() {
     in_all_orders(6, |chooser| {
         let mut world = World::new(Timing::default());
         world.input(1, Input::Start);
@@ -129,7 +129,7 @@ fn crossing_offers_without_numbers() {
 }
 
 #[test]
-fn a_short_break_heals_by_itself() {
+fn a_short_interruption_recovers_by_itself() {
     let mut world = started(Timing::default());
     let mut chooser = Chooser::all(0);
     world.play(&mut chooser, SOON);
@@ -149,7 +149,7 @@ fn a_short_break_heals_by_itself() {
 }
 
 #[test]
-fn a_longer_break_restarts_ice() {
+fn a_longer_interruption_restarts_ice() {
     in_all_orders(8, |chooser| {
         let mut world = started(Timing::default());
         world.play(&mut Chooser::all(0), SOON);
@@ -225,7 +225,7 @@ fn both_replace_their_connections_at_once() {
 }
 
 #[test]
-fn a_page_is_loaded_anew_at_any_time() {
+fn a_page_may_be_reloaded_at_any_time() {
     for i in 0..2 {
         for at in 0..14 {
             for told in [true, false] {
@@ -320,7 +320,7 @@ fn signals_for_an_earlier_page_load_do_nothing() {
 }
 
 #[test]
-fn networks_that_let_nothing_through_are_retried_at_growing_intervals() {
+fn blocked_networks_are_retried_at_growing_intervals() {
     let mut world = started(Timing::default());
     world.reachable = false;
     let mut chooser = Chooser::all(0);
@@ -352,7 +352,7 @@ fn networks_that_let_nothing_through_are_retried_at_growing_intervals() {
 }
 
 #[test]
-fn a_failed_call_is_told_and_tried_again() {
+fn a_failed_call_is_reported_and_retried() {
     let mut world = started(Timing::default());
     let op = crdt_sync::negotiation::Op(1);
     world.input(

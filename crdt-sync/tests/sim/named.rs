@@ -41,7 +41,7 @@ fn a_keystroke_takes_at_most_seven_bytes_alone_and_twelve_with_its_receipt_or_be
 }
 
 #[test]
-fn who_types_learns_what_has_come() {
+fn a_typist_receives_receipts() {
     let mut world = World::with(1, 2);
     world.join(0, 1, Quality::default());
     world.run(5_000);
@@ -176,7 +176,7 @@ fn a_line_converges_by_forwarding() {
 }
 
 #[test]
-fn a_hidden_page_passes_on_what_messages_wake_it_for() {
+fn a_hidden_page_forwards_messages_that_wake_it() {
     let mut world = World::with(1, 3);
     world.join(0, 1, Quality::default());
     world.join(1, 2, Quality::default());
@@ -360,7 +360,7 @@ fn two_ends_may_prefer_different_links() {
 }
 
 #[test]
-fn a_peer_that_starts_anew_behind_the_same_transport_is_met_again() {
+fn a_peer_that_restarts_on_the_same_transport_is_recognised() {
     let mut world = World::with(1, 2);
     let link = world.connect(0, 1, Quality::default());
     world.insert(0, 0, "kept");
@@ -394,7 +394,7 @@ fn a_peer_that_starts_anew_behind_the_same_transport_is_met_again() {
 }
 
 #[test]
-fn goodbye_is_heard() {
+fn goodbye_ends_a_link() {
     let mut world = World::with(1, 3);
     world.connect(0, 1, Quality::default());
     world.connect(1, 2, Quality::default());
@@ -482,7 +482,7 @@ fn small_messages_to_a_dead_peer_do_not_keep_it_alive() {
 }
 
 #[test]
-fn a_peer_that_never_says_a_word_is_given_up() {
+fn a_silent_peer_is_dropped() {
     let mut world = World::with(1, 2);
     let deaf = Quality {
         loss: 100,
@@ -498,7 +498,7 @@ fn a_peer_that_never_says_a_word_is_given_up() {
 }
 
 #[test]
-fn a_cursor_stays_where_another_way_leads_to_its_owner() {
+fn a_cursor_stays_if_another_path_reaches_its_owner() {
     let mut world = World::with(1, 4);
     // 0 - 1 - 3 and 0 - 2 - 3.
     for (a, b) in [(0, 1), (1, 3), (0, 2), (2, 3)] {
@@ -542,7 +542,7 @@ fn the_json_form_is_cut_to_the_size_that_transports_take() {
 }
 
 #[test]
-fn a_peer_that_never_reads_costs_a_window_and_is_let_go() {
+fn a_peer_that_never_reads_costs_a_window_and_is_dropped() {
     let mut world = World::with(1, 3);
     world.connect(
         0,
@@ -569,7 +569,7 @@ fn a_peer_that_never_reads_costs_a_window_and_is_let_go() {
 }
 
 #[test]
-fn a_peer_that_stops_reading_is_let_go() {
+fn a_peer_that_stops_reading_is_dropped() {
     let mut world = World::with(1, 3);
     let link = world.connect(0, 1, Quality::default());
     world.join(0, 2, Quality::default());
@@ -595,7 +595,7 @@ fn a_peer_that_stops_reading_is_let_go() {
 }
 
 #[test]
-fn a_machine_that_slept_does_not_take_its_peers_for_dead() {
+fn a_machine_that_slept_keeps_its_peers() {
     let mut world = World::with(1, 2);
     world.join(0, 1, Quality::default());
     world.run(5_000);

@@ -54,7 +54,7 @@ fn forge(world: &mut World, replica: usize, agent: &str, edit: impl Fn(&mut Docu
 }
 
 #[test]
-fn a_page_that_begins_anew_under_its_name_loses_nothing() {
+fn a_page_that_restarts_under_its_name_loses_nothing() {
     for (old, new) in [
         ("milk", "bread"),
         ("milk and eggs", "bread"),
@@ -98,7 +98,7 @@ fn a_page_that_begins_anew_under_its_name_loses_nothing() {
 }
 
 #[test]
-fn two_who_are_there_under_one_name_take_others() {
+fn two_replicas_under_one_name_are_renamed() {
     let mut world = named(&["twin", "twin"]);
     world.insert(0, 0, "x");
     world.insert(1, 0, "y");
@@ -114,7 +114,7 @@ fn two_who_are_there_under_one_name_take_others() {
 }
 
 #[test]
-fn what_was_shared_by_hand_is_not_made_again() {
+fn events_shared_as_a_file_are_not_made_again() {
     let mut world = named(&["alice", "bob"]);
     world.insert(0, 0, "by hand");
     let all = world.replicas[0]
@@ -134,7 +134,7 @@ fn what_was_shared_by_hand_is_not_made_again() {
 }
 
 #[test]
-fn a_replica_that_lost_its_last_edits_goes_on_under_another_name() {
+fn a_replica_that_lost_its_last_edits_continues_under_another_name() {
     let mut world = named(&["alice", "bob"]);
     join(&mut world, 0, 1);
     world.insert(0, 0, "kept");
@@ -156,7 +156,7 @@ fn a_replica_that_lost_its_last_edits_goes_on_under_another_name() {
 }
 
 #[test]
-fn whoever_forges_the_next_event_of_another_is_named() {
+fn a_peer_that_forges_the_next_event_of_another_is_named() {
     // Everybody is linked to everybody.
     let mut world = named(&["alice", "bob", "mallory"]);
     join(&mut world, 0, 1);
@@ -183,7 +183,7 @@ fn whoever_forges_the_next_event_of_another_is_named() {
 }
 
 #[test]
-fn what_an_earlier_life_made_reaches_all_by_any_way() {
+fn events_of_an_earlier_session_reach_all_by_any_path() {
     // Carol has what an earlier alice made; the present one is linked to bob alone, who has nothing.
     let mut world = named(&["carol", "bob", "alice"]);
     join(&mut world, 1, 2);
@@ -203,7 +203,7 @@ fn what_an_earlier_life_made_reaches_all_by_any_way() {
 }
 
 #[test]
-fn one_id_with_two_contents_is_told_on_both_sides() {
+fn one_id_with_two_contents_is_reported_on_both_sides() {
     let mut world = named(&["bob", "carol", "dave"]);
     join(&mut world, 0, 1);
     join(&mut world, 1, 2);
@@ -326,7 +326,7 @@ fn type_in(world: &mut World, replica: usize) -> usize {
 }
 
 #[test]
-fn names_that_are_used_again_part_nobody() {
+fn reused_names_do_not_make_replicas_diverge() {
     let (first, runs) = (seed(), runs(500));
     for seed in first..first + runs {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| scenario(seed))) {
@@ -338,6 +338,6 @@ fn names_that_are_used_again_part_nobody() {
 
 /// Scenarios in which a question, or the news of another name, was lost.
 #[test]
-fn scenarios_that_parted_replicas_pass() {
+fn scenarios_that_once_diverged_pass() {
     [12_633, 101_420, 112_938].into_iter().for_each(scenario);
 }

@@ -26,7 +26,7 @@ fn refusals(world: &World, replica: usize) -> Vec<&'static str> {
 }
 
 #[test]
-fn it_is_a_replica_like_any_other_to_those_who_know_its_beginning() {
+fn a_shallow_replica_syncs_with_peers_that_have_its_base() {
     let mut world = World::with(1, 2);
     world.insert(0, 0, "Once upon a time");
     world.join(0, 1, Quality::default());
@@ -48,7 +48,7 @@ fn it_is_a_replica_like_any_other_to_those_who_know_its_beginning() {
 /// A peer that lacks the beginning gets nothing, and this side reports it once, however much is typed. Once
 /// the newcomer has got the beginning elsewhere, all goes on.
 #[test]
-fn who_lacks_the_beginning_has_to_get_it_elsewhere() {
+fn a_peer_that_lacks_the_base_has_to_get_it_elsewhere() {
     let mut world = World::with(1, 1);
     world.insert(0, 0, "Once upon a time");
     let shallow = begin_with_copy_of(&mut world, 0, "shallow");
@@ -78,7 +78,7 @@ fn who_lacks_the_beginning_has_to_get_it_elsewhere() {
 
 /// An edit that does not know the beginning cannot come in: the link is closed, and says why.
 #[test]
-fn what_was_made_without_the_beginning_closes_the_link() {
+fn events_that_do_not_follow_the_base_close_the_link() {
     let mut world = World::with(1, 2);
     world.insert(0, 0, "Once upon a time");
     world.insert(1, 0, "Long ago");

@@ -42,7 +42,7 @@ fn ids(peers: &[AgentId]) -> Vec<&str> {
 }
 
 #[test]
-fn a_newcomer_is_told_of_the_others_and_they_of_it() {
+fn a_newcomer_and_the_others_are_introduced() {
     let (mut rooms, now) = (rooms(9, 9), START);
     let first = rooms.admit(&room("r"), newcomer("bob", 1), now).unwrap();
     assert!(first.others.is_empty() && first.peers.is_empty());
@@ -57,7 +57,7 @@ fn a_newcomer_is_told_of_the_others_and_they_of_it() {
 }
 
 #[test]
-fn what_the_others_can_and_may_do_is_told() {
+fn capabilities_and_permissions_of_the_others_are_reported() {
     let (mut rooms, now) = (rooms(9, 9), START);
     let mut able = newcomer("bob", 1);
     able.capabilities = vec!["relay".to_owned()];
@@ -78,7 +78,7 @@ fn what_the_others_can_and_may_do_is_told() {
 }
 
 #[test]
-fn those_who_stay_are_told_of_who_leaves() {
+fn remaining_members_are_notified_of_departures() {
     let (mut rooms, now) = (rooms(9, 9), START);
     for (name, connection) in [("a", 1), ("b", 2), ("c", 3)] {
         rooms
@@ -183,7 +183,7 @@ fn a_taken_id_is_refused_without_the_right_secret() {
 }
 
 #[test]
-fn the_same_client_come_back_takes_its_place_over_and_the_old_socket_leaves_unheard() {
+fn a_returning_client_takes_its_place_over_and_its_old_socket_leaves_silently() {
     // The room is full, which does not keep out a member that is already in it.
     let (mut rooms, now) = (rooms(9, 2), START);
     rooms.admit(&room("r"), newcomer("bob", 2), now).unwrap();
@@ -269,7 +269,7 @@ fn an_empty_room_is_kept_for_a_while_and_then_removed() {
 }
 
 #[test]
-fn the_room_that_was_empty_longest_makes_place() {
+fn the_longest_empty_room_is_removed_first() {
     let (mut rooms, start) = (rooms(2, 9), START);
     let after = |seconds| start + Duration::from_secs(seconds);
     rooms.admit(&room("old"), newcomer("a", 1), start).unwrap();

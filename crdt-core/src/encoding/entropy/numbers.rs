@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_come_back_and_cut_bytes_are_noticed() {
+    fn numbers_round_trip_and_truncation_is_detected() {
         let edges = (0..32).flat_map(|k| [1_u32 << k, (1 << k) - 1, (1 << k) + 1]);
         let numbers: Vec<u32> = edges
             .chain([0, u32::MAX, u32::MAX - 1])

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn repetitions_are_copied_and_come_back() {
+    fn repetitions_are_copied_and_round_trip() {
         let words: Vec<u8> = (0..3000_u32)
             .flat_map(|n| format!("{} ", n * n % 9973).into_bytes())
             .collect();

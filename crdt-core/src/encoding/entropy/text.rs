@@ -238,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_come_back_and_cut_bytes_are_noticed() {
+    fn texts_round_trip_and_truncation_is_detected() {
         let texts: [&[u8]; 4] = [
             b"the quick brown fox jumps over the lazy dog, the lazy dog, the lazy fox",
             b"",

@@ -257,7 +257,7 @@ mod tests {
     use crate::causal_graph::Shapes;
 
     #[test]
-    fn slots_are_those_of_a_plain_list() {
+    fn slots_agree_with_a_plain_list() {
         for seed in 1..200 {
             let mut shapes = Shapes(seed);
             let mut slots = Slots::default();
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_follows_runs() {
+    fn memory_is_proportional_to_runs() {
         let mut slots = Slots::default();
         let len = 1000 * PAGE as u32;
         for k in 0..100 {

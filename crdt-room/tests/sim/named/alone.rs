@@ -101,7 +101,7 @@ fn pages_meet_at_once_while_the_server_is_away_and_the_others_when_it_is_back() 
 }
 
 #[test]
-fn a_page_that_is_gone_without_a_word_is_forgotten() {
+fn a_page_that_ends_without_a_message_is_forgotten() {
     let mut world = in_one_browser(&["alice", "bob"], serverless);
     connect_all(&mut world);
     until_peers(&mut world, 0, &["bob"]);
@@ -119,7 +119,7 @@ fn a_page_that_is_gone_without_a_word_is_forgotten() {
 }
 
 #[test]
-fn a_page_that_leaves_and_comes_back_is_met_again() {
+fn a_page_that_leaves_and_comes_back_is_linked_again() {
     let mut world = in_one_browser(&["alice", "bob"], serverless);
     connect_all(&mut world);
     until_peers(&mut world, 0, &["bob"]);

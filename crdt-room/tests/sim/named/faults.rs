@@ -33,7 +33,7 @@ fn hello_of(world: &World, hand: crdt_room::TransportId) -> Vec<u8> {
 }
 
 #[test]
-fn a_peer_of_a_later_version_is_told_as_outdated() {
+fn a_peer_of_a_later_version_is_reported_as_outdated() {
     let (mut world, hand) = held();
     let mut hello = hello_of(&world, hand);
     hello[1..3].fill(9);
@@ -45,7 +45,7 @@ fn a_peer_of_a_later_version_is_told_as_outdated() {
 }
 
 #[test]
-fn another_text_at_the_same_version_is_told_as_diverged() {
+fn a_different_text_at_the_same_version_is_reported_as_diverged() {
     let (mut world, hand) = held();
     world.type_in(0, "one text");
     let hello = hello_of(&world, hand);
@@ -123,7 +123,7 @@ fn random_cut_and_damaged_messages_end_their_transport_alone() {
 }
 
 #[test]
-fn a_flood_of_presence_ends_the_transport_that_it_comes_by() {
+fn a_flood_of_presence_ends_its_transport() {
     let (mut world, hand) = held();
     let hello = hello_of(&world, hand);
     world.say(hand, &hello);
@@ -144,7 +144,7 @@ fn a_flood_of_presence_ends_the_transport_that_it_comes_by() {
 }
 
 #[test]
-fn what_a_server_says_wrong_is_told_and_the_room_lives() {
+fn invalid_server_messages_are_reported_and_the_room_survives() {
     let mut world = connected(&["alice", "bob"], |profile| {
         profile.browser = 0;
         profile.links = vec![LinkKind::Broadcast];
@@ -185,7 +185,7 @@ fn what_a_server_says_wrong_is_told_and_the_room_lives() {
 }
 
 #[test]
-fn a_peer_with_another_key_is_told_and_costs_nothing_else() {
+fn a_peer_with_another_key_is_reported_and_affects_nothing_else() {
     let mut world = opened(&["alice", "bob", "carol"], |profile| {
         profile.links = vec![LinkKind::Relay];
         let other = profile.agent == "carol";
@@ -212,7 +212,7 @@ fn a_peer_with_another_key_is_told_and_costs_nothing_else() {
 }
 
 #[test]
-fn a_peer_that_ends_without_a_word_is_let_go_when_its_server_says_so() {
+fn a_peer_that_ends_without_a_message_is_dropped_when_its_server_reports_it() {
     let mut world = connected(&["alice", "bob"], |profile| {
         profile.links = vec![LinkKind::Relay];
         profile.secret = Some("rose");
@@ -238,7 +238,7 @@ fn a_peer_that_ends_without_a_word_is_let_go_when_its_server_says_so() {
 }
 
 #[test]
-fn steps_of_a_connection_that_fail_are_tried_again() {
+fn failed_steps_of_a_connection_are_retried() {
     let mut world = opened(&["alice", "bob"], |_| {});
     world.failing_steps = 1_000;
     connect_all(&mut world);

@@ -66,7 +66,7 @@ fn edits_go_both_ways_and_the_status_says_how() {
 }
 
 #[test]
-fn what_is_many_windows_long_arrives() {
+fn a_text_of_many_windows_arrives() {
     for_each(|mut world, _| {
         // Letters that compression does not shorten much.
         let chars = (0..150_000_u32).flat_map(|i| {
@@ -104,7 +104,7 @@ fn presence_comes_and_goes() {
 }
 
 #[test]
-fn leaving_in_the_middle_of_a_transfer_harms_nobody() {
+fn leaving_in_the_middle_of_a_transfer_is_harmless() {
     for_each(|mut world, _| {
         world.pages[0].uplink = Some(50);
         world.type_in(0, &"x".repeat(500_000));
@@ -123,7 +123,7 @@ fn leaving_in_the_middle_of_a_transfer_harms_nobody() {
 }
 
 #[test]
-fn a_page_that_ends_without_a_word_is_let_go_and_comes_back() {
+fn a_page_that_ends_without_a_message_is_dropped_and_comes_back() {
     for_each(|mut world, kind| {
         world.store(1);
         world.kill(1);

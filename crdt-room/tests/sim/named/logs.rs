@@ -58,7 +58,7 @@ fn until_kept(world: &mut World, page: usize, at_most: u64) {
 }
 
 #[test]
-fn a_joiner_who_finds_nobody_has_the_text() {
+fn a_joiner_of_an_empty_room_receives_the_text() {
     let mut world = kept(&["alice", "bob"], |_| {});
     world.connect(0);
     world.type_in(0, "to be kept");
@@ -104,7 +104,7 @@ fn one_member_writes_for_all_and_another_one_when_it_leaves() {
 
 /// The member that is to write has no link to the others, or does not do it.
 #[test]
-fn what_the_writer_does_not_write_others_do() {
+fn other_members_write_if_the_writer_does_not() {
     let mut world = kept(&["alice", "bob"], |profile| {
         profile.links = vec![LinkKind::WebRtc];
     });
@@ -120,7 +120,7 @@ fn what_the_writer_does_not_write_others_do() {
 }
 
 #[test]
-fn what_was_not_acknowledged_is_written_once_more_and_not_twice() {
+fn unacknowledged_entries_are_written_again_but_not_twice() {
     let mut world = kept(&["alice", "bob"], |_| {});
     world.connect(0);
     world.run(1_000);
@@ -158,7 +158,7 @@ fn a_server_that_ends_and_comes_back_has_what_it_acknowledged() {
 
 /// A server that lost its log gets it again.
 #[test]
-fn a_log_that_is_gone_is_written_anew() {
+fn a_lost_log_is_written_again() {
     let mut world = kept(&["alice", "bob"], |_| {});
     world.connect(0);
     for _ in 0..5 {
@@ -269,7 +269,7 @@ fn a_reader_writes_nothing_and_reads_the_log() {
 
 /// A log that is full is said to be, and emptied by a snapshot where that helps.
 #[test]
-fn a_full_log_is_said_to_be() {
+fn a_full_log_is_reported() {
     let quotas = LogQuotas {
         room_bytes: 4_000,
         ..PLENTY
@@ -321,7 +321,7 @@ fn entries_are_as_large_as_the_server_takes_them() {
 
 /// What is not kept is said, and why.
 #[test]
-fn why_nothing_is_kept_is_said() {
+fn the_status_says_why_nothing_is_stored() {
     let mut world = kept(&["alice", "bob"], |profile| {
         profile.secret = (profile.agent == "alice").then_some("rose");
     });
@@ -418,7 +418,7 @@ fn a_name_that_is_in_the_log_already_is_given_up() {
 
 /// The same page after it stored everything: what is in the log and what is here are one.
 #[test]
-fn what_is_stored_and_in_the_log_is_there_once() {
+fn stored_events_in_the_log_are_merged_once() {
     let mut world = kept(&["alice", "bob"], |_| {});
     world.connect(0);
     world.type_in(0, "once, ");

@@ -5,7 +5,7 @@ use crdt_core::{Document, person_of};
 use super::{PATIENCE, connect_all, connected, ends_well, link, opened, until_text};
 
 #[test]
-fn a_page_that_begins_anew_under_its_name_loses_nothing() {
+fn a_page_that_restarts_under_its_name_loses_nothing() {
     let mut world = opened(&["alice", "bob", "alice (2)"], |_| {});
     world.pages[2].document = Document::new("alice").expect("a valid name");
     world.connect(0);

@@ -76,7 +76,7 @@ fn a_reader_is_shown_as_one_over_a_transport() {
 }
 
 #[test]
-fn what_a_reader_edits_stays_with_it() {
+fn edits_of_a_reader_stay_local() {
     for kind in LinkKind::CHOICES {
         let mut world = with_rita(kind, |_| {});
         world.type_in(2, "mine ");
@@ -120,7 +120,7 @@ fn a_reader_that_edits_nothing_holds_what_the_others_hold() {
 
 /// Rita's program sends what she writes, as a changed one may.
 #[test]
-fn what_a_reader_sends_is_refused_and_it_is_named() {
+fn changes_of_a_reader_are_refused_and_it_is_named() {
     for kind in LinkKind::CHOICES {
         let mut world = with_rita(kind, |profile| profile.lies = true);
         connect_all(&mut world);
@@ -143,7 +143,7 @@ fn what_a_reader_sends_is_refused_and_it_is_named() {
 
 /// What one reader forges does not reach another one either, and nobody passes it on.
 #[test]
-fn a_reader_takes_nothing_from_a_reader() {
+fn a_reader_accepts_nothing_from_a_reader() {
     let mut world = opened(&["alice", "rita", "rob"], |profile| {
         reads(profile);
         profile.lies = profile.agent == "rita";
@@ -334,7 +334,7 @@ impl Impostor {
 
 /// Somebody between the two ends of a transport holds the readers' key, as the server of a relay may.
 #[test]
-fn somebody_on_the_way_who_may_read_changes_nothing() {
+fn an_intermediary_with_the_read_key_changes_nothing() {
     let mut world = opened(&["alice", "bob"], |profile| {
         profile.servers.clear();
         profile.secret = Some("rose");
@@ -390,7 +390,7 @@ fn somebody_on_the_way_who_may_read_changes_nothing() {
 
 /// A server that let somebody in for reading only is heeded by all honest clients.
 #[test]
-fn one_whom_the_server_lets_read_only_is_a_reader() {
+fn a_member_admitted_as_read_only_is_a_reader() {
     for secret in [None, Some("rose")] {
         let mut world = opened(&["alice", "rita"], |profile| {
             profile.secret = secret;

@@ -65,7 +65,7 @@ fn a_peer_met_through_two_servers_is_one_peer() {
 }
 
 #[test]
-fn those_who_share_one_server_meet() {
+fn members_that_share_one_server_meet() {
     let mut world = on_two(&["alice", "bob"], |profile| {
         local(profile);
         profile.servers = match profile.agent.as_str() {
@@ -117,7 +117,7 @@ fn a_server_that_ends_takes_nobody_away_whom_another_one_knows() {
 }
 
 #[test]
-fn one_that_cannot_be_reached_at_first_is_come_back_to() {
+fn a_server_that_cannot_be_reached_at_first_is_retried() {
     let mut world = on_two(&["alice"], local);
     world.stop_server(0, false);
     let call = world.connect(0);
@@ -132,7 +132,7 @@ fn one_that_cannot_be_reached_at_first_is_come_back_to() {
 }
 
 #[test]
-fn when_none_can_be_reached_it_goes_on_trying_and_says_so_of_each() {
+fn unreachable_servers_are_retried_and_each_is_reported() {
     let mut world = on_two(&["alice"], local);
     world.stop_server(0, false);
     world.stop_server(1, false);
@@ -179,7 +179,7 @@ fn a_server_that_refuses_is_left_alone() {
 }
 
 #[test]
-fn all_lost_the_links_that_stand_are_kept() {
+fn open_links_survive_the_loss_of_all_servers() {
     let mut world = on_two(&["alice", "bob"], local);
     connect_all(&mut world);
     until_states(&mut world, 0, &BOTH);
@@ -203,7 +203,7 @@ fn all_lost_the_links_that_stand_are_kept() {
 }
 
 #[test]
-fn a_server_that_ends_in_order_or_not_is_come_back_to() {
+fn members_return_to_a_server_that_shut_down_or_crashed() {
     for gracefully in [false, true] {
         let mut world = super::connected(&["alice", "bob"], |_| {});
         world.stop_server(0, gracefully);
@@ -241,7 +241,7 @@ fn the_page_that_the_network_comes_back_to_tries_at_once() {
 }
 
 #[test]
-fn a_page_that_is_put_away_leaves_at_once_and_comes_back() {
+fn a_hidden_page_leaves_at_once_and_comes_back() {
     let mut world = opened(&["alice", "bob"], relayed);
     let cable = world.plug(0, 1, Manners::default());
     connect_all(&mut world);

@@ -13,7 +13,7 @@ fn cabled(names: &[&str]) -> World {
 }
 
 #[test]
-fn one_added_while_connected_is_used_and_one_taken_away_is_not() {
+fn transports_can_be_added_and_removed_while_connected() {
     let mut world = cabled(&["alice", "bob"]);
     let first = world.plug(0, 1, Manners::default());
     let transport = world.cables[first].ends[0].transport;
@@ -47,7 +47,7 @@ fn one_added_while_connected_is_used_and_one_taken_away_is_not() {
 }
 
 #[test]
-fn what_is_typed_while_the_way_is_cut_arrives_once_it_is_healed() {
+fn edits_made_while_a_transport_is_cut_arrive_later() {
     let mut world = cabled(&["alice", "bob"]);
     let cable = world.plug(0, 1, Manners::default());
     connect_all(&mut world);
@@ -124,7 +124,7 @@ fn beside_trouble(habit: Habit, check: impl Fn(&mut World, crdt_room::TransportI
 }
 
 #[test]
-fn functions_that_throw_are_told_and_called_again_later() {
+fn functions_that_throw_are_reported_and_retried() {
     for habit in [Habit::ThrowsAtStart, Habit::ThrowsAtSend] {
         beside_trouble(habit, |world, hand| {
             assert_eq!(world.pages[0].codes()[0], "transport_failed");
@@ -200,7 +200,7 @@ fn one_that_does_not_drain_costs_a_window() {
 }
 
 #[test]
-fn they_go_on_when_no_server_answers() {
+fn transports_keep_working_when_no_server_answers() {
     let mut world = opened(&["alice", "bob"], |profile| {
         if profile.agent == "bob" {
             profile.servers.clear();
@@ -241,7 +241,7 @@ fn disconnect_stops_them_and_connect_starts_them_again() {
 }
 
 #[test]
-fn without_anything_to_use_connect_is_refused() {
+fn connect_is_refused_without_servers_and_transports() {
     let mut world = opened(&["alice"], |profile| {
         profile.servers.clear();
         profile.host.broadcast = false;

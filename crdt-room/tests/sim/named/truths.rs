@@ -41,7 +41,7 @@ fn assert_detour(world: &World, kind: LinkKind, name: &str) {
 }
 
 #[test]
-fn while_the_relay_carries_there_is_no_problem() {
+fn a_working_relay_is_no_problem() {
     let mut world = apart(|profile| profile.secret = KEY);
     world.type_in(0, "by the relay");
     until_text(&mut world, 1, "by the relay");
@@ -51,7 +51,7 @@ fn while_the_relay_carries_there_is_no_problem() {
 }
 
 #[test]
-fn while_the_broadcast_channel_carries_there_is_no_problem() {
+fn a_working_broadcast_channel_is_no_problem() {
     let mut world = apart(|profile| profile.browser = 0);
     world.run(LATER);
     for (page, peer) in [(0, "bob"), (1, "alice")] {
@@ -90,7 +90,7 @@ fn the_relay_carries_to_a_page_without_webrtc() {
 }
 
 #[test]
-fn whoever_cannot_be_reached_is_named_with_the_stage() {
+fn an_unreachable_peer_is_named_with_the_stage() {
     let mut world = apart(|_| {});
     world.run(LATER);
     for (page, peer) in [(0, "bob"), (1, "alice")] {
@@ -111,7 +111,7 @@ fn whoever_cannot_be_reached_is_named_with_the_stage() {
 }
 
 #[test]
-fn without_webrtc_nobody_is_told_of_turn() {
+fn without_webrtc_the_status_does_not_mention_turn() {
     // The pages have broadcast channels, but not to each other.
     let mut world = opened(&["alice", "bob"], without_webrtc);
     super::connect_all(&mut world);
@@ -176,7 +176,7 @@ fn two_pages_of_a_browser_without_webrtc_need_no_key() {
 }
 
 #[test]
-fn without_anything_that_leads_to_a_peer_connect_is_refused() {
+fn connect_is_refused_without_a_usable_kind_of_link() {
     let nothing = Host {
         websocket: true,
         webrtc: false,
@@ -226,7 +226,7 @@ fn a_peer_that_does_not_answer_is_named() {
 }
 
 #[test]
-fn the_relay_takes_over_from_a_path_that_dies_and_gives_back() {
+fn the_relay_replaces_a_dead_path_until_it_recovers() {
     let mut world = connected(&["alice", "bob"], |profile| profile.secret = KEY);
     assert_eq!(link(&world, 0, "bob").link, LinkKind::WebRtc);
     world.block(0, 1);
@@ -245,7 +245,7 @@ fn the_relay_takes_over_from_a_path_that_dies_and_gives_back() {
 }
 
 #[test]
-fn a_path_that_dies_without_a_relay_is_shown_and_heals() {
+fn a_dead_path_without_a_relay_is_reported_and_recovers() {
     let mut world = connected(&["alice", "bob"], |_| {});
     world.block(0, 1);
     world.until("word of the interruption", 8_000, |world| {
@@ -274,7 +274,7 @@ fn a_machine_that_changes_networks_is_found_again() {
 }
 
 #[test]
-fn nobody_in_the_room_is_no_problem() {
+fn an_empty_room_is_no_problem() {
     let world = connected(&["alice"], |_| {});
     let diagnosis = doctor(&world, 0);
     assert!(diagnosis["stage"].is_null(), "{diagnosis}");
