@@ -68,9 +68,9 @@ one message, and a data channel takes no message of more than 262,144 bytes.
 `;
   return `# Links, measured
 
-Two tabs of headless Chromium in browser profiles of their own, so that BroadcastChannel does not
-reach from one to the other, on one machine: \`NetworkSync\`, restricted to WebRTC, beside yjs with
-y-webrtc and the signaling server of its package. Written by \`scripts/bench-links\`; both were measured
+Two tabs of headless Chromium in separate browser profiles, so
+that BroadcastChannel does not connect them, on one machine: \`NetworkSync\`, restricted to WebRTC, compared with yjs
+with y-webrtc and the signaling server of its package. Written by \`scripts/bench-links\`; both were measured
 in turns in the same run, and every text was compared at the end.
 
 ${cpus().length} cores, ${cpu.model.trim()}. Chromium ${versions.chromium}, yjs ${versions.yjs}, y-webrtc ${versions.yWebrtc},
@@ -89,10 +89,10 @@ Messages a keystroke: ${count(median(ours.messages))} and ${count(median(yjs.mes
 - *Document to document*: ${counts.keys} keystrokes 20 ms apart, ${counts.rounds} times, from the call that
   inserts a character to its event on the other side. The clocks of the two pages are
   compared by 100 pings over a bare data channel.
-- *Bytes*: everything that the typist's page gives to data channels meanwhile, over the number of
-  keystrokes.
-- *First connection*: ${counts.connections} times, each with pages of their own: from the call that joins
-  a room where somebody is to having their text.
+- *Bytes*: all bytes that the typist's page sends on data
+  channels meanwhile, divided by the number of keystrokes.
+- *First connection*: ${counts.connections} times, each with new pages: from
+  the call that joins a room with one member to having that member's text.
 - *Link opened*: as often, from the start of the navigation to having the text, in a page that joins as soon as
   its modules are loaded, from a server on the same machine. The next ${counts.firstKeys} keystrokes, 20 ms apart, are the
   *keys right after that*.
@@ -100,15 +100,16 @@ Messages a keystroke: ${count(median(ours.messages))} and ${count(median(yjs.mes
   own time to the character in the DOM of the other page; CodeMirror on both sides, with the other's
   caret shown.
 
-Before anything else is measured the pages rest for a second and a half: Chromium is busy with itself after it
-has opened one. In that time ours runs \`warmUp()\`, which connects two documents in memory, as its README advises
-for a page that waits; y-webrtc does nothing. A page of *link opened* does not rest, and runs no warm-up.
+Before the first measurement the pages rest for a second and a half, since Chromium
+has work of its own after opening a page. During that time ours runs \`warmUp()\`, which connects two
+documents in memory, as its README advises for an idle page; y-webrtc does nothing. A page of *link opened* does not
+rest, and runs no warm-up.
 
-## Who joins late
+## Late joiners
 
-From the opening of the data channel to having the text, median of ${counts.joins}. The bare channel sends as
-many bytes as the history takes, as ours sends it to a peer that does not take it compressed, at most
-1 MiB ahead, in messages of 16 KiB; beside that, as few bytes as ours makes of it.
+From the opening of the data channel to having the text, median of ${counts.joins}. The bare channel sends as many bytes as our uncompressed
+history takes, at most 1 MiB ahead, in messages of 16
+KiB; and then as many bytes as our compressed history takes.
 
 | | ours | bare channel, the history | ratio | bare channel, as few bytes | ratio | y-webrtc | aim |
 |---|---|---|---|---|---|---|---|

@@ -208,7 +208,7 @@ fn against_the_aims(out: &mut String, compared: &[Compared]) -> Res<()> {
         out,
         "\n## Against the aims\n\n\
          Lower is better everywhere.\n\n\
-         | what | ours | held against | ratio | best peer | ratio | aim | |\n\
+         | what | ours | compared with | ratio | best peer | ratio | aim | |\n\
          |---|--:|--:|--:|--:|--:|---|---|"
     )?;
     for row in compared {
@@ -240,10 +240,10 @@ fn against_the_aims(out: &mut String, compared: &[Compared]) -> Res<()> {
     }
     writeln!(
         out,
-        "\n\\* What the newest diamond-types, which is not published, took on a machine of this kind; the\n\
-         published one is what is measured here.\n\n\
-         The WebAssembly of both diamond-types and ours is a document alone: the entry\n\
-         `crdt-wasm/document`."
+        "\n\\* The time of the newest, unpublished diamond-types on a\n\
+         machine of this kind; the published one is measured here.\n\n\
+         The WebAssembly of both diamond-types and ours is\n\
+         without a network: the entry `crdt-wasm/document`."
     )?;
     Ok(())
 }
@@ -290,9 +290,9 @@ fn files(out: &mut String, results: &Results) -> Res<()> {
         out,
         "\n## Saved documents\n\n\
          Every form of a file with all of its figures: bytes, and milliseconds. Save: a document that was\n\
-         never saved. Save again: after 100 more edits. Unpack: until the history can be looked at, which a\n\
-         file of ours keeps packed while it opens; the others read theirs as they open. In rustcode and egwalker\n\
-         each char beyond ASCII is replaced by one that is, as the libraries count in units of their own."
+         never saved. Save again: after 100 more edits. Unpack: until the history can be read, which our\n\
+         file keeps packed while it opens; the others read theirs while they open. In rustcode and\n\
+         egwalker each non-ASCII char is replaced by an ASCII char, as the libraries count in different units."
     )?;
     let columns: Vec<&str> = FILE_COLUMNS.iter().map(|(column, _)| *column).collect();
     for trace in plan::FILE_TRACES {
@@ -313,8 +313,8 @@ fn web_table(out: &mut String, web: &WebResults) -> Res<()> {
     writeln!(
         out,
         "\n## In the browser and in Node\n\n\
-         What has to be loaded, compressed by brotli (quality 11), and the local replay of {}\n\
-         through the JavaScript API, an edit at a time.\n",
+         The download size, compressed by brotli (quality 11), and the\n\
+         local replay of {} through the JavaScript API, an edit at a time.\n",
         web.trace
     )?;
     let engines: Vec<&str> = web.engines.keys().map(String::as_str).collect();
@@ -350,8 +350,8 @@ fn growth(out: &mut String, results: &Results) -> Res<()> {
     writeln!(
         out,
         "\n## How the cost grows\n\n\
-         Milliseconds for the trace once, 4 times and 16 times in a row. In brackets, how much more\n\
-         an edit costs in the longest than in the shortest: 1 is linear.\n"
+         Milliseconds for the trace once, 4 times and 16 times in a row. In brackets, the cost of an edit in the longest\n\
+         divided by that in the shortest: 1 is linear.\n"
     )?;
     let columns = |first: &str, all: &[&str]| -> Vec<String> {
         let mut columns = vec![first.to_owned()];
@@ -383,9 +383,9 @@ fn growth(out: &mut String, results: &Results) -> Res<()> {
     table(out, lengths, plan::BY_LENGTH, &[1.0, 4.0, 16.0])?;
     writeln!(
         out,
-        "\nMilliseconds for some 32,000 events by more and more agents who all type at once, each at\n\
-         a place of its own, and see what the others did after every few words. In brackets, 64 agents\n\
-         to 2.\n"
+        "\nMilliseconds for some 32,000 events by more and more simultaneous\n\
+         agents, each at its own place, which see the edits of the others\n\
+         after every few words. In brackets, the ratio of 64 agents to 2.\n"
     )?;
     let agents = columns("", &["2", "4", "8", "16", "32", "64"]);
     table(out, agents, plan::BY_AGENTS, &[1.0, 1.0])
@@ -395,10 +395,10 @@ fn method(out: &mut String, results: &Results) -> Res<()> {
     writeln!(
         out,
         "\n## How it is measured\n\n\
-         - Every figure is taken in a process of its own, all in one sitting. Times are the best of up\n\
+         - Every figure is measured in a separate process, all in one run. Times are the best of up\n\
          to 60 repetitions within 0.7 s, in CPU time of the thread; p50 and p99 are wall-clock times of\n\
-         single calls. What is in the table against the aims, and takes less than 4 s, is measured again\n\
-         after all else; the less of both counts. What takes more than 15 s is cut off. A process keeps\n\
+         single calls. Figures of the table against the aims that take less than 4 s are measured again\n\
+         at the end; the lower of both counts. Figures that take more than 15 s are cut off. A process keeps\n\
          the memory that it has (`MALLOC_TRIM_THRESHOLD_` and others of glibc), as one does that runs on.\n\
          - Every text that a cell ends with is compared with the trace's, or, where the trace has none,\n\
          with that of the replica that made the bytes. `failed` stands for another text or an error.\n\

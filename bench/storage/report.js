@@ -41,8 +41,8 @@ export function report({ results, versions, facts }) {
   const [cpu] = cpus();
   return `# Storage, measured
 
-A page opens a text that is stored on the device, and shows it in CodeMirror: \`crdt-wasm/storage\` beside yjs
-with y-indexeddb, in headless Chromium. The browser has just been started, and there is no network: a service
+A page opens a text that is stored on the device, and shows it in CodeMirror:
+\`crdt-wasm/storage\` compared with yjs with y-indexeddb, in headless Chromium. The browser has just been started, and there is no network: a service
 worker has the page, its scripts and the WebAssembly. Written by \`scripts/bench-storage\`; all were measured in
 turns in the same run, and every text was compared.
 
@@ -51,8 +51,8 @@ ${new Date().toISOString().slice(0, 10)}. Medians of ${facts.openings} openings,
 
 ${table(`Written by hand: ${thousands(facts.length)} characters, ${thousands(facts.events)} events`, results.written)}
 ${table("The same length, pasted at once", results.pasted)}
-- *Ours, documents alone* uses the entry \`crdt-wasm/document\`, which is what a page with y-indexeddb and without
-  a network has in yjs; *with the network*, the entry \`crdt-wasm\`. The ratio is that of documents alone.
+- *Ours, documents alone* uses the entry \`crdt-wasm/document\`, which corresponds to
+  yjs with y-indexeddb and without a network; *with the network*, the entry \`crdt-wasm\`. The ratio is that of documents alone.
 - *Written by hand*: the edits of ${facts.trace}, again and again at the end of the text, in transactions of 1,000 edits.
 - The first opening of each is not counted. The files of the profile are in the operating system's cache.
 `;

@@ -93,8 +93,8 @@ for (const argument of named) {
     "",
     `## The WebAssembly of \`${entry}\`, by part`,
     "",
-    "After wasm-opt, not compressed. A function counts for the crate that it is written in; what is inlined counts for",
-    "the function that it is inlined into. By brotli: how much less there is to load with the functions of the part empty.",
+    "After wasm-opt, not compressed. A function counts for its crate; inlined code counts for the",
+    "function that contains it. By brotli: the reduction of the compressed size if the functions of the part are empty.",
     "",
     ...table(
       ["part", "functions", "KB", "share", "by brotli, KB"],
@@ -115,8 +115,8 @@ lines.push(
   "",
   "## 10,000 keystrokes over a network of your own",
   "",
-  "Each is sent and merged by a second document of the same process, in Node. The bytes are those of the messages,",
-  "without what the network adds; the time is CPU time, of both documents.",
+  "A second document of the same process receives and merges each keystroke, in Node. The bytes are those of the messages,",
+  "without the overhead of the network; the time is CPU time, of both documents.",
   "",
   ...table(
     ["way", "KB", "CPU, ms"],

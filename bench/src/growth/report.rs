@@ -23,10 +23,10 @@ pub(crate) fn write(results: &Results, about: &About<'_>, path: &Path) -> Res<()
         "# How work and memory grow\n\n\
          The last run of `scripts/bench --growth`, which measures and writes this page: {}, commit {}.\n\
          Machine: {}, {} cores, {}. {}; release build, fat LTO. {YRS} {}, {DT} {}.\n\n\
-         Each row is a history of a shape that is hard on a CRDT, with 1,000 to 64,000 events, or runs of\n\
-         events, and some with a million. The exponent says how the figure grows from the least size to the greatest that was\n\
-         measured: 1 is in proportion, 2 is with the square. The last column is the most memory that the\n\
-         greatest took.\n",
+         Each row is a history whose shape is difficult for a CRDT, with 1,000 to\n\
+         64,000 events, or runs of events, and some with a million. The exponent\n\
+         describes the growth from the smallest to the largest measured size: 1 is\n\
+         linear, 2 is quadratic. The last column is the peak memory at the largest size.\n",
         about.date,
         about.commit,
         machine.cpu,
@@ -121,27 +121,27 @@ fn notes(out: &mut String, results: &Results) -> Res<()> {
 const METHOD: &str = "
 ## The shapes
 
-All but undo begin with a text of 1,000 chars, which the reader has already.
+All except undo begin with a text of 1,000 chars, which the reader already has.
 
 - **Zigzag**: a third of the events on each of two branches, one of each in turns, at places all over the
   text; then each further event has an early event of one branch and a late one of the other as its parents,
-  in turns: it asks for a version far from the one before, and close to the one before that. yrs has no
-  versions to write on.
+  in turns: its version is far from that of the event before, and close to
+  that of the one before that. In yrs, edits cannot be based on a version.
 - **Scattered versions**: the same, but each further event has any event of one branch and any of the other as
-  its parents. To go from version to version takes as long as the branches are: this grows with the square,
-  and the limit to the work of a merge ends it (`MergeLimits::work`).
-- **Ladder**: two type in turns; one of them sees each event of the other before the next of its own.
-- **Inserts at one gap**: as many agents insert a char at one place, and know only the text.
-- **Two branches in turns**: two type in turns and do not hear of each other; a third takes in what each
-  does, one event at a time.
-- **Deletes of all of a text**: as many agents delete all 1,000 chars, and know only the text.
-- **Agents at once**: as many agents insert a char, at places all over the text, and know only the text; what the reader keeps on the heap then, and how long it takes to say which events it has (our
-  version summary, the state vector of yrs, the frontier of diamond-types).
-- **Undo, redo**: as many words are typed at places all over the text, each a group; all are undone, group
-  by group, and then redone. diamond-types has no undo.
+  its parents. Moving from version to version takes time in proportion to the branches, so the
+  total is quadratic, and the work limit of a merge stops it (`MergeLimits::work`).
+- **Ladder**: two agents type in turns; one of them sees each event of the other before its own next event.
+- **Inserts at one gap**: this number of agents insert a char at one place, and know only the text.
+- **Two branches in turns**: two agents type in turns without seeing
+  each other's events; a third merges the events of both, one at a time.
+- **Deletes of all of a text**: this number of agents delete all 1,000 chars, and know only the text.
+- **Agents at once**: this number of agents insert a char, at places all over the text, and know only the text; also the reader's
+  heap afterwards, and the time to compute its version (our version summary, the state vector of yrs, the frontier of diamond-types).
+- **Undo, redo**: this number of words are typed at places all over the
+  text, each a group; all are undone, group by group, and then redone. diamond-types has no undo.
 
-Times are the best of up to 60 repetitions within 0.7 s, in CPU time of the thread, each figure in a process
-of its own. Every text is compared: with that of the replica that made the messages; undone, with nothing;
-redone, with what it was before. A figure that took more than 30 s, or with a million events 120 s, its
-messages included, is cut off; so is what follows one of 4 s.
+Times are the best of up to 60 repetitions within 0.7 s, in CPU time of the thread, each figure in a separate process. Every text is compared: with that of the
+replica that made the messages; after undo, with the empty text; after redo,
+with the text before. A figure that took more than 30 s, or with a million
+events 120 s, including its messages, is cut off; so are the sizes after one that took 4 s.
 ";
