@@ -22,6 +22,8 @@ mod topics;
 mod work;
 
 pub(crate) use session::YjsClient;
+pub(crate) use topics::TopicsClient;
+
 #[cfg(test)]
 pub(crate) mod limits {
     //! Limits that docs/limits.md names.
@@ -37,4 +39,3 @@ pub(crate) mod limits {
         PresenceLimits::new(&config.room_limits(), config.max_queued_bytes()).client
     }
 }
-pub(crate) use topics::TopicsClient;
