@@ -1,8 +1,8 @@
 /**
  * Creates an empty document and returns its handle.
  *
- * `agentId` names the replica in every operation it makes: 1 to 128 bytes of UTF-8. Two replicas
- * that are edited at the same time must not have the same.
+ * `agentId` names the replica in every operation that it makes: 1 to 128 bytes of UTF-8. Two replicas
+ * that are edited at the same time must have different ids.
  *
  * @throws {CrdtError} when the name is empty or too long.
  */
@@ -26,35 +26,35 @@ export function get_text(handle: number): string;
 /**
  * Inserts `text` at `position`, counted in UTF-16 code units as JavaScript counts.
  *
- * A position inside a surrogate pair is rounded down to before the pair. A lone surrogate in
- * `text` becomes U+FFFD. What was really inserted, and where, is returned.
+ * A position inside a surrogate pair is rounded down to the start of the pair. A lone surrogate in
+ * `text` becomes U+FFFD. Returns the actual insertion.
  *
- * @throws {CrdtError} `dead_handle`, `bad_position`, `out_of_bounds`; the text is as before.
+ * @throws {CrdtError} `dead_handle`, `bad_position`, `out_of_bounds`; the text is unchanged.
  */
 export function insert(handle: number, position: number, text: string): TextChange;
 
 /**
  * Deletes `length` UTF-16 code units from `position` on.
  *
- * Where the range starts or ends inside a surrogate pair it is widened to the whole pair. What was
- * really deleted is returned.
+ * A range that starts or ends inside a surrogate pair is widened to the whole pair. Returns the actual
+ * deletion.
  *
- * @throws {CrdtError} `dead_handle`, `bad_position`, `out_of_bounds`; the text is as before.
+ * @throws {CrdtError} `dead_handle`, `bad_position`, `out_of_bounds`; the text is unchanged.
  */
 export function delete_range(handle: number, position: number, length: number): TextChange;
 
 /**
- * All operations, as canonical JSON: the same text on every replica that holds the same ones.
+ * All operations, as canonical JSON: replicas with the same operations return the same string.
  *
  * @throws {CrdtError} `dead_handle`
  */
 export function get_operations_json(handle: number): string;
 
 /**
- * The operations that are not at or before `frontier`, as JSON. With another replica's frontier
- * that is what it lacks; ids that are unknown here are left out of account.
+ * The operations that are not at or before `frontier`, as JSON. With another replica's frontier,
+ * these are the operations that it lacks. Unknown ids are ignored.
  *
- * @throws {CrdtError} `dead_handle`, or that the frontier is broken.
+ * @throws {CrdtError} `dead_handle`, or the frontier is malformed.
  */
 export function get_operations_since_json(handle: number, frontier: string): string;
 
@@ -66,31 +66,31 @@ export function get_operations_since_json(handle: number, frontier: string): str
 export function get_frontier_json(handle: number): string;
 
 /**
- * Merges operations that another replica gave out with `get_operations_json` or
- * `get_operations_since_json`. In any order, any number of times, the text comes out the same.
+ * Merges operations from `get_operations_json` or `get_operations_since_json` of another replica. The
+ * resulting text does not depend on the order of merges, and merging twice has no effect.
  *
- * `frontier` is the sender's, or empty, or left out. With it, the report names what of the
- * sender's version is still missing here.
+ * `frontier` is that of the sender, or empty, or omitted. With it, the report lists the operations of
+ * the sender's version that are still missing here.
  *
- * @throws {CrdtError} when the JSON is broken, or an id comes back with other content; the
- * document is then as before.
+ * @throws {CrdtError} when the JSON is malformed, or an id is known with other content; the
+ * document is unchanged.
  */
 export function merge_operations(handle: number, ops: string, frontier?: string | null): MergeReport;
 
 /**
- * The operations that a replica at `version` lacks, as bytes for `merge_bytes`; all of them where it is
- * left out. The binary twin of `get_operations_since_json`.
+ * The operations that a replica at `version` lacks, as bytes for `merge_bytes`; all of them if `version`
+ * is omitted. The binary form of `get_operations_since_json`.
  *
  * @throws {CrdtError} `dead_handle`, `bad_argument`, `bad_bytes`, `too_old`
  */
 export function encode_since(handle: number, version?: Version | Uint8Array | null): Uint8Array;
 
 /**
- * Merges what `encode_since` or `Document.encodeSince` gave out, in any order, any number of times. The
- * binary twin of `merge_operations`.
+ * Merges bytes from `encode_since` or `Document.encodeSince`, in any order, any number of times. The
+ * binary form of `merge_operations`.
  *
- * @throws {CrdtError} when the bytes are damaged, or an id comes back with other content; the document is
- * then as before.
+ * @throws {CrdtError} when the bytes are damaged, or an id is known with other content; the document is
+ * unchanged.
  */
 export function merge_bytes(handle: number, bytes: BinaryData): MergeReport;
 
@@ -105,14 +105,14 @@ export function save(handle: number, options?: SaveOptions): Uint8Array;
  * Opens a file that `save` wrote, to be edited in the name of `agentId`, and returns the handle of the
  * new document. See `Document.open`.
  *
- * @throws {CrdtError} `bad_agent_name`, or why the file cannot be opened.
+ * @throws {CrdtError} `bad_agent_name`, or the reason why the file cannot be opened.
  */
 export function open_document(bytes: BinaryData, agentId: string): number;
 
 /**
- * An anchor at `position`, as text that every replica understands. It stays with the character after the
- * place if `bias` is `"right"`, so that what is inserted there comes before it, and with the one before
- * if it is `"left"`.
+ * An anchor at `position`, as text that every replica understands. With the bias `"right"` it stays with the
+ * character after the position, so that text inserted there comes before the anchor; with `"left"`, it stays
+ * with the character before.
  *
  * The first anchor of a document takes as long as replaying its history; later ones are cheap.
  *
@@ -121,44 +121,43 @@ export function open_document(bytes: BinaryData, agentId: string): number;
 export function anchor_at(handle: number, position: number, bias: "left" | "right"): string;
 
 /**
- * Where an anchor is now: where its character is, or the gap that it left behind. `null` while the
- * character has not arrived here.
+ * The current position of an anchor: that of its character, or of the gap where the character was deleted.
+ * `null` while the character has not arrived here.
  *
- * @throws {CrdtError} `dead_handle`, `bad_argument` for what is no anchor
+ * @throws {CrdtError} `dead_handle`, `bad_argument` if it is not an anchor
  */
 export function anchor_position(handle: number, anchor: string): number | null;
 
-/** Changes, as a list from the end of the text to its start, as a delta, which goes the other way. */
+/** Converts a list of changes, from the end of the text to its start, to a delta, from its start to its end. */
 export function toDelta(changes: readonly TextChange[]): Delta;
 
-/** Bytes, in whatever they come. */
+/** Bytes in any container. */
 export type BinaryData = ArrayBuffer | ArrayBufferView;
 
-/** One step of a delta, in UTF-16 code units: keeps, deletes or inserts text at the place reached. */
+/** One step of a delta, in UTF-16 code units: keeps, deletes or inserts text at the current position. */
 export type DeltaStep = { retain: number } | { delete: number } | { insert: string };
 
-/** A change of the text from its start on, as Quill and others have it; what follows the last step stays. */
+/** A change of the text from its start on, in Quill's format; text after the last step stays. */
 export type Delta = DeltaStep[];
 
-/** Who edits a new replica. */
+/** The author of the edits of a new replica. */
 export interface ReplicaOptions {
   /**
-   * The name of the person, as `history` and `blame` give it: spaces in a row count as one. Any number of
-   * replicas may have the same. Their own names sort as those of the people.
+   * The name of the person, as `history` and `blame` give it: consecutive spaces count as one. Any number of
+   * replicas may have the same name. Agent ids sort by these names.
    */
   name?: string;
   /**
-   * The name of the replica: 1 to 128 bytes of UTF-8. Two replicas that are edited at the same time, or
-   * one that lost edits which it had given out, must not have the same. Left out, nobody else has it.
+   * The name of the replica: 1 to 128 bytes of UTF-8. Two replicas that are edited at the same time must have
+   * different ids, and so must a replica that lost edits which others have. By default, the id is unique.
    */
   agentId?: string;
   /**
    * The text that a new document begins with, such as a template. Replicas that begin with the same text
-   * begin with the same operations, which nobody has made twice: two people who both open a new document,
-   * and meet later, have the text once. It is not used where a file or a branch is opened.
+   * begin with the same operations: if two people each create a new document and connect later, the text is
+   * there once. It is ignored when a file or a branch is opened.
    *
-   * All who begin a document have to give the same text: where one of them gives none, or another one, each
-   * text is there once.
+   * Everybody who creates the document has to give the same text: different texts are all inserted.
    */
   initialText?: string;
 }
@@ -166,28 +165,28 @@ export interface ReplicaOptions {
 /** How a document is written to a file. */
 export interface SaveOptions {
   /**
-   * What to spare. `"speed"`: time, to write and to read. `"balanced"`, the default: opens as quickly, and
-   * packs the history tightly. `"size"`: packs the text tightly too, which takes its time to open.
+   * The goal. `"speed"`: quick to write and to read. `"balanced"`, the default: opens as quickly, and
+   * compresses the history well. `"size"`: compresses the text well too, and is slow to open.
    */
   prefer?: "speed" | "balanced" | "size";
   /** Whether the text is part of the file; by default it is. Without it, opening replays the history. */
   text?: boolean;
   /**
-   * Lets the history before this version go, or before an earlier one that everybody who edited since
-   * knew. What others made without knowing all of that version can no longer be merged.
+   * Drops the history before this version, or before an earlier one that all later edits build on. Edits that
+   * do not build on all of that version can no longer be merged.
    */
   since?: Version;
 }
 
-/** What became of the text in one transaction or merge: the event `change`. */
+/** The effect of one transaction or merge on the text: the event `change`. */
 export interface ChangeEvent {
   /** The replacements, from the end of the text to its start. */
   readonly changes: TextChange[];
   /** The same as a delta, from the start of the text to its end. */
   readonly delta: Delta;
-  /** What was given with the transaction or the merge. An `UndoManager` gives itself. */
+  /** The origin given with the transaction or the merge. For an undo or redo, it is the `UndoManager`. */
   readonly origin: unknown;
-  /** Whether it was edited here; merges are not. */
+  /** Whether it is an edit of this replica, not a merge. */
   readonly local: boolean;
 }
 
@@ -195,22 +194,22 @@ export interface ChangeEvent {
 export interface DocumentEvents {
   /** The text changed: by an edit, a merge, or the network. Once for each transaction. */
   change: (event: ChangeEvent) => void;
-  /** There are new operations: these bytes are for `merge` on other replicas. */
+  /** There are new operations: other replicas merge these bytes with `merge`. */
   update: (bytes: Uint8Array, how: { origin: unknown; local: boolean }) => void;
 }
 
-/** A piece of the history: edits of one agent that continue each other. */
+/** A run of the history: consecutive edits of one agent. */
 export interface HistoryRun {
   /** The replica that made it. */
   agent: string;
-  /** The person's name in that, or the replica's where none was given. */
+  /** The name of the person, or of the replica if no name was given. */
   name: string;
-  /** When it began, in milliseconds since 1970, as its author's clock says, to the minute; `null` if unknown. */
+  /** Its start by its author's clock, in milliseconds since 1970, to the minute; `null` if unknown. */
   time: number | null;
   kind: "insert" | "delete";
   /** How many characters (Unicode scalars) were inserted or deleted. */
   length: number;
-  /** What was inserted; empty for a deletion. */
+  /** The inserted text; empty for a deletion. */
   text: string;
   /** The version of its author right after it. */
   version: Version;
@@ -223,15 +222,15 @@ export interface BlamePiece {
   to: number;
   /** The replica that inserted it. */
   agent: string;
-  /** The person's name in that, or the replica's where none was given. */
+  /** The name of the person, or of the replica if no name was given. */
   name: string;
-  /** When, in milliseconds since 1970, as its author's clock says, to the minute; `null` if unknown. */
+  /** The time by its author's clock, in milliseconds since 1970, to the minute; `null` if unknown. */
   time: number | null;
   /** The version of its author right after that. */
   version: Version;
 }
 
-/** What `mergeAsync` may be given. */
+/** The options of `mergeAsync`. */
 export interface MergeAsyncOptions {
   /** The origin that the events of the merge have. */
   origin?: unknown;
@@ -244,11 +243,11 @@ export interface MergeAsyncOptions {
 /**
  * A collaborative text document: one replica.
  *
- * Positions and lengths are in UTF-16 code units. What goes wrong is thrown as a `CrdtError`; the document
- * is then as before.
+ * Positions and lengths are in UTF-16 code units. Every error is a `CrdtError`, and leaves the document
+ * unchanged.
  *
- * It stands in the same registry as the documents of the flat API: `handle` is good for every
- * function there, and for `NetworkSync`. `free()` it when done; used after that, every method
+ * The flat API and `NetworkSync` accept the `handle` of a `Document`. Call `free()` when you no longer
+ * need it; after that, every method
  * throws a `CrdtError` with the code `dead_handle`. A document that is garbage-collected without
  * `free()` is freed too, whether its `handle` was read or not, unless a `NetworkSync` uses it. One that
  * has listeners or an `UndoManager` is kept.
@@ -264,8 +263,8 @@ export interface MergeAsyncOptions {
  */
 export class Document {
   /**
-   * Creates an empty document. With nothing, it is edited in a name that nobody else has; a string is the
-   * `agentId`, see `ReplicaOptions`.
+   * Creates an empty document. Without an argument its agent id is unique; a string is the `agentId`,
+   * see `ReplicaOptions`.
    *
    * ```js
    * const doc = new Document();
@@ -277,8 +276,8 @@ export class Document {
   constructor(replica?: ReplicaOptions | string | null);
 
   /**
-   * Opens a file that `save` wrote. The text is there at once, and can be edited; the history is read when
-   * it is needed first. Checksums are verified, and the file is trusted otherwise: for files from others
+   * Opens a file that `save` wrote. The text can be read and edited at once; the history is read when
+   * it is first needed. Checksums are verified, and the file is trusted otherwise: for files from others
    * there is `openVerified`.
    *
    * ```js
@@ -292,8 +291,8 @@ export class Document {
   static open(bytes: BinaryData, replica?: ReplicaOptions | string | null): Document;
 
   /**
-   * Opens a file from somebody who is not trusted: its whole history is replayed, and has to make the text
-   * that the file has.
+   * Opens a file from an untrusted source: replays its whole history, and checks that it produces the text
+   * in the file.
    *
    * ```js
    * const doc = Document.openVerified(uploaded);
@@ -312,7 +311,7 @@ export class Document {
    */
   readonly handle: number;
   /**
-   * The name of this replica: that of each operation made here.
+   * The name of this replica, which is part of the id of each of its operations.
    *
    * ```js
    * new Document("ada").agentId; // "ada"
@@ -348,7 +347,7 @@ export class Document {
   /** The whole text. */
   toString(): string;
   /**
-   * A part of the text. A position inside a surrogate pair is rounded down to before the pair.
+   * A part of the text. A position inside a surrogate pair is rounded down to the start of the pair.
    *
    * ```js
    * doc.slice(0, 5); // "Hello"
@@ -359,8 +358,8 @@ export class Document {
   slice(from?: number, to?: number): string;
 
   /**
-   * Inserts text at a position. One inside a surrogate pair is rounded down to before the pair; a lone
-   * surrogate in the text becomes U+FFFD. What was really inserted, and where, is returned.
+   * Inserts text at a position. A position inside a surrogate pair is rounded down to the start of the pair; a
+   * lone surrogate in the text becomes U+FFFD. Returns the actual insertion.
    *
    * ```js
    * doc.insert(0, "Hello"); // { position: 0, deleted: 0, inserted: "Hello" }
@@ -370,8 +369,8 @@ export class Document {
    */
   insert(position: number, text: string): TextChange;
   /**
-   * Deletes `length` code units from a position on, widened to whole surrogate pairs. What was really
-   * deleted is returned.
+   * Deletes `length` code units from a position on, widened to whole surrogate pairs. Returns the actual
+   * deletion.
    *
    * ```js
    * doc.delete(0, 5); // { position: 0, deleted: 5, inserted: "" }
@@ -405,13 +404,13 @@ export class Document {
    * doc.applyDelta([{ retain: 5 }, { delete: 1 }, { insert: ", world" }]);
    * ```
    *
-   * @throws {CrdtError} as `insert`; the text is as before.
+   * @throws {CrdtError} as `insert`; the text is unchanged.
    */
   applyDelta(delta: Delta, origin?: unknown): void;
   /**
    * Makes the edits of `act` as one: with one event `change`, and one step of an `UndoManager`. Returns
-   * what `act` returns. What it throws is thrown on; the edits made before that stay. Transactions inside
-   * others are a part of them. `act` is called at once, and what it does later is not part of it.
+   * what `act` returns. An error that `act` throws is rethrown; the edits before it stay. A nested transaction is
+   * part of the outer one. `act` is called at once; edits that it makes later are not part of the transaction.
    *
    * ```js
    * doc.transact(() => {
@@ -425,10 +424,10 @@ export class Document {
   transact<T>(act: () => T, origin?: unknown): T;
 
   /**
-   * Adds a listener, and returns what takes it away again. Listeners are called when the transaction or
-   * merge is done, for one by the network in a task of its own, and may call anything. What they throw goes
-   * to `reportError`, or to `console.error` where there is none, as in Node, and stops nobody else. All of
-   * them get the same objects: copy what you want to change.
+   * Adds a listener, and returns a function that removes it. Listeners are called after each transaction and
+   * merge; a merge by the network runs in a task of its own. Listeners may call anything. Their errors go to
+   * `reportError`, or to `console.error` if there is no `reportError`, as in Node, and do not affect other
+   * listeners. All listeners get the same objects: copy before you change them.
    *
    * ```js
    * const stop = doc.on("change", ({ changes, local }) => {
@@ -443,7 +442,7 @@ export class Document {
    */
   on<K extends keyof DocumentEvents>(event: K, listener: DocumentEvents[K]): () => void;
   /**
-   * Takes a listener away.
+   * Removes a listener.
    *
    * ```js
    * doc.off("change", show);
@@ -452,7 +451,7 @@ export class Document {
   off<K extends keyof DocumentEvents>(event: K, listener: DocumentEvents[K]): void;
 
   /**
-   * The version of the document as it stands.
+   * The current version of the document.
    *
    * ```js
    * socket.send(doc.version().toBytes());
@@ -462,7 +461,7 @@ export class Document {
    */
   version(): Version;
   /**
-   * How version `a` stands to `b`: `"before"` if `b` has all that `a` has, and more.
+   * The relation of version `a` to `b`: `"before"` if `b` contains `a` and more.
    *
    * ```js
    * doc.compare(earlier, doc.version()); // "before"
@@ -472,8 +471,8 @@ export class Document {
    */
   compare(a: Version, b: Version): "equal" | "before" | "after" | "concurrent";
   /**
-   * The operations that a replica at `version` lacks, as bytes for `merge`; all of them where it is left
-   * out. A few bytes if it lacks nothing.
+   * The operations that a replica at `version` lacks, as bytes for `merge`; all of them if `version` is
+   * omitted. A few bytes if it lacks nothing.
    *
    * ```js
    * socket.onmessage = ({ data }) => socket.send(doc.encodeSince(Version.fromBytes(data)));
@@ -483,39 +482,39 @@ export class Document {
    */
   encodeSince(version?: Version | null): Uint8Array;
   /**
-   * Merges what another replica gave out by `encodeSince` or the event `update`: in any order, any number
-   * of times, the text comes out the same.
+   * Merges bytes from `encodeSince` or the event `update` of another replica. The resulting text does not
+   * depend on the order of merges, and merging twice has no effect.
    *
    * ```js
    * const { changes } = doc.merge(new Uint8Array(data), "socket");
    * ```
    *
-   * @throws {CrdtError} when the bytes are damaged, or an id comes back with other content; the document
-   * is then as before.
+   * @throws {CrdtError} when the bytes are damaged, or an id is known with other content; the document is
+   * unchanged.
    */
   merge(bytes: BinaryData, origin?: unknown): MergeReport;
   /**
-   * The same in pieces of about ten milliseconds, between which the page can do other things: for what was
-   * done in a long absence. The document can be read, edited and merged with meanwhile.
+   * Like `merge`, in pieces of about ten milliseconds, so that the page stays responsive: for the edits of a
+   * long absence. The document can be read, edited and merged with meanwhile.
    *
    * The bytes are merged into a copy of the document first, which takes memory for both. If the document is
-   * not changed meanwhile, what was merged shows at the end, all at once. Otherwise it is merged again, into
-   * the document itself, and shows in pieces. The event `change` says what became of the text.
+   * not changed meanwhile, the result appears at the end, all at once. Otherwise the bytes are merged again, into
+   * the document itself, and appear in pieces. The event `change` has the changes of the text.
    *
-   * A piece takes longer where its operations are concurrent to many others.
+   * A piece takes longer if its operations are concurrent with many others.
    *
    * ```js
    * const leaving = new AbortController();
    * await doc.mergeAsync(bytes, { signal: leaving.signal, onProgress: (part) => (bar.value = part) });
    * ```
    *
-   * Rejects with a `CrdtError` as `merge` throws it, and with the reason of the signal. Nothing is merged
-   * then, except for what already showed in pieces.
+   * Rejects with the errors of `merge`, and with the reason of the signal. Nothing is merged then, except for
+   * pieces that have already appeared.
    */
   mergeAsync(bytes: BinaryData, options?: MergeAsyncOptions | null): Promise<Omit<MergeReport, "changes">>;
   /**
-   * The document as a file: its whole history and its text. Operations that wait for others are not part
-   * of it.
+   * The document as a file: its whole history and its text. It does not contain operations that
+   * wait for others.
    *
    * ```js
    * await writeFile("notes.crdt", doc.save({ prefer: "size" }));
@@ -526,10 +525,10 @@ export class Document {
   save(options?: SaveOptions): Uint8Array;
   /**
    * The document as a file without its older history: `save` with the option `since`, by default the
-   * version that it has now.
+   * current version.
    *
    * ```js
-   * const file = doc.saveShallow(); // the text, and nothing of how it came about
+   * const file = doc.saveShallow(); // the text without its history
    * ```
    *
    * @throws {CrdtError} `dead_handle`, `bad_argument`, `unknown_event`, `too_old`, `corrupt_history`
@@ -571,8 +570,8 @@ export class Document {
   /**
    * The text at a version.
    *
-   * The first call that looks at history, or at anchors, takes as long as replaying the history; later
-   * ones are cheap.
+   * The first call that uses the history or anchors takes as long as replaying the history; later ones are
+   * cheap.
    *
    * ```js
    * doc.textAt(yesterday);
@@ -582,7 +581,7 @@ export class Document {
    */
   textAt(version: Version): string;
   /**
-   * What leads from the text at one version to that at another, as changes from the end of the text to its
+   * The changes that turn the text at one version into the text at another, from the end of the text to its
    * start.
    *
    * ```js
@@ -605,9 +604,9 @@ export class Document {
    */
   history(): IterableIterator<HistoryRun>;
   /**
-   * Who inserted a part of the text, by default all of it, and when. What an undo or `revertTo` brought
-   * back counts as inserted by the agent that did so. What is older than the history of a shallow document is left
-   * out.
+   * Who inserted a part of the text, by default all of it, and when. Text that an undo or `revertTo`
+   * restored counts as inserted by the agent that restored it. Text older than the history of a shallow document
+   * is omitted.
    *
    * ```js
    * for (const { from, to, name } of doc.blame()) mark(from, to, name);
@@ -617,8 +616,8 @@ export class Document {
    */
   blame(from?: number, to?: number): BlamePiece[];
   /**
-   * Brings the text of a version back, by new edits: everybody's later edits go from the text, and stay in
-   * the history.
+   * Restores the text of a version with new edits: all later edits are removed from the text, and stay in the
+   * history.
    *
    * ```js
    * doc.revertTo(yesterday);
@@ -628,8 +627,8 @@ export class Document {
    */
   revertTo(version: Version, origin?: unknown): void;
   /**
-   * A new document that has the history up to a version, by default all of it. It is a replica like any
-   * other: merge it back when it is good.
+   * A new document with the history up to a version, by default the whole history. It is an ordinary replica
+   * that can be merged back.
    *
    * ```js
    * const draft = doc.branch(doc.version(), { name: "Ada" });
@@ -642,9 +641,9 @@ export class Document {
   branch(version?: Version | null, replica?: ReplicaOptions | string | null): Document;
 
   /**
-   * An anchor at a position: a caret, an end of a comment. It stays with the character after the place if
-   * `bias` is `"right"`, the default, so that what is inserted there comes before it, and with the one
-   * before if it is `"left"`.
+   * An anchor at a position: a caret, an end of a comment. With the bias `"right"`, the default, it
+   * stays with the character after the position, so that text inserted there comes before the anchor; with
+   * `"left"`, it stays with the character before.
    *
    * ```js
    * const caret = doc.anchorAt(7);
@@ -655,8 +654,8 @@ export class Document {
    */
   anchorAt(position: number, bias?: "left" | "right"): Anchor;
   /**
-   * Where an anchor is now: where its character is, or the gap that it left behind. `null` while the
-   * character has not arrived here.
+   * The current position of an anchor: that of its character, or of the gap where the character was deleted.
+   * `null` while the character has not arrived here.
    *
    * ```js
    * const position = doc.positionOf(Anchor.fromJSON(received));

@@ -5,34 +5,34 @@ export interface Selection {
 }
 
 export interface UndoManagerOptions {
-  /** Edits that follow each other within so many milliseconds are one step; 500 by default. */
+  /** Edits within this many milliseconds of each other form one step; 500 by default. */
   captureTimeout?: number;
   /**
-   * The origins of the edits that can be undone, `null` for those without one. By default these are all
-   * edits made here, except the steps of other managers. What others did is never undone.
+   * The origins of the edits that can be undone, `null` for those without one. By default, all local
+   * edits except the steps of other managers. Edits of other replicas are never undone.
    */
   trackedOrigins?: Iterable<unknown>;
   /**
-   * Where the selection is, or `null`: asked before each step is made in the document, for `undo` to say
-   * where it was. An editor that shows an edit before it makes it here has to remember where it was before.
+   * Returns the selection, or `null`. Called before each step changes the document, so that `undo` can restore
+   * the selection. An editor that applies an edit to its view first has to remember the selection before it.
    */
   getSelection?: () => Selection | null;
 }
 
-/** A step that was taken back. */
+/** An undone or redone step. */
 export interface UndoStep {
-  /** What became of the text. */
+  /** The changes of the text. */
   changes: TextChange[];
   /**
-   * What to select now: for `undo`, what was selected before the step; where that is unknown, the text
-   * that changed. `null` if nothing is to be seen of it.
+   * The new selection: for `undo`, the selection before the step, or the changed text if that is unknown.
+   * `null` if the step has no visible effect.
    */
   selection: Selection | null;
 }
 
 /** The events of an `UndoManager`, by name, with what listeners get. */
 export interface UndoManagerEvents {
-  /** There may be something else to undo or redo. */
+  /** `canUndo` or `canRedo` may have changed. */
   change: { canUndo: boolean; canRedo: boolean };
   /** A step was undone. */
   undo: UndoStep;
@@ -41,8 +41,8 @@ export interface UndoManagerEvents {
 }
 
 /**
- * Undoes and redoes the edits that are made to a document here, from now on, and leaves alone what others
- * do. An undo is an edit like any other: its `origin` is the manager.
+ * Undoes and redoes future local edits of a document, and never edits of others. An undo is an ordinary edit
+ * whose `origin` is the manager.
  *
  * ```js
  * let before = { anchor: 0, head: 0 };
@@ -55,7 +55,7 @@ export interface UndoManagerEvents {
  */
 export class UndoManager {
   /**
-   * Keeps the steps of a document from now on.
+   * Records the steps of a document from now on.
    *
    * ```js
    * const undo = new UndoManager(doc, { trackedOrigins: ["editor"] });
@@ -65,7 +65,7 @@ export class UndoManager {
    */
   constructor(document: Document, options?: UndoManagerOptions);
   /**
-   * Whether there are edits to undo; they may turn out to be undone by others.
+   * Whether there are edits to undo. Others may have undone them already.
    *
    * ```js
    * button.disabled = !undo.canUndo;
@@ -81,7 +81,7 @@ export class UndoManager {
    */
   readonly canRedo: boolean;
   /**
-   * Undoes the last step that still has an effect, and says what became of the text; `null` if there is none.
+   * Undoes the last step that still has an effect, and returns the changes of the text; `null` if there is no such step.
    *
    * ```js
    * const step = undo.undo();
@@ -92,7 +92,7 @@ export class UndoManager {
    */
   undo(): UndoStep | null;
   /**
-   * Redoes the step that was undone last, see `undo`.
+   * Redoes the last undone step, see `undo`.
    *
    * ```js
    * undo.redo();
@@ -100,7 +100,7 @@ export class UndoManager {
    */
   redo(): UndoStep | null;
   /**
-   * Has the next edit begin a step of its own.
+   * Starts a new step with the next edit.
    *
    * ```js
    * undo.stopCapturing();
@@ -109,7 +109,7 @@ export class UndoManager {
    */
   stopCapturing(): void;
   /**
-   * Adds a listener, and returns what takes it away again.
+   * Adds a listener, and returns a function that removes it.
    *
    * ```js
    * undo.on("change", ({ canUndo, canRedo }) => updateButtons(canUndo, canRedo));
@@ -117,7 +117,7 @@ export class UndoManager {
    */
   on<K extends keyof UndoManagerEvents>(event: K, listener: (payload: UndoManagerEvents[K]) => void): () => void;
   /**
-   * Takes a listener away.
+   * Removes a listener.
    *
    * ```js
    * undo.off("change", update);

@@ -1,5 +1,5 @@
 /**
- * A version of a document: what a replica has seen. It is a value, and good on every replica.
+ * A version of a document: the set of operations that a replica has. It is a value, and valid on every replica.
  *
  * ```js
  * const before = doc.version();
@@ -12,7 +12,7 @@
 export class Version {
   private constructor();
   /**
-   * A version from what `toBytes` gave.
+   * Reads a version from the bytes of `toBytes`.
    *
    * ```js
    * const theirs = Version.fromBytes(new Uint8Array(data));
@@ -22,7 +22,7 @@ export class Version {
    */
   static fromBytes(bytes: BinaryData): Version;
   /**
-   * A version from what `toText` gave.
+   * Reads a version from the text of `toText`.
    *
    * ```js
    * const bookmark = Version.fromText(location.hash.slice(1));
@@ -32,7 +32,7 @@ export class Version {
    */
   static fromText(text: string): Version;
   /**
-   * The version as bytes: to send it to others.
+   * The version as bytes, to send to others.
    *
    * ```js
    * send(doc.version().toBytes());
@@ -40,7 +40,7 @@ export class Version {
    */
   toBytes(): Uint8Array;
   /**
-   * The version as text, of letters that are safe in an address.
+   * The version as URL-safe text.
    *
    * ```js
    * location.hash = doc.version().toText();
@@ -52,7 +52,7 @@ export class Version {
   /** The same as `toText`. */
   toJSON(): string;
   /**
-   * Whether both are the same version. Which one is later says `Document.compare`.
+   * Whether both are the same version. `Document.compare` tells which one is later.
    *
    * ```js
    * const isSaved = doc.version().equals(saved);
@@ -61,11 +61,11 @@ export class Version {
   equals(other: Version): boolean;
 }
 
-/** A place in the text that stays with the character beside it, on every replica. */
+/** A position in the text that stays with its neighbouring character, on every replica. */
 export class Anchor {
   private constructor();
   /**
-   * An anchor from what `toBytes` gave.
+   * Reads an anchor from the bytes of `toBytes`.
    *
    * ```js
    * const place = doc.positionOf(Anchor.fromBytes(bytes));
@@ -75,7 +75,7 @@ export class Anchor {
    */
   static fromBytes(bytes: BinaryData): Anchor;
   /**
-   * Takes what `JSON.stringify` made of an anchor, or `JSON.parse` of that.
+   * Reads an anchor from its JSON, as text or parsed.
    *
    * ```js
    * const place = doc.positionOf(Anchor.fromJSON(JSON.parse(text)));
@@ -85,7 +85,7 @@ export class Anchor {
    */
   static fromJSON(json: unknown): Anchor;
   /**
-   * The anchor as bytes: to send it to others.
+   * The anchor as bytes, to send to others.
    *
    * ```js
    * send(doc.anchorAt(5).toBytes());
@@ -93,7 +93,7 @@ export class Anchor {
    */
   toBytes(): Uint8Array;
   /**
-   * The anchor as what `JSON.stringify` takes.
+   * The anchor as a value for `JSON.stringify`.
    *
    * ```js
    * sync.setPresence("caret", doc.anchorAt(5).toJSON());
