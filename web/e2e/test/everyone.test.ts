@@ -111,10 +111,10 @@ test("in German all of it is German, and fits on narrow and wide screens, withou
   await expect.poll(() => ada.status(), { timeout: PATIENCE_MS }).toBe("Verbunden (0 Verbindungen)");
   expect(await ada.page.locator("html").getAttribute("lang")).toBe("de");
   expect(await ada.page.getByRole("heading", { level: 1 }).textContent()).toBe("Zusammen schreiben");
-  const check = ada.page.getByText("Prüfung der Verbindung");
-  await check.click();
-  await ada.page.getByText("mit dem Server verbunden", { exact: true }).waitFor();
-  await check.click();
+  const reason = ada.page.locator("#doctor [data-stage=signaling] .detail");
+  await expect
+    .poll(() => reason.textContent(), { timeout: PATIENCE_MS })
+    .toBe("mit dem Server verbunden");
   await ada.page.locator(".cm-line[dir=auto]").waitFor();
   const menu = ada.page.getByText("Menü", { exact: true });
   await menu.click();
