@@ -18,6 +18,21 @@ const PHRASES = [
   [/\bin earnest\b/i, "really", "fails in earnest"],
   [/\bto nobody\b/i, "to no peer", "told to nobody"],
   [/(?:^|[.:] |\/\/ |\* )Whoever [a-z]+/, "A member that …", "Whoever listens hears it"],
+  [/\btakes? note (?:of|that)\b/i, "records", "Takes note of a change"],
+  [/\bcounts? for nothing\b/i, "is ignored", "unknown ids count for nothing"],
+  [/\bnothing is done\b/i, "… and does nothing; leaves it unchanged", "any other, with which nothing is done"],
+  [/\bsaid in words\b/i, "an error message", "what is wrong is said in words"],
+  [/\btakes? leave\b/i, "says goodbye", "the peer takes leave"],
+  [/\bas (?:much|little|few|small|short)(?: [a-z]+)? as can be\b/i, "as little as possible", "as little time as can be"],
+  [/\bspeaks? of\b/i, "describes, refers to", "the index that it speaks of"],
+  [/\bone behind the other\b/i, "one after the other", "varints, one behind the other"],
+  [/\bcomes? to pass\b/i, "happens, succeeds", "only one of them comes to pass"],
+  [/\blet(?:s|ting)? go of\b/i, "drops, releases", "lets go of the oldest"],
+  [/\btext as it stands\b/i, "the current text", "an edit of the text as it stands"],
+  [/\banother content\b/i, "different content", "an id with another content"],
+  [/\bstands? beside\b/i, "is next to, is combined with", "the figure that stands beside it"],
+  [/\bwhere the checks run\b/i, "in builds with debug assertions", "Small where the checks run"],
+  [/\b(?:is|are) handed out\b/i, "is sent, is encoded", "nothing of it is handed out"],
 ];
 const TEXT = /\.(?:rs|md|js|mjs|ts|tsx|css|html|toml|sh)$|^scripts\/[a-z-]+$/;
 /** This file has the phrases. */

@@ -11,7 +11,7 @@ export const median = (numbers) => quantile(numbers, 0.5);
 const ms = (time) => `${time.toFixed(time < 10 ? 2 : 0)} ms`;
 const thousands = (number) => Math.round(number).toLocaleString("en");
 
-/** One row: the ratio stands beside the aim for it, or the figure beside the aim for that. */
+/** One row: the ratio with its aim, or the figure with its aim. */
 function row(what, ours, theirs, show, aim) {
   const ratio = ours / theirs;
   const met = aim.of === "ratio" ? ratio <= aim.most : ours <= aim.most;

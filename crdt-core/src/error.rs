@@ -383,7 +383,7 @@ pub enum MergeError {
     #[error(transparent)]
     AgentName(#[from] AgentNameError),
     /// A known id arrives again with different content.
-    #[error("event ({agent}, {seq}) is known here with another content")]
+    #[error("event ({agent}, {seq}) is known with different content")]
     Conflict {
         /// Agent of the event.
         agent: String,

@@ -399,7 +399,7 @@ impl Mirror {
                             Err(MirrorError::Rescued { path, copy })
                         }
                         Err(source) => {
-                            // Not let go of before it is safe.
+                            // Not released before it is safe.
                             replaced.until = now.saturating_add(LINGER_MILLIS);
                             Err(MirrorError::Write { path, source })
                         }

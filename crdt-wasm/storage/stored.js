@@ -516,7 +516,7 @@ export class StoredDocument {
   /** Has a file take the place of the updates. Returns whether it does. */
   #compact(isAsked) {
     if (this.#isClosed || this.#isOver()) return Promise.resolve(false);
-    // Where the storage cannot tell, `replace` sees to it that of two only one comes to pass.
+    // Where the storage cannot tell, `replace` ensures that of two calls only one succeeds.
     const alone = (act) => this.#storage.alone?.(this.#name, act) ?? act();
     this.#compacting ??= alone(() => this.#compactAlone(isAsked))
       .catch((error) => {

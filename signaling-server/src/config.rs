@@ -134,7 +134,7 @@ pub struct Config {
     #[arg(long, env = "TRUST_FORWARDED_FOR", value_parser = BoolishValueParser::new())]
     pub trust_forwarded_for: bool,
 
-    /// How many proxies stand in front one behind the other, each of which adds to X-Forwarded-For
+    /// The number of proxies in a chain in front, each of which adds to X-Forwarded-For
     #[arg(long, env = "TRUSTED_PROXIES", default_value_t = 1, value_name = "N",
           value_parser = at_least_one)]
     pub trusted_proxies: usize,

@@ -11,7 +11,7 @@ use crate::structs::{Body, Id, Item, Struct, put_gap, put_text};
 use crate::update::{MAX_CLIENTS, Section, clients, put_deleted, read_deleted};
 
 /// One update that has what all `updates` have, but for the structs that `known` covers. Deletions are
-/// never left out, for a state vector says nothing of them. Texts that were typed one behind the other
+/// never left out, for a state vector says nothing of them. Texts that were typed one after the other
 /// become one struct.
 ///
 /// Takes the time of reading the updates, and memory for the result.

@@ -14,7 +14,7 @@ export default defineConfig({
     // Vite takes the WebAssembly along as a file: it need not be there as a module, too.
     alias: [{ find: /^crdt-wasm$/, replacement: "crdt-wasm/crdt_wasm.js" }],
   },
-  // crdt-wasm stands beside this folder.
+  // crdt-wasm is next to this folder.
   server: { fs: { allow: [repository] } },
   build: {
     target: "es2022",

@@ -169,7 +169,7 @@ fn a_different_event_under_an_id_of_the_file_is_a_conflict() {
     let refused = doc.merge_patch(&twin.encode_since(&before).unwrap());
     assert_eq!(refused.unwrap_err().code(), "conflicting_event");
     assert!(doc.check_history().is_ok());
-    // One that the file has, with another content.
+    // One that the file has, with different content.
     let mut forged = Document::new("alice").unwrap();
     forged.insert(0, "Other").unwrap();
     let all = forged.encode_since(&VersionSummary::new()).unwrap();

@@ -267,7 +267,7 @@ export class Document {
     return positionOf(aLiveHandle(this.#handle), anchor);
   }
 
-  /** Calls for two versions, that lie in the input buffer one behind the other. */
+  /** Calls for two versions, which are in the input buffer one after the other. */
   #withTwo(a, b, call) {
     const handle = aLiveHandle(this.#handle);
     const [first, second] = [a, b].map((version) => versionBytes("version", needed("version", version)));

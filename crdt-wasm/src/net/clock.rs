@@ -59,7 +59,7 @@ impl Timer {
         self.armed = Some((at, Timeout::new(delay, move || tell(Input::Timeout))));
     }
 
-    /// Lets go of the timer, which has fired.
+    /// Releases the timer, which has fired.
     pub(super) fn disarm(&mut self) {
         self.armed = None;
     }

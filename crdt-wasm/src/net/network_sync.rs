@@ -259,7 +259,7 @@ impl NetworkSync {
         plain(&self.session.ask(Room::doctor))
     }
 
-    /// Disconnects for good and lets go of every listener; never throws. A second call does nothing.
+    /// Disconnects for good and releases every listener; never throws. A second call does nothing.
     /// After it, calls that would have an effect are errors (`destroyed`).
     pub fn destroy(&self) {
         self.session.dispatch(Event::Destroy);

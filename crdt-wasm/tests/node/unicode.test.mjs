@@ -43,7 +43,7 @@ test('a deletion that touches half a pair takes the pair and says so', () => {
   }
 });
 
-test('lone surrogates become U+FFFD and the report has the text as it stands', () => {
+test('lone surrogates become U+FFFD and the report has the current text', () => {
   for (const [given, kept] of [
     ['\ud83d', '\ufffd'],
     ['\ude00', '\ufffd'],

@@ -22,7 +22,7 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A store that one process uses cannot stand beside a bus, which joins several.
+    /// A store that one process uses cannot be combined with a bus, which joins several.
     #[error(
         "the store {store} belongs to one process: beside a bus the store has to be a PostgreSQL server"
     )]

@@ -192,7 +192,7 @@ test("a database of a newer version is left alone, and an old tab gives way to i
 
 test("a database that an old tab blocks is waited for, and the text in memory is kept", async ({ stage }) => {
   const blocker = await storagePage(stage);
-  // A tab that has the database open and does not let go of it.
+  // A tab that has the database open and does not release it.
   await blocker.evaluate(
     () =>
       new Promise<void>((resolve) => {
