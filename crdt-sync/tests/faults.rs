@@ -13,7 +13,7 @@ use crdt_sync::{
 const EVIL: LinkId = LinkId(1);
 const GOOD: LinkId = LinkId(2);
 
-/// A replica between an honest peer and one that sends what the test likes.
+/// A replica between an honest peer and one whose messages the test chooses.
 struct Room {
     doc: Document,
     engine: Engine,
@@ -22,7 +22,7 @@ struct Room {
     told: Vec<Output>,
     /// What the replica sent to the hostile peer.
     sent: Vec<Vec<u8>>,
-    /// Whether the hostile peer's transport gets rid of what it is given.
+    /// Whether the hostile peer's transport sends its messages.
     reads: bool,
 }
 
@@ -141,7 +141,7 @@ impl Room {
             .sum()
     }
 
-    /// The honest two go on as if nothing had happened.
+    /// The two honest replicas continue as if nothing had happened.
     fn assert_unharmed(&mut self) {
         self.now += 1_000;
         let (doc, engine) = &mut self.honest;
@@ -352,7 +352,7 @@ fn claimed_lengths_reserve_nothing() {
 #[test]
 fn more_fragments_than_a_message_may_have_are_refused() {
     let mut room = Room::new();
-    // Before a hello, little is put together.
+    // Before a hello, only short messages are reassembled.
     for index in 0..400_u64 {
         if room.closed().is_some() {
             break;

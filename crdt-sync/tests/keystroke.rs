@@ -1,4 +1,4 @@
-//! What a keystroke costs, by the number of its allocations.
+//! The cost of a keystroke, as its number of allocations.
 //!
 //! A global allocator cannot be written without `unsafe`. This one hands every call on to the
 //! system's, unchanged.
@@ -39,14 +39,14 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Two replicas of a document that so many agents have had a hand in, in sync.
+/// Two synced replicas of a document with the given number of agents.
 struct Pair {
     docs: [Document; 2],
     engines: [Engine; 2],
     now: u64,
 }
 
-/// A document that so many agents have had a hand in.
+/// A document with the given number of agents.
 fn document(name: &str, agents: usize) -> Document {
     let mut doc = Document::new(name).expect("a valid name");
     for agent in 0..agents {
@@ -78,7 +78,7 @@ impl Pair {
         pair
     }
 
-    /// Takes what one side sends to the other; returns how many messages that were.
+    /// Delivers the messages of one side to the other; returns their number.
     fn pass(&mut self, from: usize) -> usize {
         let to = 1 - from;
         let mut messages = 0;
@@ -101,7 +101,7 @@ impl Pair {
         }
     }
 
-    /// One types a character, and the other gets it: how many allocations that took.
+    /// One side types a character, and the other receives it; returns the number of allocations.
     fn keystroke(&mut self) -> usize {
         self.now += 100;
         let before = COUNT.get();
@@ -115,7 +115,7 @@ impl Pair {
     }
 }
 
-/// A page that is opened makes an agent, so a document that is used has many before long.
+/// Each opened page adds an agent, so a used document soon has many.
 #[test]
 fn a_keystroke_costs_the_same_however_many_agents_there_are() {
     let costs = [2, 1_000].map(|agents| {
@@ -130,7 +130,7 @@ fn a_keystroke_costs_the_same_however_many_agents_there_are() {
     assert_eq!(costs[0], costs[1]);
 }
 
-/// A peer may say that it has what nobody ever sees.
+/// A peer may announce events that no other replica ever receives.
 #[test]
 fn a_keystroke_costs_the_same_whatever_a_peer_announces() {
     let costs = [2, 1_000].map(|agents| {

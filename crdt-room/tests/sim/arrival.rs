@@ -1,4 +1,4 @@
-//! What reaches a page: inputs of a room that own what they carry.
+//! Owned inputs of a room, which reach a page.
 
 use crdt_room::{
     BroadcastMessage, Call, CipherEvent, ConnectionEvent, Input, PageEvent, RunId, SocketEvent,

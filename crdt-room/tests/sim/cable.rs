@@ -7,7 +7,7 @@ use crdt_room::{Call, RunId, TransportCommand, TransportEvent, TransportId};
 use crate::arrival::Arrival;
 use crate::world::World;
 
-/// What a cable does to messages, and its functions to their callers.
+/// The faults of a cable and of its functions.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Manners {
     /// Messages lost, per hundred.
@@ -16,7 +16,7 @@ pub(crate) struct Manners {
     pub(crate) reorders: bool,
     /// Calls that throw, per hundred.
     pub(crate) throws: u64,
-    /// How long a start takes to connect.
+    /// The time that a start takes to connect.
     pub(crate) patience: u64,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Cable {
     pub(crate) ends: [End; 2],
     pub(crate) is_cut: bool,
     pub(crate) manners: Manners,
-    /// Counts how often the ends met: what is under way when they part is lost.
+    /// Counts the connections of the ends: messages in transit are lost when they disconnect.
     meetings: u32,
 }
 
@@ -75,7 +75,7 @@ impl World {
         number
     }
 
-    /// The way between the ends breaks, or is restored; both ends know.
+    /// The path between the ends breaks, or is restored; both ends notice.
     pub(crate) fn cut(&mut self, cable: usize, is_cut: bool) {
         self.cables[cable].is_cut = is_cut;
         if is_cut {
@@ -178,7 +178,7 @@ impl World {
         }
     }
 
-    /// A page hears that a run of a transport of its own is connected.
+    /// A page is notified that a run of its transport is connected.
     pub(crate) fn hear_meeting(&mut self, page: usize, run: RunId) {
         let ends = self.cables.iter_mut().flat_map(|cable| &mut cable.ends);
         for end in ends.filter(|end| end.page == page && end.run == Some(run)) {
@@ -228,7 +228,7 @@ impl World {
         });
     }
 
-    /// A page is gone: its ends of cables are.
+    /// Drops the ends of cables of a page that is gone.
     pub(crate) fn drop_cables(&mut self, page: usize) {
         for cable in 0..self.cables.len() {
             for end in 0..2 {
@@ -241,7 +241,7 @@ impl World {
         }
     }
 
-    /// A page is gone without a word.
+    /// A page is gone without a message.
     pub(crate) fn drop_everything(&mut self, page: usize) {
         self.drop_sockets(page);
         self.drop_connections(page);

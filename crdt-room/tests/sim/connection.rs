@@ -1,8 +1,8 @@
-//! A model of `RTCPeerConnection`: the steps of a negotiation, as far as one end sees them. How two
-//! ends find each other, and what they carry, is in `path.rs`.
+//! A model of `RTCPeerConnection`: the steps of a negotiation at one end. `path.rs` has the path
+//! between two ends, and its messages.
 //!
-//! The model refuses what a browser refuses: a second step while one is under way, a description in
-//! the wrong state, an offer without channels.
+//! The model refuses what a browser refuses: a second step while one is in progress, a description
+//! in the wrong state, an offer without channels.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -25,7 +25,7 @@ enum Signaling {
 pub(crate) struct Sdp {
     /// Of the whole text.
     pub(crate) text: String,
-    /// The fragment of a user name, which is new where new ways are to be looked for.
+    /// The fragment of a user name, which changes with an ICE restart.
     pub(crate) ice: u32,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Sdp {
 pub(crate) struct DataChannel {
     pub(crate) stream: Channel,
     pub(crate) is_open: bool,
-    /// It was made here, and the other end does not know of it yet.
+    /// It was made at this end, and the other end does not know it yet.
     pub(crate) is_new: bool,
 }
 
@@ -51,9 +51,9 @@ pub(crate) struct Connection {
     pending_remote: Option<Sdp>,
     /// The fragment of the own user name.
     ice: u32,
-    /// For which fragment ways were looked for last.
+    /// The fragment for which candidates were last gathered.
     gathered: u32,
-    /// The peer's ways: fragment of the user name, and network.
+    /// The peer's candidates: fragment of the user name, and network.
     pub(crate) candidates: BTreeSet<(u32, u32)>,
     pub(crate) channels: Vec<DataChannel>,
     pub(crate) state: ConnectionState,
@@ -61,14 +61,14 @@ pub(crate) struct Connection {
     pub(crate) path: Path,
 }
 
-/// The way to the other end.
+/// The path to the other end.
 #[derive(Debug, Default)]
 pub(crate) struct Path {
     /// The other end, and the networks that the two were in when they found each other.
     pub(crate) found: Option<(u32, [u32; 2])>,
     /// Whether a change of the state is on its way.
     pub(crate) is_checked: bool,
-    /// Counts changes, so that timers of an earlier one are void.
+    /// Counts changes, so that timers of earlier ones are ignored.
     pub(crate) watch: u32,
     pub(crate) free_at: u64,
     pub(crate) arrives_at: u64,

@@ -1,5 +1,5 @@
-//! The driver of a page: gives inputs to its room, and carries out what that wants. It checks the
-//! contract between the two: nothing that was closed reports anything or is asked for anything, and no
+//! The driver of a page: passes inputs to its room, and carries out the outputs. It checks the
+//! contract between the two: closed objects neither report anything nor receive commands, and no
 //! number is used twice.
 
 use crdt_room::{
@@ -13,10 +13,10 @@ use crate::arrival::Arrival;
 use crate::page::{Activity, Held, KeyState, Page, agent};
 use crate::world::{Load, World};
 
-/// How often a timer may fire at one moment.
+/// The most times that a timer may fire at one moment.
 const MAX_TICKS: u32 = 50;
 
-/// How often settling may lead to settling.
+/// The most consecutive rounds of settling.
 const MAX_ROUNDS: u32 = 10;
 
 impl World {
@@ -52,7 +52,7 @@ impl World {
         }
     }
 
-    /// Gives an input to the room of a page that runs.
+    /// Passes an input to the room of a running page.
     pub(crate) fn give(&mut self, page: usize, arrival: Arrival) {
         if self.trace {
             println!(
@@ -120,7 +120,7 @@ impl World {
         }
     }
 
-    /// Sets the timer, unless it fires early enough as it is.
+    /// Sets the timer, unless it already fires early enough.
     pub(crate) fn arm(&mut self, page: usize) {
         let local = self.local(page);
         let state = &self.pages[page];
@@ -365,7 +365,7 @@ impl World {
     }
 }
 
-/// What stands before a sealed message: what it takes to open it, and whether it is signed.
+/// The header of a sealed message: the data needed to open it, and whether it is signed.
 pub(crate) fn header(key: &str, purpose: Purpose, is_signed: bool, context: &str) -> Vec<u8> {
     format!("{key} {purpose:?} {is_signed}\n{context}\n").into_bytes()
 }

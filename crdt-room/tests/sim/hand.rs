@@ -1,12 +1,12 @@
-//! A transport of a user's own whose other end a test holds in its hand: it sees what comes, and says
-//! what it likes.
+//! A transport of the user's own whose other end a test controls: the test reads its messages, and
+//! sends any messages.
 
 use crdt_room::{Call, RunId, TransportCommand, TransportEvent, TransportId};
 
 use crate::arrival::Arrival;
 use crate::world::World;
 
-/// What the functions of the transport do.
+/// The behaviour of the transport's functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Habit {
     /// `start` connects.
@@ -17,7 +17,7 @@ pub(crate) enum Habit {
     ThrowsAtStart,
     /// `start` connects, and `send` throws.
     ThrowsAtSend,
-    /// It connects, and never sends what it is given.
+    /// It connects, and never sends its messages.
     Clogs,
 }
 
@@ -26,7 +26,7 @@ pub(crate) struct Hand {
     page: usize,
     habit: Habit,
     pub(crate) run: Option<RunId>,
-    /// What the page sent.
+    /// The messages that the page sent.
     pub(crate) got: Vec<Vec<u8>>,
     pub(crate) starts: usize,
     pub(crate) stops: usize,
@@ -60,14 +60,14 @@ impl World {
         self.hands.get_mut(&transport).expect("a hand")
     }
 
-    /// Reports something of the present run.
+    /// Reports an event of the current run.
     pub(crate) fn report(&mut self, transport: TransportId, event: TransportEvent) {
         let hand = self.hand(transport);
         let (page, run) = (hand.page, hand.run.expect("it runs"));
         self.give(page, Arrival::Transport(run, event));
     }
 
-    /// Has a message arrive.
+    /// Delivers a message.
     pub(crate) fn say(&mut self, transport: TransportId, message: &[u8]) {
         let hand = self.hand(transport);
         let (page, run) = (hand.page, hand.run.expect("it runs"));

@@ -1,5 +1,5 @@
-//! A signaling server that is not honest: it puts descriptions of its own in place of those that it
-//! passes on, repeats what it passed on before, and lets people into rooms that they do not name.
+//! A dishonest signaling server: it replaces descriptions with its own, replays earlier messages,
+//! and admits members to rooms that they do not name.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +13,9 @@ pub(crate) struct Malice {
     swaps: bool,
     /// A member that joins gets all signals again that were ever meant for its name.
     replays: bool,
-    /// Everybody is let into one room, whatever room they name.
+    /// All members are admitted to one room, whatever room they name.
     mixes: bool,
-    /// What is in logs is put together anew, with what is in others and what was never written.
+    /// Logs are reassembled, with entries of other logs and invented ones.
     shuffles: bool,
     /// The entries of all logs.
     entries: Vec<Value>,
@@ -28,7 +28,7 @@ pub(crate) struct Malice {
 }
 
 impl World {
-    /// What a server sends in place of a message to one of its clients.
+    /// The messages that the server sends instead of a message to one of its clients.
     pub(crate) fn twist(&mut self, text: String) -> Vec<String> {
         match &mut self.malice {
             Some(malice) => malice.twist(text),
@@ -36,7 +36,7 @@ impl World {
         }
     }
 
-    /// What a server takes in place of a message of one of its clients.
+    /// The message that the server processes instead of a message of one of its clients.
     pub(crate) fn misread(&self, text: String) -> String {
         let mut message: Value = serde_json::from_str(&text).expect("pages send JSON");
         let mixes = self.malice.as_ref().is_some_and(|malice| malice.mixes);

@@ -1,4 +1,4 @@
-//! The life of a page: it is put away, frozen, offline, killed, and loaded again.
+//! The life of a page: it is hidden, frozen, offline, killed, and loaded again.
 
 use crdt_core::{Document, VersionSummary};
 use crdt_room::{Call, PageEvent};
@@ -16,12 +16,12 @@ impl World {
         self.pages[page].activity = Activity::Hidden;
     }
 
-    /// The page goes into the background, and nothing reaches it.
+    /// The page goes into the background, and receives nothing.
     pub(crate) fn freeze(&mut self, page: usize) {
         self.pages[page].activity = Activity::Frozen;
     }
 
-    /// The page is back, from wherever it was.
+    /// The page is shown again, or unfrozen.
     pub(crate) fn wake(&mut self, page: usize) {
         let state = &mut self.pages[page];
         let before = std::mem::replace(&mut state.activity, Activity::Running);
@@ -68,14 +68,14 @@ impl World {
         self.review_connections();
     }
 
-    /// Stores the document where the end of the page leaves it.
+    /// Stores the document so that it survives the end of the page.
     pub(crate) fn store(&mut self, page: usize) {
         let state = &mut self.pages[page];
         let all = state.document.encode_since(&VersionSummary::new());
         state.stored = all.expect("a history can be encoded");
     }
 
-    /// The page ends without a word.
+    /// The page ends without a message.
     pub(crate) fn kill(&mut self, page: usize) {
         let state = &mut self.pages[page];
         state.alive = false;
@@ -84,7 +84,7 @@ impl World {
         self.drop_everything(page);
     }
 
-    /// The page is loaded again from what was stored, under a name of the caller's choice.
+    /// The page is loaded again from the stored document, under a name that the caller chooses.
     pub(crate) fn reload(&mut self, page: usize, agent: &str) {
         let mut document = Document::new(agent).expect("a valid name");
         if !self.pages[page].stored.is_empty() {

@@ -1,4 +1,4 @@
-//! What pages write to the logs of servers, as those who test may see it.
+//! The entries that pages write to the logs of servers, for tests.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -41,7 +41,7 @@ impl World {
         })
     }
 
-    /// Who wrote, each once, in the order in which they began.
+    /// The pages that wrote, each once, in the order of their first entries.
     pub(crate) fn writers(&self, key: &str) -> Vec<&str> {
         let mut all = Vec::new();
         for (agent, _) in self.written_with(key) {
@@ -52,7 +52,7 @@ impl World {
         all
     }
 
-    /// The number of events that were written that were written before. Entries must be short.
+    /// The number of events that were written more than once. Entries must be short.
     pub(crate) fn doubled(&self, key: &str) -> u64 {
         let mut all = VersionSummary::new();
         let mut doubled = 0;

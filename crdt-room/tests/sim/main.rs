@@ -7,15 +7,15 @@
 //! | file | models |
 //! |---|---|
 //! | `world` | time, and the machines between which it passes |
-//! | `page`, `user`, `life` | a page, what its user does and hears, what becomes of it |
-//! | `driver`, `arrival` | the driver of its room, and what reaches it |
+//! | `page`, `user`, `life` | a page, its user, and its life |
+//! | `driver`, `arrival` | the driver of its room, and its inputs |
 //! | `socket` | signaling servers, by their own room rules, and the sockets to them |
-//! | `connection`, `path` | `RTCPeerConnection`, and what two of them carry |
+//! | `connection`, `path` | `RTCPeerConnection`, and the path between two of them |
 //! | `cable` | transports of the users' own |
-//! | `hand` | a transport whose other end a test holds in its hand |
+//! | `hand` | a transport whose other end a test controls |
 //! | `logs` | what pages write to the logs of servers |
-//! | `hostile` | a signaling server that is not honest |
-//! | `truth`, `rest` | the oracle: who can reach whom, and what has to be said of it |
+//! | `hostile` | a dishonest signaling server |
+//! | `truth`, `rest` | the oracle: which members can reach each other, and the status that follows |
 
 mod arrival;
 mod cable;

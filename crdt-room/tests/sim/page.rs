@@ -1,4 +1,4 @@
-//! A page with its room and document: what it may use, what it holds open, what it has received.
+//! A page with its room and document: its capabilities, its open objects, its received events.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -14,7 +14,7 @@ use signaling_protocol::{AgentId, RoomId, SessionSecret};
 use crate::arrival::Arrival;
 use crate::world::Load;
 
-/// What a page may use. It outlives the loads of the page.
+/// The capabilities of a page. They outlive its loads.
 #[derive(Debug, Clone)]
 pub(crate) struct Profile {
     pub(crate) agent: String,
@@ -29,11 +29,11 @@ pub(crate) struct Profile {
     pub(crate) has_cipher: bool,
     /// It has the read-only link of its room.
     pub(crate) reads: bool,
-    /// Its program sends what is edited all the same.
+    /// Its program sends edits although it is read-only.
     pub(crate) lies: bool,
-    /// What the server lets it in by.
+    /// The access token for the server.
     pub(crate) token: Option<&'static str>,
-    /// By which the page gets its name back on another socket.
+    /// The secret with which the page gets its name back on another socket.
     pub(crate) session: String,
 }
 
@@ -75,13 +75,13 @@ impl Profile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Activity {
     Running,
-    /// In the background: what comes waits, timers too.
+    /// In the background: events and timers wait.
     Frozen,
     /// In the browser's cache: the room knows.
     Hidden,
 }
 
-/// Everything that a room wanted open and did not close yet.
+/// All objects that a room opened and has not closed yet.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     pub(crate) sockets: BTreeMap<SocketId, u32>,
@@ -121,7 +121,7 @@ impl Held {
     }
 }
 
-/// What was reported to the user.
+/// The events reported to the user.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     pub(crate) status: Option<Status>,
@@ -145,7 +145,7 @@ pub(crate) struct Page {
     pub(crate) mirror: Vec<char>,
     pub(crate) alive: bool,
     pub(crate) activity: Activity,
-    /// What came while it was frozen.
+    /// The events that arrived while it was frozen.
     pub(crate) backlog: VecDeque<Arrival>,
     /// Whether its machine has a network, and which: a machine that changes networks keeps no path.
     pub(crate) online: bool,
@@ -161,7 +161,7 @@ pub(crate) struct Page {
     pub(crate) held: Held,
     pub(crate) told: Told,
     pub(crate) presence: BTreeMap<String, String>,
-    /// What survives the page.
+    /// The stored document, which survives the page.
     pub(crate) stored: Vec<u8>,
     pub(crate) transports: Vec<TransportId>,
     pub(crate) calls: u32,

@@ -1,4 +1,4 @@
-//! How two peer connections find each other, and what they carry: ICE, states, data channels.
+//! The path between two peer connections: ICE, states, data channels.
 
 use crdt_room::ConnectionEvent;
 use crdt_sync::negotiation::ConnectionState;
@@ -8,7 +8,7 @@ use crate::arrival::Arrival;
 use crate::connection::{Connection, DataChannel};
 use crate::world::World;
 
-/// How long a path is dead before its ends report `disconnected`, and `failed`.
+/// The times for which a path is dead before its ends report `disconnected`, and `failed`.
 const DISCONNECTED_AFTER: u64 = 5_000;
 const FAILED_AFTER: u64 = 15_000;
 
@@ -42,7 +42,7 @@ impl World {
         self.is_reachable(pages[0], pages[1]) && self.networks(id, other) == networks
     }
 
-    /// Whether a connection between two pages stands.
+    /// Whether a connection between two pages is up.
     pub(crate) fn is_connected(&self, a: usize, b: usize) -> bool {
         let leads = |(id, end): (&u32, &Connection)| {
             let other = end.path.found.map(|(other, _)| other);
@@ -316,7 +316,7 @@ impl World {
         self.review_connections();
     }
 
-    /// A page is gone without a word.
+    /// A page is gone without a message.
     pub(crate) fn drop_connections(&mut self, page: usize) {
         self.connections
             .retain(|_, connection| connection.load.page != page);

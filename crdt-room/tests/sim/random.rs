@@ -1,5 +1,5 @@
-//! Random scenarios: whatever happens on the way, once the network is well all rooms are equal, silent
-//! and bounded, and what they say is true.
+//! Random scenarios: whatever happens, once the network recovers all rooms are equal, silent and
+//! bounded, and their status is true.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,10 +13,10 @@ use crate::hostile::Malice;
 use crate::page::{Activity, Page, Profile};
 use crate::world::{World, pair};
 
-/// How long rooms may take to come to rest once the network is well.
+/// The time in which rooms have to come to rest once the network recovers.
 const HEALING: u64 = 200_000;
 
-/// What logs may hold: more than any scenario writes.
+/// The quotas of logs: more than any scenario writes.
 const QUOTAS: LogQuotas = LogQuotas {
     room_bytes: 1 << 26,
     total_bytes: 1 << 30,
@@ -205,7 +205,7 @@ impl World {
     }
 }
 
-/// Everybody is back, and everything works but what is to stay blocked.
+/// All members are back, and everything works except permanently blocked paths.
 fn heal(world: &mut World, names: &mut u32) {
     let needs_first = |page: &Page| page.profile.servers == [0];
     let stays_down = !world.pages.iter().any(needs_first) && world.chance(20);
@@ -214,7 +214,7 @@ fn heal(world: &mut World, names: &mut u32) {
     }
     world.failing_steps = 0;
     if world.malice.take().is_some() {
-        // An honest server takes the place of the other one.
+        // An honest server replaces the dishonest one.
         for server in 0..world.servers.len() {
             world.stop_server(server, false);
         }
@@ -269,7 +269,7 @@ fn scenario_of_readers(seed: u64) -> Figures {
     figures
 }
 
-/// Everything happens for a while; then the network is well, and the rooms have to be.
+/// Random events happen for a while; then the network recovers, and so must the rooms.
 fn live(world: &mut World, figures: &mut Figures) {
     let mut names = 0;
     let pace = *world.rng.choice(&[5, 80, 1_500]).expect("not empty");
@@ -344,7 +344,7 @@ fn given(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Scenarios that failed once, each with what was wrong.
+/// Scenarios that failed once, each with its defect.
 #[test]
 fn scenarios_that_found_defects_pass() {
     // A large room became small when the members of a lost server were forgotten: nobody linked anew.

@@ -1,4 +1,4 @@
-//! How every scenario ends: converged, silent, and in the end closed.
+//! The end of every scenario: converged, silent, and finally closed.
 
 use crdt_room::{Call, Phase};
 
@@ -6,10 +6,10 @@ use crate::page::Activity;
 use crate::traffic::Traffic;
 use crate::world::World;
 
-/// How often the user of a page that gave up connects again.
+/// The interval at which the user of a page that gave up connects again.
 const TRY_AGAIN: u64 = 5_000;
 
-/// How long rooms get to come to rest, and how long they are watched then.
+/// The time in which rooms have to come to rest, and the time for which they are then watched.
 const SETTLING: u64 = 25_000;
 const WATCHED: u64 = 20_000;
 
@@ -61,7 +61,7 @@ impl World {
         }
     }
 
-    /// Everybody holds the same, is silent, and says what is true.
+    /// All rooms have the same text, are silent, and report a true status.
     pub(crate) fn assert_at_rest(&mut self) {
         self.run(SETTLING);
         let before = self.traffic.clone();
@@ -169,7 +169,8 @@ impl World {
         self.pages.iter().map(of).sum()
     }
 
-    /// Everybody leaves, one after the other: nothing stays open, and those who stay see it.
+    /// All members leave, one after the other: nothing stays open, and the remaining members see
+    /// it.
     pub(crate) fn assert_closes(&mut self) {
         for page in 0..self.pages.len() {
             if !self.pages[page].alive {

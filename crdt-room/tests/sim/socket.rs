@@ -1,8 +1,8 @@
 //! Signaling servers, and the sockets between them and pages.
 //!
-//! A server is [`RoomServer`]: the rules of the real one, without its I/O. A socket carries frames in
-//! order. While the machine of a page has no network they wait, and after a while each end takes the
-//! other for lost.
+//! A server is [`RoomServer`]: the rules of the real one, without its I/O. A socket carries frames
+//! in order. While the machine of a page has no network they wait, and after a while each end
+//! considers the other lost.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::world::{Load, World};
 /// The number of a close event without a close frame.
 const ABNORMAL: u16 = 1006;
 
-/// How long an end waits for a sign of the other one.
+/// The time for which an end waits for a message of the other one.
 const PATIENCE: (u64, u64) = (15_000, 40_000);
 
 pub(crate) struct Server {
@@ -39,7 +39,7 @@ impl Server {
     }
 }
 
-/// A server that lets those in for reading only who have the token for that.
+/// A server that admits members with the read-only token as read-only.
 fn room_server(settings: Settings) -> RoomServer {
     RoomServer::new(settings).with_authority(|_, join| {
         Ok(Permit {
@@ -299,7 +299,7 @@ impl World {
         self.give_up_later(number);
     }
 
-    /// The server takes a client for lost, or hears that it left.
+    /// The server considers a client lost, or is notified that it left.
     fn lose_at_server(&mut self, number: u32) {
         let Some(socket) = self.sockets.get_mut(&number) else {
             return;
@@ -311,7 +311,7 @@ impl World {
         self.forget_socket(number);
     }
 
-    /// A page takes its server for lost.
+    /// A page considers its server lost.
     fn lose_at_page(&mut self, number: u32) {
         let Some(socket) = self.sockets.get_mut(&number) else {
             return;
@@ -372,7 +372,7 @@ impl World {
         }
     }
 
-    /// The network of a page is back: what waited goes on.
+    /// The network of a page is back: waiting frames continue.
     pub(crate) fn release_sockets(&mut self, page: usize) {
         for number in self.sockets_of(page) {
             let trip = self.trip();
@@ -401,7 +401,7 @@ impl World {
         }
     }
 
-    /// The page is gone without a word: its sockets are reset, or the server finds out late.
+    /// The page is gone without a message: its sockets are reset, or the server detects it late.
     pub(crate) fn drop_sockets(&mut self, page: usize) {
         for number in self.sockets_of(page) {
             let noticed = self.chance(70);
@@ -417,7 +417,7 @@ impl World {
         }
     }
 
-    /// A server ends. `gracefully`: it says so to its clients; otherwise their sockets break.
+    /// A server ends. `gracefully`: it notifies its clients; otherwise their sockets break.
     pub(crate) fn stop_server(&mut self, server: usize, gracefully: bool) {
         if !self.servers[server].is_up {
             return;
@@ -447,7 +447,7 @@ impl World {
         }
     }
 
-    /// A server that is stopped loses what it kept.
+    /// A stopped server loses its logs.
     pub(crate) fn lose_logs(&mut self, server: usize) {
         let state = &mut self.servers[server];
         state.rooms = room_server(state.settings.clone());

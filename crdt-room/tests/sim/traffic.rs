@@ -1,11 +1,11 @@
-//! What pages send to each other and to the servers, counted.
+//! Counters of the messages between pages and to the servers.
 
 use crdt_sync::{Outgoing, SEALED};
 
 /// The first byte of a ping, and of a pong.
 const HEARTBEATS: [u8; 2] = [0x05, 0x06];
 
-/// The first byte of a message that says what has come.
+/// The first byte of a receipt.
 const RECEIPT: u8 = 0x40;
 
 /// A relayed message begins with its kind and the numbers of two relay links.
@@ -40,7 +40,7 @@ impl Traffic {
     }
 
     pub(crate) fn count_bytes(&mut self, message: &[u8]) {
-        // What was sealed for a link was counted before.
+        // Sealed messages were counted before.
         if message.first() == Some(&SEALED) {
             return;
         }

@@ -1,5 +1,5 @@
-//! What has to be so once the network is well: an oracle that knows who can reach whom, against what
-//! the rooms hold and say.
+//! The required state once the network recovers: an oracle that knows which members can reach each
+//! other checks the texts and the status of the rooms.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +30,7 @@ impl World {
         (0..self.pages.len()).filter(is_member).collect()
     }
 
-    /// Whether a server names two pages to each other.
+    /// Whether a server introduces two pages to each other.
     pub(crate) fn share_server(&self, a: usize, b: usize) -> bool {
         let of = |page: usize| &self.pages[page].profile.servers;
         let both = of(a).iter().filter(|server| of(b).contains(server));
@@ -54,7 +54,8 @@ impl World {
         one.secret == other.secret && can_use
     }
 
-    /// Whether two pages are no use to each other, since neither may write: no link is made between them.
+    /// Whether two pages are not useful to each other, since neither may write: no link is made
+    /// between them.
     fn both_read(&self, a: usize, b: usize) -> bool {
         self.pages[a].profile.reads && self.pages[b].profile.reads
     }
@@ -84,7 +85,7 @@ impl World {
         })
     }
 
-    /// The kind of link that is to carry the edits between two pages.
+    /// The kind of link that should carry the edits between two pages.
     pub(crate) fn best_way(&self, a: usize, b: usize) -> Option<LinkKind> {
         let [one, other] = [&self.pages[a], &self.pages[b]].map(|page| &page.profile);
         if self.both_read(a, b) {
@@ -105,7 +106,7 @@ impl World {
         })
     }
 
-    /// Those who are linked with each other over any number of links.
+    /// The groups of members that are connected over any number of links.
     fn groups(&self) -> Vec<Vec<usize>> {
         let mut groups: Vec<Vec<usize>> = Vec::new();
         let mut left: BTreeSet<usize> = self.members().into_iter().collect();
@@ -126,7 +127,7 @@ impl World {
         groups
     }
 
-    /// Whether somebody cannot be reached by somebody whom a server names to it.
+    /// Whether a member cannot reach another one that a server names.
     pub(crate) fn has_unreachable(&self) -> bool {
         let members = self.members();
         let apart = |a: &usize| {
@@ -180,7 +181,7 @@ impl World {
         members.iter().any(is_asked) || self.cables.iter().any(is_unproven)
     }
 
-    /// Everything that is not as it has to be; empty once the rooms are at rest.
+    /// All deviations from the required state; empty once the rooms are at rest.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let mut all = Vec::new();
         for group in self.groups() {
@@ -289,7 +290,7 @@ impl World {
         self.check_doctor(page, all);
     }
 
-    /// Where a server keeps a log, it has everything that writers have.
+    /// The log of a server has all events of the writers.
     fn check_kept(&self, page: &Page, status: &Status, all: &mut Vec<String>) {
         let profile = &page.profile;
         let keeps =

@@ -1,4 +1,4 @@
-//! What the user of a page does, and what the page tells its user.
+//! The actions of a page's user, and the events that the page reports to the user.
 
 use crdt_core::Document;
 use crdt_room::{Call, CallId, News};
@@ -54,7 +54,7 @@ impl World {
         self.call(page, Call::Disconnect);
     }
 
-    /// The user calls something. A page that does not run has no user.
+    /// The user makes a call. A page that does not run has no user.
     pub(crate) fn call(&mut self, page: usize, call: Call) {
         assert_eq!(self.pages[page].activity, Activity::Running);
         self.give(page, Arrival::Call(call));
@@ -80,7 +80,7 @@ impl World {
         self.give(page, Arrival::Edited);
     }
 
-    /// Shows something of a page's user to the others; `value` is a JSON text.
+    /// Sets a presence field of a page's user; `value` is a JSON text.
     pub(crate) fn show(&mut self, page: usize, field: &str, value: Option<&str>) {
         let own = &mut self.pages[page].presence;
         match value {
@@ -94,7 +94,7 @@ impl World {
         self.call(page, set);
     }
 
-    /// What a page tells its user.
+    /// Handles an event that a page reports to its user.
     pub(crate) fn tell(&mut self, page: usize, news: News) {
         let now = self.now;
         let state = &mut self.pages[page];

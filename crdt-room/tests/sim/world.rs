@@ -1,8 +1,8 @@
 //! A virtual network and clock, with pages and signaling servers on it.
 //!
-//! Time passes by events, and what is random comes from one seed. A model of a host object (a socket,
-//! a peer connection, a broadcast channel, a transport) gets what a page wants from its driver
-//! (`driver.rs`) and answers later, by [`World::arrive`].
+//! Time advances with events, and all randomness comes from one seed. A model of a host object (a
+//! socket, a peer connection, a broadcast channel, a transport) receives the commands of a page
+//! from its driver (`driver.rs`) and answers later, with [`World::arrive`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,10 +19,10 @@ use crate::page::Page;
 use crate::socket::{Server, Socket};
 use crate::traffic::Traffic;
 
-/// Something that happens at its time.
+/// An event at its time.
 pub(crate) type Event = Box<dyn FnOnce(&mut World)>;
 
-/// One load of a page: what was meant for an earlier one does not reach it.
+/// One load of a page: events for an earlier load do not reach it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Load {
     pub(crate) page: usize,
@@ -43,7 +43,7 @@ pub(crate) struct World {
     pub(crate) blocked: BTreeSet<[usize; 2]>,
     /// Least and greatest time from one machine to another, in milliseconds.
     pub(crate) latency: (u64, u64),
-    /// What the servers do to the messages that they pass on, where they are not honest.
+    /// The manipulations of dishonest servers.
     pub(crate) malice: Option<Malice>,
     /// The descriptions that browsers made, each with the page that it was made at.
     pub(crate) descriptions: BTreeMap<String, usize>,
@@ -98,19 +98,19 @@ impl World {
         self.rng.u64(self.latency.0..=self.latency.1)
     }
 
-    /// Has something happen after a delay.
+    /// Schedules an event after a delay.
     pub(crate) fn after(&mut self, delay: u64, event: impl FnOnce(&mut World) + 'static) {
         self.at(self.now.saturating_add(delay), event);
     }
 
-    /// Has something happen at a time.
+    /// Schedules an event at a time.
     pub(crate) fn at(&mut self, time: u64, event: impl FnOnce(&mut World) + 'static) {
         self.counter += 1;
         let key = (time.max(self.now), self.counter);
         self.events.insert(key, Box::new(event));
     }
 
-    /// Has something reach a page after a delay.
+    /// Delivers an input to a page after a delay.
     pub(crate) fn arrive(&mut self, delay: u64, load: Load, arrival: Arrival) {
         self.after(delay, move |world| world.deliver(load, arrival));
     }
@@ -130,7 +130,7 @@ impl World {
         self.now = end;
     }
 
-    /// Lets time pass until something holds; how long that took.
+    /// Lets time pass until a condition is true; returns the time that took.
     pub(crate) fn until(
         &mut self,
         what: &str,
@@ -171,7 +171,7 @@ impl World {
         self.review_connections();
     }
 
-    /// What is known of everybody, for a failure.
+    /// A description of all pages, for failure messages.
     pub(crate) fn picture(&self) -> String {
         let pages = self.pages.iter().map(Page::picture);
         let pages: String = pages.collect();

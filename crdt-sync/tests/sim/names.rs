@@ -35,7 +35,7 @@ fn text(world: &World, replica: usize) -> String {
     world.replicas[replica].doc.text()
 }
 
-/// Events of `agent`, made elsewhere on top of what a replica has: merged there, and passed on.
+/// Events of `agent`, made elsewhere after the events of a replica: merged there, and forwarded.
 fn forge(world: &mut World, replica: usize, agent: &str, edit: impl Fn(&mut Document)) {
     world.with_engine(replica, |engine, doc, now| {
         let before = doc.summary();
@@ -258,7 +258,7 @@ fn one_id_with_two_contents_is_reported_on_both_sides() {
     );
 }
 
-/// Replicas join under names that others have, after they have typed; everybody goes on typing.
+/// Replicas join under names that others have, after they have typed; all continue typing.
 fn scenario(seed: u64) {
     let mut world = World::new(seed);
     let mut typed = 0;
@@ -315,7 +315,7 @@ fn scenario(seed: u64) {
     world.assert_at_rest();
 }
 
-/// Types something that nobody types twice; returns how many chars.
+/// Types a unique text; returns its number of chars.
 fn type_in(world: &mut World, replica: usize) -> usize {
     let unique = world.rng.next();
     let text = format!("{unique:016x}");
@@ -336,7 +336,7 @@ fn reused_names_do_not_make_replicas_diverge() {
     }
 }
 
-/// Scenarios in which a question, or the news of another name, was lost.
+/// Scenarios in which a question, or the message about a new name, was lost.
 #[test]
 fn scenarios_that_once_diverged_pass() {
     [12_633, 101_420, 112_938].into_iter().for_each(scenario);

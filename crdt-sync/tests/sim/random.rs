@@ -32,7 +32,7 @@ fn random_quality(rng: &mut Rng) -> Quality {
     }
 }
 
-/// Who is linked to whom: a line, a ring, a star, everybody, or a random tree.
+/// The graph of links: a line, a ring, a star, a full mesh, or a random tree.
 fn random_edges(rng: &mut Rng, n: usize) -> Vec<(usize, usize)> {
     let mut edges: Vec<(usize, usize)> = match rng.below(4) {
         0 => (1..n).map(|i| (i - 1, i)).collect(),

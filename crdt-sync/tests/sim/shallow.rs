@@ -45,8 +45,8 @@ fn a_shallow_replica_syncs_with_peers_that_have_its_base() {
     assert!((0..3).all(|i| refusals(&world, i).is_empty()));
 }
 
-/// A peer that lacks the beginning gets nothing, and this side reports it once, however much is typed. Once
-/// the newcomer has got the beginning elsewhere, all goes on.
+/// A peer that lacks the base gets nothing, and this side reports it once, however much is typed.
+/// Once the newcomer has received the base elsewhere, syncing continues.
 #[test]
 fn a_peer_that_lacks_the_base_has_to_get_it_elsewhere() {
     let mut world = World::with(1, 1);
@@ -76,7 +76,7 @@ fn a_peer_that_lacks_the_base_has_to_get_it_elsewhere() {
     world.assert_at_rest();
 }
 
-/// An edit that does not know the beginning cannot come in: the link is closed, and says why.
+/// An edit that does not follow the base cannot be merged: the link is closed with the reason.
 #[test]
 fn events_that_do_not_follow_the_base_close_the_link() {
     let mut world = World::with(1, 2);

@@ -1,4 +1,4 @@
-//! What goes over the network of a world, counted.
+//! Counters of the messages on the network of a world.
 
 use crdt_sync::Outgoing;
 
@@ -9,7 +9,7 @@ pub(crate) struct Traffic {
     /// Without heartbeats and receipts.
     pub(crate) speech: u64,
     pub(crate) speech_bytes: u64,
-    /// Messages that say what has come; the others do without them.
+    /// Receipts.
     pub(crate) receipts: u64,
     pub(crate) receipt_bytes: u64,
 }

@@ -1,7 +1,7 @@
 //! A virtual network and clock, with replicas on it.
 //!
-//! Time passes by events: a message arrives, a transport drains, a timer fires, a link is made or
-//! broken. Everything random comes from one seed.
+//! Time advances with events: a message arrives, a transport drains, a timer fires, a link is made
+//! or broken. Everything random comes from one seed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crdt_sync::{
 use crate::rng::Rng;
 use crate::traffic::Traffic;
 
-/// What a link does to messages.
+/// The faults and limits of a link.
 #[derive(Debug, Clone)]
 pub(crate) struct Quality {
     /// Least and greatest time from end to end, in ms.
@@ -54,9 +54,9 @@ pub(crate) struct Replica {
     pub(crate) hidden: bool,
     /// Local time runs at `rate.0 / rate.1` of the true one, and started elsewhere.
     pub(crate) clock: (u64, (u64, u64)),
-    /// What survives a crash.
+    /// The stored state, which survives a crash.
     pub(crate) stored: Vec<u8>,
-    /// Everything the engine told, but for messages and changes of the text.
+    /// All outputs of the engine except messages and changes of the text.
     pub(crate) told: Vec<Output>,
     /// The presence of others, as it was reported, and the own.
     pub(crate) present: BTreeMap<u64, BTreeMap<String, String>>,
@@ -66,7 +66,7 @@ pub(crate) struct Replica {
 }
 
 impl Replica {
-    /// What its engine knows of its links.
+    /// The engine's status of its links.
     pub(crate) fn peers(&self) -> impl Iterator<Item = PeerStatus> + '_ {
         self.engine.peers(&self.doc)
     }
@@ -179,7 +179,7 @@ impl World {
         offset + self.now * a / b
     }
 
-    /// Has a replica's engine do something, and carries out what it says.
+    /// Calls a replica's engine, and carries out its outputs.
     pub(crate) fn with_engine(
         &mut self,
         replica: usize,
@@ -405,7 +405,7 @@ impl World {
         }
     }
 
-    /// Two replicas cannot reach each other. `loud`: their links break; else messages vanish.
+    /// Separates two replicas. `loud`: their links break; otherwise messages vanish.
     pub(crate) fn part(&mut self, a: usize, b: usize, loud: bool) {
         let pair = [a.min(b), a.max(b)];
         self.apart.insert(pair);
@@ -475,7 +475,7 @@ impl World {
         self.wires.values().any(same)
     }
 
-    /// A replica stops without a word.
+    /// A replica stops without a message.
     pub(crate) fn crash(&mut self, replica: usize) {
         let state = &mut self.replicas[replica];
         state.alive = false;
@@ -505,8 +505,8 @@ impl World {
         }
     }
 
-    /// It starts again from what was stored, in a new session; under a new name where the stored
-    /// state may be older than what others have seen.
+    /// It restarts from the stored state, in a new session; under a new name if the stored state
+    /// may be older than the events that others have.
     pub(crate) fn restart(&mut self, replica: usize, agent: &str) {
         let state = &mut self.replicas[replica];
         let mut doc = Document::new(agent).expect("a valid name");
@@ -535,7 +535,7 @@ impl World {
         }
     }
 
-    /// Stores a replica's state where a crash leaves it.
+    /// Stores a replica's state so that it survives a crash.
     pub(crate) fn store(&mut self, replica: usize) {
         let state = &mut self.replicas[replica];
         state.stored = state.doc.encode_since(&VersionSummary::new()).unwrap();
@@ -558,7 +558,7 @@ impl World {
         self.replicas[replica].mirror.splice(at..at + len, []);
     }
 
-    /// Shows something of a replica to the others.
+    /// Sets a presence field of a replica.
     pub(crate) fn show(&mut self, replica: usize, field: &str, value: Option<&str>) {
         let own = &mut self.replicas[replica].own_presence;
         match value {
@@ -690,7 +690,7 @@ impl World {
         }
     }
 
-    /// Whether all replicas hold the same.
+    /// Whether all replicas have the same events and text.
     pub(crate) fn is_converged(&self) -> bool {
         let first = &self.replicas[0].doc;
         let (text, summary) = (first.text(), first.summary());
@@ -702,7 +702,7 @@ impl World {
         })
     }
 
-    /// Lets time pass until all replicas hold the same; how long that took.
+    /// Lets time pass until all replicas have the same; returns the time that took.
     pub(crate) fn converge(&mut self, at_most: u64) -> u64 {
         let start = self.now;
         while !self.is_converged() {
@@ -716,7 +716,7 @@ impl World {
         self.now - start
     }
 
-    /// What every scenario ends with: all equal, silent, and nothing left in memory.
+    /// The end of every scenario: all replicas equal, silent, and nothing left in memory.
     pub(crate) fn assert_at_rest(&mut self) {
         assert!(self.is_converged(), "not equal: {}", self.picture());
         self.run(10_000);

@@ -1,4 +1,4 @@
-//! Without a server: pages of one browser meet, and a server that is away is come back to.
+//! Without a server: pages of one browser meet, and an unreachable server is retried.
 
 use crdt_room::{LinkKind, Phase};
 use signaling_protocol::ErrorCode;

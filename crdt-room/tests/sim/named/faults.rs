@@ -1,5 +1,5 @@
-//! What others do wrong: a peer by its messages, a signaling server, a relay without the key. Each is
-//! told by a typed event, and the rest goes on.
+//! Faults of others: of a peer's messages, of a signaling server, of a relay without the key. Each
+//! is reported by a typed event, and does not affect the rest.
 
 use crdt_room::{LinkKind, LinkState, Phase, SocketEvent, TransportState};
 

@@ -1,5 +1,5 @@
-//! Rooms with a key: a page with another one, or none, or that cannot use it, reads nothing; and a server that is
-//! not honest gets nothing.
+//! Rooms with a key: a page with another key, without a key, or that cannot encrypt, reads nothing;
+//! and neither does a dishonest server.
 
 use crdt_room::{LinkKind, LinkState};
 
@@ -8,10 +8,10 @@ use crate::hostile::Malice;
 use crate::page::Profile;
 use crate::world::World;
 
-/// Long enough for whatever may be tried to be tried.
+/// Long enough for every possible attempt.
 const LATER: u64 = 60_000;
 
-/// Alice has the key of the room; what bob has is up to the scenario. They are pages of one browser.
+/// Alice has the key of the room; the scenario decides what bob has. They are pages of one browser.
 fn with_bob(adjust: impl Fn(&mut Profile)) -> World {
     let mut world = opened(&["alice", "bob"], |profile| {
         profile.browser = 0;
@@ -66,8 +66,8 @@ fn a_page_without_the_key_finds_nobody() {
     assert_apart(with_bob(|profile| profile.secret = None));
 }
 
-/// A server lets pages into a room that they did not name, since they have another key or none: nothing
-/// goes from one to the other, and both know why.
+/// A server admits pages to a room that they did not name, since they have another key or none:
+/// they exchange nothing, and both report why.
 #[test]
 fn a_server_that_mixes_rooms_gets_nothing_across() {
     for secret in [Some("tulip"), None] {

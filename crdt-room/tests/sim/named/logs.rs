@@ -8,7 +8,7 @@ use crate::hostile::Malice;
 use crate::page::Profile;
 use crate::world::World;
 
-/// Within this time what is typed is in the log, at the member that writes and at the others.
+/// Within this time edits are in the log, those of the writing member and those of the others.
 const WRITTEN: u64 = 2_000;
 const SEEN: u64 = 6_000;
 
@@ -74,7 +74,7 @@ fn a_joiner_of_an_empty_room_receives_the_text() {
     ends_well(world);
 }
 
-/// One writes for all; the others see that what they made is in the log.
+/// One member writes for all; the others see that their edits are in the log.
 #[test]
 fn one_member_writes_for_all_and_another_one_when_it_leaves() {
     let mut world = kept(&["alice", "bob", "carol"], |_| {});
@@ -222,7 +222,8 @@ fn a_long_history_goes_in_parts() {
     until_text(&mut world, 0, &text);
 }
 
-/// A reader cannot write: what it leaves in the log is skipped, and it cannot take away what is there for long.
+/// A reader cannot write: its entries in the log are skipped, and it cannot remove entries for
+/// long.
 #[test]
 fn entries_of_a_reader_are_skipped() {
     let mut world = kept(&["alice", "anna", "bob"], |profile| {
@@ -232,7 +233,7 @@ fn entries_of_a_reader_are_skipped() {
     world.connect(1);
     world.type_in(1, "for all ");
     until_kept(&mut world, 1, WRITTEN);
-    // She comes first by name, so her program takes itself for the writer.
+    // She comes first by name, so her program acts as the writer.
     world.connect(0);
     until_text(&mut world, 0, "for all ");
     for _ in 0..20 {
@@ -267,7 +268,7 @@ fn a_reader_writes_nothing_and_reads_the_log() {
     ends_well(world);
 }
 
-/// A log that is full is said to be, and emptied by a snapshot where that helps.
+/// A full log is reported, and replaced by a snapshot if that helps.
 #[test]
 fn a_full_log_is_reported() {
     let quotas = LogQuotas {
@@ -293,7 +294,7 @@ fn a_full_log_is_reported() {
     assert_eq!(world.pages[0].codes(), [""; 0]);
 }
 
-/// A server that takes small messages only gets small entries.
+/// A server that only accepts small messages gets small entries.
 #[test]
 fn entries_are_as_large_as_the_server_takes_them() {
     let mut world = World::new(1);
@@ -319,7 +320,7 @@ fn entries_are_as_large_as_the_server_takes_them() {
     ends_well(world);
 }
 
-/// What is not kept is said, and why.
+/// The status says what is not stored, and why.
 #[test]
 fn the_status_says_why_nothing_is_stored() {
     let mut world = kept(&["alice", "bob"], |profile| {
@@ -347,8 +348,8 @@ fn the_status_says_why_nothing_is_stored() {
     assert!(kept.problem.unwrap_or_default().contains("keeps no"));
 }
 
-/// A server that puts logs together anew gets nothing into a room that is not the room's own, and takes nothing
-/// from members that they have.
+/// A server that reassembles logs cannot add foreign content to a room, or remove content that
+/// members have.
 #[test]
 fn a_server_that_shuffles_logs_gets_nothing_in() {
     let mut world = kept(&["alice", "bob", "mallory"], |profile| {

@@ -17,7 +17,7 @@ use signaling_rooms::Settings;
 use crate::page::Profile;
 use crate::world::World;
 
-/// How long a scenario may take to what it waits for.
+/// The time limit of a scenario's waits.
 const PATIENCE: u64 = 60_000;
 
 /// A server, and pages of these names, each in a browser of its own, that are not connected yet.
@@ -52,7 +52,7 @@ fn ends_well(mut world: World) {
     world.assert_closes();
 }
 
-/// What a page says of the link to a peer.
+/// The page's status of the link to a peer.
 fn link(world: &World, page: usize, peer: &str) -> PeerLink {
     let links = world.pages[page].status().links;
     let mut links = links.into_iter().filter(|link| link.peer == peer);
@@ -61,7 +61,7 @@ fn link(world: &World, page: usize, peer: &str) -> PeerLink {
         .unwrap_or_else(|| panic!("{peer} is not named"))
 }
 
-/// What the doctor says at a page.
+/// The diagnosis of a page.
 fn doctor(world: &World, page: usize) -> serde_json::Value {
     let page = &world.pages[page];
     serde_json::to_value(page.room.doctor(&page.document)).expect("a diagnosis is JSON")

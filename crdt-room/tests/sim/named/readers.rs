@@ -1,4 +1,4 @@
-//! Read-only members: they follow the room, and nothing that they write reaches anybody, whatever their
+//! Read-only members: they follow the room, and their edits reach no other member, whatever their
 //! program does.
 
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use crate::hand::Habit;
 use crate::page::Profile;
 use crate::world::World;
 
-/// Long enough for whatever may be tried to be tried.
+/// Long enough for every possible attempt.
 const LATER: u64 = 60_000;
 
 /// Alice and bob may write, rita has the read-only link; all by one kind of link.
@@ -51,7 +51,7 @@ fn a_reader_follows_and_is_seen() {
         assert!(link(&world, 0, "rita").read_only);
         assert!(!link(&world, 0, "bob").read_only);
         assert!(!link(&world, 2, "alice").read_only);
-        // The one that was away gets what it missed from a member that may write.
+        // The returning member gets missed edits from a writer.
         world.disconnect(2);
         world.type_in(1, ", later");
         world.connect(2);
@@ -141,7 +141,7 @@ fn changes_of_a_reader_are_refused_and_it_is_named() {
     }
 }
 
-/// What one reader forges does not reach another one either, and nobody passes it on.
+/// Forged changes of one reader do not reach another one either, and no member forwards them.
 #[test]
 fn a_reader_accepts_nothing_from_a_reader() {
     let mut world = opened(&["alice", "rita", "rob"], |profile| {
@@ -157,7 +157,7 @@ fn a_reader_accepts_nothing_from_a_reader() {
     assert_eq!(world.pages[2].text(), "for all");
 }
 
-/// In a room that is no full mesh, nothing depends on readers to pass it on.
+/// In a room that is not a full mesh, no path depends on readers.
 #[test]
 fn a_large_room_of_readers_and_writers_holds_the_same() {
     let names: Vec<String> = (0..14)
@@ -225,7 +225,7 @@ fn a_page_without_the_key_shows_why_a_transport_to_one_with_it_carries_nothing()
     assert!(problem(1).contains("opened without one"), "{}", problem(1));
 }
 
-/// A proof that was made for one link is not useful on another one.
+/// A proof that was made for one link is not valid on another one.
 #[test]
 fn a_proof_that_is_repeated_proves_nothing() {
     let mut world = opened(&["alice"], |profile| {
@@ -287,7 +287,7 @@ fn a_proof_that_is_repeated_proves_nothing() {
     assert!(problem.contains("proved that it may write"), "{problem}");
 }
 
-/// Somebody with the key of readers at the other end of a transport of alice's.
+/// A holder of the read key at the other end of alice's transport.
 struct Impostor {
     /// What stands for the two ends in what messages are bound to.
     name: String,
@@ -332,7 +332,7 @@ impl Impostor {
     }
 }
 
-/// Somebody between the two ends of a transport holds the readers' key, as the server of a relay may.
+/// An intermediary on a transport has the read key, as the server of a relay may.
 #[test]
 fn an_intermediary_with_the_read_key_changes_nothing() {
     let mut world = opened(&["alice", "bob"], |profile| {
@@ -343,7 +343,7 @@ fn an_intermediary_with_the_read_key_changes_nothing() {
     connect_all(&mut world);
     world.type_in(0, "a word");
     let mut passed = [0, 0];
-    // Passes on what either said, and then tries what else may be done with each message.
+    // Forwards the messages of both ends, and then tries every attack with each message.
     let mut pass = |world: &mut World, mischief: bool| {
         for round in 0..200 {
             for (end, hand) in hands.iter().enumerate() {
@@ -388,7 +388,7 @@ fn an_intermediary_with_the_read_key_changes_nothing() {
     }
 }
 
-/// A server that let somebody in for reading only is heeded by all honest clients.
+/// All honest clients enforce the read-only admission of a server.
 #[test]
 fn a_member_admitted_as_read_only_is_a_reader() {
     for secret in [None, Some("rose")] {

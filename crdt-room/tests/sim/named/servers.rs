@@ -1,4 +1,5 @@
-//! Signaling servers: several at once, away, refusing, coming back; and pages put away and shown.
+//! Signaling servers: several at once, unreachable, refusing, coming back; and pages hidden and
+//! shown.
 
 use crdt_room::{LinkKind, Phase};
 use signaling_protocol::ErrorCode;
@@ -9,7 +10,8 @@ use crate::cable::Manners;
 use crate::page::Profile;
 use crate::world::World;
 
-/// What is said of a server that was there: it was lost, or since then could not be reached again.
+/// The errors of a server after a connection: it was lost, or could not be reached again since
+/// then.
 const AWAY: [&str; 2] = ["signaling_lost", "signaling_unreachable"];
 
 fn local(profile: &mut Profile) {

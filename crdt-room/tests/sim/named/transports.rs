@@ -171,7 +171,7 @@ fn connecting_twice_and_disconnecting_at_any_time_change_nothing() {
         assert_eq!(world.pages[0].codes(), [""; 0]);
         let run = world.hands[&hand].run.expect("it runs");
         world.call(0, Call::RemoveTransport(hand));
-        // What it says after its end is heard by nobody.
+        // Its messages after its end are ignored.
         for event in [Connected, Drained, Disconnected] {
             world.give(0, crate::arrival::Arrival::Transport(run, event));
         }

@@ -8,14 +8,14 @@ use crate::world::World;
 
 const KEY: Option<&str> = Some("rose");
 
-/// Long enough for every attempt at a direct connection to fail, and to be tried again.
+/// Long enough for every attempt at a direct connection to fail and to be repeated.
 const LATER: u64 = 90_000;
 
 fn without_webrtc(profile: &mut Profile) {
     profile.host.webrtc = false;
 }
 
-/// Two pages that no direct connection leads to, from the start.
+/// Two pages without a possible direct connection, from the start.
 fn apart(adjust: impl Fn(&mut Profile)) -> World {
     let mut world = opened(&["alice", "bob"], adjust);
     world.block(0, 1);
@@ -23,7 +23,7 @@ fn apart(adjust: impl Fn(&mut Profile)) -> World {
     world
 }
 
-/// Nothing is wrong, but for a way that is not the direct one.
+/// Nothing is wrong, except that the link is not direct.
 fn assert_detour(world: &World, kind: LinkKind, name: &str) {
     for (page, peer) in [(0, "bob"), (1, "alice")] {
         let link = link(world, page, peer);
