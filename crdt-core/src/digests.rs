@@ -70,7 +70,7 @@ impl Clone for Digests {
 impl Digests {
     /// Digests that continue those of events that are not part of the history: for each agent the
     /// number of these events, and the digest of the last.
-    pub(crate) fn going_on(starts: impl Iterator<Item = (AgentIdx, (u32, u64))>) -> Digests {
+    pub(crate) fn continuing(starts: impl Iterator<Item = (AgentIdx, (u32, u64))>) -> Digests {
         Digests {
             starts: starts.collect(),
             ..Digests::default()

@@ -172,7 +172,7 @@ impl Packed {
             (agent as AgentIdx, (events, end.digest))
         });
         Packed {
-            digests: Digests::going_on(starts),
+            digests: Digests::continuing(starts),
             saved,
             unpack: Packed::unpack,
             whole: OnceLock::new(),

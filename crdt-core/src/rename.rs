@@ -77,7 +77,7 @@ impl Document {
                 Ok(made) => {
                     let (before, after) = (rope.to_text(), made.to_text());
                     *rope = made;
-                    tell_difference(&before, &after, changed);
+                    report_difference(&before, &after, changed);
                 }
                 Err(error) => {
                     (history.graph, history.timestamps) = before;
@@ -129,7 +129,7 @@ impl Document {
 }
 
 /// Reports the difference between two texts as one replacement, or nothing if they are equal.
-fn tell_difference(before: &str, after: &str, changed: &mut dyn FnMut(Splice<'_>)) {
+fn report_difference(before: &str, after: &str, changed: &mut dyn FnMut(Splice<'_>)) {
     if before == after {
         return;
     }
@@ -173,7 +173,7 @@ mod tests {
             ("same", "same"),
         ] {
             let mut text: Vec<char> = before.chars().collect();
-            tell_difference(before, after, &mut |splice| {
+            report_difference(before, after, &mut |splice| {
                 let at = splice.pos.chars..splice.pos.chars + splice.deleted.chars;
                 text.splice(at, splice.inserted.chars());
             });

@@ -316,7 +316,7 @@ impl AgentAssignment {
     }
 
     /// Assigns the first `len` local versions, which are not events, to no agent.
-    pub(super) fn push_nobodys(&mut self, len: u32) {
+    pub(super) fn push_without_agent(&mut self, len: u32) {
         // No agent has an empty name, so a search by name never finds this one.
         let agent = self.push_agent("");
         self.runs.push(LvRun {

@@ -34,7 +34,7 @@ impl CausalGraph {
     pub(crate) fn begin_at(&mut self, base: Base) {
         debug_assert!(self.len() == 0 && self.base.is_none());
         if base.chars > 0 {
-            self.agents.push_nobodys(base.chars);
+            self.agents.push_without_agent(base.chars);
             self.critical_versions.push(0, base.chars, &[], &[]);
             self.graph.push(base.chars, &[]);
             self.frontier.push(base.chars - 1);

@@ -139,7 +139,7 @@ pub(crate) fn take_in(
     for piece in batch.pieces() {
         let from = intake.appended.len();
         take_piece(history, piece, agents, rules, intake)?;
-        take_woken(history, from, rules, intake)?;
+        append_woken(history, from, rules, intake)?;
     }
     Ok(())
 }
@@ -158,7 +158,7 @@ pub(crate) fn check_size(batch: &Batch, limits: &Limits) -> Result<(), MergeErro
 
 /// Appends the pieces that waited for the events appended since `from`, and those that waited for
 /// these.
-fn take_woken(
+fn append_woken(
     history: &mut History,
     from: usize,
     rules: &MergeRules<'_>,

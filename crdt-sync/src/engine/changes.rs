@@ -255,7 +255,7 @@ impl Engine {
         }
         let sent = self.send_events(link, missing, now, doc);
         if let (Err(error), Some(state)) = (sent, self.links.get_mut(link))
-            && !std::mem::replace(&mut state.told_too_old, true)
+            && !std::mem::replace(&mut state.reported_too_old, true)
         {
             let reason = error.into();
             self.outputs.push_back(Output::Refused { link, reason });
@@ -277,13 +277,13 @@ impl Engine {
         };
         let mut message = Vec::with_capacity(KEYSTROKE);
         message.push(kind::CHANGES);
-        let names = [state.told_agent.as_str(), peer.agent.as_str()];
+        let names = [state.sent_agent.as_str(), peer.agent.as_str()];
         if !doc.encode_keystroke_named(&names, &mut message) {
             return false;
         }
         state.send(message, &self.config, &mut self.outputs);
         state.part = None;
-        state.told_too_old = false;
+        state.reported_too_old = false;
         state.flushed(now);
         state.known.learn_all(doc);
         state.in_flight.add_last(doc);
@@ -307,7 +307,7 @@ impl Engine {
         } else if let Some(peer) = &state.peer {
             let config = &self.config;
             // Both ends know both names, so nearly every patch leaves them out.
-            let names = [state.told_agent.as_str(), peer.agent.as_str()];
+            let names = [state.sent_agent.as_str(), peer.agent.as_str()];
             let is_long = || events.event_count() > LONG_HISTORY * config.first_part as u64;
             let enough = match state.part {
                 Some(next) => next,
@@ -331,7 +331,7 @@ impl Engine {
         let Some(state) = self.links.get_mut(link) else {
             return Ok(());
         };
-        state.told_too_old = false;
+        state.reported_too_old = false;
         state.flushed(now);
         if state.due.is_some() {
             state.known.learn(&events);
@@ -357,8 +357,8 @@ impl Engine {
         let ours = doc.summary();
         state.received = state
             .received
-            .max(summary.first_of(&state.told_agent).into());
-        let mut known = state.hear(summary, &ours);
+            .max(summary.first_of(&state.sent_agent).into());
+        let mut known = state.record_announced(summary, &ours);
         // Events in transit had not arrived when the peer wrote this.
         if state.buffered > 0 || !state.queue.is_empty() {
             known.union(&state.in_flight.events(doc));
@@ -420,17 +420,17 @@ impl Engine {
             state.claimed.subtract(&doc.summary());
         }
         let speaks = state.speech == Speech::Binary && state.peer.is_some();
-        if state.said_synced || !speaks || !state.claimed.is_empty() {
+        if state.sent_synced || !speaks || !state.claimed.is_empty() {
             return;
         }
         state.send(Message::Synced.encode(), &self.config, &mut self.outputs);
-        state.said_synced = true;
+        state.sent_synced = true;
         self.tell_synced(link);
     }
 
     fn on_synced(&mut self, link: LinkId) {
         if let Some(state) = self.links.get_mut(link) {
-            state.heard_synced = true;
+            state.received_synced = true;
         }
         self.tell_synced(link);
     }

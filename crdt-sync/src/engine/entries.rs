@@ -70,7 +70,7 @@ impl Engine {
     ) -> Result<Merged, CloseReason> {
         let mut keeps_conflicts = false;
         loop {
-            let mut withheld: Vec<(String, u32)> = self.spoken_for_by_links();
+            let mut withheld: Vec<(String, u32)> = self.agents_linked_directly();
             withheld.push((self.agent.clone(), 0));
             let withheld: Vec<(&str, u32)> = withheld
                 .iter()
@@ -112,7 +112,7 @@ impl Engine {
 
     /// The directly linked agents, with the seq from which on their events are only accepted from
     /// their own links.
-    fn spoken_for_by_links(&self) -> Vec<(String, u32)> {
+    fn agents_linked_directly(&self) -> Vec<(String, u32)> {
         let speaks =
             |link: &&Link| link.active && link.speech == Speech::Binary && link.session().is_some();
         let named = self.links.iter().filter(speaks);

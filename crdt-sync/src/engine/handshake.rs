@@ -26,7 +26,7 @@ impl Engine {
             return;
         };
         if state.options.text_only {
-            self.say_frontier(link, now, doc);
+            self.send_frontier(link, now, doc);
             return;
         }
         state.hello_at = Some(now.saturating_add(config.hello_retry));
@@ -53,10 +53,10 @@ impl Engine {
             },
             answer: state.session().is_some(),
             session: self.session,
-            agent: state.told_agent.clone(),
+            agent: state.sent_agent.clone(),
             summary: doc.summary(),
         });
-        state.hello_said = now;
+        state.hello_sent_at = now;
         state.send(hello.encode(), &self.config, &mut self.outputs);
     }
 
@@ -105,7 +105,9 @@ impl Engine {
         if state.session() == Some(hello.session) {
             // It has not received the local hello. A duplicated frame is no reason to send it
             // twice.
-            let pause = state.hello_said.saturating_add(self.config.hello_retry / 2);
+            let pause = state
+                .hello_sent_at
+                .saturating_add(self.config.hello_retry / 2);
             if !hello.answer && now >= pause {
                 self.say_hello(link, now, doc);
             }
@@ -120,7 +122,7 @@ impl Engine {
             self.meet(link, &hello, now, doc);
             self.say_hello(link, now, doc);
         } else {
-            let said = state.hello_said;
+            let said = state.hello_sent_at;
             self.meet(link, &hello, now, doc);
             // Hellos that cross answer each other. A late one suggests that the peer was not
             // listening yet when the local one was sent.
@@ -129,7 +131,7 @@ impl Engine {
             }
         }
         self.elect(hello.session, now, doc);
-        self.tell_neighbours();
+        self.send_neighbours();
         self.check_synced(link, doc);
         self.greet_presence(link, now);
         self.flush(link, now, doc);
@@ -152,12 +154,12 @@ impl Engine {
             gives_digests: hello.capabilities & GIVES_DIGESTS != 0,
         });
         let ours = doc.summary();
-        let theirs = state.hear(hello.summary.clone(), &ours);
+        let theirs = state.record_announced(hello.summary.clone(), &ours);
         state.known = Known::exactly(theirs, &ours, doc);
         state.in_flight.clear();
         state.receipt_at = None;
         state.receipt = 0;
-        state.received = hello.summary.first_of(&state.told_agent).into();
+        state.received = hello.summary.first_of(&state.sent_agent).into();
         state.edits_as = Some(hello.agent.clone());
         state.first_new = hello.summary.first_of(&hello.agent);
         state.mark(now, &self.config);
@@ -222,11 +224,11 @@ impl Engine {
             Some(known) => state.known.join(&known, doc),
             // Messages sent on a broken link may be lost: ask for a summary before sending more.
             // The hello of a new link already has one.
-            None if state.flushed_at[0].is_some() || state.said_synced => {
+            None if state.flushed_at[0].is_some() || state.sent_synced => {
                 state.held = true;
                 state.owes_summary = Some(true);
-                state.said_synced = false;
-                state.heard_synced = false;
+                state.sent_synced = false;
+                state.received_synced = false;
                 state.told_synced = false;
             }
             None => {}
@@ -237,7 +239,7 @@ impl Engine {
 
     /// Sends peers the list of the other sessions with which changes are exchanged, if it has
     /// changed.
-    pub(super) fn tell_neighbours(&mut self) {
+    pub(super) fn send_neighbours(&mut self) {
         let active = |link: &&Link| link.active && link.speech == Speech::Binary;
         let sessions: SortedSet<u64> = self
             .links
@@ -276,7 +278,7 @@ impl Engine {
     }
 
     /// Sends goodbye to one peer.
-    pub(super) fn say_goodbye(&mut self, link: &mut Link) {
+    pub(super) fn send_goodbye(&mut self, link: &mut Link) {
         if link.speech != Speech::Json {
             link.send_now(
                 &Message::Goodbye,

@@ -119,8 +119,8 @@ impl Engine {
         if unknown && state.repair_at.is_none() && state.options.access.takes {
             self.request_json(link, doc);
         } else if *frontier == doc.frontier() {
-            state.said_synced = true;
-            state.heard_synced = true;
+            state.sent_synced = true;
+            state.received_synced = true;
             state.repair_at = None;
             self.tell_synced(link);
         }
@@ -139,7 +139,7 @@ impl Engine {
     }
 
     /// Sends the version of this replica: the heartbeat of the JSON form.
-    pub(super) fn say_frontier(&mut self, link: LinkId, now: Millis, doc: &Document) {
+    pub(super) fn send_frontier(&mut self, link: LinkId, now: Millis, doc: &Document) {
         let frontier = self.version(now, doc).frontier.clone();
         let Some(state) = self.links.get_mut(link) else {
             return;

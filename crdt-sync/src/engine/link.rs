@@ -51,7 +51,7 @@ pub(super) struct Link {
     pub(super) active: bool,
 
     /// The local agent name in the hello on this link: patches refer to it.
-    pub(super) told_agent: String,
+    pub(super) sent_agent: String,
     /// The name under which the peer edits now.
     pub(super) edits_as: Option<String>,
     /// The number of events of that name when the peer took the name, or sent its hello.
@@ -74,7 +74,7 @@ pub(super) struct Link {
     /// The time of the next hello, and the wait after it.
     pub(super) hello_at: Option<Millis>,
     pub(super) hello_wait: Millis,
-    pub(super) hello_said: Millis,
+    pub(super) hello_sent_at: Millis,
     /// When to try the JSON form.
     pub(super) compat_at: Option<Millis>,
 
@@ -107,11 +107,11 @@ pub(super) struct Link {
     pub(super) repair_wait: Millis,
     /// Events of this peer were dropped because too many were held back.
     pub(super) lost_some: bool,
-    pub(super) said_synced: bool,
-    pub(super) heard_synced: bool,
+    pub(super) sent_synced: bool,
+    pub(super) received_synced: bool,
     pub(super) told_synced: bool,
     /// It was reported that the peer lacks dropped events.
-    pub(super) told_too_old: bool,
+    pub(super) reported_too_old: bool,
 
     /// Frames that wait for room in the transport.
     pub(super) queue: VecDeque<Outgoing>,
@@ -171,7 +171,7 @@ impl Link {
             },
             peer: None,
             active: options.text_only,
-            told_agent: agent.to_owned(),
+            sent_agent: agent.to_owned(),
             edits_as: None,
             first_new: 0,
             digest_by: None,
@@ -183,7 +183,7 @@ impl Link {
             diverged: None,
             hello_at: None,
             hello_wait: config.hello_retry,
-            hello_said: now,
+            hello_sent_at: now,
             compat_at: None,
             known: Known::default(),
             in_flight: Flight::default(),
@@ -200,10 +200,10 @@ impl Link {
             repair_at: None,
             repair_wait: config.repair_min,
             lost_some: false,
-            said_synced: false,
-            heard_synced: false,
+            sent_synced: false,
+            received_synced: false,
             told_synced: false,
-            told_too_old: false,
+            reported_too_old: false,
             queue: VecDeque::new(),
             buffered: 0,
             drained_at: now,
@@ -248,7 +248,7 @@ impl Link {
 
     /// Records the events that the peer announced and the document lacks. Returns those that count:
     /// events that only a read-only peer has are never accepted from it.
-    pub(super) fn hear(
+    pub(super) fn record_announced(
         &mut self,
         summary: VersionSummary,
         ours: &VersionSummary,
@@ -372,13 +372,13 @@ impl Link {
     /// Whether each end is known to have all events of the other, with the same content under each
     /// id.
     pub(super) fn is_synced(&self) -> bool {
-        let has_all = self.said_synced && self.heard_synced;
+        let has_all = self.sent_synced && self.received_synced;
         has_all && self.seeks.is_none() && self.diverged.is_none()
     }
 
     /// The status of the link for a document.
     pub(super) fn status(&self, doc: &Document) -> PeerStatus {
-        let (events, own) = (doc.event_count(), doc.event_count_of(&self.told_agent));
+        let (events, own) = (doc.event_count(), doc.event_count_of(&self.sent_agent));
         let behind = self.claimed.event_count();
         let unsent = self.known.lag(events, behind);
         let gives_receipts = self.peer.as_ref().is_some_and(|peer| peer.gives_receipts);

@@ -11,7 +11,7 @@ use crate::types::{Channel, LinkId, Speech};
 use crate::wire::{Check, Message};
 
 /// The factor by which a peer may take longer for its first message.
-const UNHEARD: u64 = 5;
+const FIRST_MESSAGE_FACTOR: u64 = 5;
 
 impl Engine {
     pub(super) fn liveness_timeout(&self, link: &Link) -> Option<Millis> {
@@ -28,7 +28,7 @@ impl Engine {
     /// transfer counts as a sign of life: on a slow link a heartbeat waits behind it.
     fn dead_at(&self, link: &Link) -> Option<Millis> {
         if link.speech == Speech::Unknown {
-            let patience = self.config.dead_after.saturating_mul(UNHEARD);
+            let patience = self.config.dead_after.saturating_mul(FIRST_MESSAGE_FACTOR);
             return Some(link.heard_at.saturating_add(patience));
         }
         let (_, asked) = link.asked?;
@@ -74,7 +74,7 @@ impl Engine {
         }
         state.check_at = now.saturating_add(self.config.heartbeat);
         if state.speech == Speech::Json {
-            self.say_frontier(link, now, doc);
+            self.send_frontier(link, now, doc);
             return Ok(());
         }
         state.nonce = state.nonce.wrapping_add(1);
@@ -140,7 +140,7 @@ impl Engine {
             state.seeks = None;
         } else if let Some((_, since)) = state.seeks {
             if since.saturating_add(patience) <= now {
-                self.tell_diverged(link, None, now, doc);
+                self.report_diverged(link, None, now, doc);
             }
         } else {
             state.seeks = Some((theirs, now));
@@ -162,13 +162,13 @@ impl Engine {
             state.known = Known::all(doc);
             // Events that it announced and no longer has are now under another name.
             state.claimed = VersionSummary::new();
-            state.received = doc.event_count_of(&state.told_agent) as u64;
+            state.received = doc.event_count_of(&state.sent_agent) as u64;
             state.due = None;
             // Held-back events wait for events that this peer does not have either.
             state.repair_at = None;
             // This also tells a standby link that took over which events the peer has.
             state.held = false;
-            state.heard_synced = true;
+            state.received_synced = true;
             if let (Some(ours), Some(theirs)) = (ours.text, check.text) {
                 self.compare_texts(link, ours, theirs, now, doc);
             }

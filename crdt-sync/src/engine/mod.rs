@@ -375,7 +375,7 @@ impl Engine {
     pub fn goodbye(&mut self, now: Millis) {
         self.wake(now);
         for mut link in self.links.take_all() {
-            self.say_goodbye(&mut link);
+            self.send_goodbye(&mut link);
         }
         self.hide_everybody();
     }
@@ -467,7 +467,7 @@ impl Engine {
         }
         self.review_left_out(now);
         self.presence_link_lost(link, last, goodbye, now);
-        self.tell_neighbours();
+        self.send_neighbours();
     }
 
     /// Sends changes on every link where some are due.

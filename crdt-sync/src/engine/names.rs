@@ -40,7 +40,7 @@ impl Link {
     }
 
     /// Sends the current local agent name.
-    fn tell_name(&mut self, agent: &str, config: &Config, outputs: &mut VecDeque<Output>) {
+    fn send_name(&mut self, agent: &str, config: &Config, outputs: &mut VecDeque<Output>) {
         let agent = agent.to_owned();
         let renamed = Message::Renamed { agent };
         self.send_now(&renamed, Channel::Sync, config, outputs);
@@ -75,11 +75,11 @@ impl Engine {
             self.take_new_name(link, now, doc);
         }
         if let Some(state) = self.links.get_mut(link)
-            && state.told_agent != self.agent
+            && state.sent_agent != self.agent
         {
             // The hello that the peer received has the events that were under that name then.
             state.owes_summary = state.owes_summary.or(Some(false));
-            state.tell_name(&self.agent, &self.config, &mut self.outputs);
+            state.send_name(&self.agent, &self.config, &mut self.outputs);
         }
     }
 
@@ -129,7 +129,7 @@ impl Engine {
         if state.digest_by.take().is_none() {
             return;
         }
-        if state.told_agent == self.agent {
+        if state.sent_agent == self.agent {
             let id = EventId::new(&*self.agent, u32::try_from(seq).unwrap_or(u32::MAX));
             let is_in_use = state.is_name_in_use;
             let is_other = doc.digest_of(&id).is_some_and(|ours| ours != digest);
@@ -147,15 +147,15 @@ impl Engine {
 
     /// Handles `in use`: others have this event of the local name.
     pub(super) fn on_in_use(&mut self, link: LinkId, seq: u64, now: Millis, doc: &mut Document) {
-        let is_present = |state: &Link| state.told_agent == self.agent && state.digest_by.is_none();
+        let is_present = |state: &Link| state.sent_agent == self.agent && state.digest_by.is_none();
         let next = doc.event_count_of(&self.agent) as u64;
         if seq >= next && self.links.get(link).is_some_and(is_present) {
             self.take_new_name(link, now, doc);
         } else if let Some(state) = self.links.get_mut(link)
-            && state.told_agent != self.agent
+            && state.sent_agent != self.agent
         {
             // The peer has not received the new name.
-            state.tell_name(&self.agent, &self.config, &mut self.outputs);
+            state.send_name(&self.agent, &self.config, &mut self.outputs);
         }
     }
 
@@ -226,10 +226,10 @@ impl Engine {
                 Speech::Binary if link.peer.is_some() => {
                     link.held = true;
                     link.owes_summary = Some(true);
-                    link.said_synced = false;
-                    link.heard_synced = false;
+                    link.sent_synced = false;
+                    link.received_synced = false;
                     link.told_synced = false;
-                    link.tell_name(&self.agent, &self.config, &mut self.outputs);
+                    link.send_name(&self.agent, &self.config, &mut self.outputs);
                 }
                 Speech::Json => link.known = Default::default(),
                 Speech::Binary | Speech::Unknown => {}
@@ -286,7 +286,7 @@ impl Engine {
             }
         };
         if let Some(id) = report.exceptions.conflicts.first() {
-            self.tell_diverged(link, Some(id.clone()), now, doc);
+            self.report_diverged(link, Some(id.clone()), now, doc);
         }
         if let Some(id) = report.exceptions.withheld.first() {
             self.leave_out(link, events, id.clone(), now);
@@ -311,7 +311,7 @@ impl Engine {
         let Some(state) = self.links.get(link) else {
             return Ok(MergeReport::default());
         };
-        let mut withheld: Vec<(&str, u32)> = self.spoken_for(state).collect();
+        let mut withheld: Vec<(&str, u32)> = self.others_linked_directly(state).collect();
         let peer = state.peer.as_ref();
         let gives_digests = peer.is_some_and(|peer| peer.gives_digests);
         if gives_digests {
@@ -328,7 +328,7 @@ impl Engine {
             Incoming::Text(operations) => doc.merge_json_by(operations, &rules, changed),
             Incoming::Binary(patch) => {
                 let peer = peer.map_or("", |peer| &peer.agent);
-                let names = [peer, &state.told_agent];
+                let names = [peer, &state.sent_agent];
                 if state.filling {
                     // A whole history is reported as one replacement, however many edits it has.
                     doc.merge_patch_named_as_one(patch, &names, &rules, changed)
@@ -341,7 +341,10 @@ impl Engine {
 
     /// The agents that are linked directly by other links than this one, with the seq from which on
     /// their events are only accepted from these; they have sent all earlier events.
-    fn spoken_for<'a>(&'a self, link: &'a Link) -> impl Iterator<Item = (&'a str, u32)> {
+    fn others_linked_directly<'a>(
+        &'a self,
+        link: &'a Link,
+    ) -> impl Iterator<Item = (&'a str, u32)> {
         let speaks = |other: &&Link| {
             let is_peer = other.active && other.speech == Speech::Binary;
             is_peer && other.session().is_some() && other.session() != link.session()
@@ -371,8 +374,8 @@ impl Engine {
             // The peer itself sent the other event.
             return Err(MergeError::Conflict { agent, seq }.into());
         }
-        let mut spoken_for = self.spoken_for(state);
-        match spoken_for.any(|(name, from)| name == agent && seq >= from) {
+        let mut others_linked_directly = self.others_linked_directly(state);
+        match others_linked_directly.any(|(name, from)| name == agent && seq >= from) {
             true => Err(CloseReason::Forged { agent, seq }),
             false => Ok(()),
         }
@@ -449,14 +452,14 @@ impl Engine {
             self.take_in(link, events, now, doc)?;
             let is_still_out = |link: &Link| link.left_out.iter().any(|kept| kept.id == id);
             if self.links.get(link).is_some_and(is_still_out) {
-                self.tell_agent(&id);
+                self.send_in_use(&id);
             }
         }
         Ok(())
     }
 
     /// Sends a directly linked agent `in use` for an event under its name that others have.
-    fn tell_agent(&mut self, id: &EventId) {
+    fn send_in_use(&mut self, id: &EventId) {
         let told = Message::InUse { seq: id.seq.into() };
         let (config, outputs) = (&self.config, &mut self.outputs);
         for link in self.links.iter_mut().filter(|link| link.active) {
@@ -469,7 +472,7 @@ impl Engine {
 
     /// Reports, once for each link, that the peer has a different text at the same version: the
     /// contents of one id differ.
-    pub(super) fn tell_diverged(
+    pub(super) fn report_diverged(
         &mut self,
         link: LinkId,
         id: Option<EventId>,
@@ -483,8 +486,8 @@ impl Engine {
             return;
         };
         // The event may be found after a report without it.
-        let is_news = |told: &Divergence| told.id.is_none() && id.is_some();
-        if !state.diverged.as_ref().is_none_or(is_news) {
+        let is_new = |told: &Divergence| told.id.is_none() && id.is_some();
+        if !state.diverged.as_ref().is_none_or(is_new) {
             return;
         }
         state.diverged = Some(Divergence { id: id.clone() });
