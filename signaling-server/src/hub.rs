@@ -19,6 +19,7 @@ use crate::outbox::{Bounds, Outbox};
 use crate::reloadable::Reloadable;
 use crate::roster::Roster;
 use crate::secret::Secret;
+use crate::sse::sessions::Sessions;
 use crate::store::{LogName, Store, StoreError, StoredLog, Write};
 use crate::token::Tokens;
 #[cfg(feature = "yjs")]
@@ -33,6 +34,8 @@ pub(crate) struct Hub {
     pub(crate) draining: CancellationToken,
     /// Every upgraded socket's task; hyper does not know of them any more.
     pub(crate) sockets: TaskTracker,
+    /// The clients that have event streams in place of WebSockets.
+    pub(crate) sse: Sessions,
     /// The open sockets, for the operator.
     pub(crate) roster: Roster,
     pub(crate) metrics: Arc<Metrics>,
@@ -109,6 +112,7 @@ impl Hub {
             draining: CancellationToken::new(),
             roster: Roster::default(),
             sockets: TaskTracker::new(),
+            sse: Sessions::default(),
             #[cfg(feature = "yjs")]
             yjs,
             bus,

@@ -27,6 +27,8 @@
 //! another: what one sends lands in the bounded outbox of the other, and a client that does not empty it is
 //! disconnected.
 //!
+//! `sse` speaks the same protocol with clients whose networks break WebSockets: over requests and an event stream.
+//!
 //! `command_line` says what the binary can do; `health`, `rooms_command` and `admin_command` are what it does
 //! beside serving.
 //!
@@ -65,12 +67,14 @@ mod pieces;
 mod refusal;
 mod reload;
 mod reloadable;
+mod requests;
 mod rooms_command;
 mod roster;
 mod routes;
 mod secret;
 mod server;
 mod signaling;
+mod sse;
 mod store;
 mod stream;
 mod tls;

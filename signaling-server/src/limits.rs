@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use governor::clock::MonotonicClock;
 use governor::{Quota, RateLimiter};
@@ -101,13 +101,18 @@ impl Door {
 
     /// Lets a socket in from an address.
     pub(crate) fn enter(&self, address: Option<IpAddr>) -> Result<Admission, Rejected> {
-        let address = address.map(network);
-        if let (Some(limiter), Some(address)) = (&self.handshakes, &address)
-            && limiter.check_key(address).is_err()
-        {
-            return Err(Rejected::HandshakeRate);
+        self.may_open(address)?;
+        self.sockets.take(address.map(network))
+    }
+
+    /// Counts one more opening for an address; an error where there are too many in this minute.
+    pub(crate) fn may_open(&self, address: Option<IpAddr>) -> Result<(), Rejected> {
+        match (&self.handshakes, address.map(network)) {
+            (Some(limiter), Some(address)) if limiter.check_key(&address).is_err() => {
+                Err(Rejected::HandshakeRate)
+            }
+            _ => Ok(()),
         }
-        self.sockets.take(address)
     }
 
     /// Whether one more client of an address may join a room now.
@@ -170,6 +175,39 @@ impl Drop for Admission {
         }
         places.gauge.dec();
     }
+}
+
+/// The places that a connection and the request on it have, put into each request by the acceptor.
+#[derive(Clone, Default)]
+pub(crate) struct RequestPlaces {
+    connection: Arc<Mutex<Option<Admission>>>,
+    request: Arc<Mutex<Option<Admission>>>,
+}
+
+impl RequestPlaces {
+    pub(crate) fn new(connection: Admission) -> Self {
+        Self {
+            connection: Arc::new(Mutex::new(Some(connection))),
+            request: Arc::default(),
+        }
+    }
+
+    /// The place of the request that came last; the one before it is given back.
+    pub(crate) fn set_request(&self, place: Option<Admission>) {
+        *lock(&self.request) = place;
+    }
+
+    /// Gives the places back for one that the answer has: it is as long as that of a socket, and ends the
+    /// connection.
+    pub(crate) fn give_back(&self) {
+        *lock(&self.connection) = None;
+        *lock(&self.request) = None;
+    }
+}
+
+fn lock(place: &Mutex<Option<Admission>>) -> MutexGuard<'_, Option<Admission>> {
+    // Nothing panics while it holds the lock.
+    place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whom an address stands for: with IPv6 a subscriber has a whole /64 to choose from.

@@ -9,7 +9,7 @@ use crate::store::WAITING_BYTES;
 use crate::store::database::CACHE_BYTES;
 use crate::yjs::limits::{MOST_RANGES, RANGE_BYTES, UNFINISHED_MESSAGES, WORK_MESSAGES};
 use crate::yjs::limits::{WORK_ADDRESS_PART, presence_bytes};
-use crate::{outbox, pieces, unfinished};
+use crate::{outbox, pieces, sse, unfinished};
 
 const PAGE: &str = include_str!("../../docs/limits.md");
 
@@ -64,6 +64,7 @@ fn the_page_has_the_limits_of_one_client() {
         ("the head of a request", size(HEAD_BUFFER)),
         ("unfinished, for each client", size(unfinished::ALLOWANCE)),
         ("waiting, for each client", size(outbox::ALLOWANCE)),
+        ("kept of an event stream", size(sse::KEPT_BYTES)),
         (
             "`--max-queued-messages`",
             config.max_queued_messages.to_string(),

@@ -322,17 +322,18 @@ impl Metrics {
     }
 
     pub(crate) fn refused(&self, code: ErrorCode) {
-        self.refusals
-            .get_or_create(&ReasonLabel {
-                reason: Word(code.as_str()),
-            })
-            .inc();
+        self.refused_as(code.as_str());
     }
 
     pub(crate) fn rejected(&self, why: Rejected) {
+        self.refused_as(why.as_str());
+    }
+
+    /// Counts a refusal under a word of the caller's, out of a fixed set.
+    pub(crate) fn refused_as(&self, reason: &'static str) {
         self.refusals
             .get_or_create(&ReasonLabel {
-                reason: Word(why.as_str()),
+                reason: Word(reason),
             })
             .inc();
     }

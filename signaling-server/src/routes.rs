@@ -8,13 +8,12 @@ use std::sync::Arc;
 
 use hyper::upgrade::OnUpgrade;
 use percent_encoding::percent_decode_str;
-use serde_json::{Value, json};
-use signaling_protocol::{IdError, RoomId};
+use serde_json::json;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::Instrument as _;
 use warp::http::header::{
-    CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
-    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use warp::http::{Response, StatusCode};
 use warp::hyper::body::Bytes;
@@ -32,23 +31,17 @@ use crate::foreign::{self, PeerJsClient};
 use crate::hub::Hub;
 use crate::limits::Admission;
 use crate::metrics::Rejected;
-use crate::origin;
+use crate::requests::{
+    AddressRoom, ClientAddress, address_room, json_reply, may_ask, problem, turned_away,
+};
 #[cfg(not(feature = "yjs"))]
 use crate::signaling::SignalingClient;
+use crate::sse;
 use crate::stream::HttpIo;
 #[cfg(feature = "yjs")]
 use crate::ws_client::WsClient;
 #[cfg(feature = "yjs")]
 use crate::yjs::{TopicsClient, YjsClient};
-
-/// How long to ask a refused client to stay away.
-const RETRY_AFTER_SECONDS: &str = "10";
-
-/// The address of the client, put into each request by the acceptor.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ClientAddress(pub(crate) SocketAddr);
-
-type AddressRoom = Option<Result<RoomId, IdError>>;
 
 /// Everything the server answers.
 pub(crate) fn routes(
@@ -92,6 +85,8 @@ pub(crate) fn routes(
                 }
             }
         });
+
+    let streams = sse::routes(hub.clone());
 
     let peerjs = warp::get()
         .and(warp::path::full())
@@ -186,6 +181,7 @@ pub(crate) fn routes(
     let sockets = sockets.or(yjs).or(topics);
 
     sockets
+        .or(streams)
         .or(peerjs)
         .or(health)
         .or(ready)
@@ -199,10 +195,7 @@ pub(crate) fn routes(
 fn socket_path() -> impl Filter<Extract = (AddressRoom,), Error = Rejection> + Clone {
     let root = warp::path::end().map(|| None);
     let plain = warp::path!("ws").map(|| None);
-    let room = warp::path!("ws" / String).map(|room: String| {
-        let room = percent_decode_str(&room).decode_utf8_lossy();
-        Some(RoomId::parse(&room))
-    });
+    let room = warp::path!("ws" / String).map(|room: String| Some(address_room(&room)));
     root.or(plain).unify().or(room).unify()
 }
 
@@ -307,48 +300,7 @@ fn socket<C: Session + Send + 'static>(
 }
 
 fn admit(hub: &Hub, headers: &HeaderMap, peer: SocketAddr) -> Result<Admission, Rejected> {
-    if hub.draining.is_cancelled() {
-        return Err(Rejected::Ending);
-    }
-    if !origin::allowed(headers, &hub.config.allow_origin) {
-        return Err(Rejected::Origin);
-    }
-    hub.door
-        .enter(origin::address(peer, headers, hub.config.proxies()))
-}
-
-pub(crate) fn turned_away(why: Rejected) -> Response<Bytes> {
-    let (status, message) = match why {
-        Rejected::Origin => (
-            StatusCode::FORBIDDEN,
-            "this page may not connect to this server",
-        ),
-        Rejected::TooManyFromAddress => (
-            StatusCode::TOO_MANY_REQUESTS,
-            "too many connections from this address",
-        ),
-        Rejected::HandshakeRate => (
-            StatusCode::TOO_MANY_REQUESTS,
-            "too many new connections from this address",
-        ),
-        Rejected::TooManyConnections => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the server has as many connections as it may",
-        ),
-        Rejected::Ending => (StatusCode::SERVICE_UNAVAILABLE, "the server is ending"),
-        // These come before there is a request to answer.
-        Rejected::HandshakeTimeout
-        | Rejected::Stalled
-        | Rejected::MalformedRequest
-        | Rejected::TlsHandshake => (StatusCode::BAD_REQUEST, "the request makes no sense here"),
-    };
-    let mut response = problem(status, message);
-    if why != Rejected::Origin {
-        response
-            .headers_mut()
-            .insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
-    }
-    response
+    hub.door.enter(may_ask(hub, headers, peer)?)
 }
 
 fn asks_for_websocket(headers: &HeaderMap) -> bool {
@@ -375,18 +327,4 @@ fn explain(rejection: &Rejection) -> Response<Bytes> {
     } else {
         problem(StatusCode::BAD_REQUEST, "the request makes no sense here")
     }
-}
-
-fn problem(status: StatusCode, message: &str) -> Response<Bytes> {
-    let mut response = json_reply(&json!({ "error": message }));
-    *response.status_mut() = status;
-    response
-}
-
-fn json_reply(value: &Value) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(value.to_string()));
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }

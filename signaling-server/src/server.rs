@@ -5,7 +5,7 @@ use std::error::Error as _;
 use std::future::{Future, pending};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hyper::service::Service as _;
@@ -24,12 +24,14 @@ use crate::config::Config;
 use crate::error::RunError;
 use crate::http::{ACCEPT_PAUSE, HEAD_BUFFER};
 use crate::hub::Hub;
+use crate::limits::{Admission, RequestPlaces};
 use crate::metrics::Rejected;
 use crate::open_files;
 use crate::origin;
 use crate::patience::Patient;
 use crate::reload;
-use crate::routes::{ClientAddress, routes, turned_away};
+use crate::requests::{ClientAddress, turned_away};
+use crate::routes::routes;
 use crate::stream::Stream;
 use crate::tls::Tls;
 
@@ -184,13 +186,12 @@ async fn accept(listener: &TcpListener, hub: &Arc<Hub>, tls: Option<&Tls>, reque
                         () = hub.ending.cancelled() => return,
                     };
                     match opened {
-                        Ok(stream) => serve_http(stream, address, routes, &hub).await,
+                        Ok(stream) => serve_http(stream, address, place, routes, &hub).await,
                         Err(error) => {
                             hub.metrics.rejected(why_not_open(&error));
                             tracing::debug!(%address, "a connection failed: {error}");
                         }
                     }
-                    drop(place);
                 });
             }
             Err(error) => {
@@ -245,26 +246,31 @@ fn why_not_open(error: &io::Error) -> Rejected {
 }
 
 /// Answers the requests of one connection, until it is closed, upgraded, or the server ends.
-async fn serve_http<F>(stream: Stream, address: SocketAddr, routes: F, hub: &Arc<Hub>)
-where
+async fn serve_http<F>(
+    stream: Stream,
+    address: SocketAddr,
+    place: Admission,
+    routes: F,
+    hub: &Arc<Hub>,
+) where
     F: Filter<Error = Infallible> + Clone + Send + Sync + 'static,
     F::Extract: Reply,
 {
     let service = TowerToHyperService::new(warp::service(routes));
-    // The place of the client behind a proxy whose request came last, until the next one comes.
-    let forwarded = Mutex::new(None);
+    let places = RequestPlaces::new(place);
     let service = hyper::service::service_fn(|mut request: hyper::Request<_>| {
         let place = if hub.config.trust_forwarded_for {
-            let mut forwarded = forwarded.lock().unwrap_or_else(PoisonError::into_inner);
-            *forwarded = None;
+            // The client behind a proxy has its place until the next request comes.
+            places.set_request(None);
             let client = origin::address(address, request.headers(), hub.config.proxies());
             hub.door
                 .forward(client)
-                .map(|place| *forwarded = Some(place))
+                .map(|place| places.set_request(Some(place)))
         } else {
             Ok(())
         };
         request.extensions_mut().insert(ClientAddress(address));
+        request.extensions_mut().insert(places.clone());
         let answer = place.map(|()| service.call(request));
         async move {
             match answer {

@@ -7,6 +7,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStderr, Command};
 
+use crate::event_streams::Client;
 use crate::support::{Folder, Peer, soon};
 
 const TOKEN: &str = "an operator's token of thirty-two bytes";
@@ -369,6 +370,35 @@ async fn clients_are_listed_and_closed_by_room_agent_and_address() {
     assert_eq!(carol.closed_with().await.0, 4006);
     let words = running.refused(&["kick"], TOKEN).await;
     assert!(words.contains("name a room"), "{words}");
+}
+
+#[tokio::test]
+async fn clients_with_event_streams_are_kicked_with_a_stream_or_without_and_drained() {
+    let running = Running::start(&[]).await;
+    let address = running.address.parse().unwrap();
+    let mut clients = Vec::new();
+    for agent in ["ann", "ben", "cid"] {
+        let mut client = Client::open_at(address, &[]).await;
+        client.post(&[json!({"type":"join","agentId":agent})]).await;
+        assert_eq!(client.stream.message().await["type"], "peer_list");
+        clients.push(client);
+    }
+    let [mut ann, ben, mut cid]: [Client; 3] = clients.try_into().ok().unwrap();
+    let listed = running.command(&["clients"]).await;
+    assert_eq!(listed.matches(r#""room":"garden""#).count(), 3, "{listed}");
+    let Client { stream, .. } = ben;
+    drop(stream);
+    for agent in ["ann", "ben"] {
+        let kicked = running.command(&["kick", "--agent", agent]).await;
+        assert_eq!(kicked, "1 clients were closed\n");
+    }
+    assert_eq!(ann.stream.closed_with().await, 4006);
+    for gone in ["ann", "ben"] {
+        while cid.stream.message().await != json!({"type":"peer_left","peerId":gone}) {}
+    }
+    running.command(&["drain"]).await;
+    assert_eq!(cid.stream.message().await["type"], "going_away");
+    assert_eq!(cid.stream.closed_with().await, 1001);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::time::sleep;
 use tokio_tungstenite::client_async;
 
+use crate::event_streams::Client;
 use crate::shares::open_room;
 use crate::support::{Folder, Peer, Server, an_id_is_kept_for_its_client, soon};
 
@@ -138,6 +139,26 @@ async fn peers_of_different_servers_meet_signal_and_part() {
     );
     alice.send_text(offer).await;
     assert_eq!(alice.receive_error().await, "peer_unavailable");
+}
+
+#[tokio::test]
+async fn a_client_with_an_event_stream_waits_for_its_place_as_others_do() {
+    let redis = Redis::start().await;
+    let (one, two) = (redis.server(&[]).await, redis.server(&[]).await);
+    let mut bob = two.connect("/ws/garden").await;
+    bob.send(json!({"type":"join","agentId":"bob"})).await;
+    assert_eq!(bob.receive().await["type"], "peer_list");
+    let mut alice = Client::open(&one).await;
+    // What is right behind the join is not early.
+    let join = json!({"type":"join","agentId":"alice"});
+    let relay = json!({"type":"relay","to":"bob","payload":"up"});
+    assert_eq!(alice.post(&[join, relay]).await.0, 200);
+    assert_eq!(alice.stream.message().await["peers"], json!(["bob"]));
+    assert_eq!(bob.receive().await["type"], "peer_joined");
+    assert_eq!(bob.receive().await["payload"], "up");
+    bob.send(json!({"type":"relay","to":"alice","payload":"down"}))
+        .await;
+    assert_eq!(alice.stream.message().await["payload"], "down");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod admin;
 mod bus;
 mod bystanders;
 mod contract;
+mod event_streams;
 mod faults;
 mod foreign;
 mod hostile;

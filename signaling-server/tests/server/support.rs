@@ -71,8 +71,13 @@ impl Server {
 
     /// Sends a request as it is written and returns the whole answer.
     pub(crate) async fn raw(&self, request: &str) -> String {
+        self.raw_bytes(request.as_bytes()).await
+    }
+
+    /// The same, for what is not text.
+    pub(crate) async fn raw_bytes(&self, request: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.write_all(request).await.unwrap();
         let mut answer = Vec::new();
         soon("the answer", stream.read_to_end(&mut answer))
             .await
