@@ -64,7 +64,7 @@ impl Sent {
         self.booking.set(self.bytes);
     }
 
-    /// The events after this one, one behind the other; `None` where they are not all kept.
+    /// The events after this one, one after the other; `None` where they are not all kept.
     pub(crate) fn after(&self, number: u64) -> Option<Bytes> {
         let skipped = (number.saturating_add(1)).checked_sub(self.first())?;
         let skipped = usize::try_from(skipped).ok()?;
