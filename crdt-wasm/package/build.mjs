@@ -83,6 +83,8 @@ function makeGlue(folder) {
     /( *)const imports = __wbg_get_imports\(\);\n( *if \(!\(module instanceof[^]*?)return __wbg_finalize_init\(instance, module\);/,
     "$1const imports = __wbg_get_imports();\n$1try {\n$2    return __wbg_finalize_init(instance, module);\n$1} catch (error) {\n$1    throw loadError(error);\n$1}",
   );
+  glue = replace(glue, /if \((module|module_or_path) !== undefined\) \{/g, "if ($1 != null) {");
+  glue = replace(glue, /if \((module|module_or_path) === undefined\)/g, "if ($1 == null)");
   const shared = `import { attachExports, coded, loadError, notLoaded } from "${memory}";\n`;
   write(shared + glue + warmUp(glue), folder, "glue.js");
 }

@@ -11,8 +11,8 @@ use crate::error::BindingError;
 /// The most UTF-16 units of a string: no name, key, token, address or field of presence comes near it.
 const MOST: u32 = 1 << 16;
 
-/// A string of at most 65,536 UTF-16 units; what is no well-formed UTF-16 in it (lone surrogates) becomes
-/// U+FFFD. A longer one is refused before it takes memory.
+/// A well-formed string of at most 65,536 UTF-16 units. A longer one is refused before it takes memory, and one with
+/// half of a surrogate pair since it would be equal to others.
 pub(crate) fn string(name: &'static str, value: &JsValue) -> Result<String, BindingError> {
     let text = value.dyn_ref::<JsString>();
     let text = text.ok_or_else(|| bad(name, "a string", value))?;
@@ -23,7 +23,17 @@ pub(crate) fn string(name: &'static str, value: &JsValue) -> Result<String, Bind
             got: "a longer one".to_owned(),
         });
     }
-    Ok(text.into())
+    let well_formed = String::from(text);
+    // Each half became U+FFFD.
+    let replaced = well_formed.matches('\u{fffd}').count();
+    if replaced > 0 && text.split("\u{fffd}").length() as usize <= replaced {
+        return Err(bad(
+            name,
+            "well-formed text, without halves of surrogate pairs",
+            value,
+        ));
+    }
+    Ok(well_formed)
 }
 
 /// Whether [`string`] refuses a string for its length.

@@ -54,6 +54,16 @@ impl Delta {
         self.insert(inserted);
     }
 
+    /// About how many bytes it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let segments = self.left.iter().chain(&self.right);
+        let bytes = segments.map(|segment| match segment {
+            Segment::Keep(_) | Segment::Delete(_) => size_of::<Segment>(),
+            Segment::Insert { text, .. } => size_of::<Segment>() + text.len(),
+        });
+        bytes.sum()
+    }
+
     /// The replacements, the one nearest to the end of the text first.
     pub(crate) fn into_changes(mut self) -> Vec<TextChange> {
         self.left.extend(self.right.into_iter().rev());

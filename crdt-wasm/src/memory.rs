@@ -14,11 +14,14 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::Relaxed};
 
 use crate::error::BindingError;
 
-/// How much is kept in reserve, in bytes: more than any single edit takes that is no long text.
-const RESERVE: Layout = Layout::new::<[u8; 1 << 20]>();
+/// How much is kept in reserve, in bytes: more than any single edit takes that is no long text. Nothing is written
+/// there, so a system that gives out memory by pages spends none on it.
+const RESERVE: Layout = Layout::new::<[u8; 4 << 20]>();
 
 static HELD: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
 static TRAPPED: AtomicBool = AtomicBool::new(false);
+/// Whether [`check_for`] was asked for all that is done now: it may use the reserve.
+static TRUSTED: AtomicBool = AtomicBool::new(false);
 
 struct Allocator;
 
@@ -75,7 +78,7 @@ fn give_reserve_up() -> bool {
 /// [`BindingError::OutOfMemory`] where the reserve is gone, and cannot be had again.
 #[inline(always)]
 pub(crate) fn check() -> Result<(), BindingError> {
-    if HELD.load(Relaxed).is_null() && !take_reserve() {
+    if HELD.load(Relaxed).is_null() && !take_reserve() && !TRUSTED.load(Relaxed) {
         return Err(BindingError::OutOfMemory);
     }
     Ok(())
@@ -101,6 +104,11 @@ pub(crate) fn check_for(bytes: usize) -> Result<(), BindingError> {
     }
     unsafe { System.dealloc(free, layout) };
     Ok(())
+}
+
+/// Lets what is done from now on use the reserve, or no longer.
+pub(crate) fn trust(is_trusted: bool) {
+    TRUSTED.store(is_trusted, Relaxed);
 }
 
 /// How many times as much as an input is needed to take it in: in the history, in the text, in what listeners

@@ -188,11 +188,12 @@ impl Entry {
         }
     }
 
-    /// Takes what was noted down.
-    pub(crate) fn take_journal(&self) -> Vec<TextChange> {
-        let mut journal = self.journal.borrow_mut();
+    /// Takes what was noted down, if there is memory to hand it on; otherwise it stays.
+    pub(crate) fn take_journal(&self) -> Result<Vec<TextChange>, BindingError> {
+        let mut journal = self.journal.try_borrow_mut().map_err(|_| self.busy())?;
+        memory::check_for(journal.as_ref().map_or(0, Delta::bytes))?;
         let delta = journal.as_mut().map(std::mem::take);
-        delta.map_or_else(Vec::new, Delta::into_changes)
+        Ok(delta.map_or_else(Vec::new, Delta::into_changes))
     }
 
     /// Notes down a local edit.

@@ -1,9 +1,10 @@
 //! Documents as files.
 #![allow(unsafe_code)]
 
-use crdt_core::{Document, LoadLimits, Preset, SaveOptions};
+use crdt_core::{Document, LoadError, LoadLimits, MergeError, Preset, SaveOptions};
 
 use super::{Input, added, ask};
+use crate::error::BindingError;
 use crate::memory;
 
 /// Opens the file in the input buffer, behind the name of the agent, without reading its history; or with
@@ -26,7 +27,9 @@ extern "C" fn crdt_open(agent: usize, file: usize, verify: u32) -> u32 {
 #[unsafe(no_mangle)]
 extern "C" fn crdt_save(handle: u32, preset: u32, without_text: u32) -> i32 {
     ask(handle, &mut |document| {
-        Ok(document.save(&options(preset, without_text))?)
+        document
+            .save(&options(preset, without_text))
+            .map_err(unsaved)
     })
 }
 
@@ -52,4 +55,24 @@ fn options(preset: u32, without_text: u32) -> SaveOptions {
         _ => Preset::Small,
     };
     SaveOptions::new(preset).without_text(without_text != 0)
+}
+
+/// Only a damaged history cannot be saved, whatever its damage is.
+fn unsaved(error: LoadError) -> BindingError {
+    MergeError::CorruptHistory(error).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_keeps_a_document_from_being_saved_is_a_corrupt_history() {
+        for error in [
+            LoadError::Checksum { offset: 0 },
+            LoadError::Inconsistent { reason: "" },
+        ] {
+            assert_eq!(unsaved(error).code(), "corrupt_history");
+        }
+    }
 }

@@ -210,7 +210,21 @@ extern "C" fn crdt_set_time(handle: u32, millis: f64) -> i32 {
 /// How many events the document consists of.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_event_count(handle: u32) -> i32 {
-    count(handle, &mut |document| Ok(document.event_count() as i32))
+    number(
+        registry::get(handle).map(|entry| entry.salvage(|document| document.event_count() as i32)),
+    )
+}
+
+/// Begins edits that are made all or not at all: checks that there is memory for them, whose insertions take so
+/// many bytes, and lets them use the reserve until `crdt_end_edits`.
+#[unsafe(no_mangle)]
+extern "C" fn crdt_begin_edits(bytes: usize) -> i32 {
+    status(memory::check_for(bytes).map(|()| memory::trust(true)))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn crdt_end_edits() {
+    memory::trust(false);
 }
 
 /// Says whether somebody listens (1), and whether what becomes of the text is to be noted down for
@@ -220,10 +234,10 @@ extern "C" fn crdt_listen(handle: u32, how: u32) -> i32 {
     status(registry::get(handle).map(|entry| entry.listen(how & 1 != 0, how & 2 != 0)))
 }
 
-/// What became of the text since this was called last, as a JSON list.
+/// What became of the text since this was called last, as a JSON list. After a failure it can be had later.
 #[unsafe(no_mangle)]
 extern "C" fn crdt_take_changes(handle: u32) -> i32 {
-    let changes = registry::get(handle).map(|entry| entry.take_journal());
+    let changes = registry::get(handle).and_then(|entry| entry.take_journal());
     status(changes.map(|changes| set_reply(json_changes(&changes))))
 }
 

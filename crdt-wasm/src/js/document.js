@@ -2,6 +2,7 @@
 
 import { anEvent, feedOf, observed, observers } from "./feed.js";
 import {
+  anAgentId,
   anchorAt,
   create_document,
   deleteText,
@@ -121,22 +122,25 @@ export class Document {
 
   replace(position, length, text) {
     aString("text", text);
-    return this.transact(() => {
-      const gone = this.deleteRange(position, length);
-      const come = this.insert(gone.position, text);
-      return { ...gone, inserted: come.inserted };
-    });
+    return this.transact(() =>
+      allOrNothing([{ inserted: text }], () => {
+        const gone = this.deleteRange(position, length);
+        const come = this.insert(gone.position, text);
+        return { ...gone, inserted: come.inserted };
+      }),
+    );
   }
 
   applyDelta(delta, origin) {
     const edits = readDelta(delta, this.length);
-    this.transact(() => {
+    const act = () => {
       // From the end, so that the other positions stay.
       for (const { position, deleted, inserted } of edits.reverse()) {
         const { position: at } = this.deleteRange(position, deleted);
         this.insert(at, inserted);
       }
-    }, origin);
+    };
+    this.transact(() => allOrNothing(edits, act), origin);
   }
 
   transact(act, origin) {
@@ -349,19 +353,27 @@ const TAIL = /(?: {2}|~|\x01)[\w-]{12}$/;
 
 /** The name of a new replica: the one that was given, or one that nobody else has. */
 function agentIdOf(agent) {
-  if (typeof agent === "string") return wellFormed(agent);
+  if (typeof agent === "string") return anAgentId(agent);
   const { name = "", agentId } = someOptions(agent, REPLICA_OPTIONS);
-  if (agentId !== undefined) return wellFormed(aString("agentId", agentId));
+  if (agentId !== undefined) return anAgentId(agentId);
   const person = aString("name", name).replace(/ {2,}/g, " ").replace(/ $/, "");
   const random = crypto.getRandomValues(new Uint8Array(12));
   return person + MARK + Array.from(random, (byte) => LETTERS[byte & 63]).join("");
 }
 
-/** The id, unless it has half of a surrogate pair: ids that differ in that alone would be one. */
-function wellFormed(agentId) {
-  if (!/\p{Surrogate}/u.test(agentId)) return agentId;
-  throw coded("bad_agent_name", "an agent id has to be well-formed text: this one has half of a surrogate pair");
+/** Makes edits that are checked, if there is memory for all of them. */
+function allOrNothing(edits, act) {
+  const bytes = edits.reduce((sum, { inserted }) => sum + BYTES_OF_EDIT + 3 * inserted.length, 0);
+  done(wasm.crdt_begin_edits(Math.min(bytes, 2 ** 31)));
+  try {
+    return act();
+  } finally {
+    wasm.crdt_end_edits();
+  }
 }
+
+/** More than an edit takes beside its text. */
+const BYTES_OF_EDIT = 64;
 
 const REPLICA_OPTIONS = ["name", "agentId", "initialText"];
 

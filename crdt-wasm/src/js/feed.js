@@ -1,6 +1,6 @@
 // The events of documents: their listeners, and the transactions in which edits are reported.
 
-import { aString, answer, answerBytes, badArgument, coded, done, report, wasm } from "./memory.js";
+import { aString, answer, answerBytes, badArgument, coded, done, isIndex, report, wasm } from "./memory.js";
 
 /** The feeds of the documents that somebody listens to, by handle. */
 export const observers = new Map();
@@ -56,6 +56,9 @@ export function anEvent(event) {
   return event;
 }
 
+/** So many milliseconds after there was no memory for it, the listeners are told. */
+const AGAIN_MS = 1000;
+
 /** What the module needs to know: that there are listeners, and that they want the changes of the text. */
 const LISTENED = 1;
 const JOURNAL = 2;
@@ -70,6 +73,8 @@ class Feed {
   /** How many events of the document were reported. */
   #told;
   #keepsJournal = false;
+  /** How that was made which there was no memory to note, or null. */
+  #late = null;
   #waiting = [];
   #telling = false;
   /** What became of the text in the transaction that was noted last. */
@@ -78,7 +83,7 @@ class Feed {
   constructor(handle, document) {
     this.#handle = handle;
     this.#document = document;
-    this.#told = wasm.crdt_event_count(handle) >>> 0;
+    this.#told = wasm.crdt_event_count(handle);
   }
 
   add(event, listener) {
@@ -158,26 +163,41 @@ class Feed {
     wasm.crdt_listen(this.#handle, (listened ? LISTENED : 0) | (this.#keepsJournal ? JOURNAL : 0));
   }
 
-  /** Notes what happened since it was noted last. */
-  #collect({ origin, local }) {
+  /** Notes what happened since it was noted last; where there is no memory for that, it is noted later. */
+  #collect(how) {
     this.lastChanges = [];
-    const events = wasm.crdt_event_count(this.#handle) >>> 0;
+    const events = wasm.crdt_event_count(this.#handle);
     if (events <= this.#told) return;
-    const told = this.#told;
-    this.#told = events;
+    const { origin, local } = this.#late ?? how;
     const { change, update } = this.#listeners;
-    if (update.size > 0) {
-      const bytes = answerBytes(wasm.crdt_encode_new(this.#handle, told));
-      this.#waiting.push([update, bytes, { origin, local }]);
+    let bytes;
+    let changes = [];
+    try {
+      if (update.size > 0) bytes = answerBytes(wasm.crdt_encode_new(this.#handle, this.#told));
+      if (this.#keepsJournal) changes = JSON.parse(answer(wasm.crdt_take_changes(this.#handle)));
+    } catch (error) {
+      this.#noteLater(how, error);
+      return;
     }
-    const changes = this.#keepsJournal
-      ? JSON.parse(answer(wasm.crdt_take_changes(this.#handle)))
-      : [];
+    this.#late = null;
+    this.#told = events;
+    if (bytes !== undefined) this.#waiting.push([update, bytes, { origin, local }]);
     this.lastChanges = changes;
     if (changes.length > 0 && change.size > 0) {
       this.#waiting.push([change, new ChangeEvent(changes, origin, local)]);
     }
     for (const manager of this.#undoManagers) manager.after(local);
+  }
+
+  /** The edit is made: that nothing can be said of it yet is no failure of the edit. */
+  #noteLater(how, error) {
+    if (this.#late === null) {
+      this.#late = how;
+      report(error);
+    }
+    const timer = setTimeout(() => this.catchUp(), AGAIN_MS);
+    // Node would wait for it.
+    timer.unref?.();
   }
 
   /** Calls the listeners, in the order in which things happened. */
@@ -216,7 +236,11 @@ class ChangeEvent {
 
 /** Changes, which go from the end of the text to its start, as a delta, which goes the other way. */
 export function toDelta(changes) {
-  if (!Array.isArray(changes)) throw badArgument("changes", "an array", changes);
+  const isChange = (one) =>
+    isIndex(one?.position) && isIndex(one.deleted) && typeof one.inserted === "string";
+  if (!Array.isArray(changes) || !changes.every(isChange)) {
+    throw badArgument("changes", "an array of changes: { position, deleted, inserted }", changes);
+  }
   const delta = [];
   let at = 0;
   for (const { position, deleted, inserted } of changes.toReversed?.() ?? [...changes].reverse()) {

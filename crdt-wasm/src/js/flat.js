@@ -29,11 +29,17 @@ import {
 import { Anchor, versionBytes } from "./version.js";
 
 export function create_document(agentId) {
-  return created(wasm.crdt_create(put(aString("agentId", agentId), 0)));
+  return created(wasm.crdt_create(put(anAgentId(agentId), 0)));
 }
 
 export function open_document(bytes, agentId) {
-  return openFile(bytes, aString("agentId", agentId), false);
+  return openFile(bytes, anAgentId(agentId), false);
+}
+
+/** An id of an agent, unless it has half of a surrogate pair: ids that differ in that alone would be one. */
+export function anAgentId(value) {
+  if (!/\p{Surrogate}/u.test(aString("agentId", value))) return value;
+  throw coded("bad_agent_name", "an agent id has to be well-formed text: this one has half of a surrogate pair");
 }
 
 export function free_document(handle) {
@@ -46,7 +52,12 @@ export function get_text(handle) {
   if (length <= PIECE) return answer(wasm.crdt_slice(handle, 0, length));
   let text = "";
   for (let at = 0; at < length; at += PIECE) {
-    text += answer(wasm.crdt_slice(handle, at, Math.min(at + PIECE, length)));
+    const piece = answer(wasm.crdt_slice(handle, at, Math.min(at + PIECE, length)));
+    try {
+      text += piece;
+    } catch {
+      throw coded("too_large", `a string here cannot have ${length} units: take the text in parts, by slice()`);
+    }
   }
   return text;
 }

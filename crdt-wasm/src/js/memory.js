@@ -351,7 +351,7 @@ function take(start, length) {
   } catch (error) {
     throw coded(
       "too_large",
-      `${length} bytes are more than a string can hold here: take the text in parts, by slice(), or bytes (${error.message})`,
+      `a string here cannot have ${length} bytes: take the text in parts, by slice(), or bytes (${error.message})`,
     );
   }
 }

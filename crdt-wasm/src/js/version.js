@@ -70,7 +70,7 @@ export class Anchor {
   #json;
 
   constructor(json) {
-    this.#json = json;
+    this.#json = aString("json", json);
   }
 
   static fromBytes(bytes) {

@@ -101,6 +101,18 @@ for (const folder of FOLDERS) {
     }
   });
 
+  test(`${folder}: the bare entry has to be given something`, () => {
+    const codes = inProcess(`
+      const { default: init, initSync } = await import(${JSON.stringify(address(folder, 'glue.js'))});
+      const codes = [];
+      for (const nothing of [undefined, null]) {
+        try { initSync(nothing); } catch (error) { codes.push(error.code); }
+        await init(nothing).catch((error) => codes.push(error.code));
+      }
+      say(codes);`);
+    assert.deepEqual(codes, Array(4).fill('bad_argument'));
+  });
+
   test(`${folder}: what is fetched is compiled, whatever its type is called`, () => {
     for (const [type, status] of [['application/wasm', 200], ['application/octet-stream', 200], ['text/html', 200], ['text/plain', 404]]) {
       const isPage = type.startsWith('text/');

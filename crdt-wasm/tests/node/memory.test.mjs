@@ -226,3 +226,118 @@ test('arguments of NetworkSync that are too long are errors, and take no memory'
     });
   `);
 });
+
+test('listeners hear of an edit that left no memory to tell of it, once there is some', () => {
+  inLittleMemory(`
+    const reported = [];
+    globalThis.reportError = (error) => reported.push(error.code);
+    let [late, interrupted] = [0, 0];
+    for (let round = 0; round < 40; round += 1) {
+      const [doc, peer] = [new Document('doc'), new Document('peer')];
+      doc.insert(0, 'start');
+      peer.merge(doc.encodeSince());
+      const undo = new crdt.UndoManager(doc, { captureTimeout: 0 });
+      let text = doc.getText();
+      let heard = [];
+      const updates = [];
+      doc.on('change', ({ changes, local, origin }) => {
+        heard.push([local, origin]);
+        for (const { position, deleted, inserted } of changes) {
+          text = text.slice(0, position) + inserted + text.slice(position + deleted);
+        }
+      });
+      doc.on('update', (bytes) => updates.push(bytes));
+      const others = [];
+      for (let size = 1 << 20; size >= 64; ) {
+        try {
+          const other = new Document();
+          others.push(other);
+          other.insert(0, 'z'.repeat(size));
+        } catch {
+          size >>= 1;
+        }
+      }
+      for (let i = 0; i < round % 12; i += 1) others.shift().free();
+      let code;
+      for (let i = 0; i < 400 && code === undefined; i += 1) {
+        const { length } = doc;
+        heard = [];
+        const inserted = 'b'.repeat(1 + ((i * 791 + round * 1013) % 30_000));
+        try {
+          doc.transact(() => doc.insert(1, inserted), 'typed');
+          // It is made, whether its listeners were called or not.
+          assert.equal(doc.length, length + inserted.length);
+          if (heard.length === 0) late += 1;
+        } catch (error) {
+          ({ code } = error);
+          assert.equal(code, 'out_of_memory');
+        }
+      }
+      others.forEach((other) => other.free());
+      try {
+        doc.insert(doc.length, '.');
+      } catch (error) {
+        // The memory ran out in the middle of an edit: the text can be read, and no more.
+        assert.equal(error.code, 'document_busy');
+        assert.match(doc.getText(), /^sb*tart$/);
+        interrupted += 1;
+        [doc, peer].forEach((one) => one.free());
+        continue;
+      }
+      assert.equal(text, doc.getText());
+      assert.ok(heard.every(([local, origin]) => local && [undefined, 'typed'].includes(origin)));
+      while (undo.canUndo) undo.undo();
+      assert.equal(doc.getText(), 'start');
+      updates.forEach((bytes) => peer.merge(bytes));
+      assert.equal(peer.getText(), doc.getText());
+      assert.ok(peer.version().equals(doc.version()));
+      undo.destroy();
+      [doc, peer].forEach((one) => one.free());
+    }
+    assert.ok(interrupted < 20, \`\${interrupted} interrupted\`);
+    assert.ok(late === 0 || reported.includes("out_of_memory"));
+  `);
+});
+
+test('a delta for which there is no memory changes nothing', () => {
+  inLittleMemory(`
+    let failed = 0;
+    for (let round = 0; round < 200; round += 1) {
+      const doc = new Document('doc');
+      doc.insert(0, 'the text of before');
+      const others = [];
+      for (let size = 1 << 18; size >= 64; ) {
+        try {
+          const other = new Document();
+          others.push(other);
+          other.insert(0, 'z'.repeat(size));
+        } catch {
+          size >>= 1;
+        }
+      }
+      others.splice(0, round % 9).forEach((other) => other.free());
+      const delta = [
+        { insert: 'a'.repeat((round * 97) % 5000) + 'a' },
+        { retain: 2 },
+        { delete: 1 },
+        { insert: 'b'.repeat((round * 791) % 90_000) + 'b' },
+      ];
+      for (let i = 0; i < 30; i += 1) {
+        const before = doc.getText();
+        try {
+          if (i % 2 === 0) doc.applyDelta(delta);
+          else doc.replace(0, 5, 'c'.repeat((round * 1013) % 40_000));
+        } catch (error) {
+          assert.equal(error.code, 'out_of_memory');
+          assert.equal(doc.getText(), before);
+          failed += 1;
+          break;
+        }
+      }
+      others.forEach((other) => other.free());
+      doc.insert(0, 'goes on');
+      doc.free();
+    }
+    assert.ok(failed > 20, String(failed));
+  `);
+});

@@ -77,6 +77,12 @@ test('bad arguments are typed errors', async () => {
   assert.equal(make(doc.handle, ''), 'bad_id');
   assert.equal(make(doc.handle, 'a\nb'), 'bad_id');
   assert.equal(make(doc.handle, 'x'.repeat(129)), 'bad_id');
+  // As U+FFFD, these would be one; U+FFFD itself is a character like any other.
+  for (const half of ['a\ud800', 'a\udc00', '\ufffd\ud800']) {
+    assert.equal(make(doc.handle, half), 'bad_argument');
+    assert.equal(make(doc.handle, 'alice', { room: half }), 'bad_argument');
+  }
+  new NetworkSync(doc.handle, 'a\ufffdb', { room: '\ufffd' }).destroy();
   assert.equal(make(doc.handle, 'alice', 5), 'bad_argument');
   assert.equal(make(doc.handle, 'alice', { room: 7 }), 'bad_argument');
   assert.equal(make(doc.handle, 'alice', { room: 'x'.repeat(129) }), 'bad_id');

@@ -42,6 +42,8 @@ test('documents without a name differ, and a name is a part of theirs', () => {
   for (const half of ['a\ud800', 'a\udc00']) {
     assert.equal(errorOf(() => new Document(half)).code, 'bad_agent_name');
     assert.equal(errorOf(() => new Document({ agentId: half })).code, 'bad_agent_name');
+    assert.equal(errorOf(() => crdt.create_document(half)).code, 'bad_agent_name');
+    assert.equal(errorOf(() => crdt.open_document(new Document().save(), half)).code, 'bad_agent_name');
   }
 });
 
@@ -136,7 +138,7 @@ test('a delta of other steps than one of retain, insert and delete each is refus
     assert.equal(errorOf(() => doc.applyDelta(delta)).code, 'bad_argument', JSON.stringify(delta));
   }
   assert.equal(doc.getText(), 'Hello');
-  for (const changes of [null, 'x', {}]) assert.equal(errorOf(() => toDelta(changes)).code, 'bad_argument');
+  for (const changes of [null, 'x', {}, [null], [1], [{ position: NaN, deleted: {}, inserted: 5 }]]) assert.equal(errorOf(() => toDelta(changes)).code, 'bad_argument');
 });
 
 test('every edit is reported, from every author and every call', () => {
