@@ -1,4 +1,4 @@
-//! One cell of the table: a subject, what is measured, and over which trace.
+//! One cell of the table: a subject, a measure, and a trace.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Saved documents: what each form of a file takes to write, to keep and to open.
+//! Saved documents: the cost of writing, keeping and opening each form of a file.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use crate::measure::{Figures, best_ms_within, same_text, written};
 use crate::subject::{Form, Subject};
 use crate::trace::{Patch, Res, Trace};
 
-/// How long each of the figures is measured again, beyond the first time.
+/// The time for which each figure is measured again, after the first measurement.
 const PATIENCE: Duration = Duration::from_millis(150);
 
-/// So many edits are made before a document is saved again.
+/// The number of edits before a document is saved again.
 const EDITS: usize = 100;
 
-/// Calls `step` and returns what it made, and the CPU time that it took.
+/// Calls `step` and returns its result, and the CPU time that it took.
 fn timed<T>(step: impl FnOnce() -> Res<T>) -> Res<(T, Duration)> {
     let started = ThreadTime::now();
     let made = step()?;
@@ -33,7 +33,7 @@ pub(crate) fn file<S: Subject>(trace: &Trace, form: Form) -> Res<Figures> {
     let edit = Patch::insert(middle, "x");
     let edited = format!("{}x{}", &text[..middle], &text[middle..]);
 
-    // A document that was never saved. Some keep what they made of it.
+    // A document that was never saved: some libraries cache the saved form.
     let unsaved = || S::load(&history, 0);
     let save = best_ms_within(PATIENCE, || {
         let mut doc = unsaved()?;

@@ -1,4 +1,4 @@
-//! A gap buffer: the least that keeping a text can cost, and the reference for every text.
+//! A gap buffer: the minimal cost of keeping a text, and the reference for every text.
 
 use crate::trace::Patch;
 
@@ -40,7 +40,7 @@ impl GapBuffer {
     }
 }
 
-/// The text that the patches make.
+/// The text after the patches.
 pub(crate) fn text_of<'a>(patches: impl Iterator<Item = &'a Patch>) -> String {
     let mut text = GapBuffer::default();
     patches.for_each(|p| text.edit(p.pos, p.deleted, &p.inserted));

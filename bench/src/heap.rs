@@ -1,4 +1,4 @@
-//! Counts the bytes on the heap, where a cell asks for that; elsewhere it only looks at a flag.
+//! Counts the bytes on the heap if a cell requests it; otherwise it only checks a flag.
 //!
 //! A global allocator cannot be written without `unsafe`. This one hands every call on to the
 //! system's, unchanged.
@@ -46,7 +46,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// What `make` made, and how much more is on the heap after it than before, and was at most.
+/// The result of `make`, the growth of the heap, and the peak growth.
 pub(crate) fn measured<T>(make: impl FnOnce() -> T) -> (T, isize, isize) {
     NOW.store(0, Relaxed);
     PEAK.store(0, Relaxed);

@@ -1,4 +1,5 @@
-//! What a cell reads: a subject's own bytes of a trace, made once by its `prepare` cell and kept.
+//! The inputs of a cell: a trace in a subject's own encoding, made once by its `prepare` cell and
+//! kept.
 
 use std::path::{Path, PathBuf};
 
@@ -33,7 +34,7 @@ impl Inputs {
         part(&self.history);
         part(&self.saved);
         self.updates.iter().for_each(|update| part(update));
-        // Whole or not at all: the cell may be cut off.
+        // Renamed when complete: the cell may be cut off.
         let unfinished = path.with_extension("unfinished");
         std::fs::write(&unfinished, out)?;
         std::fs::rename(&unfinished, path)?;

@@ -1,4 +1,4 @@
-//! On what was measured, and which versions.
+//! The measured machine and versions.
 
 use std::fs;
 use std::process::Command;

@@ -1,6 +1,6 @@
-//! Measures crdt-core beside other text CRDTs, over the same editing traces. See `scripts/bench`.
+//! Measures crdt-core and other text CRDTs over the same editing traces. See `scripts/bench`.
 //!
-//! Every figure is taken in a process of its own, which this program starts by calling itself
+//! Every figure is measured in a separate process, which this program starts by calling itself
 //! (`bench cell`), and which is cut off when it takes too long.
 
 mod cell;

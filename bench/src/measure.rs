@@ -1,7 +1,7 @@
-//! What is measured. Every cell checks the text that it ends with.
+//! The measures. Every cell checks its final text.
 //!
-//! Totals are the best of some repetitions, in CPU time of the thread, so that what else the machine
-//! does counts little. Percentiles are of wall-clock times of single calls.
+//! Totals are the best of some repetitions, in CPU time of the thread, so that other work of the
+//! machine has little influence. Percentiles are of wall-clock times of single calls.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -22,7 +22,7 @@ pub(crate) type Figures = BTreeMap<&'static str, f64>;
 pub(crate) trait Editable: Sized {
     fn new() -> Res<Self>;
     fn edit(&mut self, patch: &Patch) -> Res<()>;
-    /// Fails if the text is another than `text`.
+    /// Fails if the text differs from `text`.
     fn check(&mut self, text: &str) -> Res<()>;
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn same_text(got: &str, wanted: &str) -> Res<()> {
     .into())
 }
 
-/// How long a cell repeats what it measures, beyond the first time.
+/// The time for which a cell repeats a measurement, after the first one.
 const PATIENCE: Duration = Duration::from_millis(700);
 const REPETITIONS: usize = 60;
 
@@ -83,7 +83,7 @@ pub(crate) fn best_ms_within(
 /// Local edits, one at a time.
 pub(crate) fn local<E: Editable>(trace: &Trace) -> Res<Figures> {
     let text = trace.text.as_deref().ok_or("the trace has no text")?;
-    // In a row in memory, so that finding the next patch costs little beside making it.
+    // Contiguous in memory, so that finding the next patch costs little compared with applying it.
     let patches: Vec<Patch> = trace.patches().cloned().collect();
     let ms = best_ms(|| {
         let started = ThreadTime::now();
@@ -101,7 +101,7 @@ pub(crate) fn local<E: Editable>(trace: &Trace) -> Res<Figures> {
 /// Local edits, each as bytes for the others right away.
 pub(crate) fn wire<S: Subject>(trace: &Trace) -> Res<Figures> {
     const AT_MOST: Duration = Duration::from_secs(8);
-    /// So many are delivered to a reader, as a check.
+    /// The number of updates that are delivered to a reader, as a check.
     const DELIVERED: usize = 1000;
     let patches: Vec<&Patch> = trace.patches().collect();
     let mut doc = S::new(0)?;
@@ -274,7 +274,7 @@ pub(crate) fn heap<S: Subject>(inputs: Inputs) -> Res<Figures> {
     .into())
 }
 
-/// Two who edited offline: one takes in what the other did.
+/// Two replicas edited offline: one merges the edits of the other.
 pub(crate) fn offline<S: Subject>(offline: &Offline) -> Res<Figures> {
     let mut base = S::new(2)?;
     let nothing = base.version();

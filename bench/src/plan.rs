@@ -1,14 +1,14 @@
-//! The table: its rows, whom each compares, and what we aim at.
+//! The table: its rows, the libraries that each compares, and the aims.
 
-/// What a figure of ours is held against.
+/// The aim for a figure of ours.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Aim {
     /// At most so many times the figure of this peer.
     Times(f64, &'static str),
     /// At most so many times the best peer's.
     TimesBest(f64),
-    /// At most so many times what diamond-types' newest, which is not published and so not
-    /// measured here, took on a machine of this kind.
+    /// At most so many times the figure of the newest, unpublished diamond-types, which is not
+    /// measured here, on a machine of this kind.
     TimesUnpublished(f64, f64),
     /// At most this figure.
     AtMost(f64),
@@ -20,7 +20,7 @@ pub(crate) struct Row {
     pub(crate) unit: &'static str,
     pub(crate) measure: &'static str,
     pub(crate) trace: &'static str,
-    /// Which of the cell's figures.
+    /// The name of the cell's figure.
     pub(crate) figure: &'static str,
     pub(crate) subjects: &'static [&'static str],
     pub(crate) aim: Aim,
@@ -28,7 +28,7 @@ pub(crate) struct Row {
 
 pub(crate) const OURS: &str = "ours";
 
-/// Those that hold a text and no history: they are no peers.
+/// Texts without a history, which are not peers.
 pub(crate) const FLOORS: [&str; 3] = ["gap-buffer", "jumprope", "crop"];
 
 /// All columns of the tables, in their order.
@@ -246,7 +246,7 @@ pub(crate) const BY_LENGTH: &[Growth] = &[
     ),
 ];
 
-/// Some 32,000 events by more and more agents who all type at once.
+/// Some 32,000 events by more and more simultaneous agents.
 pub(crate) const BY_AGENTS: &[Growth] = &[
     growth(("Bytes to text", "load"), AGENTS, EVENT_GRAPHS_AND_YRS),
     growth(

@@ -10,13 +10,13 @@ use crate::runner::{Outcome, Results, short};
 use crate::trace::Res;
 use crate::web::{Replay, WebResults, WebSubject};
 
-/// What the report says about the run.
+/// The data of the run in the report.
 pub(crate) struct About<'a> {
     pub(crate) date: &'a str,
     pub(crate) commit: &'a str,
 }
 
-/// A figure of ours, and what it is held against.
+/// A figure of ours, and those that it is compared with.
 struct Compared {
     what: String,
     unit: &'static str,
@@ -31,7 +31,7 @@ impl Compared {
         self.peers.iter().min_by(|a, b| a.1.total_cmp(&b.1))
     }
 
-    /// The peer of the aim; the best one where the aim names none.
+    /// The peer of the aim; the best one if the aim names none.
     fn against(&self) -> Option<&(String, f64)> {
         match self.aim {
             Aim::Times(_, name) => self.peers.iter().find(|(peer, _)| peer == name),

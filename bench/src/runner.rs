@@ -1,4 +1,4 @@
-//! Runs the cells, each in a process of its own, and keeps what they found.
+//! Runs the cells, each in a separate process, and keeps their results.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,12 +12,12 @@ use crate::inputs;
 use crate::plan::{self, OURS};
 use crate::trace::Res;
 
-/// What became of a cell.
+/// The outcome of a cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Outcome {
     Figures(BTreeMap<String, f64>),
-    /// It took longer than so many seconds.
+    /// It took longer than this number of seconds.
     CutOff(u64),
     Failed(String),
     NotRun(String),
@@ -58,19 +58,20 @@ pub(crate) struct Run {
     pub(crate) out: PathBuf,
     /// No cell is begun later than this after the start.
     pub(crate) budget: Duration,
-    /// Only cells whose `SUBJECT MEASURE TRACE` contains this, and what those need.
+    /// Only cells whose `SUBJECT MEASURE TRACE` contains this, and their inputs.
     pub(crate) only: Option<String>,
 }
 
-/// glibc gives memory back to the kernel and asks for it again, or not, by where the last allocation happens to lie: a
-/// quarter of a merge of some milliseconds. With these, a cell keeps what it had.
+/// Whether glibc returns memory to the kernel and requests it again depends on the address of the
+/// last allocation, which can cost a quarter of a merge of some milliseconds. With these settings,
+/// a cell keeps its memory.
 const KEEPS_MEMORY: [(&str, &str); 3] = [
     ("MALLOC_TRIM_THRESHOLD_", "1000000000"),
     ("MALLOC_TOP_PAD_", "67108864"),
     ("MALLOC_MMAP_THRESHOLD_", "1000000000"),
 ];
 
-/// How long a cell may take, and how long the making of inputs may.
+/// The time limits of a cell, and of making inputs.
 const CELL: Duration = Duration::from_secs(15);
 const PREPARE: Duration = Duration::from_secs(40);
 
@@ -163,7 +164,7 @@ impl Run {
         if measure != "prepare" {
             return self.process(cell, folder, CELL);
         }
-        // What the peers make is kept; what we make changes with the code.
+        // The peers' inputs are kept; ours change with the code.
         let kept = inputs::path(folder, subject, trace).with_extension("json");
         if subject != OURS {
             let figures = fs::read(&kept).ok();
@@ -194,8 +195,8 @@ impl Run {
 }
 
 impl Outcome {
-    /// Waits for the process of a cell for `limit` at most. It writes its figures to `out`, and what went
-    /// wrong to `err`.
+    /// Waits for the process of a cell for `limit` at most. It writes its figures to `out`, and
+    /// errors to `err`.
     pub(crate) fn of(child: &mut Child, limit: Duration, out: &Path, err: &Path) -> Res<Outcome> {
         let started = Instant::now();
         let status = loop {
@@ -222,7 +223,7 @@ impl Outcome {
     }
 }
 
-/// Keeps the less of two figures of each name; those that are no times are the same in both.
+/// Keeps the lower of two figures of each name; figures other than times are equal in both.
 fn keep_less(first: &mut BTreeMap<String, f64>, second: &BTreeMap<String, f64>) {
     for (name, figure) in first {
         if let Some(other) = second.get(name) {
@@ -231,7 +232,7 @@ fn keep_less(first: &mut BTreeMap<String, f64>, second: &BTreeMap<String, f64>) 
     }
 }
 
-/// What is known of a cell before it runs: that it cannot, or would be cut off like a shorter one.
+/// The outcome of a cell that need not run: it cannot, or would be cut off like a shorter one.
 fn without_need(results: &Results, subject: &str, measure: &str, trace: &str) -> Option<Outcome> {
     if plan::needs_inputs(measure) {
         match results.outcome(subject, "prepare", trace)? {
@@ -272,7 +273,7 @@ pub(crate) fn in_words(outcome: &Outcome) -> String {
     }
 }
 
-/// A figure with three digits that count.
+/// A figure with three significant digits.
 pub(crate) fn short(value: f64) -> String {
     if value == 0.0 {
         return "0".into();

@@ -1,14 +1,14 @@
-//! What every measured library is made to do, and how one that only has replicas replays a
-//! concurrent history.
+//! The interface of every measured library, and the replay of a concurrent history by a library
+//! that only has replicas.
 
 use crate::trace::{Patch, Res, Trace};
 
 /// The forms of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// What the library writes unless it is asked for another.
+    /// The default form of the library.
     Default,
-    /// The quickest to write.
+    /// The fastest to write.
     Quick,
     Small,
 }
@@ -22,12 +22,12 @@ pub(crate) trait Subject: Sized {
     fn new(agent: usize) -> Res<Self>;
     /// Makes one edit.
     fn edit(&mut self, patch: &Patch) -> Res<()>;
-    /// Ends what the library has begun and not finished: an implicit transaction.
+    /// Commits an implicit transaction of the library.
     fn settle(&mut self) {}
     fn text(&self) -> Res<String>;
     fn len(&self) -> usize;
     fn version(&mut self) -> Self::Version;
-    /// What happened since `version`, as bytes.
+    /// The events since `version`, as bytes.
     fn since(&mut self, version: &Self::Version) -> Res<Vec<u8>>;
     /// Makes one edit; returns it as the bytes to be sent to the others of a running session.
     fn edit_to_wire(&mut self, patch: &Patch) -> Res<Vec<u8>> {
@@ -35,7 +35,7 @@ pub(crate) trait Subject: Sized {
         self.edit(patch)?;
         self.since(&before)
     }
-    /// Makes some edits as one transaction; returns it as bytes, without what is known before.
+    /// Makes some edits as one transaction; returns only that transaction, as bytes.
     fn transaction(&mut self, patches: &[Patch]) -> Res<Vec<u8>> {
         let before = self.version();
         for patch in patches {
@@ -46,7 +46,7 @@ pub(crate) trait Subject: Sized {
     }
     /// Applies what [`Subject::since`] or [`Subject::transaction`] returned.
     fn apply(&mut self, update: &[u8]) -> Res<()>;
-    /// Applies some of those, in any way that is quick.
+    /// Applies several of those, in the fastest way.
     fn apply_all<'a>(&mut self, updates: impl Iterator<Item = &'a [u8]>) -> Res<()> {
         for update in updates {
             self.apply(update)?;
@@ -71,7 +71,7 @@ pub(crate) trait Subject: Sized {
     }
     /// Whether the history of a file is read later than its text.
     const UNPACKS: bool = false;
-    /// Reads all that is not read yet of a file.
+    /// Reads the unread rest of a file.
     fn unpack(&mut self) -> Res<()> {
         Ok(())
     }
@@ -95,8 +95,8 @@ pub(crate) trait Subject: Sized {
 pub(crate) struct Replayed<S> {
     pub(crate) doc: S,
     pub(crate) updates: Vec<Vec<u8>>,
-    /// How many edits reached past the end, because concurrent inserts were ordered otherwise
-    /// than in the trace; what was past the end was left out.
+    /// The number of edits that reached past the end, because concurrent inserts were ordered
+    /// differently than in the trace; the part past the end was left out.
     pub(crate) clamped: usize,
 }
 
@@ -106,12 +106,12 @@ struct Replica<S> {
     doc: S,
     agent: usize,
     txns: Vec<usize>,
-    /// How many transactions of each replica it holds.
+    /// The number of transactions of each replica that it has.
     clock: Vec<u32>,
 }
 
 /// Replays a history with as few replicas as it has branches at a time. A transaction is made on a
-/// replica which is at one of its ancestors, after that was given what it lacked.
+/// replica that is at one of its ancestors, after merging the missing ones.
 fn replay_with_replicas<S: Subject>(trace: &Trace) -> Res<Replayed<S>> {
     let mut replicas: Vec<Replica<S>> = Vec::new();
     let mut updates: Vec<Vec<u8>> = Vec::with_capacity(trace.txns.len());

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-/// What any step may fail with; it ends the cell, and its text ends up in the table's notes.
+/// The error of any step; it ends the cell, and the table's notes show its text.
 pub(crate) type Res<T> = Result<T, Box<dyn Error>>;
 
-/// One edit: at `pos`, in chars, `deleted` chars go and `inserted` comes.
+/// One edit: replaces `deleted` chars at `pos`, in chars, with `inserted`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Patch {
     pub(crate) pos: usize,
@@ -39,7 +39,7 @@ impl Patch {
     }
 }
 
-/// Edits that one agent made in a row, on top of the transactions `parents`.
+/// Consecutive edits of one agent, based on the transactions `parents`.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Txn {
     #[serde(default)]
@@ -83,7 +83,7 @@ fn to_ascii(text: &mut String) {
 
 impl Trace {
     /// The trace that `spec` names: `NAME`, a trace file in `folder`; `NAME*K`, the same K times in
-    /// a row; `agents:N`, N agents who all type at once.
+    /// a row; `agents:N`, N simultaneous agents.
     pub(crate) fn find(folder: &Path, spec: &str) -> Res<Trace> {
         if let Some(agents) = spec.strip_prefix("agents:") {
             return Ok(many_agents(agents.parse()?));
@@ -129,7 +129,7 @@ impl Trace {
         self.txns.iter().map(Txn::event_count).sum()
     }
 
-    /// The trace `times` times in a row: every repetition is written behind the text of the last.
+    /// The trace `times` times in a row: every repetition is written after the text of the last.
     fn repeated(self, times: usize) -> Trace {
         let Some(text) = self.text.clone().filter(|_| times > 1) else {
             return self;
@@ -194,7 +194,7 @@ fn many_agents(count: usize) -> Trace {
     }
 }
 
-/// What two people do offline, each alone, on top of the same text.
+/// The edits of two people who edit the same text offline.
 pub(crate) struct Offline {
     pub(crate) base: String,
     pub(crate) edits: [Vec<Patch>; 2],

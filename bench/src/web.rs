@@ -1,4 +1,4 @@
-//! What the WebAssembly part (`web/bench.js`) found.
+//! The results of the WebAssembly part (`web/bench.js`).
 
 use std::collections::BTreeMap;
 use std::path::Path;

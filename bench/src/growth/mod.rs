@@ -1,5 +1,5 @@
-//! How time and memory grow with the size of histories that are hard on a CRDT: everybody at one place,
-//! branches in turns, versions far apart, many agents, long undo.
+//! Growth of time and memory with the size of histories that are difficult for a CRDT: all agents
+//! at one place, branches in turns, versions far apart, many agents, long undo.
 
 mod report;
 mod shapes;
@@ -24,7 +24,7 @@ use crate::subjects::{DiamondTypes, Ours, Yrs};
 use crate::trace::Res;
 use shapes::{Inputs, Shape};
 
-/// The sizes of shapes; each row has those up to a size of its own.
+/// The sizes of shapes; each row has those up to its own limit.
 pub(crate) const SIZES: [usize; 5] = [1_000, 4_000, 16_000, 64_000, MILLION];
 
 /// The greatest size of most rows.
@@ -32,12 +32,12 @@ const MANY: usize = 64_000;
 
 const MILLION: usize = 1_000_000;
 
-/// How long a cell of a size may take, what it reads included.
+/// The time limit of a cell of a size, including its inputs.
 fn time_for(size: usize) -> Duration {
     Duration::from_secs(if size > MANY { 120 } else { 30 })
 }
 
-/// After a cell that took longer, in milliseconds, the next size is not tried.
+/// The time of a cell, in milliseconds, above which the next size is not tried.
 const WORTH_MORE: f64 = 4_000.0;
 
 pub(crate) const YRS: &str = "yrs";
@@ -48,7 +48,7 @@ pub(crate) struct Row {
     pub(crate) what: &'static str,
     pub(crate) measure: &'static str,
     pub(crate) shape: &'static str,
-    /// Which of the cell's figures.
+    /// The name of the cell's figure.
     pub(crate) figure: &'static str,
     pub(crate) unit: &'static str,
     pub(crate) subjects: &'static [&'static str],
@@ -210,11 +210,11 @@ fn cell_of<S: Subject + Undoing>(measure: &str, shape: &str, size: usize) -> Res
     .into())
 }
 
-/// The agent in whose name a reader would write: none of those that did.
+/// The agent of a reader: different from all writers.
 const READER: usize = 10_000_000;
 
-/// Runs all cells that contain `only` in `SUBJECT MEASURE SHAPE SIZE`, each in a process of its own, and
-/// keeps what they found in `out`.
+/// Runs all cells that contain `only` in `SUBJECT MEASURE SHAPE SIZE`, each in a separate process,
+/// and keeps their results in `out`.
 pub(crate) fn run(out: &Path, only: &str) -> Res<()> {
     std::fs::create_dir_all(out)?;
     let mut results = Results::default();
@@ -242,7 +242,7 @@ pub(crate) fn run(out: &Path, only: &str) -> Res<()> {
     Ok(())
 }
 
-/// Whether the next size is worth a try after a cell; if not, what becomes of it.
+/// Whether to try the next size after a cell; if not, its outcome.
 fn worth_more(outcome: &Outcome, size: usize) -> Result<(), Outcome> {
     match outcome {
         Outcome::Figures(figures) if figures.get("ms").is_none_or(|ms| *ms < WORTH_MORE) => Ok(()),
@@ -253,7 +253,7 @@ fn worth_more(outcome: &Outcome, size: usize) -> Result<(), Outcome> {
     }
 }
 
-/// A shape with its size, as results are kept by it.
+/// A shape with its size, as the key of results.
 pub(crate) fn sized(shape: &str, size: usize) -> String {
     format!("{shape}:{size}")
 }

@@ -8,7 +8,7 @@ use crate::machine::{Machine, version};
 use crate::runner::{Outcome, Results, short};
 use crate::trace::Res;
 
-/// What the page says about the run.
+/// The data of the run on the page.
 pub(crate) struct About<'a> {
     pub(crate) date: &'a str,
     pub(crate) commit: &'a str,
@@ -105,7 +105,7 @@ fn notes(out: &mut String, results: &Results) -> Res<()> {
         let Outcome::Failed(why) = outcome else {
             continue;
         };
-        // Where it panicked is not useful here.
+        // The place of a panic is not useful here.
         let why = match why.contains("panicked at") {
             true => "it panicked",
             false => why,

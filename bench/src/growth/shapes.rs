@@ -3,22 +3,22 @@
 use crate::subject::Subject;
 use crate::trace::{Patch, Res, Trace, Txn};
 
-/// A history that is hard on some CRDT.
+/// A history that is difficult for some CRDT.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Shape {
     /// Two branches, and events on top of an early event of one and a late one of the other, in turns.
     Zigzag,
     /// Two branches, and events on top of any event of one and any of the other.
     Scattered,
-    /// Two who type; one of them sees each event of the other before the next of its own.
+    /// Two typists; one of them sees each event of the other before its own next event.
     Ladder,
-    /// Inserts at one place, by as many who know only the text.
+    /// Inserts at one place, by as many agents, which only know the text.
     Gap,
-    /// Two who type and do not hear of each other.
+    /// Two typists who do not see each other's events.
     Branches,
-    /// Deletes of all of a text, by as many who know only the text.
+    /// Deletes of a whole text, by as many agents, which only know the text.
     Deletes,
-    /// Inserts all over the text, by as many who know only the text.
+    /// Inserts all over the text, by as many agents, which only know the text.
     Agents,
 }
 
@@ -37,19 +37,19 @@ impl Shape {
     }
 }
 
-/// What a reader takes in.
+/// The inputs of a reader.
 pub(crate) struct Inputs {
-    /// What it has before.
+    /// The messages that it has before.
     pub(crate) before: Vec<Vec<u8>>,
     pub(crate) messages: Vec<Vec<u8>>,
     /// The text that it ends with.
     pub(crate) text: String,
 }
 
-/// The text that all begin with has so many chars.
+/// The length of the common initial text, in chars.
 const BASE: usize = 1000;
 
-/// Who wrote that text.
+/// The agent that wrote that text.
 const WRITER: usize = 9_999_999;
 
 impl Inputs {
@@ -99,7 +99,7 @@ impl Inputs {
     }
 }
 
-/// What each of `size` agents does who know only the text.
+/// The edits of `size` agents that only know the text.
 fn at_once<S: Subject>(
     base: &[u8],
     size: usize,
@@ -114,7 +114,8 @@ fn at_once<S: Subject>(
     (0..size).map(one).collect()
 }
 
-/// What two type in turns, `size` events in all; the first sees what the second did, if `sees` says so.
+/// The edits of two agents typing in turns, `size` events in all; with `sees`, the first sees the
+/// events of the second.
 fn in_turns<S: Subject>(base: &[u8], size: usize, sees: bool) -> Res<Vec<Vec<u8>>> {
     let mut both = [S::new(0)?, S::new(1)?];
     for doc in &mut both {

@@ -13,21 +13,21 @@ pub(crate) trait Undoing: Sized {
     /// The document and its undo.
     type Session;
 
-    /// A session in whose document `groups` words were inserted, each a group, each in front of all
-    /// others or behind them.
+    /// A session in whose document `groups` words were inserted, each a group, each before all
+    /// others or after them.
     fn typed(groups: usize) -> Res<Self::Session>;
-    /// Undoes a group; says whether there was one.
+    /// Undoes a group; returns whether there was one.
     fn undo(session: &mut Self::Session) -> Res<bool>;
     fn redo(session: &mut Self::Session) -> Res<bool>;
     fn text_of(session: &Self::Session) -> Res<String>;
 }
 
-/// Where group `i` is typed in a text of `len` chars.
+/// The position of group `i` in a text of `len` chars.
 pub(crate) fn place(i: usize, len: usize) -> usize {
     i * 31 % (len + 1)
 }
 
-/// What each group types.
+/// The text of each group.
 pub(crate) const WORD: &str = "word ";
 
 pub(crate) fn measure<S: Undoing>(groups: usize) -> Res<Figures> {

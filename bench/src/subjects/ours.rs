@@ -12,7 +12,7 @@ use crate::trace::{Patch, Res, Trace};
 
 pub(crate) struct Ours {
     doc: Document,
-    /// What was sent to the others of the session, and how many events of its own that is.
+    /// The events sent to the others of the session, and the number of own ones among them.
     sent: Option<(VersionSummary, u32)>,
 }
 
@@ -57,8 +57,7 @@ impl Subject for Ours {
         Ok(self.doc.encode_since(version)?)
     }
 
-    /// As the sync engine does: both ends know each other's names, and what was sent is kept track
-    /// of.
+    /// Like the sync engine: both ends know each other's names, and sent events are recorded.
     fn edit_to_wire(&mut self, patch: &Patch) -> Res<Vec<u8>> {
         if self.sent.is_none() {
             let sent = self.doc.summary();

@@ -1,4 +1,4 @@
-//! yrs. It keeps no history: what was deleted is gone.
+//! yrs. It keeps no history of deleted text.
 
 use yrs::block::ClientID;
 use yrs::undo::UndoManager;

@@ -7,7 +7,7 @@ use crate::oracle;
 use crdt_core::{Anchor, AnchorError, Bias, Document, EventId};
 use fastrand::Rng;
 
-/// Where every char of the history stands in the text, or would stand: its gap.
+/// The position of every char of the history in the text, or of its gap.
 fn gaps(doc: &Document) -> HashMap<EventId, (usize, bool)> {
     let events = events(&doc.operations_json().unwrap());
     let mut pos = 0;

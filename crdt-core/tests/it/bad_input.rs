@@ -1,4 +1,4 @@
-//! What nobody should send: a typed error, and the document as it was.
+//! Invalid input: a typed error, and an unchanged document.
 
 use crate::histories::for_each_seed;
 use crdt_core::{
@@ -11,7 +11,7 @@ fn operations(txns: &str) -> String {
     format!("{{\"v\":1,\"frontier\":[],\"txns\":[{txns}]}}")
 }
 
-/// Everything that can be seen of a document.
+/// The whole visible state of a document.
 fn fingerprint(doc: &Document) -> (String, String, usize, Vec<EventId>) {
     (
         doc.text(),
@@ -229,7 +229,7 @@ fn damaged_patches_never_harm() {
             let mut doc = base.clone();
             match doc.merge_patch(&bytes) {
                 Ok(_) => {
-                    // What it holds now must be a history that others can read.
+                    // Its history must be one that others can read.
                     let mut copy = Document::new("copy").unwrap();
                     copy.merge_json(&doc.operations_json().unwrap()).unwrap();
                     assert_eq!(copy.text(), doc.text());
@@ -343,13 +343,13 @@ fn more_events_than_the_limits_allow_are_refused() {
     refuse(&mut bob, 0..6, 5000);
     bob.merge_json(&delete_all(0..5)).unwrap();
     refuse(&mut bob, 5..6, 6000);
-    // Who sits here can go on typing.
+    // The local user can continue typing.
     bob.insert(0, "still here").unwrap();
     assert_eq!(bob.text(), "still here");
 }
 
-/// Events that wait for each other never come in. They are counted, go when there is no room, and
-/// harm nobody.
+/// Events that wait for each other are never merged. They are counted, dropped when there is no
+/// room, and harmless.
 #[test]
 fn a_cycle_is_held_back_and_goes_first() {
     let wait = |agent: &str, seq: u32, on: &str, on_seq: u32| {

@@ -89,8 +89,8 @@ fn one_agent_on_concurrent_branches() {
     });
 }
 
-/// A few who type at the same time, each at a place of its own most of the time, and hear of each
-/// other somewhat later: what lacks little of what the others wrote is merged without a tracker.
+/// A few simultaneous typists, mostly at separate places, who receive each other's events somewhat
+/// later: events that lack few events of the others are merged without a tracker.
 #[test]
 fn live_sessions_agree() {
     for_each_seed(400, |seed| {
@@ -160,8 +160,8 @@ fn live_sessions_agree() {
     });
 }
 
-/// Two who edit on and on without hearing of each other, in a text so short that they meet in every
-/// gap of it, and a third who hears of both.
+/// Two replicas edit without exchanging events, in a text so short that they share every gap, and a
+/// third one receives the events of both.
 #[test]
 fn offline_branches_agree() {
     for_each_seed(400, |seed| {
@@ -237,7 +237,7 @@ impl Mirror {
     }
 }
 
-/// The splices of a merge, made to the text before it, give the text after it.
+/// The splices of a merge, applied to the text before it, give the text after it.
 #[test]
 fn splices_lead_from_text_to_text() {
     for_each_seed(500, |seed| {
@@ -260,7 +260,8 @@ fn splices_lead_from_text_to_text() {
     });
 }
 
-/// The one change that a merge may be told as, made to the text before it, gives the text after it.
+/// The single change as which a merge may be reported, applied to the text before it, gives the
+/// text after it.
 #[test]
 fn one_splice_leads_from_text_to_text() {
     for_each_seed(500, |seed| {
@@ -295,9 +296,9 @@ fn one_splice_leads_from_text_to_text() {
     });
 }
 
-/// A keystroke that follows all that is here has a short way in. Two replicas get the same patches
-/// of one event each, of two who type in turns or at the same time, some late, doubled, damaged:
-/// the one that reports changes takes the short way where there is one, the other never does.
+/// A keystroke that follows all events has a fast path. Two replicas get the same patches of one
+/// event each, from two typists in turns or at the same time, some late, duplicated, damaged: the
+/// one that reports changes uses the fast path if it applies, the other never does.
 #[test]
 fn the_fast_path_of_a_keystroke_gives_the_same_text() {
     const NAMES: [&str; 3] = ["typist", "other", "reader"];
@@ -347,7 +348,7 @@ fn the_fast_path_of_a_keystroke_gives_the_same_text() {
                 cursor = pos + 1;
             }
             let patch = typist.encode_since_named(&before, &NAMES).unwrap();
-            // And a short way out, which writes the same or nothing.
+            // Encoding has a fast path, too, which writes the same bytes or nothing.
             let mut written = b"before it".to_vec();
             let taken = typist.encode_keystroke_named(&NAMES, &mut written);
             let expected = if taken { &patch[..] } else { b"" };

@@ -1,4 +1,4 @@
-//! Every seed of the fuzz targets, and every input that was ever a find, is run again.
+//! Runs every seed of the fuzz targets, and every input that ever failed.
 
 #[path = "../../fuzz/drivers.rs"]
 mod drivers;
@@ -89,7 +89,7 @@ fn write_seeds() {
     add("edits", "groups.bin", &groups());
 }
 
-/// Histories of the shapes that cost much where work is not in proportion, small.
+/// Small histories of the shapes for which work can be out of proportion.
 fn hard_shapes() -> Vec<(&'static str, Vec<Value>)> {
     const MANY: usize = 32;
     let on_base = json!([["base", 9]]);

@@ -1,4 +1,4 @@
-//! How many events of an agent there are.
+//! The number of events of an agent.
 
 use crdt_core::{Document, SaveOptions, VersionSummary};
 

@@ -1,16 +1,16 @@
-//! Documents in which very many write at once.
+//! Documents with very many simultaneous writers.
 
 use crdt_core::{Document, LoadLimits, SaveOptions, VersionSummary};
 use serde_json::json;
 
-/// How many write before they hear of each other.
+/// The number of agents that write before they receive each other's events.
 const CROWD: usize = 10_000;
 
 fn everything(doc: &Document) -> Vec<u8> {
     doc.encode_since(&VersionSummary::new()).unwrap()
 }
 
-/// A document, and one insert of each of a crowd that knows the document and nothing else.
+/// A document, and one insert of each agent of a crowd that only knows the document.
 fn crowd() -> (Document, String) {
     let mut base = Document::new("base").unwrap();
     base.insert(0, &"-".repeat(CROWD)).unwrap();

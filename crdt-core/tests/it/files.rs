@@ -1,4 +1,4 @@
-//! Documents as files: they come back, open without their history, and what is damaged is refused.
+//! Documents as files: they round-trip, open without their history, and damaged ones are refused.
 
 use std::path::{Path, PathBuf};
 
@@ -49,7 +49,7 @@ fn files_round_trip() {
     });
 }
 
-/// Replicas that are saved and loaded while they edit and merge, at any moment, hold the same as
+/// Replicas that are saved and loaded at any moment while they edit and merge have the same text as
 /// those that are not.
 #[test]
 fn loaded_documents_can_be_edited_and_merged() {
@@ -91,7 +91,7 @@ fn loaded_documents_can_be_edited_and_merged() {
     });
 }
 
-/// Also where two take turns again and again, which LZ4 packs in fewer bytes than models do.
+/// This includes two agents that alternate, whose history LZ4 packs into fewer bytes than models.
 #[test]
 fn the_smallest_preset_is_never_larger_than_another() {
     let assert_smallest = |doc: &Document| {
@@ -232,8 +232,8 @@ fn every_flipped_bit_and_every_truncation_is_detected() {
     }
 }
 
-/// Files that somebody damaged on purpose, with right checksums: an error, or a document that others
-/// can merge with; never a panic. A document that opened before its history was seen keeps its text.
+/// Forged files with valid checksums: an error, or a document that others can merge with; never a
+/// panic. A document that opened before its history was seen keeps its text.
 #[test]
 fn forged_files_never_harm() {
     for_each_seed(250, |seed| {
@@ -456,8 +456,8 @@ pub(crate) fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/golden")
 }
 
-/// Files of every version that there ever was still open, and hold what they held.
-/// `CRDT_WRITE_DATA=1` adds those of a new version; those that are there stay as they are.
+/// Files of every version still open, with the same content. `CRDT_WRITE_DATA=1` adds those of a
+/// new version; those that are there stay as they are.
 #[test]
 fn old_files_still_open() {
     let operations = golden().join("document.json");

@@ -70,7 +70,7 @@ pub(crate) fn random_edit(rng: &mut Rng, doc: &mut Document) {
                 .unwrap();
         }
         4 => {
-            // The place where everybody likes to type.
+            // The shared place at which all replicas type.
             let n = 1 + rng.usize(0..2);
             doc.insert(len / 2, &random_text(rng, n)).unwrap();
         }
@@ -99,7 +99,7 @@ pub(crate) fn random_edit(rng: &mut Rng, doc: &mut Document) {
     }
 }
 
-/// Merges what `to` lacks of `from`, in one of the forms.
+/// Merges the events of `from` that `to` lacks, in one of the forms.
 pub(crate) fn sync(rng: &mut Rng, from: &Document, to: &mut Document) {
     // A shallow document cannot give everything.
     let have = if rng.u8(0..4) == 0 && from.history_start().is_empty() {
@@ -121,7 +121,7 @@ pub(crate) fn sync(rng: &mut Rng, from: &Document, to: &mut Document) {
     };
 }
 
-/// Replicas that edited concurrently and hold everything in the end.
+/// Replicas that edited concurrently and finally have all events.
 pub(crate) fn random_replicas(rng: &mut Rng, steps: usize) -> Vec<Document> {
     let count = rng.usize(3..=8);
     let mut names = AGENTS.to_vec();
@@ -202,7 +202,7 @@ pub(crate) fn events(operations: &str) -> Vec<Event> {
     out
 }
 
-/// One event as an operations document of its own.
+/// One event as a separate operations document.
 pub(crate) fn event_json(events: &[Event], i: usize) -> String {
     let event = &events[i];
     let parents: Vec<Value> = event

@@ -1,11 +1,11 @@
-//! Merges in pieces come to what a merge at once comes to, whatever happens between the pieces.
+//! Merging in pieces is equivalent to merging at once, whatever happens between the pieces.
 
 use crdt_core::{Document, MergeError, Merging, Splice, VersionSummary};
 use fastrand::Rng;
 
 use crate::histories::{for_each_seed, random_edit, random_replicas, sync};
 
-/// A text that is changed as the splices say.
+/// A text to which splices are applied.
 struct Mirror(Vec<char>);
 
 impl Mirror {
@@ -62,7 +62,7 @@ fn merge_in_pieces(
     }
 }
 
-/// A document, and others that have gone on without it.
+/// A document, and others that have diverged from it.
 fn apart(rng: &mut Rng) -> (Document, Vec<Document>) {
     let steps = rng.usize(2..25);
     let mut others = random_replicas(rng, steps);

@@ -1,4 +1,4 @@
-//! Names of replicas that are used again: found by whatever is merged, and made good.
+//! Reused replica names: they are detected in all kinds of merges, and replaced.
 
 use crate::histories::for_each_seed;
 use crdt_core::session::{MergeRules, NamedPatches};
@@ -12,7 +12,7 @@ fn doc(agent: &str) -> Document {
     Document::new(agent).expect("a valid name")
 }
 
-/// What `from` has and `to` lacks.
+/// The events that `from` has and `to` lacks.
 fn increment(from: &Document, to: &Document) -> Vec<u8> {
     from.encode_since(&to.summary()).expect("it is all here")
 }
@@ -22,8 +22,8 @@ fn merge(to: &mut Document, from: &Document) {
     to.merge_patch(&patch).expect("a whole history");
 }
 
-/// Two replicas of one name that typed other texts before they heard of each other, the second one of
-/// them less. The last chars are the same.
+/// Two replicas of one name that typed different texts before they exchanged events, the second one
+/// less. The last chars are the same.
 fn twins() -> (Document, Document) {
     let (mut first, mut second) = (doc("alice"), doc("alice"));
     first.insert(0, "Shopping list: milk").unwrap();
@@ -275,7 +275,8 @@ fn rules_leave_out_new_events_of_agents_and_keep_conflicts() {
     assert_eq!(dave.text(), carol.text());
 }
 
-/// What an agent sent itself, and waits for the event of another, is not that other's word for it.
+/// An event that an agent sent itself, and that waits for the event of another agent, is not
+/// attributed to that other agent.
 #[test]
 fn waiting_events_are_merged_whichever_peer_sends_their_parents() {
     let (mut ann, mut bob) = (doc("ann"), doc("bob"));

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-/// What one event does.
+/// The operation of one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Op {
     Insert(usize, char),

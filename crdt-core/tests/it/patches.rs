@@ -1,5 +1,4 @@
-//! Patches as they go over a wire in a running session: what a keystroke takes, and that each
-//! stands for itself.
+//! Patches of a running session: the size of a keystroke, and that each patch is self-contained.
 
 use crdt_core::session::NamedPatches;
 use crdt_core::{Document, EventId, MergeError, VersionSummary};
@@ -63,7 +62,7 @@ fn a_keystroke_has_the_documented_size() {
     assert_eq!(step(2, 3, ""), 1 + 3 + 1 + 1, "a selection before");
 }
 
-/// Two who type at the same time, each at a place of their own: what one keystroke takes.
+/// The size of a keystroke of two simultaneous typists at separate places.
 #[test]
 fn a_keystroke_with_a_second_typist_has_the_documented_size() {
     let mut docs = NAMES.map(|name| Document::new(name).unwrap());
@@ -139,8 +138,8 @@ fn positions_count_from_an_event_before_that_is_no_parent() {
     });
 }
 
-/// A session over a transport that loses, repeats and reorders: what has arrived is held back or
-/// applied, and in the end all is there.
+/// A session over a transport that loses, repeats and reorders: received events are held back or
+/// applied, and finally all are merged.
 #[test]
 fn every_patch_is_self_contained() {
     for_each_seed(100, |seed| {

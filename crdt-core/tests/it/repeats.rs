@@ -1,4 +1,4 @@
-//! Files of texts that repeat themselves at length.
+//! Files of texts with long repeats.
 
 use crdt_core::{Document, LoadLimits, Preset, SaveOptions};
 use fastrand::Rng;
@@ -58,7 +58,7 @@ fn copies_round_trip_in_every_form() {
     assert!(with_copies > 40, "{with_copies}");
 }
 
-/// A few bytes never stand for very many: neither in what is written, nor in what is read.
+/// A few bytes never expand to very many, neither in written files nor in read ones.
 #[test]
 fn copies_expand_by_no_more_than_the_allowed_ratio() {
     let mut doc = Document::new("writer").unwrap();
@@ -82,7 +82,7 @@ fn copies_expand_by_no_more_than_the_allowed_ratio() {
     assert!(!matches!(refused, Ok(Ok(()))));
 }
 
-/// Whatever a section with copies says, a reader has an error or another document.
+/// A damaged section with copies gives an error or another valid document.
 #[test]
 fn damaged_copies_are_refused_or_give_another_document() {
     let mut rng = Rng::with_seed(5);

@@ -1,4 +1,4 @@
-//! Documents that are saved again and again: what is packed is kept, and what follows it stands behind it.
+//! Documents that are saved repeatedly: packed sections are kept, and later events are appended.
 
 use crdt_core::{Document, LoadLimits, MergeError, SaveOptions, VersionSummary};
 use fastrand::Rng;
@@ -10,7 +10,7 @@ fn save(doc: &Document) -> Vec<u8> {
     doc.save(&SaveOptions::default()).unwrap()
 }
 
-/// Checks that a file holds what a document does, however it is opened.
+/// Checks that a file has the content of a document, however it is opened.
 fn assert_holds(file: &[u8], doc: &Document) {
     let lazy = Document::load("reader", file).unwrap();
     let verified = Document::load_verified("reader", file, &LoadLimits::default()).unwrap();
@@ -111,7 +111,8 @@ fn packed_sections_are_kept_byte_for_byte() {
     assert!(!is_grown(&save(&opened)));
 }
 
-/// What follows all of a file is merged without its history, which nobody sees to be damaged until then.
+/// Events that follow all of a file are merged without its history, whose damage is not detected
+/// before it is needed.
 #[test]
 fn later_events_are_merged_without_unpacking_the_file() {
     let (_, mut bob, file) = written();
@@ -180,7 +181,7 @@ fn a_different_event_under_an_id_of_the_file_is_a_conflict() {
     );
 }
 
-/// Later events that somebody damaged on purpose: an error, or a document that can be used.
+/// Forged later events: an error, or a usable document.
 #[test]
 fn forged_later_events_never_harm() {
     let (mut alice, _, _) = written();

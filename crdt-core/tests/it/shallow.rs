@@ -1,4 +1,4 @@
-//! Shallow documents: they live on beside whole ones, and say what they have let go.
+//! Shallow documents: they merge with whole ones, and report what they have dropped.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -188,8 +188,8 @@ fn later_events_arrive_in_any_order() {
     });
 }
 
-/// What is later than the cut has its versions, authors, anchors, branches and undo, as in the whole
-/// document; what is older says so.
+/// Everything after the cut has versions, authors, anchors, branches and undo, as in the whole
+/// document; older versions are errors.
 #[test]
 fn history_ends_at_the_cut() {
     for_each_seed(200, |seed| {
@@ -342,7 +342,7 @@ fn events_that_do_not_follow_the_cut_are_refused() {
     assert!(bob.merge_from(&shallow, &mut |_| {}).is_err());
     assert_eq!(bob.text(), "> Hello");
 
-    // At two heads: only who knows both may go on.
+    // At two heads: only events that follow both are accepted.
     alice.merge_from(&bob, &mut |_| {}).unwrap();
     assert_eq!(alice.frontier().ids().len(), 2);
     let file = alice.save_shallow(&alice.frontier(), &options).unwrap();

@@ -1,4 +1,4 @@
-//! Event graphs of shapes that cost much when each event passes many others.
+//! Event graphs of shapes that are expensive when each event passes many others.
 
 use crdt_core::{Document, LoadLimits, MergeError, MergeLimits, SaveOptions, VersionSummary};
 use serde_json::{Value, json};
@@ -15,14 +15,14 @@ pub(crate) fn base() -> Value {
     json!({"agent": "base", "seq": 0, "parents": [], "ops": [["i", 0, "0123456789"]]})
 }
 
-/// A document that allows so many steps of work for a message, beyond those that each run allows.
+/// A document that allows `work` steps for a message, in addition to those that each run allows.
 fn reader(work: u64) -> Document {
     let mut doc = Document::new("reader").unwrap();
     doc.set_merge_limits(MergeLimits::default().work(work));
     doc
 }
 
-/// Inserts at one place, by as many who know only the text.
+/// Inserts at one place, by as many agents, which only know the text.
 pub(crate) fn at_one_gap(count: usize) -> Vec<Value> {
     // By names in no order.
     (0..count)

@@ -1,5 +1,5 @@
-//! Each strategy of a merge takes the histories that it is for, and gives the text of the oracle. Without
-//! `fast-merge` the tracker takes all that is concurrent.
+//! Each strategy merges its kind of history, and gives the text of the oracle. Without `fast-merge`
+//! the tracker merges all concurrent events.
 
 use crate::histories::{events, for_each_seed, random_edit};
 use crate::oracle;
@@ -13,7 +13,7 @@ fn doc(agent: &str) -> Document {
     Document::new(agent).expect("a valid name")
 }
 
-/// Merges what `from` has and `to` lacks. Returns how many events that is.
+/// Merges the events that `from` has and `to` lacks. Returns their number.
 fn merge(from: &Document, to: &mut Document) -> u64 {
     let patch = from.encode_since(&to.summary()).expect("it is all here");
     to.merge_patch(&patch).expect("a good patch").applied as u64
@@ -30,7 +30,7 @@ fn check(doc: &Document) {
     assert_eq!(doc.text(), oracle::replay(&events(&operations)));
 }
 
-/// Two who begin with a text of `chars` chars.
+/// Two replicas with an initial text of `chars` chars.
 fn pair(chars: usize) -> (Document, Document) {
     let (mut ann, mut bob) = (doc("ann"), doc("bob"));
     ann.insert(0, &"x".repeat(chars))

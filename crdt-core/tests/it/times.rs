@@ -1,4 +1,4 @@
-//! When events were made, as their authors say.
+//! The times of events by their authors' clocks.
 
 use crdt_core::session::NamedPatches;
 use crdt_core::{Document, EventId, Frontier, LoadLimits, UndoManager, VersionSummary};
@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use crate::files::{Parts, all_options, golden, random_options};
 use crate::histories::{AGENTS, for_each_seed, random_edit, random_replicas};
 
-/// Times are what authors said when they made the events: on every replica, however the events came,
-/// and after files of all kinds.
+/// Events keep the times that their authors set: on every replica, in any order of arrival, and
+/// after files of all kinds.
 #[test]
 fn times_are_merged_with_the_events() {
     for_each_seed(150, |seed| {
@@ -47,7 +47,7 @@ fn times_are_merged_with_the_events() {
                     let new = docs[i].summary().difference(&before);
                     for seq in new.ranges(docs[i].agent()).iter().cloned().flatten() {
                         let id = EventId::new(docs[i].agent(), seq);
-                        // Without a word a time goes on.
+                        // A time applies until the next one is set.
                         let last = said.iter().rfind(|(of, _)| of.agent == id.agent);
                         let time = clocks[i].or(last.map(|(_, &time)| time));
                         said.extend(time.map(|time| (id, time)));

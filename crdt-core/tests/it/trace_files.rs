@@ -1,5 +1,5 @@
-//! The editing histories under `TRACES` (default `../shared/traces`), where they are there, and the
-//! project's own small one, which always is.
+//! The editing histories under `TRACES` (default `../shared/traces`), if present, and the project's
+//! own small one, which always is.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-/// Where the traces lie; `None` if they are not there.
+/// The folder of the traces; `None` if there is none.
 pub(crate) fn folder() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let folder = match std::env::var_os("TRACES") {

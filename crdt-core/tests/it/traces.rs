@@ -1,5 +1,5 @@
-//! Recorded histories: the project's own small set, and, where they are there, the conformance
-//! histories and the real editing traces.
+//! Recorded histories: the project's own small set, and, if present, the conformance histories and
+//! the real editing traces.
 
 use std::path::Path;
 
