@@ -400,28 +400,28 @@ fn method(out: &mut String, results: &Results) -> Res<()> {
          single calls. Figures of the table against the aims that take less than 4 s are measured again\n\
          at the end; the lower of both counts. Figures that take more than 15 s are cut off. A process keeps\n\
          the memory that it has (`MALLOC_TRIM_THRESHOLD_` and others of glibc), as one does that runs on.\n\
-         - Every text that a cell ends with is compared with the trace's, or, where the trace has none,\n\
-         with that of the replica that made the bytes. `failed` stands for another text or an error.\n\
-         - Local replay: one call a deletion and one an insertion. yrs has a transaction around each\n\
-         edit, as its API asks; loro and automerge collect them in an implicit one, which is their\n\
-         fastest. cola keeps no text, only the length is checked.\n\
+         - Every final text of a cell is compared with the trace's, or, if the trace has none,\n\
+         with that of the replica that made the bytes. `failed` means a different text or an error.\n\
+         - Local replay: one call a deletion and one an insertion. yrs has a transaction around each edit, as its API requires;\n\
+         loro and automerge collect them in an implicit one, which is\n\
+         their fastest way. cola keeps no text, so only the length is checked.\n\
          - Bytes for the wire: the update of that one edit; ours in the form of a running session, in\n\
-         which both ends know the names. 1,000 of them are delivered to a reader as a check. A library\n\
-         that needs more than 8 s is measured over the part of the trace done by then.\n\
-         - Bytes to text: yrs keeps no history of what was deleted, so its work is less; loro reads its\n\
-         updates here, and its snapshot where a saved document is opened. Ours is a file without the\n\
-         text, which has to be replayed.\n\
-         - Files: the smallest form, ours without the text, which is what diamond-types' file has too; and\n\
-         the form that is opened in the row above, ours with the text.\n\
-         - Heap: what stays allocated after opening a saved document and reading its text once.\n\
+         which both ends know the names. 1,000 of them are delivered to a reader as a check. A library that needs\n\
+         more than 8 s is measured over the part of the trace finished by then.\n\
+         - Bytes to text: yrs keeps no history of deleted text, so its work is less; loro\n\
+         reads its updates here, and its snapshot when a saved document is\n\
+         opened. Ours is a file without the text, which has to be replayed.\n\
+         - Files: the smallest form, ours without the text, like diamond-types'\n\
+         file; and the form that is opened in the row above, ours with the text.\n\
+         - Heap: the allocated bytes after opening a saved document and reading its text once.\n\
          - friendsforever, C1: recorded or made from recorded concurrent editing of two. git-makefile and\n\
-         A2 come from the histories of files under git. Concurrent inserts at one place are ordered by\n\
-         the agents' names, and the names are not in these two: they are replayed with others, by peers\n\
-         that have replicas only with one name a branch, and what reaches past the end then is left\n\
-         out. Their texts are compared within a library, not between them.\n\
-         - Offline merge: a base text of 1,000 chars, then two edit without hearing of each other;\n\
-         measured is how long one takes to decode and merge the other's update and to read the text.\n\
-         - A trace 4 or 16 times in a row is written behind its own text."
+         A2 come from the histories of files under git. Concurrent inserts at one place are ordered by the agents' names, which these\n\
+         two traces lack: they are replayed with other names, by libraries that only\n\
+         have replicas with one name per branch, and edits that then reach past the end\n\
+         are left out. Their texts are compared within a library, not between libraries.\n\
+         - Offline merge: a base text of 1,000 chars, then two replicas edit without exchanging updates;\n\
+         the time is that of one replica to decode and merge the other's update and to read the text.\n\
+         - A trace 4 or 16 times in a row is written after its own text."
     )?;
     let notes: Vec<String> = plan::cells()
         .iter()
