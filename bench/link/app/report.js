@@ -43,7 +43,7 @@ y-codemirror.next ${versions.yCodemirror}; ${new Date().toISOString().slice(0, 1
 ## Transferred bytes
 
 Headers included, compressed by brotli, with nothing in the browser's cache. What the app's service worker keeps for
-visits without a network is not counted.
+visits without a network is not counted. Requests that began before one can type are counted in full.
 
 ${header}
 ${row("before one can type", ...bytes("bytesToType"), kilobytes)}
