@@ -56,7 +56,7 @@ export function anEvent(event) {
   return event;
 }
 
-/** So many milliseconds after there was no memory for it, the listeners are told. */
+/** The time after which an event that there was no memory for is tried again, in milliseconds. */
 const AGAIN_MS = 1000;
 
 /** What the module needs to know: that there are listeners, and that they want the changes of the text. */

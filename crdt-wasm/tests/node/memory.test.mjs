@@ -227,7 +227,7 @@ test('arguments of NetworkSync that are too long are errors, and take no memory'
   `);
 });
 
-test('listeners hear of an edit that left no memory to tell of it, once there is some', () => {
+test('listeners of an edit that left no memory for its events are called once there is some', () => {
   inLittleMemory(`
     const reported = [];
     globalThis.reportError = (error) => reported.push(error.code);
