@@ -1,5 +1,6 @@
 // What a storage has of a document, and the document.
 
+import { callListener } from "./emitter.js";
 import { coded, PROBLEMS } from "./problems.js";
 
 /** For so long, in milliseconds, updates are merged before the page gets a turn. */
@@ -30,7 +31,8 @@ function isBytes(value) {
  */
 export async function restore(Document, agent, { file, updates, damage: lost }, onProgress = () => {}) {
   const total = updates.length + 1;
-  onProgress({ done: 0, total });
+  const report = (done) => callListener(onProgress, { done, total });
+  report(0);
   const opened = openFile(Document, agent, file);
   let damage = opened.damage ?? lost ?? null;
   let last = null;
@@ -43,7 +45,7 @@ export async function restore(Document, agent, { file, updates, damage: lost }, 
       damage ??= merged.damage;
       last = merged.report ?? last;
       if (performance.now() - turn > SLICE_MILLIS) {
-        onProgress({ done: index + 1, total });
+        report(index + 1);
         await new Promise((resolve) => setTimeout(resolve));
         turn = performance.now();
       }
@@ -52,7 +54,7 @@ export async function restore(Document, agent, { file, updates, damage: lost }, 
     document.free();
     throw error;
   }
-  onProgress({ done: total, total });
+  report(total);
   return { document, damage: damage ?? gap(last) };
 }
 
@@ -64,7 +66,7 @@ export function gap(report) {
 
 /** What is there has begun with the initial text, or without. */
 function withoutText(agent) {
-  if (typeof agent !== "object" || agent === null) return agent;
+  if (agent === undefined) return agent;
   const { initialText, ...replica } = agent;
   return replica;
 }

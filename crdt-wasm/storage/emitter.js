@@ -2,6 +2,21 @@
 
 import { badArgument, coded } from "./problems.js";
 
+/** Calls a function of the caller's. Its error, also one of an async function, is reported, and disturbs nothing. */
+export function callListener(listener, payload) {
+  try {
+    const answer = listener(payload);
+    if (typeof answer?.then === "function") Promise.resolve(answer).catch(report);
+  } catch (error) {
+    report(error);
+  }
+}
+
+function report(error) {
+  if (typeof reportError === "function") reportError(error);
+  else console.error(error);
+}
+
 export class Emitter {
   #listeners;
 
@@ -20,14 +35,7 @@ export class Emitter {
   }
 
   emit(event, payload) {
-    for (const listener of [...this.#of(event)]) {
-      try {
-        listener(payload);
-      } catch (error) {
-        if (typeof reportError === "function") reportError(error);
-        else console.error(error);
-      }
-    }
+    for (const listener of [...this.#of(event)]) callListener(listener, payload);
   }
 
   #of(event) {

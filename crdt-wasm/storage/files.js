@@ -15,7 +15,7 @@ import { constants } from "node:fs";
 import { link, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 
-import { badArgument } from "./problems.js";
+import { badArgument, wellFormed } from "./problems.js";
 import { joinTabs } from "./tabs.js";
 
 /** How many characters of a document's name its folder shows. */
@@ -25,7 +25,7 @@ const FRAME_BYTES = 8;
 
 export function fileStorage(folder) {
   if (typeof folder !== "string" || folder === "") throw badArgument("folder", "the path of a folder", folder);
-  return new FileStorage(path.resolve(folder));
+  return new FileStorage(path.resolve(wellFormed("folder", folder)));
 }
 
 class FileStorage {

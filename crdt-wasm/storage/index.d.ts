@@ -43,8 +43,14 @@ export interface StoredProgress {
   total: number;
 }
 
+/** The author of the edits of an opening. */
+export type StoredReplica = Omit<ReplicaOptions, "agentId">;
+
 export interface StoredOptions<D extends AnyDocument = Document> {
-  /** A document that takes in what is stored, and is stored from then on. Left out, one is made. */
+  /**
+   * A document that takes in what is stored, and is stored from then on. Left out, one is made. It keeps its agent
+   * id: if two openings of a name, in two tabs or programs, are edited under one id, the edits of one are lost.
+   */
   document?: D;
   /**
    * The class of the document to make, for pages that use another entry than `crdt-wasm`; or a promise of it, so
@@ -52,15 +58,16 @@ export interface StoredOptions<D extends AnyDocument = Document> {
    */
   Document?: DocumentClass<D> | Promise<DocumentClass<D>>;
   /**
-   * The name of the replica to make, and the text that it begins with if nothing is stored yet, as for
-   * `new Document`. Each opening is a replica of its own.
+   * The name of the person, and the text that a document begins with if nothing is stored yet, as for
+   * `new Document`. A string is the name. Each opening is a replica of its own, with a unique agent id: an
+   * `agentId` is refused.
    */
-  agent?: ReplicaOptions | string;
+  agent?: StoredReplica | string | null;
   /** Where it is stored. The default is IndexedDB. */
-  storage?: DocumentStorage;
+  storage?: DocumentStorage | null;
   /** Whether the browser is asked to keep what is stored, once there is something; by default it is. */
   persist?: boolean;
-  /** Called while a long document is read. */
+  /** Called while a long document is read. What it throws is reported as an error of the page, as for a listener. */
   onProgress?: (progress: StoredProgress) => void;
 }
 
@@ -199,7 +206,7 @@ export function openStored<D extends AnyDocument = Document>(
  *
  * @throws {CrdtError} why they cannot be read
  */
-export function listStored(options?: { storage?: DocumentStorage }): Promise<StoredEntry[]>;
+export function listStored(options?: { storage?: DocumentStorage | null } | null): Promise<StoredEntry[]>;
 
 /**
  * Deletes a stored document. Tabs that have it open keep the text in memory, with the problem
@@ -207,7 +214,11 @@ export function listStored(options?: { storage?: DocumentStorage }): Promise<Sto
  *
  * @throws {CrdtError} why it cannot be deleted
  */
-export function removeStored(name: string, options?: { storage?: DocumentStorage }): Promise<void>;
+export function removeStored(name: string, options?: { storage?: DocumentStorage | null } | null): Promise<void>;
 
-/** The browser's database of that name, by default `crdt-wasm`. */
-export function indexedDbStorage(options?: { database?: string }): DocumentStorage;
+/**
+ * The browser's database of that name, by default `crdt-wasm`.
+ *
+ * @throws {CrdtError} `bad_argument`
+ */
+export function indexedDbStorage(options?: { database?: string } | null): DocumentStorage;

@@ -4,7 +4,7 @@
 // one's file, by name; `updates`, lists of updates, by name and number.
 
 import { openDB } from "idb";
-import { PROBLEMS, storageError } from "./problems.js";
+import { badArgument, PROBLEMS, someOptions, storageError } from "./problems.js";
 import { leaveBehind, leftBehind } from "./rescue.js";
 import { aloneAmongTabs, joinTabs } from "./tabs.js";
 
@@ -17,7 +17,9 @@ const ATTEMPTS = 5;
 /** How browsers name the error of a connection that they close, at whatever moment. */
 const INTERRUPTED = new Set(["AbortError", "InvalidStateError", "UnknownError"]);
 
-export function indexedDbStorage({ database = "crdt-wasm" } = {}) {
+export function indexedDbStorage(options) {
+  const { database = "crdt-wasm" } = someOptions(options, ["database"]);
+  if (typeof database !== "string") throw badArgument("database", "a string", database);
   let storage = storages.get(database);
   if (storage === undefined) {
     storage = new IndexedDbStorage(database);

@@ -14,6 +14,22 @@ export function badArgument(name, expected, value) {
   return coded("bad_argument", `${name} has to be ${expected}, not ${got}`);
 }
 
+export function someOptions(options, known) {
+  if (options === undefined || options === null) return {};
+  if (typeof options !== "object") throw badArgument("options", "an object", options);
+  for (const option of Object.keys(options)) {
+    if (known.includes(option)) continue;
+    throw coded("bad_argument", `there is no option ${option}: there are ${known.join(", ")}`);
+  }
+  return options;
+}
+
+/** The text, unless it has half of a surrogate pair: UTF-8 makes one text of those that differ in that alone. */
+export function wellFormed(name, text) {
+  if (!/\p{Surrogate}/u.test(text)) return text;
+  throw coded("bad_argument", `${name} has to be well-formed text: this one has half of a surrogate pair`);
+}
+
 /** Whether it is worth trying again later. */
 export function mayPass(error) {
   return MAY_PASS.has(error.code);

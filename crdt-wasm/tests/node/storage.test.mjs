@@ -351,9 +351,6 @@ test('mistakes in the call are errors', async () => {
   for (const bad of options) {
     await assert.rejects(storage.openStored('garden', bad), { code: 'bad_argument' }, JSON.stringify(bad));
   }
-  await assert.rejects(open('garden', { storage: new MemoryStorage(), agent: '' }), {
-    code: 'bad_agent_name',
-  });
   const stored = await open('garden', { storage: new MemoryStorage() });
   assert.throws(() => stored.on('changes', () => {}), { code: 'bad_argument' });
   assert.throws(() => stored.on('status', null), { code: 'bad_argument' });
