@@ -2,6 +2,7 @@
 
 import { anEvent, feedOf, observed, observers } from "./feed.js";
 import {
+  SAVE_OPTIONS,
   anAgentId,
   anchorAt,
   create_document,
@@ -193,7 +194,7 @@ export class Document {
   }
 
   saveShallow(since, options) {
-    return save(this.#handle, { ...options, since: since ?? this.version() });
+    return save(this.#handle, { ...someOptions(options, SAVE_OPTIONS), since: since ?? this.version() });
   }
 
   getOperationsJson() {

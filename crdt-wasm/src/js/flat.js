@@ -171,7 +171,7 @@ function saving(options) {
   return [preset, text ? 0 : 1, since === undefined ? null : versionBytes("since", since)];
 }
 
-const SAVE_OPTIONS = ["prefer", "text", "since"];
+export const SAVE_OPTIONS = ["prefer", "text", "since"];
 
 /** The upper bits of what is half a surrogate pair. */
 const SURROGATES = 0xd800;

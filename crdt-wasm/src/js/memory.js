@@ -171,7 +171,7 @@ export function someBytes(name, value) {
 /** The options, if they are an object that has no others than those known. */
 export function someOptions(value, known) {
   if (value === undefined || value === null) return {};
-  if (typeof value !== "object") throw badArgument("options", "an object", value);
+  if (typeof value !== "object" || Array.isArray(value)) throw badArgument("options", "an object", value);
   for (const name of Object.keys(value)) {
     if (!known.includes(name)) {
       throw coded("bad_argument", `there is no option ${name}: there are ${known.join(", ")}`);

@@ -104,6 +104,10 @@ test('a shallow file lets the older history go', () => {
   assert.equal(errorOf(() => opened.encodeSince()).code, 'too_old');
   assert.equal(errorOf(() => opened.textAt(new Document().version())).code, 'too_old');
   assert.equal(errorOf(() => new Document().saveShallow(doc.version())).code, 'unknown_event');
+  for (const options of [5, true, [], { smaller: true }]) {
+    assert.equal(errorOf(() => doc.saveShallow(null, options)).code, 'bad_argument');
+    assert.equal(errorOf(() => doc.save(options)).code, 'bad_argument');
+  }
   const since = doc.version();
   doc.insert(0, 'newer ');
   assert.equal([...Document.open(doc.saveShallow(since, { prefer: 'size' })).history()].length, 1);
