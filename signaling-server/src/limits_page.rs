@@ -204,7 +204,7 @@ fn the_page_adds_up() {
         let total = column.iter().flatten().sum();
         column.push(vec![total]);
     }
-    let rows = rows("What it comes to");
+    let rows = rows("The sum");
     let found: Vec<_> = rows.iter().map(|row| (row[1], row[2])).collect();
     let expected: Vec<_> = one
         .iter()
@@ -258,6 +258,6 @@ fn the_settings_for_a_small_machine_come_to_what_the_page_says() {
     assert!(page.contains(&words), "{words}");
     assert!(page.contains(&format!("their {of_yjs} MiB")), "{of_yjs}");
     let largest = size(config.yjs_message_bytes);
-    assert!(page.contains(&format!("are of {largest} at most then")));
+    assert!(page.contains(&format!("have {largest} at most with these settings")));
     assert!(total < 1200, "a third of 2 GB is left: {total}");
 }

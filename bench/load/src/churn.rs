@@ -85,7 +85,7 @@ pub(crate) async fn load(
 ) -> io::Result<Churn> {
     let plan = Plan {
         dialect: subject.dialect,
-        server: server.address,
+        servers: server.nodes(),
         clients,
         per_room: PER_ROOM,
         crowd: 0,

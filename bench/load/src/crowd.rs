@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::dialect::{Dialect, Identity};
+use crate::process::Nodes;
 use crate::progress::say;
 use crate::websocket::{Frame, Reader, TextFrame, Writer, connect, put_pong, unexpected};
 
@@ -28,7 +29,7 @@ const ADDRESSES: usize = 16;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) dialect: Dialect,
-    pub(crate) server: SocketAddr,
+    pub(crate) servers: Nodes,
     pub(crate) clients: usize,
     pub(crate) per_room: usize,
     /// Tells the names of clients from those of others on the same server. A server may not have
@@ -108,7 +109,7 @@ impl Plan {
 
     async fn knock(&self, number: usize, me: Identity) -> io::Result<Client> {
         let path = self.dialect.path(&me);
-        let (mut reader, writer) = connect(source(number), self.server, &path).await?;
+        let (mut reader, writer) = connect(source(number), self.servers.of(number), &path).await?;
         let mut greeting = Vec::new();
         for text in self.dialect.greeting(&me) {
             greeting.extend_from_slice(TextFrame::new(&text).bytes());
@@ -222,13 +223,15 @@ fn source(number: usize) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
     #[test]
     fn everybody_writes_to_one_other_in_the_room() {
         let plan = Plan {
             dialect: Dialect::Signaling,
-            server: SocketAddr::from(([127, 0, 0, 1], 1)),
+            servers: Nodes::one(SocketAddr::from(([127, 0, 0, 1], 1))),
             clients: 8,
             per_room: 3,
             crowd: 0,

@@ -71,7 +71,7 @@ pub(crate) async fn load(
 ) -> io::Result<Idle> {
     let plan = Plan {
         dialect: subject.dialect,
-        server: server.address,
+        servers: server.nodes(),
         clients,
         per_room: clients.div_ceil(rooms.max(1)).max(2),
         crowd: 1,

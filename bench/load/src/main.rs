@@ -6,8 +6,10 @@
 //! is left.
 
 mod churn;
+mod cluster;
 mod crowd;
 mod dialect;
+mod hold;
 mod idle;
 mod metronome;
 mod process;
@@ -36,6 +38,9 @@ use crate::results::Results;
 /// File descriptors beside the clients' sockets.
 const OTHER_FILES: usize = 200;
 
+/// How many messages of one client are on their way at a time in bursts.
+const BURST: usize = 8;
+
 const WARM_UP: Duration = Duration::from_secs(2);
 const PROFILE_TIME: Duration = Duration::from_secs(3);
 
@@ -52,6 +57,10 @@ enum Task {
     Measure(Measure),
     /// Measures our server with clients that come and go
     Churn(Churn),
+    /// Measures three processes with Redis and PostgreSQL, and kills one part after the other
+    Cluster(Cluster),
+    /// Measures what clients that want to do harm have our server keep in memory
+    Hold(Hold),
     /// Writes the page of what was measured
     Report {
         #[command(flatten)]
@@ -93,7 +102,7 @@ struct Measure {
     #[arg(long, default_value_t = 500)]
     pairs: usize,
     /// How many messages of one client are on their way at a time in bursts
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = BURST)]
     burst: usize,
     /// How many runs there are of each load; the median counts
     #[arg(long, default_value_t = 3)]
@@ -104,6 +113,38 @@ struct Measure {
     /// Measure the servers with this in their names alone
     #[arg(long, default_value = "")]
     only: String,
+}
+
+#[derive(Args)]
+struct Cluster {
+    /// The signaling server's binary
+    #[arg(long)]
+    server: PathBuf,
+    /// How many pairs write to each other
+    #[arg(long, default_value_t = 100)]
+    pairs: usize,
+    /// How many runs there are of each load; the median counts
+    #[arg(long, default_value_t = 1)]
+    runs: usize,
+    /// For how many seconds each run is measured
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// The page
+    #[arg(long)]
+    page: PathBuf,
+}
+
+#[derive(Args)]
+struct Hold {
+    /// The signaling server's binary
+    #[arg(long)]
+    server: PathBuf,
+    /// How many clients do the same
+    #[arg(long, default_value_t = 500)]
+    clients: usize,
+    /// A page: what stands in it between two marks is replaced by the table of what was measured
+    #[arg(long)]
+    page: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -129,6 +170,8 @@ fn main() -> ExitCode {
             match arguments.task {
                 Task::Measure(task) => measure(task).await,
                 Task::Churn(task) => churn(task).await,
+                Task::Cluster(task) => cluster(task).await,
+                Task::Hold(task) => hold(task).await,
                 Task::Report { places, page } => report::write(
                     &Results::open(&places.results)?,
                     &Subject::all(&places.server, &places.peers),
@@ -203,6 +246,36 @@ async fn churn(task: Churn) -> Result<(), Box<dyn Error>> {
         churn.growth()
     ));
     results.keep("churn", subject.name, churn)?;
+    Ok(())
+}
+
+async fn cluster(task: Cluster) -> Result<(), Box<dyn Error>> {
+    raise_file_limit(task.pairs * 4)?;
+    let settings = relay::Settings {
+        pairs: task.pairs,
+        burst: BURST,
+        warm_up: WARM_UP,
+        run: Duration::from_secs_f64(task.seconds),
+        runs: task.runs,
+        profile: Duration::ZERO,
+    };
+    cluster::measure(&task.server, settings, &task.page).await?;
+    Ok(())
+}
+
+async fn hold(task: Hold) -> Result<(), Box<dyn Error>> {
+    raise_file_limit(task.clients * 2)?;
+    let subject = Subject::own(&task.server);
+    let mut all = Vec::new();
+    for deed in hold::Deed::ALL {
+        say(format!("{} clients: each {}", task.clients, deed.text()));
+        let held = hold::measure(&subject, deed, task.clients).await?;
+        say(held.row());
+        all.push(held);
+    }
+    if let Some(page) = &task.page {
+        hold::write(&all, page)?;
+    }
     Ok(())
 }
 

@@ -29,12 +29,33 @@ pub(crate) struct Subject {
     pub(crate) program: PathBuf,
 }
 
+/// How many processes there are of a server that has several.
+pub(crate) const NODES: usize = 3;
+
 /// A server that runs; it is ended with this value.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) pid: u32,
     /// `None` for a server of a test, which runs in this process.
     child: Option<Child>,
+    /// The other processes, where it has several.
+    others: Vec<Server>,
+}
+
+/// The addresses of a server's processes, which clients go to in turn.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Nodes([SocketAddr; NODES]);
+
+impl Nodes {
+    /// A single process.
+    pub(crate) fn one(address: SocketAddr) -> Self {
+        Self([address; NODES])
+    }
+
+    /// Where a client goes.
+    pub(crate) fn of(self, number: usize) -> SocketAddr {
+        self.0[number % NODES]
+    }
 }
 
 /// Time on the processor, in seconds.
@@ -76,6 +97,11 @@ impl Subject {
     /// Starts the server on a free port, with the settings that it comes with, and waits until it
     /// listens. peerjs' own allow 5,000 clients, and ask each for a heartbeat, which is spared them.
     pub(crate) async fn start(&self) -> io::Result<Server> {
+        self.start_with(&[]).await
+    }
+
+    /// The same, with more settings.
+    pub(crate) async fn start_with(&self, settings: &[&str]) -> io::Result<Server> {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let port = free.port().to_string();
         let mut command = match self.dialect {
@@ -95,6 +121,7 @@ impl Subject {
                 .args(["--alive_timeout", "3600000"]),
         };
         let child = command
+            .args(settings)
             .env("RUST_LOG", "error")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -105,6 +132,7 @@ impl Subject {
             address: free,
             pid: child.id().unwrap_or_default(),
             child: Some(child),
+            others: Vec::new(),
         };
         for _ in 0..START_TRIES {
             if TcpStream::connect(server.address).await.is_ok() {
@@ -129,7 +157,31 @@ impl Server {
             address,
             pid: std::process::id(),
             child: None,
+            others: Vec::new(),
         }
+    }
+
+    /// Adds another process to the server.
+    pub(crate) fn join(&mut self, other: Server) {
+        self.others.push(other);
+    }
+
+    /// Ends the process that was added last, by SIGKILL.
+    pub(crate) async fn kill_last(&mut self) -> io::Result<()> {
+        match self.others.pop().and_then(|node| node.child) {
+            Some(mut child) => child.kill().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Where its clients go.
+    pub(crate) fn nodes(&self) -> Nodes {
+        let mut nodes = Nodes::one(self.address);
+        let others = self.others.iter().map(|other| other.address);
+        for (place, address) in nodes.0.iter_mut().skip(1).zip(others) {
+            *place = address;
+        }
+        nodes
     }
 
     /// How much of its memory is in use, in bytes.
@@ -142,11 +194,23 @@ impl Server {
     }
 
     pub(crate) fn cpu(&self) -> io::Result<Cpu> {
-        cpu_of(&self.pid.to_string())
+        let mut sum = cpu_of(&self.pid.to_string())?;
+        for other in &self.others {
+            let cpu = cpu_of(&other.pid.to_string())?;
+            sum.user += cpu.user;
+            sum.kernel += cpu.kernel;
+            sum.waited += cpu.waited;
+        }
+        Ok(sum)
     }
 
     /// Ends the server.
     pub(crate) async fn stop(mut self) -> io::Result<()> {
+        for mut other in self.others {
+            if let Some(child) = &mut other.child {
+                child.kill().await?;
+            }
+        }
         match &mut self.child {
             Some(child) => child.kill().await,
             None => Ok(()),

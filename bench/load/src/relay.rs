@@ -174,7 +174,7 @@ pub(crate) async fn load(
         crowd += 1;
         Plan {
             dialect: subject.dialect,
-            server: server.address,
+            servers: server.nodes(),
             clients: settings.pairs * 2,
             per_room: 2,
             crowd,

@@ -93,12 +93,10 @@ fn introduction(measured: &[Measured], taken: &[crate::results::Taken]) -> Strin
          server after the other, each in a process of its own with the settings it comes with.\n\n\
          - measured: {}\n\
          - servers: {}\n\
-         - machine: {}, {} cores; {}; {}; Node.js {}\n",
+         - machine: {}; {}; Node.js {}\n",
         taken.join(", "),
         names.join(", "),
-        processor(),
-        cores(),
-        first_line("uname", &["-srm"]),
+        machine(),
         first_line("rustc", &["--version"]),
         first_line("node", &["--version"]),
     )
@@ -491,6 +489,12 @@ fn version(subject: &Subject) -> Result<String, Box<dyn Error>> {
         }
     }
     Err(format!("{} has no package", subject.program.display()).into())
+}
+
+/// The machine and its system, for a page.
+pub(crate) fn machine() -> String {
+    let system = first_line("uname", &["-srm"]);
+    format!("{}, {} cores; {system}", processor(), cores())
 }
 
 fn processor() -> String {
