@@ -555,6 +555,7 @@ fn options(settings: &Settings, agent: &str) -> Result<RoomOptions, MemberError>
     let agent = AgentId::parse(agent).map_err(|_| MemberError::NoRandom)?;
     let abilities = HostAbilities {
         websocket: true,
+        event_stream: false,
         webrtc: true,
         broadcast: false,
     };

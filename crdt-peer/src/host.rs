@@ -152,7 +152,7 @@ impl Host {
 
     fn command_socket(&mut self, id: SocketId, command: SocketCommand) -> Option<Input<'static>> {
         match command {
-            SocketCommand::Open { url } => {
+            SocketCommand::Open { url, .. } => {
                 let socket = self
                     .maker
                     .open(id, &url, self.socket_reports.sender.clone());

@@ -32,6 +32,10 @@ impl Ways {
     }
 }
 
+/// What is said of a server that is reached by an event stream.
+const WITHOUT_WEBSOCKETS: &str =
+    " by plain requests (HTTP), since the network lets no WebSocket through";
+
 /// The outcome for one stage.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Check {
@@ -147,7 +151,10 @@ fn signaling(status: &Status) -> (Option<bool>, String) {
                 1 => "connected to the server".to_owned(),
                 all => format!("connected to {joined} of {all} servers"),
             };
-            (Some(true), detail)
+            let is_detour = |server: &ServerStatus| !server.carrier.is_websocket();
+            let by_detour = status.signaling.iter().filter(is_joined).any(is_detour);
+            let words = if by_detour { WITHOUT_WEBSOCKETS } else { "" };
+            (Some(true), detail + words)
         }
         Phase::Disconnected => (None, "not connected: connect() was not called".to_owned()),
         Phase::Connecting => (None, "waiting for the server".to_owned()),

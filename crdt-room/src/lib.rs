@@ -16,7 +16,7 @@
 //! use crdt_room::{Call, CallId, Host, Input, Output, Room, RoomOptions, SocketCommand};
 //! use signaling_protocol::AgentId;
 //!
-//! let host = Host { websocket: true, webrtc: true, broadcast: false };
+//! let host = Host { websocket: true, event_stream: false, webrtc: true, broadcast: false };
 //! let mut options = RoomOptions::new(AgentId::parse("ann")?, host);
 //! options.servers = vec!["ws://localhost:8080".to_owned()];
 //! let mut document = Document::new("ann")?;
@@ -26,7 +26,7 @@
 //! room.handle(Input::Call(connect), 0, &mut document);
 //! let mut opened = Vec::new();
 //! while let Some(output) = room.poll_output(0, &mut document) {
-//!     if let Output::Socket { command: SocketCommand::Open { url }, .. } = output {
+//!     if let Output::Socket { command: SocketCommand::Open { url, .. }, .. } = output {
 //!         opened.push(url);
 //!     }
 //! }
@@ -72,7 +72,7 @@ pub use input::{
     BroadcastContent, BroadcastMessage, Call, CipherEvent, ConnectionEvent, Input, PageEvent,
     SocketEvent, TransportEvent,
 };
-pub use options::{Host, LinkKind, RoomOptions};
+pub use options::{Carrier, Host, LinkKind, RoomOptions};
 pub use output::{
     BroadcastCommand, CipherCommand, ConnectionCommand, News, Output, SocketCommand,
     TransportCommand,

@@ -62,10 +62,29 @@ impl RoomOptions {
 pub struct Host {
     /// WebSockets.
     pub websocket: bool,
+    /// What stands in for a WebSocket where the network breaks these: an event stream, and requests.
+    pub event_stream: bool,
     /// Peer connections.
     pub webrtc: bool,
     /// Broadcast channels between pages.
     pub broadcast: bool,
+}
+
+/// What carries the messages between a member and a signaling server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Carrier {
+    /// A WebSocket.
+    #[default]
+    WebSocket,
+    /// An event stream, and requests.
+    EventStream,
+}
+
+impl Carrier {
+    pub(crate) fn is_websocket(&self) -> bool {
+        *self == Carrier::WebSocket
+    }
 }
 
 /// A kind of link to a peer.

@@ -8,6 +8,7 @@ use signaling_protocol::IceServer;
 use crate::error::RoomError;
 use crate::ids::{CallId, LinkKey, Purpose, RunId, SocketId, TransportId};
 use crate::input::BroadcastContent;
+use crate::options::Carrier;
 use crate::status::Status;
 
 /// An action for the driver. Outputs are carried out in order.
@@ -62,6 +63,9 @@ pub enum SocketCommand {
     Open {
         /// The address of the server (`ws:` or `wss:`).
         url: String,
+        /// What to open there. An event stream is at `/sse` in place of `/ws`, else at `/sse` behind the address,
+        /// by `http:` or `https:`.
+        carrier: Carrier,
     },
     /// Send a text frame. A frame that cannot be sent is lost; the close event follows.
     Send(String),

@@ -10,6 +10,7 @@ use signaling_protocol::{
 use crate::error::RoomError;
 use crate::ids::SocketId;
 use crate::input::SocketEvent;
+use crate::options::Carrier;
 use crate::output::{Output, SocketCommand};
 use crate::status::{Phase, Problem, ServerStatus};
 
@@ -73,6 +74,8 @@ pub(crate) enum LogNews {
 #[derive(Debug, Default)]
 pub(crate) struct Signaling {
     servers: Vec<Server>,
+    /// Where no WebSocket can be opened an event stream is tried.
+    has_event_streams: bool,
     /// Numbers the sockets.
     last_socket: u32,
     /// The servers to which we closed a socket, and until when what was said on it may still arrive there.
@@ -84,6 +87,8 @@ pub(crate) struct Signaling {
 struct Server {
     url: String,
     stage: Stage,
+    /// What the last socket was.
+    carrier: Carrier,
     backoff: Backoff,
     /// It let us in before.
     was_joined: bool,
@@ -123,6 +128,7 @@ impl Server {
         Server {
             url: url.to_owned(),
             stage: Stage::Ended,
+            carrier: Carrier::WebSocket,
             backoff: Backoff::default(),
             was_joined: false,
             error: None,
@@ -182,6 +188,7 @@ impl Server {
         };
         ServerStatus {
             url: self.url.clone(),
+            carrier: self.carrier,
             state,
             error: self.error.as_ref().map(Problem::from),
         }
@@ -189,10 +196,20 @@ impl Server {
 }
 
 impl Signaling {
+    /// No servers yet. `has_event_streams`: event streams may stand in for WebSockets.
+    pub(crate) fn new(has_event_streams: bool) -> Signaling {
+        Signaling {
+            has_event_streams,
+            ..Signaling::default()
+        }
+    }
+
     /// Opens a socket to every one of these servers, in place of those there were.
     pub(crate) fn connect(&mut self, urls: &[String], now: Millis) -> Vec<Output> {
         self.servers = urls.iter().map(|url| Server::new(url)).collect();
-        self.ids().map(|server| self.open(server, now)).collect()
+        self.ids()
+            .map(|server| self.open(server, Carrier::WebSocket, now))
+            .collect()
     }
 
     /// Says to every server that we leave, and closes the sockets. The servers stay in the status,
@@ -423,13 +440,13 @@ impl Signaling {
         let mut outputs = Vec::new();
         for id in self.ids() {
             if self.servers.get(id.0).is_some_and(&which) {
-                outputs.push(self.open(id, now));
+                outputs.push(self.open(id, Carrier::WebSocket, now));
             }
         }
         outputs
     }
 
-    fn open(&mut self, id: ServerId, now: Millis) -> Output {
+    fn open(&mut self, id: ServerId, carrier: Carrier, now: Millis) -> Output {
         self.last_socket = self.last_socket.wrapping_add(1);
         let socket = SocketId(self.last_socket);
         let mut url = String::new();
@@ -441,18 +458,20 @@ impl Signaling {
                 waits: false,
             };
             server.buffered = 0;
+            server.carrier = carrier;
             url.clone_from(&server.url);
         }
         Output::Socket {
             socket,
-            command: SocketCommand::Open { url },
+            command: SocketCommand::Open { url, carrier },
         }
     }
 
     /// The socket to a server is of no more use. The server is tried again unless it refuses us for good. A
     /// name that is taken may still be held by a socket of our own that the server has not missed yet: it is
     /// tried again where a server let us in before, and for as long as another one may. So is a server at
-    /// which a socket that we closed took the place of the present one.
+    /// which a socket that we closed took the place of the present one. Where no WebSocket could be opened, an
+    /// event stream is tried at once; the attempt after that begins with a WebSocket again.
     fn lost(
         &mut self,
         id: ServerId,
@@ -460,6 +479,9 @@ impl Signaling {
         now: Millis,
         random: f64,
     ) -> SignalingAction {
+        if self.may_fall_back(id, &error) {
+            return SignalingAction::Do(self.open(id, Carrier::EventStream, now));
+        }
         let mut others = self.servers.iter().enumerate();
         let may_be_ours = others.any(|(other, server)| {
             server.was_joined || other != id.0 && server.stage != Stage::Ended
@@ -483,6 +505,18 @@ impl Signaling {
             error,
             is_over,
         }
+    }
+
+    /// Whether a WebSocket led to no server that let us in, and something else may.
+    fn may_fall_back(&self, id: ServerId, error: &RoomError) -> bool {
+        let is_silent = matches!(
+            error,
+            RoomError::Unreachable { .. } | RoomError::TimedOut { .. }
+        );
+        let is_websocket = |server: &Server| {
+            server.carrier.is_websocket() && matches!(server.stage, Stage::Joining { .. })
+        };
+        self.has_event_streams && is_silent && self.servers.get(id.0).is_some_and(is_websocket)
     }
 
     fn message(

@@ -4,7 +4,7 @@ use crdt_sync::Millis;
 use serde::Serialize;
 
 use crate::error::RoomError;
-use crate::options::LinkKind;
+use crate::options::{Carrier, LinkKind};
 use crate::stage::DoctorStage;
 
 /// The phase of the connection to the room.
@@ -133,6 +133,9 @@ impl From<&RoomError> for Problem {
 pub struct ServerStatus {
     /// Its address.
     pub url: String,
+    /// What leads to it. A WebSocket is not written.
+    #[serde(skip_serializing_if = "Carrier::is_websocket")]
+    pub carrier: Carrier,
     /// The phase of the connection to it.
     pub state: Phase,
     /// Why it is not connected.

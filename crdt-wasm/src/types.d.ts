@@ -230,6 +230,8 @@ export interface TransportStatus {
 /** One of the signaling servers in use. */
 export interface ServerStatus {
   url: string;
+  /** Set where the network breaks WebSockets: the server is reached by an event stream and requests. */
+  carrier?: "event-stream";
   state: NetworkState;
   /** Why it is not connected. */
   error: { code: CrdtErrorCode; message: string } | null;

@@ -105,12 +105,13 @@ impl Room {
             read_only: options.is_read_only,
             ..Status::default()
         };
+        let signaling = Signaling::new(options.host.event_stream);
         Room {
             options,
             page: 0,
             random,
             lifecycle: Lifecycle::default(),
-            signaling: Signaling::default(),
+            signaling,
             members: Members::default(),
             direct: Direct::default(),
             broadcast: Broadcast::default(),

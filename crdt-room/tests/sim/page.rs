@@ -47,6 +47,7 @@ impl Profile {
             links: LinkKind::CHOICES.to_vec(),
             host: Host {
                 websocket: true,
+                event_stream: false,
                 webrtc: true,
                 broadcast: true,
             },

@@ -46,6 +46,7 @@ fn random_profile(world: &mut World, number: usize) -> Profile {
     let mut profile = Profile::new(&format!("p{number}"), browser);
     profile.host = Host {
         websocket: true,
+        event_stream: false,
         webrtc: world.chance(88),
         broadcast: world.chance(80),
     };

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crdt_room::{SocketCommand, SocketEvent, SocketId};
+use crdt_room::{Carrier, SocketCommand, SocketEvent, SocketId};
 use signaling_protocol::CloseCode;
 use signaling_rooms::{ConnectionId, Input, Output, Permit, RoomServer, Settings};
 
@@ -22,6 +22,8 @@ const PATIENCE: (u64, u64) = (15_000, 40_000);
 pub(crate) struct Server {
     number: usize,
     pub(crate) is_up: bool,
+    /// Something on the way to it breaks WebSockets.
+    pub(crate) breaks_websockets: bool,
     pub(crate) rooms: RoomServer,
     /// The frames that came from pages, and those of them that it relayed.
     pub(crate) frames: u64,
@@ -53,6 +55,7 @@ fn room_server(settings: Settings) -> RoomServer {
 pub(crate) struct Socket {
     load: Load,
     id: SocketId,
+    carrier: Carrier,
     server: usize,
     /// Whether the server has accepted it, and whether each end still holds it.
     is_open: bool,
@@ -84,6 +87,7 @@ impl World {
         self.servers.push(Server {
             number,
             is_up: true,
+            breaks_websockets: false,
             rooms: room_server(settings.clone()),
             frames: 0,
             relayed: 0,
@@ -93,8 +97,8 @@ impl World {
     }
 
     pub(crate) fn command_socket(&mut self, page: usize, id: SocketId, command: SocketCommand) {
-        if let SocketCommand::Open { url } = command {
-            self.open_socket(page, id, &url);
+        if let SocketCommand::Open { url, carrier } = command {
+            self.open_socket(page, id, &url, carrier);
             return;
         }
         let number = self.pages[page].held.sockets[&id];
@@ -117,7 +121,7 @@ impl World {
         }
     }
 
-    fn open_socket(&mut self, page: usize, id: SocketId, url: &str) {
+    fn open_socket(&mut self, page: usize, id: SocketId, url: &str, carrier: Carrier) {
         let number = self.next_number();
         let load = self.pages[page].load;
         self.pages[page].held.sockets.insert(id, number);
@@ -137,6 +141,7 @@ impl World {
             Socket {
                 load,
                 id,
+                carrier,
                 server,
                 is_open: false,
                 at_page: true,
@@ -163,7 +168,9 @@ impl World {
         if socket.is_open || !self.pages[load.page].online {
             return;
         }
-        if !self.servers[server].is_up {
+        let is_broken =
+            self.servers[server].breaks_websockets && socket.carrier == Carrier::WebSocket;
+        if is_broken || !self.servers[server].is_up {
             self.lose_at_page(number);
             return;
         }

@@ -77,6 +77,7 @@ impl Drivers {
 pub(super) fn host() -> Host {
     Host {
         websocket: host::has("WebSocket"),
+        event_stream: host::has("fetch"),
         webrtc: host::has("RTCPeerConnection"),
         broadcast: host::has("BroadcastChannel"),
     }

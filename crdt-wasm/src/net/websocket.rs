@@ -1,14 +1,22 @@
-//! Sockets to signaling servers.
+//! Sockets to signaling servers: WebSockets, and what stands in for them (`event_stream.js`).
 
 use std::cell::Cell;
 use std::rc::Rc;
 
-use crdt_room::{Input, SocketCommand, SocketEvent, SocketId};
-use wasm_bindgen::{JsCast, JsValue};
+use crdt_room::{Carrier, Input, SocketCommand, SocketEvent, SocketId};
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::*;
 use web_sys::{CloseEvent, MessageEvent, WebSocket};
 
 use super::driver::Tell;
 use super::host::{self, Listener};
+
+#[wasm_bindgen(module = "/src/net/event_stream.js")]
+extern "C" {
+    /// What it returns has the events and the functions of a WebSocket that are used here.
+    #[wasm_bindgen(js_name = openEventStream, catch)]
+    fn open_event_stream(url: &str) -> Result<WebSocket, JsValue>;
+}
 
 /// The sockets of a session.
 pub(super) struct WebSockets {
@@ -34,7 +42,7 @@ impl WebSockets {
 
     pub(super) fn run(&mut self, id: SocketId, command: SocketCommand) {
         match command {
-            SocketCommand::Open { url } => self.open(id, &url),
+            SocketCommand::Open { url, carrier } => self.open(id, &url, carrier),
             SocketCommand::Send(text) => {
                 if let Some(socket) = self.get(id) {
                     // A socket that is not open refuses it; its close event tells.
@@ -51,10 +59,10 @@ impl WebSockets {
         }
     }
 
-    fn open(&mut self, id: SocketId, url: &str) {
+    fn open(&mut self, id: SocketId, url: &str, carrier: Carrier) {
         self.all.retain(|(_, socket)| !socket.is_closed.get());
         let tell = self.tell.clone();
-        let opened = Socket::open(url, move |event| {
+        let opened = Socket::open(url, carrier, move |event| {
             tell(Input::Socket { socket: id, event });
         });
         match opened {
@@ -78,8 +86,15 @@ impl WebSockets {
 
 impl Socket {
     /// Fails when the address is not one of a socket, or the page may not use it.
-    fn open(url: &str, tell: impl Fn(SocketEvent) + Clone + 'static) -> Result<Socket, JsValue> {
-        let raw = WebSocket::new(url)?;
+    fn open(
+        url: &str,
+        carrier: Carrier,
+        tell: impl Fn(SocketEvent) + Clone + 'static,
+    ) -> Result<Socket, JsValue> {
+        let raw = match carrier {
+            Carrier::WebSocket => WebSocket::new(url)?,
+            Carrier::EventStream => open_event_stream(url)?,
+        };
         let is_closed = Rc::new(Cell::new(false));
         let (opened, closed, closes) = (tell.clone(), tell.clone(), Rc::clone(&is_closed));
         let listeners = [

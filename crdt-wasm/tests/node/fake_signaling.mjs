@@ -15,6 +15,9 @@ class FakeServer {
   members = new Map();
   sockets = new Set();
   isUp = true;
+  /** Something on the way breaks WebSockets, and requests get through. */
+  breaksWebSockets = false;
+  hasStreams = false;
   refuse = null;
   joins = 0;
   relayed = 0;
@@ -90,7 +93,7 @@ class FakeWebSocket extends EventTarget {
     opened += 1;
     this.#server = server(url);
     setImmediate(() => {
-      if (!this.#server.isUp) {
+      if (!this.#server.isUp || this.#server.breaksWebSockets) {
         this.end(1006);
       } else if (!this.#isOver) {
         this.#server.sockets.add(this);
@@ -131,3 +134,7 @@ class FakeWebSocket extends EventTarget {
 }
 
 globalThis.WebSocket = FakeWebSocket;
+// Where a test needs event streams, fake_event_streams.mjs has them.
+globalThis.fetch = async () => {
+  throw new TypeError('fetch failed');
+};

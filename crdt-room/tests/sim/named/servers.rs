@@ -1,7 +1,7 @@
 //! Signaling servers: several at once, unreachable, refusing, coming back; and pages hidden and
 //! shown.
 
-use crdt_room::{LinkKind, Phase};
+use crdt_room::{Carrier, LinkKind, Phase};
 use signaling_protocol::ErrorCode;
 use signaling_rooms::{Refusal, RoomServer, Settings};
 
@@ -157,6 +157,63 @@ fn unreachable_servers_are_retried_and_each_is_reported() {
     until_states(&mut world, 0, &[Phase::Reconnecting, Phase::Connected]);
     world.start_server(0);
     until_states(&mut world, 0, &BOTH);
+    ends_well(world);
+}
+
+/// How the first server is reached, and what the doctor says of it.
+fn way(world: &World) -> (Carrier, String) {
+    let carrier = world.pages[0].status().signaling[0].carrier;
+    let detail = doctor(world, 0)["checks"][1]["detail"].clone();
+    (carrier, detail.as_str().expect("words").to_owned())
+}
+
+#[test]
+fn where_websockets_break_an_event_stream_leads_to_the_server() {
+    let mut world = opened(&["alice", "bob"], |profile| {
+        relayed(profile);
+        profile.host.event_stream = profile.agent == "alice";
+    });
+    // Bob is on another network.
+    world.connect(1);
+    until_states(&mut world, 1, &[Phase::Connected]);
+    world.servers[0].breaks_websockets = true;
+    let call = world.connect(0);
+    until_states(&mut world, 0, &[Phase::Connected]);
+    assert_eq!(world.pages[0].told.ended[&call.0], Ok(()));
+    world.type_in(0, "around it");
+    until_text(&mut world, 1, "around it");
+    let (carrier, words) = way(&world);
+    assert_eq!(carrier, Carrier::EventStream);
+    assert!(words.contains("no WebSocket"), "{words}");
+    assert_eq!(world.pages[0].codes(), [""; 0], "that is no error");
+
+    // Once the stream is lost and nothing breaks WebSockets any more, one is used.
+    world.servers[0].breaks_websockets = false;
+    world.break_sockets(0);
+    world.until("it reconnects by a WebSocket", PATIENCE, |world| {
+        let server = &world.pages[0].status().signaling[0];
+        (server.carrier, server.state) == (Carrier::WebSocket, Phase::Connected)
+    });
+    assert!(!way(&world).1.contains("WebSocket"));
+    world.converge(PATIENCE);
+    ends_well(world);
+}
+
+#[test]
+fn a_server_that_is_away_is_tried_both_ways_and_said_to_be_away() {
+    let mut world = opened(&["alice"], |profile| {
+        local(profile);
+        profile.host.event_stream = true;
+    });
+    world.stop_server(0, false);
+    world.connect(0);
+    world.run(60_000);
+    let error = world.pages[0].status().signaling[0].error.clone();
+    assert_eq!(error.expect("an error").code, "signaling_unreachable");
+    assert_eq!(doctor(&world, 0)["stage"], "signaling");
+    world.start_server(0);
+    until_states(&mut world, 0, &[Phase::Connected]);
+    world.converge(PATIENCE);
     ends_well(world);
 }
 

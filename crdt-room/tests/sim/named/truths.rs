@@ -179,6 +179,7 @@ fn two_pages_of_a_browser_without_webrtc_need_no_key() {
 fn connect_is_refused_without_a_usable_kind_of_link() {
     let nothing = Host {
         websocket: true,
+        event_stream: false,
         webrtc: false,
         broadcast: false,
     };
