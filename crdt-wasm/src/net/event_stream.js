@@ -8,8 +8,8 @@ const BODY = 65_536;
 /** How long to wait before a request that failed is made again, in milliseconds. */
 const PAUSE = 500;
 
-/** How long the end that a refused request tells of may be on its way, in milliseconds. */
-const FAREWELL = 2_000;
+/** How long a session may still get its end after a refused request, in milliseconds. */
+const END_AFTER_REFUSAL = 2_000;
 
 /** The address of event streams at a server, whose address is one of WebSockets. */
 function addressOf(url) {
@@ -23,6 +23,17 @@ function addressOf(url) {
 /** Opens a socket. Throws where the address is none. */
 export function openEventStream(url) {
   return new EventStreamSocket(addressOf(url));
+}
+
+/** What the server says of a session, within bounds: a page does not spin for what a server says. */
+function sessionOf({ session, idleMs, resumeMs, bodyBytes }) {
+  const within = (value, least, most) => Math.min(Math.max(Number(value) || least, least), most);
+  return {
+    session: String(session),
+    idleMs: within(idleMs, 1000, 600_000),
+    resumeMs: within(resumeMs, 0, 600_000),
+    bodyBytes: within(bodyBytes, 1024, 2 ** 30),
+  };
 }
 
 class EventStreamSocket extends EventTarget {
@@ -117,7 +128,7 @@ class EventStreamSocket extends EventTarget {
     if (data.length === 0 || this.#isOver) return;
     const text = data.join("\n");
     if (kind === "session") {
-      this.#session = JSON.parse(text);
+      this.#session = sessionOf(JSON.parse(text));
       this.#beat();
       this.dispatchEvent(new Event("open"));
     } else if (kind === "close") {
@@ -156,7 +167,7 @@ class EventStreamSocket extends EventTarget {
         await this.#after(PAUSE);
       } else {
         // The stream says why, if it still can.
-        this.#later(FAREWELL, () => this.#end(1006, ""));
+        this.#later(END_AFTER_REFUSAL, () => this.#end(1006, ""));
         return;
       }
     }
