@@ -128,7 +128,8 @@ export interface StoredContent {
  * A place where documents are stored. Several programs may use one at the same time.
  *
  * An error that one of its functions throws is reported in the status, and the call is retried. So is that it
- * does not answer for 10 s (`storage_timeout`); its answer is still waited for.
+ * does not answer for 10 s (`storage_timeout`); its answer is still waited for. While `join` or `alone` fails
+ * (`storage_failed`), edits are stored all the same.
  *
  * Files have checksums, updates do not: a storage whose medium may change bytes has to keep checksums of updates.
  */
@@ -165,11 +166,11 @@ export interface DocumentStorage {
   leaveBehind?(name: string, updates: Uint8Array[]): (() => void) | null;
   /** Acts while no other program does for this document; resolves to `undefined` if one does. */
   alone?<T>(name: string, act: () => Promise<T>): Promise<T | undefined>;
-  /** Joins those who have the document open: each gets what another one posts. */
+  /** Joins those who have the document open: each gets what another one posts. `null` where none can be reached. */
   join?(
     name: string,
     receive: (message: StorageMessage) => void,
-  ): { post(message: StorageMessage): void; leave(): void };
+  ): { post(message: StorageMessage): void; leave(): void } | null;
 }
 
 /** What those say who have a document open. */

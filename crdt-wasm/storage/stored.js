@@ -5,15 +5,14 @@
 // version `#collectedTo`), appended (`#saved`). What comes from another tab has been stored by that tab.
 
 import { asContent, gap, holds, mergeUpdate, openFile, restore } from "./content.js";
-import { Emitter } from "./emitter.js";
+import { callListener, Emitter } from "./emitter.js";
+import { Joined } from "./joined.js";
 import { lifecycle, whenIdle } from "./lifecycle.js";
-import { mayPass, PROBLEMS, storageError } from "./problems.js";
+import { coded, mayPass, PROBLEMS, storageError } from "./problems.js";
+import { Retry } from "./retry.js";
 
 /** For so long, in milliseconds, edits are gathered before they are written. */
 const GATHER_MILLIS = 25;
-/** How long to wait before trying again, in milliseconds: at first, and at most. */
-const FIRST_RETRY_MILLIS = 500;
-const LAST_RETRY_MILLIS = 30_000;
 /** A file takes the place of the updates once they are so many, */
 const MANY_UPDATES = 400;
 /** or have so many bytes, and this share of the bytes of the last file. */
@@ -42,7 +41,7 @@ export class StoredDocument {
   #emitter = new Emitter(["status", "change"]);
   #stopListening = () => {};
   #lifecycle = null;
-  /** The tabs that have the same document open; null where the storage has no way to tell them. */
+  /** The tabs that have the same document open. */
   #tabs;
   /** What those tabs said before the document was there. */
   #early = [];
@@ -62,8 +61,7 @@ export class StoredDocument {
 
   #gatherTimer = null;
   #restTimer = null;
-  #retryTimer = null;
-  #retryMillis = FIRST_RETRY_MILLIS;
+  #retry = new Retry();
   #loading = null;
   #reading = null;
   #writing = null;
@@ -81,7 +79,15 @@ export class StoredDocument {
     this.#name = name;
     this.#asksToPersist = asksToPersist;
     // Before anything is read: what another tab writes after that is heard here.
-    this.#tabs = storage.join?.(name, (message) => this.#hear(message)) ?? null;
+    this.#tabs = new Joined(
+      storage,
+      name,
+      (message) => this.#hear(message),
+      (hasMissed) => {
+        if (hasMissed) this.#readAgain();
+        this.#tell();
+      },
+    );
   }
 
   /**
@@ -126,8 +132,8 @@ export class StoredDocument {
   }
 
   get status() {
-    const problem = this.#problem ?? this.#damage;
-    const isStuck = this.#mark === undefined || this.#problem !== null;
+    const problem = this.#problem ?? this.#damage ?? this.#tabs.problem;
+    const isStuck = (this.#mark === undefined && this.#reading === null) || this.#problem !== null;
     return {
       state: !this.#hasUnsaved() ? "saved" : isStuck ? "unsaved" : "saving",
       problem: problem === null ? null : { code: problem.code, message: problem.message },
@@ -196,7 +202,7 @@ export class StoredDocument {
 
   /** Has what was edited written soon. */
   #plan() {
-    if (!this.#canWrite() || this.#gatherTimer !== null || this.#retryTimer !== null) return;
+    if (!this.#canWrite() || this.#gatherTimer !== null || this.#retry.isWaiting) return;
     // Timers of a hidden page may take minutes.
     if (this.#lifecycle.isHidden()) queueMicrotask(() => this.#write());
     else this.#gatherTimer = setTimeout(() => this.#write(), GATHER_MILLIS);
@@ -231,8 +237,12 @@ export class StoredDocument {
   #leave() {
     if (!this.#isAlive() || this.#isOver() || !this.#hasUnsaved()) return;
     this.#collect();
-    this.#takeAway?.();
-    this.#takeAway = this.#storage.leaveBehind?.(this.#name, this.#collected) ?? null;
+    try {
+      this.#takeBehind();
+      this.#takeAway = this.#storage.leaveBehind?.(this.#name, this.#collected) ?? null;
+    } catch (error) {
+      this.#fail(storageError(error));
+    }
     this.#write();
   }
 
@@ -271,7 +281,7 @@ export class StoredDocument {
         this.#stored(updates, version);
         this.#updates += 1;
         for (const update of updates) this.#bytes += update.length;
-        this.#tabs?.post({ updates });
+        this.#tabs.post({ updates });
         this.#askToPersist();
       }
     } catch (error) {
@@ -294,11 +304,15 @@ export class StoredDocument {
   #stored(updates, version) {
     this.#collected = this.#collected.filter((update) => !updates.includes(update));
     this.#saved = version;
-    if (!this.#hasUnsaved()) {
-      this.#takeAway?.();
-      this.#takeAway = null;
-    }
     this.#works();
+    if (!this.#hasUnsaved()) this.#takeBehind();
+  }
+
+  /** Takes away what was left behind. */
+  #takeBehind() {
+    const takeAway = this.#takeAway;
+    this.#takeAway = null;
+    if (typeof takeAway === "function") callListener(takeAway);
   }
 
   async #couldNotWrite(error) {
@@ -307,7 +321,7 @@ export class StoredDocument {
     if (!this.#isAlive()) return;
     this.#collect();
     // The other tabs show it, even so, and may have more luck.
-    this.#tabs?.post({ updates: this.#collected, isUnsaved: true });
+    this.#tabs.post({ updates: this.#collected, isUnsaved: true });
     this.#collected = [];
     this.#collectedTo = this.#saved;
     this.#isDirty = true;
@@ -317,7 +331,9 @@ export class StoredDocument {
   #askToPersist() {
     if (!this.#asksToPersist) return;
     this.#asksToPersist = false;
-    this.#storage.persist?.().then(
+    if (!this.#storage.persist) return;
+    const asked = new Promise((resolve) => resolve(this.#storage.persist()));
+    asked.then(
       (persisted) => {
         this.#persisted = persisted;
         this.#tell();
@@ -450,7 +466,11 @@ export class StoredDocument {
       this.#tell();
     } else {
       const { missing } = this.#merge(updates, isUnsaved ? undefined : FROM_STORAGE);
-      if (missing !== null) this.#readAgain();
+      // Nothing was stored when this page read it: it has to learn which content these updates belong to, to see
+      // when that is gone.
+      const isFirst = this.#mark === null && !isUnsaved;
+      if (isFirst) this.#mark = undefined;
+      if (isFirst || missing !== null) this.#readAgain();
     }
   }
 
@@ -516,18 +536,35 @@ export class StoredDocument {
   /** Has a file take the place of the updates. Returns whether it does. */
   #compact(isAsked) {
     if (this.#isClosed || this.#isOver()) return Promise.resolve(false);
-    // Where the storage cannot tell, `replace` ensures that of two calls only one succeeds.
-    const alone = (act) => this.#storage.alone?.(this.#name, act) ?? act();
-    this.#compacting ??= alone(() => this.#compactAlone(isAsked))
-      .catch((error) => {
-        this.#fail(storageError(error));
-        return false;
-      })
+    this.#compacting ??= this.#alone(() => this.#compactAlone(isAsked))
+      .then(
+        (isReplaced) => {
+          if (this.#mark !== undefined && !this.#hasUnsaved() && !this.#isOver()) this.#works();
+          return isReplaced === true;
+        },
+        (error) => {
+          this.#fail(storageError(error));
+          return false;
+        },
+      )
       .finally(() => {
         this.#compacting = null;
         this.#tell();
       });
     return this.#compacting;
+  }
+
+  /** Acts while no other tab does. Where the storage cannot tell, of two calls of `replace` only one succeeds. */
+  async #alone(act) {
+    if (!this.#storage.alone) return act();
+    const answer = this.#storage.alone(this.#name, () => {
+      const acted = act();
+      // A storage that fails may not wait for it.
+      acted.catch(() => {});
+      return acted;
+    });
+    if (typeof answer?.then === "function") return answer;
+    throw coded("storage_failed", "the storage's alone() has to return a promise");
   }
 
   async #compactAlone(isAsked) {
@@ -563,24 +600,19 @@ export class StoredDocument {
 
   #works() {
     this.#problem = null;
-    this.#retryMillis = FIRST_RETRY_MILLIS;
-    clearTimeout(this.#retryTimer);
-    this.#retryTimer = null;
+    this.#retry.reset();
   }
 
   #fail(error) {
     if (this.#isClosed) return;
     this.#problem = error;
-    if (!mayPass(error) || this.#retryTimer !== null) return;
-    this.#retryTimer = setTimeout(() => {
-      this.#retryTimer = null;
+    if (this.#isOver()) return;
+    this.#retry.later(() => {
       if (this.#mark === undefined) void this.#attach();
       else if (this.#hasUnsaved()) this.#write();
-      else this.#works();
+      else void this.#compact(false);
       this.#tell();
-    }, this.#retryMillis * (0.5 + Math.random()));
-    keepsNothingRunning(this.#retryTimer);
-    this.#retryMillis = Math.min(2 * this.#retryMillis, LAST_RETRY_MILLIS);
+    });
   }
 
   #tell() {
@@ -597,10 +629,10 @@ export class StoredDocument {
     if (this.#document !== null) delete this.#document[SAVING];
     this.#stopListening();
     this.#lifecycle?.stop();
-    this.#tabs?.leave();
+    this.#tabs.leave();
     clearTimeout(this.#gatherTimer);
     clearTimeout(this.#restTimer);
-    clearTimeout(this.#retryTimer);
+    this.#retry.stop();
   }
 }
 

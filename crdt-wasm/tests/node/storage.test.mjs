@@ -328,6 +328,21 @@ test('a storage that the browser emptied gets all of it again', async () => {
   await Promise.all([a.close(), b.close()]);
 });
 
+test('what another one stored first is stored again where the storage was emptied', async () => {
+  const kept = new MemoryStorage();
+  const there = kept.program();
+  const [a, b] = [await open('garden', { storage: there.storage }), await open('garden', { storage: kept })];
+  a.document.insert(0, 'by a, ');
+  await a.flush();
+  await until(() => b.document.length > 0);
+  there.kill();
+  kept.documents.clear();
+  b.document.insert(b.document.length, 'by b');
+  await b.flush();
+  assert.equal(await textIn(kept, 'garden'), 'by a, by b');
+  await b.close();
+});
+
 test('a document that is freed is stored no more, and disturbs nobody', async () => {
   const kept = new MemoryStorage();
   const [a, b] = [await open('garden', { storage: kept }), await open('garden', { storage: kept })];
