@@ -96,7 +96,8 @@ export interface StoredDocument<D extends AnyDocument = Document> {
    */
   compact(): Promise<void>;
   /**
-   * Stores what is left, and stops. The document stays, and is the caller's to free.
+   * Stores what is left, and stops. The document stays, and is the caller's to free. If it is freed first, by `free`
+   * or `using`, its last edits are still stored; `free_document` with its handle loses them, which is an error here.
    *
    * @throws {CrdtError} why something could not be stored; it has stopped all the same
    */

@@ -112,5 +112,12 @@ export const PROBLEMS = {
       "storage_removed",
       "the stored document was deleted while it was open here: the text is only in this page",
     ),
+  freed: () =>
+    coded("storage_failed", "the document was freed before its last edits were stored: they are lost"),
+  freedAndRemoved: () =>
+    coded(
+      "storage_removed",
+      "the stored document was deleted, and the document freed, before the last edits were stored: they are lost",
+    ),
   closed: () => coded("destroyed", "this stored document was closed"),
 };

@@ -6,6 +6,7 @@
 
 import { asContent, gap, holds, mergeUpdate, openFile, restore } from "./content.js";
 import { callListener, Emitter } from "./emitter.js";
+import { beforeFree } from "./freeing.js";
 import { Joined } from "./joined.js";
 import { lifecycle, whenIdle } from "./lifecycle.js";
 import { coded, mayPass, PROBLEMS, storageError } from "./problems.js";
@@ -73,6 +74,8 @@ export class StoredDocument {
   #asksToPersist;
   #shown = "";
   #isClosed = false;
+  /** The document was freed: what was collected is still written. */
+  #isFreed = false;
 
   constructor(storage, name, { asksToPersist }) {
     this.#storage = storage;
@@ -155,6 +158,7 @@ export class StoredDocument {
 
   async compact() {
     await this.flush();
+    if (this.#isFreed) throw PROBLEMS.closed();
     await this.#compact(true);
     if (this.#problem !== null) throw this.#problem;
   }
@@ -164,6 +168,7 @@ export class StoredDocument {
   }
 
   async #flush() {
+    if (!this.#isAlive() && this.#isFreed && !this.#hasUnsaved()) return;
     if (this.#isClosed) throw PROBLEMS.closed();
     if (this.#mark === undefined && !this.#isOver()) await this.#attach();
     this.#write();
@@ -189,6 +194,12 @@ export class StoredDocument {
     this.#stopListening = document.on("update", (_, { origin }) => {
       if (origin !== FROM_STORAGE) this.#edited();
     });
+    const stopWaiting = beforeFree(document, () => this.#beforeFree());
+    const stopListening = this.#stopListening;
+    this.#stopListening = () => {
+      stopWaiting();
+      stopListening();
+    };
     document[SAVING] = () => this.status.state;
     this.#lifecycle = lifecycle({ leave: () => this.#leave(), back: () => this.#readAgain() });
   }
@@ -210,23 +221,47 @@ export class StoredDocument {
 
   #canWrite() {
     const isIdle = this.#writing === null;
-    return this.#isAlive() && isIdle && this.#mark !== undefined && !this.#isClosed && !this.#isOver();
+    const hasSome = this.#isAlive() || this.#isFreed;
+    return hasSome && isIdle && this.#mark !== undefined && !this.#isClosed && !this.#isOver();
   }
 
-  /** Whether the document was not freed. Nothing is stored after that. */
+  /** Whether the document can be used. */
   #isAlive() {
-    if (this.#isClosed) return false;
+    if (this.#isClosed || this.#isFreed) return false;
     try {
       return this.#document.length >= 0;
     } catch {
-      this.#end();
+      // It was freed by its handle.
+      this.#freed();
       return false;
     }
   }
 
+  #beforeFree() {
+    if (!this.#isAlive()) return;
+    try {
+      this.#collect();
+    } catch {
+      // It stays dirty, which is the problem then.
+    }
+    this.#freed();
+  }
+
+  /** The document is not there any more. What was collected is written, and then this ends. */
+  #freed() {
+    this.#isFreed = true;
+    this.#stopListening();
+    clearTimeout(this.#restTimer);
+    if (this.#isDirty) this.#problem = PROBLEMS.freed();
+    if (this.#hasUnsaved()) this.#write();
+    this.#tell();
+    if (!this.#hasUnsaved()) this.#end();
+  }
+
   /** Nothing can be stored any more. */
   #isOver() {
-    return this.#problem !== null && !mayPass(this.#problem);
+    const isLost = this.#isFreed && this.#isDirty;
+    return isLost || (this.#problem !== null && !mayPass(this.#problem));
   }
 
   #hasUnsaved() {
@@ -235,8 +270,8 @@ export class StoredDocument {
 
   /** The page may end now, in the middle of a write. */
   #leave() {
-    if (!this.#isAlive() || this.#isOver() || !this.#hasUnsaved()) return;
-    this.#collect();
+    if (this.#isClosed || this.#isOver() || !this.#hasUnsaved()) return;
+    if (this.#isAlive()) this.#collect();
     try {
       this.#takeBehind();
       this.#takeAway = this.#storage.leaveBehind?.(this.#name, this.#collected) ?? null;
@@ -247,7 +282,7 @@ export class StoredDocument {
   }
 
   #collect() {
-    if (!this.#isDirty) return;
+    if (!this.#isDirty || this.#isFreed) return;
     this.#collected.push(this.#document.encodeSince(this.#collectedTo));
     this.#collectedTo = this.#document.version();
     this.#isDirty = false;
@@ -262,8 +297,9 @@ export class StoredDocument {
       this.#writing = null;
       if (this.#isClosed) return;
       if (this.#hasUnsaved()) this.#plan();
-      else this.#planCompaction();
+      else if (!this.#isFreed) this.#planCompaction();
       this.#tell();
+      if (this.#isFreed && !this.#hasUnsaved()) this.#end();
     });
   }
 
@@ -318,13 +354,15 @@ export class StoredDocument {
   async #couldNotWrite(error) {
     // One file may take less space than many updates.
     if (error.code === "storage_full" && this.#updates > 1 && (await this.#compact(false))) return;
-    if (!this.#isAlive()) return;
-    this.#collect();
+    if (this.#isClosed) return;
+    if (this.#isAlive()) this.#collect();
     // The other tabs show it, even so, and may have more luck.
     this.#tabs.post({ updates: this.#collected, isUnsaved: true });
-    this.#collected = [];
-    this.#collectedTo = this.#saved;
-    this.#isDirty = true;
+    if (!this.#isFreed) {
+      this.#collected = [];
+      this.#collectedTo = this.#saved;
+      this.#isDirty = true;
+    }
     this.#fail(error);
   }
 
@@ -390,6 +428,13 @@ export class StoredDocument {
     this.#problem = null;
     const made = await this.#restore(this.#document.constructor);
     if (made === null || this.#isClosed) return;
+    if (!this.#isAlive()) {
+      // What was collected goes beside it.
+      made.document.free();
+      this.#mark = made.loaded.mark;
+      this.#write();
+      return;
+    }
     try {
       this.#attached(made.loaded, this.#absorb(made.document), made.damage);
     } catch (error) {
@@ -440,6 +485,7 @@ export class StoredDocument {
     for (const update of updates) {
       const merged = mergeUpdate(this.#document, update, origin);
       damage ??= merged.damage;
+      if (this.#isFreed) return { damage: null, missing: null };
       if (merged.report === null) continue;
       last = merged.report;
       if (merged.report.changes.length > 0) this.#emitter.emit("change", merged.report.changes);
@@ -456,7 +502,12 @@ export class StoredDocument {
       this.#early.push({ updates, isUnsaved, problem, isGone });
       return;
     }
-    if (!this.#isAlive()) return;
+    if (!this.#isAlive()) {
+      if (this.#isClosed || problem === undefined) return;
+      this.#fail(PROBLEMS[problem]());
+      this.#tell();
+      return;
+    }
     if (isGone) {
       // The next write finds that, and stores all of it.
       if (this.#document.length > 0) this.#edited();
@@ -497,6 +548,12 @@ export class StoredDocument {
     for (;;) {
       const made = await this.#restore(this.#document.constructor);
       if (made === null || this.#isClosed) return false;
+      if (!this.#isAlive()) {
+        // They build on what is gone with the document.
+        made.document.free();
+        this.#fail(PROBLEMS.freedAndRemoved());
+        return false;
+      }
       const version = this.#absorb(made.document);
       made.document.free();
       if (made.loaded.mark !== null) {
@@ -510,6 +567,7 @@ export class StoredDocument {
 
   /** Puts the document as a file in the place of what `mark` stands for. */
   async #put(mark) {
+    if (!this.#isAlive()) return false;
     this.#collect();
     const [updates, version] = [[...this.#collected], this.#collectedTo];
     const file = this.#document.save();
@@ -535,7 +593,7 @@ export class StoredDocument {
 
   /** Has a file take the place of the updates. Returns whether it does. */
   #compact(isAsked) {
-    if (this.#isClosed || this.#isOver()) return Promise.resolve(false);
+    if (this.#isClosed || this.#isFreed || this.#isOver()) return Promise.resolve(false);
     this.#compacting ??= this.#alone(() => this.#compactAlone(isAsked))
       .then(
         (isReplaced) => {

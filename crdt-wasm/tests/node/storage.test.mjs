@@ -343,19 +343,65 @@ test('what another one stored first is stored again where the storage was emptie
   await b.close();
 });
 
-test('a document that is freed is stored no more, and disturbs nobody', async () => {
+test('what was edited before a document is freed is stored, and disturbs nobody', async () => {
+  for (const how of ['free', Symbol.dispose].filter((name) => name !== undefined)) {
+    const kept = new MemoryStorage();
+    const [a, b] = [await open('garden', { storage: kept }), await open('garden', { storage: kept })];
+    a.document.insert(0, 'stored');
+    await a.flush();
+    await until(() => b.document.length > 0);
+    a.document.insert(0, 'also ');
+    a.document[how]();
+    assert.equal(a.status.state, 'saving');
+    b.document.insert(0, 'heard by nobody ');
+    await b.flush();
+    await a.flush();
+    assert.equal(a.status.state, 'saved');
+    await a.close();
+    await b.close();
+    assert.match(await textIn(kept, 'garden'), /also /);
+    assert.match(await textIn(kept, 'garden'), /heard by nobody /);
+  }
+});
+
+test('a freed document is stored where the storage failed or was not read, or the error says why not', async () => {
   const kept = new MemoryStorage();
-  const [a, b] = [await open('garden', { storage: kept }), await open('garden', { storage: kept })];
-  a.document.insert(0, 'stored');
-  await a.flush();
-  a.document.insert(0, 'not ');
-  a.document.free();
-  b.document.insert(0, 'heard by nobody ');
-  await b.flush();
-  await new Promise((resolve) => setTimeout(resolve, 60));
-  await a.close();
-  await b.close();
-  assert.equal(await textIn(kept, 'garden'), 'heard by nobody stored');
+  kept.fault = error('storage_failed');
+  const unread = await open('garden', { storage: kept });
+  unread.document.insert(0, 'unread ');
+  unread.document.free();
+  unread.document.free();
+  await assert.rejects(unread.flush(), { code: 'storage_failed' });
+  assert.equal(unread.status.state, 'unsaved');
+  kept.fault = null;
+  await unread.close();
+  assert.equal(unread.status.state, 'saved');
+  const failing = await open('garden', { storage: kept });
+  failing.document.insert(0, 'failing ');
+  kept.fault = error('storage_full');
+  await assert.rejects(failing.flush(), { code: 'storage_full' });
+  failing.document.free();
+  kept.fault = null;
+  await failing.close();
+  assert.equal(await textIn(kept, 'garden'), 'failing unread ');
+  // By its handle, it is gone before anything can be collected.
+  const lost = await open('garden', { storage: kept });
+  lost.document.insert(0, 'lost ');
+  crdt.free_document(lost.document.handle);
+  const freed = { code: 'storage_failed', message: /freed/ };
+  await assert.rejects(lost.flush(), freed);
+  assert.equal(lost.status.state, 'unsaved');
+  await assert.rejects(lost.close(), freed);
+  assert.equal(lost.status.state, 'unsaved');
+  // Its last edits build on what was deleted.
+  const gone = await open('garden', { storage: kept });
+  kept.documents.clear();
+  gone.document.insert(0, 'gone ');
+  gone.document.free();
+  await assert.rejects(gone.flush(), { code: 'storage_removed', message: /freed/ });
+  await assert.rejects(gone.close(), { code: 'storage_removed' });
+  assert.equal(gone.status.state, 'unsaved');
+  assert.equal(kept.documents.size, 0);
 });
 
 test('mistakes in the call are errors', async () => {
