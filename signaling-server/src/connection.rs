@@ -22,7 +22,7 @@ use crate::budget::{Booking, Budget};
 use crate::hub::Hub;
 use crate::limits::Admission;
 use crate::metrics::{Ended, Kind, Metrics};
-use crate::outbox::{Bounds, Letter, Note, Outbox, Outgoing};
+use crate::outbox::{Bounds, Note, Outbound, Outbox, Outgoing};
 use crate::pieces::Pieces;
 use crate::unfinished::{Metered, meter};
 
@@ -70,7 +70,7 @@ pub(crate) trait Session {
     /// The client did not close its socket itself: it may come back.
     fn lost(&mut self) {}
 
-    /// Whether the token has expired that opened the door.
+    /// Whether the token that let the client in has expired.
     fn has_expired(&self) -> bool;
 
     /// Whether no frame may be read before a note has come.
@@ -278,12 +278,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Session> Connection<S, C> {
                 return Poll::Ready(Event::End(Ended::Lost));
             }
             match self.outbox.poll_next(cx) {
-                Poll::Ready(Outgoing::Letter(letter)) => {
-                    self.metrics.sent(letter.kind, letter.message.len());
-                    if let Some(since) = letter.since {
+                Poll::Ready(Outgoing::Message(outbound)) => {
+                    self.metrics.sent(outbound.kind, outbound.message.len());
+                    if let Some(since) = outbound.since {
                         self.metrics.forwarded(since.elapsed());
                     }
-                    if socket.as_mut().start_send(letter.message).is_err() {
+                    if socket.as_mut().start_send(outbound.message).is_err() {
                         return Poll::Ready(Event::End(Ended::Lost));
                     }
                     self.unflushed = true;
@@ -362,7 +362,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, C: Session> Connection<S, C> {
         }
         if silent >= self.ping_interval {
             let message = Message::Ping(Bytes::new());
-            self.outbox.push(Letter {
+            self.outbox.push(Outbound {
                 message,
                 kind: Kind::Ping,
                 since: None,
@@ -384,7 +384,7 @@ where
     outbox.close(code);
     loop {
         match poll_fn(|cx| outbox.poll_next(cx)).await {
-            Outgoing::Letter(letter) => socket.feed(letter.message).await?,
+            Outgoing::Message(outbound) => socket.feed(outbound.message).await?,
             Outgoing::Note(_) => {}
             Outgoing::Close(_) => break,
         }

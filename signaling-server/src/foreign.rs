@@ -9,7 +9,7 @@ use signaling_protocol::CloseCode;
 
 use crate::connection::{Opened, Session};
 use crate::metrics::Kind;
-use crate::outbox::{Letter, Note, Outbox};
+use crate::outbox::{Note, Outbound, Outbox};
 
 /// The refusal of y-websocket and Hocuspocus clients at an address that is not for documents.
 const USE_YJS: &str = "this address is not for Yjs documents: use WebsocketProvider of the package \
@@ -59,7 +59,7 @@ impl PeerJsClient {
     pub(crate) fn new(opened: Opened) -> Self {
         let error = json!({"type": "ERROR", "payload": {"msg": USE_NETWORK_SYNC}});
         let outbox = opened.outbox;
-        outbox.push(Letter::text(Kind::Error, error.to_string()));
+        outbox.push(Outbound::text(Kind::Error, error.to_string()));
         outbox.close(CloseCode::Refused);
         Self(outbox)
     }

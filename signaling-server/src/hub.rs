@@ -13,7 +13,7 @@ use crate::budget::Budget;
 use crate::bus::Bus;
 use crate::config::Config;
 use crate::greeter::Greeter;
-use crate::limits::Door;
+use crate::limits::ConnectionLimiter;
 use crate::metrics::{Census, Metrics};
 use crate::outbox::{Bounds, Outbox};
 use crate::reloadable::Reloadable;
@@ -39,7 +39,7 @@ pub(crate) struct Hub {
     /// The open sockets, for the operator.
     pub(crate) roster: Roster,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) door: Door,
+    pub(crate) limiter: ConnectionLimiter,
     /// What clients may leave unfinished.
     pub(crate) unfinished: Arc<Budget>,
     /// What may wait for clients.
@@ -66,7 +66,7 @@ impl Hub {
     pub(crate) fn new(config: Config, bus: Option<Bus>) -> Result<Self, StoreError> {
         let limits = config.room_limits();
         let metrics = Arc::new(Metrics::new());
-        let door = Door::new(
+        let limiter = ConnectionLimiter::new(
             config.max_connections,
             config.max_connections_per_address,
             config.handshakes_per_minute,
@@ -98,7 +98,7 @@ impl Hub {
         Ok(Self {
             config,
             metrics,
-            door,
+            limiter,
             unfinished: Arc::new(unfinished),
             waiting: Arc::new(waiting),
             tokens,

@@ -12,11 +12,11 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use crate::metrics::Rejected;
 
-/// Who may connect: so many in all, so many from one address, so many new sockets a minute.
+/// Limits on connections: in all, from one address, and new ones a minute.
 ///
 /// A connection has a place of the first kind until its request is answered; one that becomes a
 /// WebSocket moves to a place of the second kind. So neither keeps the other out.
-pub(crate) struct Door {
+pub(crate) struct ConnectionLimiter {
     requests: Arc<Places>,
     /// Requests that came through a proxy, which has connections of its own.
     forwarded: Arc<Places>,
@@ -51,7 +51,7 @@ pub(crate) struct Admission {
     address: Option<IpAddr>,
 }
 
-impl Door {
+impl ConnectionLimiter {
     /// `max_connections` counts for each kind of place; `max_per_address`, `handshakes_per_minute` and
     /// `joins_per_minute` count for one address; 0 is no limit. The gauges count the connections with a request, and the sockets.
     pub(crate) fn new(
@@ -232,84 +232,90 @@ mod tests {
     #[test]
     fn places_are_counted_in_all_and_by_address_and_given_back() {
         let gauge = Gauge::default();
-        let door = Door::new(3, 2, 0, 0, Gauge::default(), gauge.clone());
-        let first = door.enter(address("192.0.2.1")).unwrap();
-        let _second = door.enter(address("192.0.2.1")).unwrap();
+        let limiter = ConnectionLimiter::new(3, 2, 0, 0, Gauge::default(), gauge.clone());
+        let first = limiter.enter(address("192.0.2.1")).unwrap();
+        let _second = limiter.enter(address("192.0.2.1")).unwrap();
         assert_eq!(
-            door.enter(address("192.0.2.1")).err(),
+            limiter.enter(address("192.0.2.1")).err(),
             Some(Rejected::TooManyFromAddress)
         );
-        let third = door.enter(address("192.0.2.2")).unwrap();
+        let third = limiter.enter(address("192.0.2.2")).unwrap();
         assert_eq!(
-            door.enter(address("192.0.2.3")).err(),
+            limiter.enter(address("192.0.2.3")).err(),
             Some(Rejected::TooManyConnections)
         );
         assert_eq!(gauge.get(), 3);
         drop((first, third));
         assert_eq!(gauge.get(), 1);
-        assert!(door.enter(address("192.0.2.1")).is_ok());
-        assert_eq!(door.sockets.taken.lock().unwrap().by_address.len(), 1);
+        assert!(limiter.enter(address("192.0.2.1")).is_ok());
+        assert_eq!(limiter.sockets.taken.lock().unwrap().by_address.len(), 1);
     }
 
     #[test]
     fn requests_and_sockets_have_places_of_their_own() {
         let gauge = Gauge::default();
-        let door = Door::new(3, 2, 0, 0, gauge.clone(), Gauge::default());
+        let limiter = ConnectionLimiter::new(3, 2, 0, 0, gauge.clone(), Gauge::default());
         let here = address("192.0.2.1");
-        let _requests = (door.connect(here).unwrap(), door.connect(here).unwrap());
-        let refused = door.connect(here).err();
+        let _requests = (
+            limiter.connect(here).unwrap(),
+            limiter.connect(here).unwrap(),
+        );
+        let refused = limiter.connect(here).err();
         assert_eq!(refused, Some(Rejected::TooManyFromAddress));
-        assert!(door.enter(here).is_ok());
-        let _other = door.connect(address("192.0.2.2")).unwrap();
-        let refused = door.connect(address("192.0.2.3")).err();
+        assert!(limiter.enter(here).is_ok());
+        let _other = limiter.connect(address("192.0.2.2")).unwrap();
+        let refused = limiter.connect(address("192.0.2.3")).err();
         assert_eq!(refused, Some(Rejected::TooManyConnections));
         assert_eq!(gauge.get(), 3);
         // The proxy's connections are counted already.
-        let _forwarded = (door.forward(here).unwrap(), door.forward(here).unwrap());
-        let refused = door.forward(here).err();
+        let _forwarded = (
+            limiter.forward(here).unwrap(),
+            limiter.forward(here).unwrap(),
+        );
+        let refused = limiter.forward(here).err();
         assert_eq!(refused, Some(Rejected::TooManyFromAddress));
         assert_eq!(gauge.get(), 3);
     }
 
     #[test]
     fn joins_are_limited_by_address() {
-        let door = Door::new(0, 0, 0, 5, Gauge::default(), Gauge::default());
-        let joins = (0..20).filter(|_| door.may_join(address("192.0.2.1")));
+        let limiter = ConnectionLimiter::new(0, 0, 0, 5, Gauge::default(), Gauge::default());
+        let joins = (0..20).filter(|_| limiter.may_join(address("192.0.2.1")));
         assert_eq!(joins.count(), 5);
-        assert!(door.may_join(address("192.0.2.2")));
-        assert!((0..20).all(|_| door.may_join(None)));
-        door.forget_old();
+        assert!(limiter.may_join(address("192.0.2.2")));
+        assert!((0..20).all(|_| limiter.may_join(None)));
+        limiter.forget_old();
     }
 
     #[test]
     fn this_machine_has_no_limit_of_its_own() {
-        let door = Door::new(0, 1, 1, 0, Gauge::default(), Gauge::default());
-        let places: Vec<_> = (0..50).map(|_| door.enter(None).unwrap()).collect();
+        let limiter = ConnectionLimiter::new(0, 1, 1, 0, Gauge::default(), Gauge::default());
+        let places: Vec<_> = (0..50).map(|_| limiter.enter(None).unwrap()).collect();
         assert_eq!(places.len(), 50);
     }
 
     #[test]
     fn an_ipv6_subscriber_is_one_address() {
-        let door = Door::new(0, 1, 0, 0, Gauge::default(), Gauge::default());
-        let _one = door.enter(address("2001:db8:1:2::1")).unwrap();
-        assert!(door.enter(address("2001:db8:1:2:ffff::9")).is_err());
-        assert!(door.enter(address("2001:db8:1:3::1")).is_ok());
-        let _mapped = door.enter(address("::ffff:192.0.2.1")).unwrap();
-        assert!(door.enter(address("192.0.2.1")).is_err());
+        let limiter = ConnectionLimiter::new(0, 1, 0, 0, Gauge::default(), Gauge::default());
+        let _one = limiter.enter(address("2001:db8:1:2::1")).unwrap();
+        assert!(limiter.enter(address("2001:db8:1:2:ffff::9")).is_err());
+        assert!(limiter.enter(address("2001:db8:1:3::1")).is_ok());
+        let _mapped = limiter.enter(address("::ffff:192.0.2.1")).unwrap();
+        assert!(limiter.enter(address("192.0.2.1")).is_err());
     }
 
     #[test]
     fn handshakes_are_limited_by_address() {
-        let door = Door::new(0, 0, 5, 0, Gauge::default(), Gauge::default());
+        let limiter = ConnectionLimiter::new(0, 0, 5, 0, Gauge::default(), Gauge::default());
         let tries = (0..20)
-            .filter(|_| door.enter(address("192.0.2.1")).is_ok())
+            .filter(|_| limiter.enter(address("192.0.2.1")).is_ok())
             .count();
         assert_eq!(tries, 5);
         assert_eq!(
-            door.enter(address("192.0.2.1")).err(),
+            limiter.enter(address("192.0.2.1")).err(),
             Some(Rejected::HandshakeRate)
         );
-        assert!(door.enter(address("192.0.2.2")).is_ok());
-        door.forget_old();
+        assert!(limiter.enter(address("192.0.2.2")).is_ok());
+        limiter.forget_old();
     }
 }

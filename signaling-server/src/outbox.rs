@@ -58,7 +58,7 @@ pub(crate) struct Bounds {
 
 /// A message on its way to a client.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Letter {
+pub(crate) struct Outbound {
     pub(crate) message: Message,
     pub(crate) kind: Kind,
     /// When another peer's message, that this one passes on, was read.
@@ -83,7 +83,7 @@ pub(crate) enum Note {
 /// What the connection takes out.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Outgoing {
-    Letter(Letter),
+    Message(Outbound),
     Note(Note),
     /// Nothing more comes; close the socket with this.
     Close(CloseCode),
@@ -91,7 +91,7 @@ pub(crate) enum Outgoing {
 
 /// One place in the queue.
 enum Item {
-    Letter(Letter),
+    Message(Outbound),
     Parts(Box<Parts>),
     Note(Note),
 }
@@ -139,13 +139,13 @@ impl Outbox {
     }
 
     /// Queues a message, or marks the client as too slow. After a close nothing is queued.
-    pub(crate) fn push(&self, letter: Letter) {
+    pub(crate) fn push(&self, outbound: Outbound) {
         let mut state = self.lock();
         if state.closing.is_some() {
             return;
         }
-        let size = letter.message.len();
-        let long = size > LONG && letter.message.is_binary();
+        let size = outbound.message.len();
+        let long = size > LONG && outbound.message.is_binary();
         let (mut bytes, mut long_bytes) = (state.bytes, state.long_bytes);
         let too_much = if long {
             long_bytes += size;
@@ -163,9 +163,9 @@ impl Outbox {
             self.metrics.queued_bytes.inc_by(signed(size));
             state.long_bytes = long_bytes;
             state.queue.push_back(if size > PART {
-                Item::Parts(Box::new(Parts::new(letter, long)))
+                Item::Parts(Box::new(Parts::new(outbound, long)))
             } else {
-                Item::Letter(letter)
+                Item::Message(outbound)
             });
         }
         wake(state);
@@ -216,38 +216,38 @@ impl Outbox {
         if let Some(Item::Parts(parts)) = state.queue.front_mut()
             && parts.rest.len() > PART
         {
-            let letter = parts.part(PART);
+            let outbound = parts.part(PART);
             if parts.long {
                 state.long_bytes = state.long_bytes.saturating_sub(PART);
             }
             self.metrics.queued_bytes.dec_by(signed(PART));
-            return Poll::Ready(Outgoing::Letter(letter));
+            return Poll::Ready(Outgoing::Message(outbound));
         }
         if let Some(item) = state.queue.pop_front() {
             if state.queue.is_empty() && state.queue.capacity() > KEPT_CAPACITY {
                 state.queue = VecDeque::new();
             }
-            let letter = match item {
-                Item::Letter(letter) => {
-                    state.less(letter.message.len());
-                    letter
+            let outbound = match item {
+                Item::Message(outbound) => {
+                    state.less(outbound.message.len());
+                    outbound
                 }
                 Item::Parts(mut parts) => {
                     let size = parts.rest.len();
-                    let letter = parts.part(size);
+                    let outbound = parts.part(size);
                     if parts.long {
                         state.long_bytes = state.long_bytes.saturating_sub(size);
                     } else {
                         // The whole of it was in memory until now.
                         state.less(usize::try_from(parts.sent).unwrap_or(usize::MAX));
                     }
-                    letter
+                    outbound
                 }
                 Item::Note(note) => return Poll::Ready(Outgoing::Note(note)),
             };
             self.metrics.queued_messages.dec();
-            self.metrics.queued_bytes.dec_by(signed(payload(&letter)));
-            return Poll::Ready(Outgoing::Letter(letter));
+            self.metrics.queued_bytes.dec_by(signed(payload(&outbound)));
+            return Poll::Ready(Outgoing::Message(outbound));
         }
         if let Some(code) = state.closing {
             return Poll::Ready(Outgoing::Close(code));
@@ -259,7 +259,7 @@ impl Outbox {
     fn clear(&self, state: &mut State) {
         for item in std::mem::take(&mut state.queue) {
             let size = match item {
-                Item::Letter(letter) => letter.message.len(),
+                Item::Message(outbound) => outbound.message.len(),
                 Item::Parts(parts) => parts.rest.len(),
                 Item::Note(_) => continue,
             };
@@ -299,7 +299,7 @@ impl State {
     }
 }
 
-impl Letter {
+impl Outbound {
     pub(crate) fn binary(kind: Kind, frame: Bytes, since: Option<Instant>) -> Self {
         Self {
             message: Message::Binary(frame),
@@ -318,20 +318,20 @@ impl Letter {
 }
 
 impl Parts {
-    fn new(letter: Letter, long: bool) -> Self {
+    fn new(outbound: Outbound, long: bool) -> Self {
         Self {
-            text: letter.message.is_text(),
+            text: outbound.message.is_text(),
             long,
-            rest: letter.message.into_data(),
-            kind: letter.kind,
-            since: letter.since,
+            rest: outbound.message.into_data(),
+            kind: outbound.kind,
+            since: outbound.since,
             begun: None,
             sent: 0,
         }
     }
 
     /// The next frame of the message.
-    fn part(&mut self, size: usize) -> Letter {
+    fn part(&mut self, size: usize) -> Outbound {
         let first = self.begun.is_none();
         self.begun.get_or_insert_with(Instant::now);
         self.sent += size as u64;
@@ -342,7 +342,7 @@ impl Parts {
             (false, _) => Data::Continue,
         };
         let last = self.rest.is_empty();
-        Letter {
+        Outbound {
             message: Message::Frame(Frame::message(part, OpCode::Data(data), last)),
             kind: self.kind,
             // Counted once.
@@ -352,8 +352,8 @@ impl Parts {
 }
 
 /// The size of a message or a frame without what a frame has around it.
-fn payload(letter: &Letter) -> usize {
-    match &letter.message {
+fn payload(outbound: &Outbound) -> usize {
+    match &outbound.message {
         Message::Frame(frame) => frame.payload().len(),
         message => message.len(),
     }
@@ -401,8 +401,8 @@ mod tests {
         Arc::new(Budget::new(limit, Gauge::default()))
     }
 
-    fn letter(text: &str) -> Letter {
-        Letter::text(Kind::Relay, text.to_owned())
+    fn outbound(text: &str) -> Outbound {
+        Outbound::text(Kind::Relay, text.to_owned())
     }
 
     fn next(outbox: &Outbox) -> Poll<Outgoing> {
@@ -419,13 +419,13 @@ mod tests {
     fn messages_come_out_in_order_and_the_close_last() {
         let (outbox, metrics) = outbox();
         assert_eq!(next(&outbox), Poll::Pending);
-        outbox.push(letter("a"));
-        outbox.push(letter("b"));
+        outbox.push(outbound("a"));
+        outbox.push(outbound("b"));
         outbox.close(CloseCode::Replaced);
         outbox.close(CloseCode::GoingAway);
-        outbox.push(letter("too late"));
-        assert_eq!(next(&outbox), Poll::Ready(Outgoing::Letter(letter("a"))));
-        assert_eq!(next(&outbox), Poll::Ready(Outgoing::Letter(letter("b"))));
+        outbox.push(outbound("too late"));
+        assert_eq!(next(&outbox), Poll::Ready(Outgoing::Message(outbound("a"))));
+        assert_eq!(next(&outbox), Poll::Ready(Outgoing::Message(outbound("b"))));
         assert_eq!(
             next(&outbox),
             Poll::Ready(Outgoing::Close(CloseCode::Replaced))
@@ -438,14 +438,14 @@ mod tests {
     fn one_message_too_many_makes_a_slow_consumer() {
         let (outbox, metrics) = outbox();
         for _ in 0..3 {
-            outbox.push(letter("m"));
+            outbox.push(outbound("m"));
         }
         assert!(!overrun(&outbox));
         assert_eq!(
             (metrics.queued_messages.get(), metrics.queued_bytes.get()),
             (3, 3)
         );
-        outbox.push(letter("m"));
+        outbox.push(outbound("m"));
         assert!(overrun(&outbox));
         assert_eq!(
             (metrics.queued_messages.get(), metrics.queued_bytes.get()),
@@ -460,22 +460,22 @@ mod tests {
     #[test]
     fn one_byte_too_many_makes_a_slow_consumer_and_what_left_does_not_count() {
         let (outbox, metrics) = outbox();
-        outbox.push(letter("12345"));
-        outbox.push(letter("12345"));
+        outbox.push(outbound("12345"));
+        outbox.push(outbound("12345"));
         assert!(next(&outbox).is_ready());
-        outbox.push(letter("54321"));
+        outbox.push(outbound("54321"));
         assert!(!overrun(&outbox));
         assert_eq!(metrics.queued_bytes.get(), 10);
-        outbox.push(letter("1"));
+        outbox.push(outbound("1"));
         assert!(overrun(&outbox));
     }
 
     /// A binary message of so many bytes.
-    fn long(size: usize) -> Letter {
+    fn long(size: usize) -> Outbound {
         let message = Message::binary((0..size).map(|at| at as u8).collect::<Vec<u8>>());
-        Letter {
+        Outbound {
             message,
-            ..letter("")
+            ..outbound("")
         }
     }
 
@@ -484,10 +484,10 @@ mod tests {
         let (outbox, metrics) = outbox();
         let size = 10 * PART + 7;
         outbox.push(long(size));
-        outbox.push(letter("m"));
+        outbox.push(outbound("m"));
         let mut bytes = Vec::new();
         for at in 0..=10 {
-            let Poll::Ready(Outgoing::Letter(part)) = next(&outbox) else {
+            let Poll::Ready(Outgoing::Message(part)) = next(&outbox) else {
                 panic!("the frame {at} is missing");
             };
             let Message::Frame(frame) = part.message else {
@@ -507,7 +507,7 @@ mod tests {
             assert!(!outbox.is_stalled());
         }
         assert_eq!(long(size).message.into_data(), bytes);
-        assert_eq!(next(&outbox), Poll::Ready(Outgoing::Letter(letter("m"))));
+        assert_eq!(next(&outbox), Poll::Ready(Outgoing::Message(outbound("m"))));
         assert_eq!(
             (metrics.queued_messages.get(), metrics.queued_bytes.get()),
             (0, 0)
@@ -519,7 +519,7 @@ mod tests {
         let (outbox, metrics) = outbox();
         outbox.push(long(10 * LONG));
         assert!(!overrun(&outbox));
-        outbox.push(letter("1234567890"));
+        outbox.push(outbound("1234567890"));
         outbox.push(long(LONG + 1));
         assert!(overrun(&outbox));
         assert_eq!(metrics.queued_bytes.get(), 0);
@@ -535,12 +535,12 @@ mod tests {
         let client = || Booking::new(budget.clone(), None);
         let outbox = Outbox::new(bounds, client(), metrics.clone());
         let text = "é".repeat(PART);
-        outbox.push(letter(&text));
+        outbox.push(outbound(&text));
         let mut kinds = Vec::new();
         let mut bytes = Vec::new();
         for _ in 0..2 {
             assert!(!client().set(10 * PART - ALLOWANCE));
-            let Poll::Ready(Outgoing::Letter(part)) = next(&outbox) else {
+            let Poll::Ready(Outgoing::Message(part)) = next(&outbox) else {
                 panic!("a frame is missing");
             };
             let Message::Frame(frame) = part.message else {
@@ -569,13 +569,13 @@ mod tests {
             Outbox::new(bounds, booking, Arc::new(Metrics::new()))
         };
         let (slow, slower, quick) = (client(), client(), client());
-        let message = letter(&"m".repeat(ALLOWANCE / 8 - OVERHEAD));
+        let message = outbound(&"m".repeat(ALLOWANCE / 8 - OVERHEAD));
         for _ in 0..8 {
             slow.push(message.clone());
             slower.push(message.clone());
         }
-        slow.push(letter(&"m".repeat(1000 - OVERHEAD)));
-        slower.push(letter("m"));
+        slow.push(outbound(&"m".repeat(1000 - OVERHEAD)));
+        slower.push(outbound("m"));
         assert!(overrun(&slower) && !overrun(&slow));
         quick.push(message.clone());
         assert!(!overrun(&quick));
@@ -589,7 +589,7 @@ mod tests {
     #[test]
     fn what_waits_for_a_client_that_is_gone_is_no_longer_counted() {
         let (outbox, metrics) = outbox();
-        outbox.push(letter("m"));
+        outbox.push(outbound("m"));
         drop(outbox);
         assert_eq!(
             (metrics.queued_messages.get(), metrics.queued_bytes.get()),

@@ -4,13 +4,13 @@ use signaling_protocol::{ErrorCode, ServerMessage};
 use signaling_rooms::Refusal;
 
 use crate::metrics::{Kind, Metrics};
-use crate::outbox::Letter;
+use crate::outbox::Outbound;
 use crate::token::TokenError;
 
 /// Counts a refusal, and writes it down for the client.
-pub(crate) fn letter(refusal: Refusal, metrics: &Metrics) -> Letter {
+pub(crate) fn outbound(refusal: Refusal, metrics: &Metrics) -> Outbound {
     metrics.refused(refusal.code);
-    Letter::text(Kind::Error, ServerMessage::from(refusal).to_json())
+    Outbound::text(Kind::Error, ServerMessage::from(refusal).to_json())
 }
 
 impl From<TokenError> for Refusal {

@@ -300,7 +300,7 @@ fn socket<C: Session + Send + 'static>(
 }
 
 fn admit(hub: &Hub, headers: &HeaderMap, peer: SocketAddr) -> Result<Admission, Rejected> {
-    hub.door.enter(may_ask(hub, headers, peer)?)
+    hub.limiter.enter(may_ask(hub, headers, peer)?)
 }
 
 fn asks_for_websocket(headers: &HeaderMap) -> bool {

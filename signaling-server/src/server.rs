@@ -172,7 +172,7 @@ async fn accept(listener: &TcpListener, hub: &Arc<Hub>, tls: Option<&Tls>, reque
         match listener.accept().await {
             Ok((stream, address)) => {
                 // A connection that says nothing takes a place as well, until its time is up.
-                let place = match hub.door.connect(sole_client(address, hub)) {
+                let place = match hub.limiter.connect(sole_client(address, hub)) {
                     Ok(place) => place,
                     Err(why) => {
                         hub.metrics.rejected(why);
@@ -224,7 +224,7 @@ async fn keep_house(hub: &Hub) {
             next_expiry += EXPIRY_INTERVAL;
         }
         hub.remove_expired_rooms(Instant::now());
-        hub.door.forget_old();
+        hub.limiter.forget_old();
     }
 }
 
@@ -263,7 +263,7 @@ async fn serve_http<F>(
             // The client behind a proxy has its place until the next request comes.
             places.set_request(None);
             let client = origin::address(address, request.headers(), hub.config.proxies());
-            hub.door
+            hub.limiter
                 .forward(client)
                 .map(|place| places.set_request(Some(place)))
         } else {

@@ -17,11 +17,11 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use crate::bus::{Bus, Entrant};
 use crate::connection::{Opened, Session};
-use crate::farewell::farewell;
 use crate::foreign;
+use crate::going_away::going_away;
 use crate::hub::Hub;
 use crate::metrics::Kind;
-use crate::outbox::{Letter, Note, Outbox};
+use crate::outbox::{Note, Outbound, Outbox};
 use crate::refusal;
 use crate::roster::{Dialect, Stay};
 use crate::store::{LogName, Store, Write};
@@ -64,7 +64,7 @@ impl SignalingClient {
     }
 
     fn join(&mut self, room: RoomId, join: Join) -> Result<(), Refusal> {
-        if !self.hub.door.may_join(self.socket.address) {
+        if !self.hub.limiter.may_join(self.socket.address) {
             let message = "too many joins from this address; try again later".to_owned();
             return Err(Refusal::new(ErrorCode::RateLimited, message));
         }
@@ -175,18 +175,18 @@ impl Socket {
             Cow::Borrowed(frame) => Utf8Bytes::from(frame),
             Cow::Owned(frame) => Utf8Bytes::from(frame),
         };
-        let letter = Letter {
+        let outbound = Outbound {
             message: Message::Text(frame),
             kind: kind.into(),
             since: Some(now),
         };
         if let Some(bus) = &hub.bus {
-            return bus.forward(room, &to, self.connection, letter);
+            return bus.forward(room, &to, self.connection, outbound);
         }
         let receiver = hub.rooms().find(room, &to).cloned();
         receiver
             .ok_or_else(|| Refusal::unavailable(&to))?
-            .push(letter);
+            .push(outbound);
         Ok(())
     }
 
@@ -198,8 +198,8 @@ impl Socket {
                 let log = LogName::signaling(&room);
                 return store.read(log, after, LOG_PAGE_BYTES, move |result| {
                     outbox.push(match result {
-                        Ok(page) => Letter::text(Kind::Log, page.to_message().to_json()),
-                        Err(error) => refusal::letter(error.into(), &metrics),
+                        Ok(page) => Outbound::text(Kind::Log, page.to_message().to_json()),
+                        Err(error) => refusal::outbound(error.into(), &metrics),
                     });
                 });
             }
@@ -228,11 +228,11 @@ impl Socket {
             outbox.push(match result {
                 Ok(seq) => {
                     let ack = ServerMessage::LogAck(LogAck { seq, id });
-                    Letter::text(Kind::Log, ack.to_json())
+                    Outbound::text(Kind::Log, ack.to_json())
                 }
                 Err(error) => {
                     let refusal = Refusal { id, ..error.into() };
-                    refusal::letter(refusal, &metrics)
+                    refusal::outbound(refusal, &metrics)
                 }
             });
         });
@@ -241,7 +241,7 @@ impl Socket {
     fn refuse(&self, hub: &Hub, refusal: Refusal) {
         let Refusal { code, message, .. } = &refusal;
         tracing::debug!(%code, message, "refused");
-        self.outbox.push(refusal::letter(refusal, &hub.metrics));
+        self.outbox.push(refusal::outbound(refusal, &hub.metrics));
     }
 }
 
@@ -260,7 +260,7 @@ impl Session for SignalingClient {
             Decision::Answer(message) => {
                 socket
                     .outbox
-                    .push(Letter::text(Kind::Ping, message.to_json()));
+                    .push(Outbound::text(Kind::Ping, message.to_json()));
                 Ok(())
             }
             Decision::Refuse(refusal) => Err(refusal),
@@ -293,7 +293,7 @@ impl Session for SignalingClient {
         if let Some(answer) = foreign::answer(&frame) {
             self.hub.metrics.refused(ErrorCode::BinaryFrame);
             let outbox = &self.socket.outbox;
-            outbox.push(Letter::binary(Kind::Error, answer.into(), None));
+            outbox.push(Outbound::binary(Kind::Error, answer.into(), None));
             return outbox.close(CloseCode::Refused);
         }
         match self.client.receive_binary(size, self.hub.since_start(now)) {
@@ -312,7 +312,7 @@ impl Session for SignalingClient {
     }
 
     fn going_away(&self) {
-        self.socket.outbox.push(farewell());
+        self.socket.outbox.push(going_away());
     }
 
     fn lost(&mut self) {
@@ -353,9 +353,9 @@ impl Drop for SignalingClient {
 fn carry_out(effect: Effect<Arc<Outbox>>) {
     match effect {
         Effect::Tell(receivers, message) => {
-            let letter = Letter::text(Kind::Announcement, message.to_json());
+            let outbound = Outbound::text(Kind::Announcement, message.to_json());
             for outbox in receivers {
-                outbox.push(letter.clone());
+                outbox.push(outbound.clone());
             }
         }
         Effect::Close(outbox, code) => outbox.close(code),

@@ -43,7 +43,7 @@ pub(crate) struct Grant {
     sub: Option<AgentId>,
 }
 
-/// Why a token does not open the door.
+/// why a token is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TokenError {
     #[error("this server asks for a token")]

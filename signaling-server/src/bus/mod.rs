@@ -36,10 +36,10 @@ use self::directory::{Directory, Effect, Route};
 use self::event::{Delivery, Event, Member, NodeId, Place, Refused};
 use self::limits::BusLimits;
 use self::scripts::{Scripts, channel};
-use crate::farewell::farewell;
+use crate::going_away::going_away;
 use crate::greeter::Greeter;
 use crate::metrics::{Kind, Metrics};
-use crate::outbox::{Letter, Note, Outbox};
+use crate::outbox::{Note, Outbound, Outbox};
 use crate::refusal;
 
 /// How many commands may wait for Redis.
@@ -204,12 +204,12 @@ impl Bus {
         room: &RoomId,
         to: &AgentId,
         connection: ConnectionId,
-        letter: Letter,
+        outbound: Outbound,
     ) -> Result<(), Refusal> {
         let directory = self.directory();
         match directory.find(room, to) {
             Some(Route::Here(outbox)) => {
-                outbox.push(letter);
+                outbox.push(outbound);
                 Ok(())
             }
             Some(Route::There(node)) => {
@@ -220,8 +220,8 @@ impl Bus {
                         node: directory.me().clone(),
                         connection: connection.0,
                     },
-                    kind: delivery(letter.kind),
-                    frame: letter
+                    kind: delivery(outbound.kind),
+                    frame: outbound
                         .message
                         .into_text()
                         .map(|text| text.to_string())
@@ -263,7 +263,7 @@ impl Bus {
                 directory.reset(new_node())
             };
             for client in clients {
-                client.push(farewell());
+                client.push(going_away());
                 client.close(CloseCode::GoingAway);
             }
             // Not all processes are to knock at the same time.
@@ -371,7 +371,7 @@ impl Bus {
     fn carry_out(&self, greeter: &Greeter, metrics: &Metrics, effect: Effect<Arc<Outbox>>) {
         match effect {
             Effect::Tell(outbox, message) => {
-                outbox.push(Letter::text(Kind::Announcement, message.to_json()));
+                outbox.push(Outbound::text(Kind::Announcement, message.to_json()));
             }
             Effect::Enter(outbox, agent, list) => {
                 outbox.note(Note::Entered);
@@ -381,18 +381,20 @@ impl Bus {
                     ice_servers: welcome.ice_servers,
                     ..list
                 });
-                outbox.push(Letter::text(Kind::Announcement, list.to_json()));
+                outbox.push(Outbound::text(Kind::Announcement, list.to_json()));
             }
             Effect::TurnAway(outbox, why) => {
                 outbox.note(Note::TurnedAway);
-                outbox.push(refusal::letter(self.refusal(why), metrics));
+                outbox.push(refusal::outbound(self.refusal(why), metrics));
             }
             Effect::Close(outbox, code) => outbox.close(code),
             Effect::Deliver(outbox, event) => match *event {
-                Event::Deliver { kind, frame, .. } => outbox.push(Letter::text(kind.into(), frame)),
+                Event::Deliver { kind, frame, .. } => {
+                    outbox.push(Outbound::text(kind.into(), frame))
+                }
                 Event::Unavailable { to, .. } => {
                     let refusal = Refusal::unavailable(&to);
-                    outbox.push(refusal::letter(refusal, metrics));
+                    outbox.push(refusal::outbound(refusal, metrics));
                 }
                 _ => {}
             },

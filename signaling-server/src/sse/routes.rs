@@ -121,11 +121,11 @@ async fn stream(path: String, hub: Arc<Hub>, asked: Asked) -> reply::Response {
         Err(why) => return turn_away(&hub, &asked, why),
     };
     let events = match asked.headers.get(LAST_EVENT_ID) {
-        Some(id) => match hub.door.may_open(address) {
+        Some(id) => match hub.limiter.may_open(address) {
             Ok(()) => resume(&hub, &path, id).await,
             Err(why) => return turn_away(&hub, &asked, why),
         },
-        None => match hub.door.enter(address) {
+        None => match hub.limiter.enter(address) {
             Ok(admission) => begin(&hub, path, asked.address, admission),
             Err(why) => return turn_away(&hub, &asked, why),
         },

@@ -23,7 +23,7 @@ use crate::connection::{Opened, Session};
 use crate::hub::Hub;
 use crate::limits::Admission;
 use crate::metrics::{Ended, Metrics};
-use crate::outbox::{ALLOWANCE, Letter, Note, Outbox, Outgoing};
+use crate::outbox::{ALLOWANCE, Note, Outbound, Outbox, Outgoing};
 use crate::requests::AddressRoom;
 use crate::signaling::SignalingClient;
 
@@ -238,8 +238,8 @@ impl Connection {
         };
         self.outbox.close(code);
         let mut rest = Vec::new();
-        while let Outgoing::Letter(letter) = poll_fn(|cx| self.outbox.poll_next(cx)).await {
-            rest.extend_from_slice(&event(letter, &mut self.part, &mut self.sent));
+        while let Outgoing::Message(outbound) = poll_fn(|cx| self.outbox.poll_next(cx)).await {
+            rest.extend_from_slice(&event(outbound, &mut self.part, &mut self.sent));
         }
         rest.extend_from_slice(&events::close(code));
         let mut stream = stream.sender;
@@ -297,12 +297,12 @@ impl Connection {
                     break None;
                 }
                 match self.outbox.poll_next(cx) {
-                    Poll::Ready(Outgoing::Letter(letter)) => {
-                        self.metrics.sent(letter.kind, letter.message.len());
-                        if let Some(since) = letter.since {
+                    Poll::Ready(Outgoing::Message(outbound)) => {
+                        self.metrics.sent(outbound.kind, outbound.message.len());
+                        if let Some(since) = outbound.since {
                             self.metrics.forwarded(since.elapsed());
                         }
-                        chunk.extend_from_slice(&event(letter, &mut self.part, &mut self.sent));
+                        chunk.extend_from_slice(&event(outbound, &mut self.part, &mut self.sent));
                     }
                     Poll::Ready(Outgoing::Note(note)) => break Some(Event::Note(note)),
                     Poll::Ready(Outgoing::Close(code)) => {
@@ -413,9 +413,9 @@ impl Connection {
     }
 }
 
-/// The event with a letter; nothing while it is a message of which parts are to come.
-fn event(letter: Letter, part: &mut Vec<u8>, sent: &mut Sent) -> Bytes {
-    match letter.message {
+/// The event of an outbound message; nothing while it is a message of which parts are to come.
+fn event(outbound: Outbound, part: &mut Vec<u8>, sent: &mut Sent) -> Bytes {
+    match outbound.message {
         Message::Text(text) => sent.message(&text),
         Message::Frame(frame) => {
             part.extend_from_slice(frame.payload());

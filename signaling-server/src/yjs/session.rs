@@ -14,7 +14,7 @@ use super::document::{Sender, Taken, Work};
 use super::message::{self, FrameError, Incoming, Presence};
 use super::rooms::Admitted;
 use super::seat::Seat;
-use super::work::{letter, publish, refuse, submit, tell};
+use super::work::{outbound, publish, refuse, submit, tell};
 use crate::connection::{Opened, Session, Wire};
 use crate::hub::Hub;
 use crate::metrics::Kind;
@@ -96,7 +96,7 @@ impl YjsClient {
     }
 
     fn join(&self) -> Result<Arc<Seat>, String> {
-        if !self.hub.door.may_join(self.address) {
+        if !self.hub.limiter.may_join(self.address) {
             return Err("too many joins from this address; try again later".to_owned());
         }
         let yjs = &self.hub.yjs;
@@ -226,7 +226,7 @@ impl YjsClient {
         };
         if !news.is_empty() {
             let frame = message::presence(&news);
-            tell(&everyone, &letter(Kind::Presence, frame, Some(now)));
+            tell(&everyone, &outbound(Kind::Presence, frame, Some(now)));
         }
     }
 
@@ -247,7 +247,7 @@ impl YjsClient {
     }
 
     fn send(&self, kind: Kind, frame: Bytes) {
-        self.outbox.push(letter(kind, frame, None));
+        self.outbox.push(outbound(kind, frame, None));
     }
 }
 
@@ -355,7 +355,7 @@ impl Drop for YjsClient {
         let (stay, gone) = seat.room.lock().leave(self.connection);
         if !gone.is_empty() {
             let frame = message::presence(&gone);
-            tell(&stay, &letter(Kind::Presence, frame, None));
+            tell(&stay, &outbound(Kind::Presence, frame, None));
         }
     }
 }

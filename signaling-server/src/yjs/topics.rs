@@ -19,7 +19,7 @@ use super::work::tell;
 use crate::connection::{Opened, Session};
 use crate::hub::Hub;
 use crate::metrics::Kind;
-use crate::outbox::{Letter, Note, Outbox};
+use crate::outbox::{Note, Outbound, Outbox};
 use crate::roster::{Dialect, Stay};
 
 /// The most topics of one client: a page has one for each document that is open.
@@ -82,7 +82,7 @@ impl TopicsClient {
             let why = format!("a client may have {MAX_TOPICS} topics at most");
             return Err((ErrorCode::LimitExceeded, why));
         }
-        if !self.hub.door.may_join(self.address) {
+        if !self.hub.limiter.may_join(self.address) {
             let why = "too many joins from this address; try again later".to_owned();
             return Err((ErrorCode::RateLimited, why));
         }
@@ -127,11 +127,11 @@ impl TopicsClient {
             return self.refuse(ErrorCode::NotJoined, "subscribe to the topic first");
         };
         let everyone = room.lock().everyone();
-        let letter = Letter {
+        let outbound = Outbound {
             since: Some(now),
-            ..Letter::text(Kind::Relay, frame.to_owned())
+            ..Outbound::text(Kind::Relay, frame.to_owned())
         };
-        tell(&everyone, &letter);
+        tell(&everyone, &outbound);
     }
 
     /// Tells the client what is not done; y-webrtc takes no notice of it.
@@ -140,7 +140,7 @@ impl TopicsClient {
         self.hub.metrics.refused(code);
         let error = json!({"type": "error", "code": code, "message": why});
         self.outbox
-            .push(Letter::text(Kind::Error, error.to_string()));
+            .push(Outbound::text(Kind::Error, error.to_string()));
     }
 }
 
@@ -176,7 +176,8 @@ impl Session for TopicsClient {
             Ok(Incoming::Publish { topic }) => self.publish(&topic, frame, now),
             Ok(Incoming::Ping) => {
                 let pong = json!({"type": "pong"});
-                self.outbox.push(Letter::text(Kind::Ping, pong.to_string()));
+                self.outbox
+                    .push(Outbound::text(Kind::Ping, pong.to_string()));
             }
             Err(error) => self.refuse(ErrorCode::Malformed, &error.to_string()),
         }

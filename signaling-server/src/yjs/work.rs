@@ -19,7 +19,7 @@ use super::rooms::Room;
 use super::seat::Seat;
 use crate::hub::Hub;
 use crate::metrics::Kind;
-use crate::outbox::{Letter, Note, Outbox};
+use crate::outbox::{Note, Outbound, Outbox};
 use crate::store::{LogName, Write};
 
 /// How much of a log is read at a time, in bytes.
@@ -266,11 +266,11 @@ fn answer(
 ) {
     if let Some(state) = question {
         let question = message::ask_for_more_than(state);
-        client.push(letter(Kind::Yjs, question.into(), None));
+        client.push(outbound(Kind::Yjs, question.into(), None));
     }
     if let Some(missing) = log.merge(state) {
         let frame = share.keep(message::answer(&missing));
-        client.push(letter(Kind::Yjs, frame, None));
+        client.push(outbound(Kind::Yjs, frame, None));
     }
 }
 
@@ -302,7 +302,7 @@ pub(super) fn publish(
     frame: Bytes,
     from: &Sender,
 ) {
-    let news = letter(Kind::Yjs, frame, Some(from.at));
+    let news = outbound(Kind::Yjs, frame, Some(from.at));
     tell(&room.others(from.connection), &news);
     let due = room.document.grew(entry_cost(update));
     let (shared, outbox) = (seat.room.clone(), from.outbox.clone());
@@ -322,7 +322,7 @@ pub(super) fn publish(
             // A client that is closed would come back for ever with the same change.
             let until = Instant::now() + FULL_FOR;
             shared.lock().document.refuse_until(until);
-            outbox.push(letter(
+            outbox.push(outbound(
                 Kind::Error,
                 message::denied(&error.to_string()),
                 None,
@@ -375,16 +375,16 @@ fn put_together(seat: &Arc<Seat>, log: &Entries) {
 pub(super) fn refuse(client: &Outbox, error: &dyn std::error::Error) {
     tracing::debug!("a change was refused: {error}");
     let denied = message::denied(&format!("a change was not taken: {error}"));
-    client.push(letter(Kind::Error, denied, None));
+    client.push(outbound(Kind::Error, denied, None));
 }
 
-pub(super) fn letter(kind: Kind, frame: Bytes, since: Option<Instant>) -> Letter {
-    Letter::binary(kind, frame, since)
+pub(super) fn outbound(kind: Kind, frame: Bytes, since: Option<Instant>) -> Outbound {
+    Outbound::binary(kind, frame, since)
 }
 
-pub(super) fn tell(members: &[Arc<Outbox>], letter: &Letter) {
+pub(super) fn tell(members: &[Arc<Outbox>], outbound: &Outbound) {
     for outbox in members {
-        outbox.push(letter.clone());
+        outbox.push(outbound.clone());
     }
 }
 

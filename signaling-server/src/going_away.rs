@@ -4,11 +4,11 @@ use signaling_protocol::{GoingAway, ServerMessage};
 use signaling_rooms::RECONNECT_SPREAD_MS;
 
 use crate::metrics::Kind;
-use crate::outbox::Letter;
+use crate::outbox::Outbound;
 
 /// Tells a client to come back, at a time that differs from the others'.
-pub(crate) fn farewell() -> Letter {
+pub(crate) fn going_away() -> Outbound {
     let reconnect_after_ms = fastrand::u64(0..=RECONNECT_SPREAD_MS);
     let message = ServerMessage::GoingAway(GoingAway { reconnect_after_ms });
-    Letter::text(Kind::Announcement, message.to_json())
+    Outbound::text(Kind::Announcement, message.to_json())
 }
