@@ -240,12 +240,12 @@ async function typing(stage, subject) {
     [COUNTS.keys, KEY_GAP_MS],
   );
   const arrivals = new Map(await other.evaluate(() => bench.arrivals()));
-  const telling = await other.evaluate(() => bench.telling());
+  const receiving = await other.evaluate(() => bench.receiving());
   await sameText(subject, one, other);
   await stage.close(one, other);
   return {
     sending,
-    telling,
+    receiving,
     latencies: latenciesOf(presses, arrivals, ahead),
     bytes: bytes / COUNTS.keys,
     messages: messages / COUNTS.keys,
@@ -355,7 +355,7 @@ async function measure(stage, traces) {
         firstKeys: [],
         latencies: [],
         sending: [],
-        telling: [],
+        receiving: [],
         bytes: [],
         messages: [],
         editor: [],
@@ -376,10 +376,10 @@ async function measure(stage, traces) {
   const bare = [];
   for (let round = 0; round < COUNTS.rounds; round += 1) {
     for (const name of SUBJECTS) {
-      const { latencies, sending, telling, bytes, messages } = await typing(stage, name);
+      const { latencies, sending, receiving, bytes, messages } = await typing(stage, name);
       results[name].latencies.push(...latencies);
       results[name].sending.push(...sending);
-      results[name].telling.push(...telling);
+      results[name].receiving.push(...receiving);
       results[name].bytes.push(bytes);
       results[name].messages.push(messages);
       results[name].editor.push(...(await editing(stage, name)));

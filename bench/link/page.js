@@ -19,7 +19,7 @@ let subject;
 /** When the text had grown to a length, by that length. */
 let arrivals = new Map();
 /** The time from a message to the event of its change. */
-let telling = [];
+let receiving = [];
 
 globalThis.bench = {
   async load(wasm) {
@@ -67,10 +67,10 @@ globalThis.bench = {
   /** Hears from now on when the text changes. */
   listen() {
     arrivals = new Map();
-    telling = [];
+    receiving = [];
     subject.onChange((length) => {
       arrivals.set(length, now());
-      telling.push(performance.now() - globalThis.channels.cameAt);
+      receiving.push(performance.now() - globalThis.channels.cameAt);
     });
   },
 
@@ -102,7 +102,7 @@ globalThis.bench = {
   },
 
   arrivals: () => [...arrivals],
-  telling: () => telling,
+  receiving: () => receiving,
 
   /** Opens an editor on the text, and takes the time of every key pressed and every text shown. */
   edit() {

@@ -82,8 +82,8 @@ ${rows.join("\n")}
 
 A bare channel between two pages takes ${ms(quantile(bare, 0.5))} (p50) and ${ms(quantile(bare, 0.99))} (p99) for a message as short
 as a keystroke of ours, sent in the same way: no library can be faster than that. Of the p50, ours takes
-${ms(median(ours.sending))} from the call to the channel's \`send\` and ${ms(median(ours.telling))} from the channel's message to the event;
-y-webrtc takes ${ms(median(yjs.sending))} and ${ms(median(yjs.telling))}. The rest is the browser's for both.
+${ms(median(ours.sending))} from the call to the channel's \`send\` and ${ms(median(ours.receiving))} from the channel's message to the event;
+y-webrtc takes ${ms(median(yjs.sending))} and ${ms(median(yjs.receiving))}. The rest is the browser's for both.
 Messages a keystroke: ${count(median(ours.messages))} and ${count(median(yjs.messages))}.
 
 - *Document to document*: ${counts.keys} keystrokes 20 ms apart, ${counts.rounds} times, from the call that

@@ -76,7 +76,7 @@ class Feed {
   /** How that was made which there was no memory to note, or null. */
   #late = null;
   #waiting = [];
-  #telling = false;
+  #calling = false;
   /** What became of the text in the transaction that was noted last. */
   lastChanges = [];
 
@@ -202,8 +202,8 @@ class Feed {
 
   /** Calls the listeners, in the order in which things happened. */
   tell() {
-    if (this.#telling) return;
-    this.#telling = true;
+    if (this.#calling) return;
+    this.#calling = true;
     for (;;) {
       const next = this.#waiting.shift();
       if (next === undefined) break;
@@ -216,7 +216,7 @@ class Feed {
         }
       }
     }
-    this.#telling = false;
+    this.#calling = false;
   }
 }
 

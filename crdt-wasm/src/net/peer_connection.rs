@@ -105,7 +105,7 @@ impl PeerConnections {
             }
             ConnectionCommand::Close => self.all.retain(|(known, _)| *known != link),
             step => {
-                let tell = self.teller(link);
+                let tell = self.event_sender(link);
                 let found = self.all.iter_mut().find(|(known, _)| *known == link);
                 if let Some((_, connection)) = found {
                     connection.take_step(step, tell);
@@ -121,10 +121,10 @@ impl PeerConnections {
             return;
         }
         let take = Rc::clone(&self.take);
-        let channels = DataChannels::new(link, low_water, self.teller(link), take);
+        let channels = DataChannels::new(link, low_water, self.event_sender(link), take);
         let offered: Array = plain(&ice_servers).unchecked_into();
         let ice_servers = self.ice_servers.concat(&offered);
-        match Connection::new(&ice_servers, channels, self.teller(link)) {
+        match Connection::new(&ice_servers, channels, self.event_sender(link)) {
             Ok(connection) => self.all.push((link, connection)),
             Err(thrown) => {
                 let reason = host::message_of(&thrown);
@@ -142,7 +142,7 @@ impl PeerConnections {
         (self.tell)(Input::Connection { link, event });
     }
 
-    fn teller(&self, link: LinkId) -> impl Fn(ConnectionEvent) + Clone + 'static {
+    fn event_sender(&self, link: LinkId) -> impl Fn(ConnectionEvent) + Clone + 'static {
         let tell = Rc::clone(&self.tell);
         move |event| tell(Input::Connection { link, event })
     }

@@ -91,7 +91,7 @@ pub(super) struct Session {
     inbox: RefCell<VecDeque<Event>>,
     running: Cell<bool>,
     /// Events were taken whose consequences for the whole have not been drawn yet.
-    unsettled: Cell<bool>,
+    needs_settling: Cell<bool>,
     /// When an edit was last sent at once.
     sent_at: Cell<Option<Millis>>,
     /// A microtask is planned, in which what was edited since goes out.
@@ -127,7 +127,7 @@ impl Session {
             state: RefCell::new(State::new(this, agent, &secret, options)),
             inbox: RefCell::default(),
             running: Cell::new(false),
-            unsettled: Cell::new(false),
+            needs_settling: Cell::new(false),
             sent_at: Cell::new(None),
             flush_planned: Cell::new(false),
             edited_since: Cell::new(false),
@@ -186,7 +186,7 @@ impl Session {
             self.inbox.borrow_mut().push_back(event);
             return;
         }
-        self.unsettled.set(true);
+        self.needs_settling.set(true);
         self.work(|state| self.handle(state, event));
         self.conclude();
     }
@@ -200,7 +200,7 @@ impl Session {
             });
             return;
         }
-        self.unsettled.set(true);
+        self.needs_settling.set(true);
         self.work(|state| self.feed(state, Input::Message { link, message }, clock::now()));
         self.conclude();
     }
@@ -217,7 +217,7 @@ impl Session {
                     break;
                 };
                 if !event.is_answer() {
-                    self.unsettled.set(true);
+                    self.needs_settling.set(true);
                 }
                 self.handle(&mut state, event);
             }
@@ -361,7 +361,7 @@ impl Session {
     fn conclude(&self) {
         self.listeners.deliver();
         // Who waits for a change of the text has it now; the rest may take longer.
-        while self.unsettled.replace(false) {
+        while self.needs_settling.replace(false) {
             let now = clock::now();
             self.work(|state| self.settle(state, now));
             self.arm(now);
@@ -383,7 +383,7 @@ impl Session {
     fn arm(&self, now: Millis) {
         let mut state = self.state.borrow_mut();
         if state.room.needs_settling() {
-            self.unsettled.set(true);
+            self.needs_settling.set(true);
         }
         let wanted = state.room.next_timeout(now);
         state.drivers.timer.arm(wanted, now);
@@ -437,7 +437,7 @@ impl Watcher for Session {
             return;
         }
         self.sent_at.set(Some(now));
-        self.unsettled.set(true);
+        self.needs_settling.set(true);
         self.work(|state| self.feed(state, Input::Edited, now));
         // The browser sends in a thread of its own, which may wait for this one to have done: what
         // need not follow now is left to whatever comes next, at the latest to the timer.
