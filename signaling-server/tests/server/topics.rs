@@ -33,10 +33,12 @@ async fn client(
 async fn y_webrtc_clients_meet_and_connect_with_a_password_and_without() {
     let server = Server::start(&[]).await;
     for password in [None, Some("secret")] {
-        let mut clients = Vec::new();
-        for name in ["anna", "ben"] {
-            clients.push(client(&server, name, password).await);
-        }
+        // Two y-webrtc clients that announce themselves at the same time both offer, and may wait half a minute for
+        // an attempt to fail. So the second starts when the first is there.
+        let mut watcher = subscribed(&server, &["team/garden plan"]).await;
+        let mut clients = vec![client(&server, "anna", password).await];
+        assert_eq!(watcher.receive().await["type"], "publish");
+        clients.push(client(&server, "ben", password).await);
         for (_, printed) in &mut clients {
             let mut line = String::new();
             soon("the other's text", printed.read_line(&mut line))
