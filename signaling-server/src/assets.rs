@@ -12,10 +12,10 @@ use warp::http::header::{
 use warp::http::{Response, StatusCode};
 
 /// What the pages may do: run their own scripts and WebAssembly and nothing fetched from elsewhere,
-/// with the inline styles that the editor sets. Sockets may go to any server, because the address
-/// of the signaling server is the user's choice. Nobody may frame the pages.
+/// with the inline styles that the editor sets. Sockets, and the requests that take their place, may go
+/// to any server, because the address of the signaling server is the user's choice. Nobody may frame the pages.
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; \
-    style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; \
+    style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss: http: https:; img-src 'self' data: blob:; \
     font-src 'self' data:; manifest-src 'self'; worker-src 'self' blob:; base-uri 'none'; \
     form-action 'none'; frame-ancestors 'none'";
 

@@ -18,7 +18,7 @@ async fn the_app_is_served_with_the_headers_it_needs() {
         .unwrap();
     for needed in [
         "script-src 'self' 'wasm-unsafe-eval'",
-        "connect-src 'self' ws: wss:",
+        "connect-src 'self' ws: wss: http: https:",
     ] {
         assert!(policy.contains(needed), "{policy}");
     }

@@ -2,6 +2,7 @@
 
 import type { EditorView } from "@codemirror/view";
 import { Document } from "crdt-wasm";
+import { coded } from "./problem.js";
 
 /** The forms in which the text can be had. */
 export type FileKind = "text" | "markdown" | "history";
@@ -27,11 +28,18 @@ export function download(replica: Document, kind: FileKind, name: string): void 
 /**
  * Takes a file in: the text at the caret, as a paste; a document with its history becomes one with this one.
  *
- * @throws {CrdtError} where a document is damaged; nothing was changed then
+ * @throws `read_only` for a page that only reads, `bad_file` where a document is damaged; nothing was changed then
  */
 export async function takeIn(file: File, replica: Document, view: EditorView): Promise<void> {
+  if (view.state.readOnly) throw coded("read_only", "");
   if (file.name.endsWith(`.${KINDS.history.ending}`)) {
-    const other = Document.openVerified(new Uint8Array(await file.arrayBuffer()));
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    let other: Document;
+    try {
+      other = Document.openVerified(bytes);
+    } catch (error) {
+      throw coded("bad_file", (error as Error).message);
+    }
     replica.merge(other.encodeSince());
     other.free();
     return;

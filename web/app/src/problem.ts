@@ -6,6 +6,9 @@ import { texts } from "./texts/index.js";
 /** What is no failure of a call, but has to be told all the same. */
 export type NoticeCode = "outdated_here" | "outdated_peer" | "diverged";
 
+/** What the app itself refuses. */
+export type RefusalCode = "read_only" | "bad_file";
+
 /** What is said with these is in the language of the page already. */
 const NOTICES = new Set<NoticeCode>(["outdated_here", "outdated_peer", "diverged"]);
 
@@ -34,7 +37,7 @@ export function problemOf(error: unknown): Problem | null {
 }
 
 /** An error with a code, for what comes as an event. */
-export function coded(code: CrdtErrorCode | NoticeCode, message: string): Error {
+export function coded(code: CrdtErrorCode | NoticeCode | RefusalCode, message: string): Error {
   return Object.assign(new Error(message), { code });
 }
 

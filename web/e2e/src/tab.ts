@@ -11,6 +11,10 @@ export function shownText(): string {
   return Array.from(lines, (line) => line.textContent ?? "").join("\n");
 }
 
+/** What Chromium writes to the console where no server answers: for a WebSocket, and for what is tried in its place. */
+export const NO_SERVER = /WebSocket connection to .* failed|net::ERR_(CONNECTION|INTERNET|EMPTY)_/;
+
+
 /** One browser tab with the app in it, used as a person uses it. */
 export class Tab {
   readonly page: Page;

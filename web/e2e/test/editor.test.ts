@@ -99,6 +99,10 @@ test("the menu gives files out and takes them in, prints, and shows a code", asy
     .locator("#file")
     .setInputFiles({ name: "a.crdt", mimeType: "", buffer: history });
   await ben.shows("# Tomatoes\ngreen ones");
+  const bad = { name: "b.crdt", mimeType: "", buffer: Buffer.from("no document") };
+  await ben.page.locator("#file").setInputFiles(bad);
+  await ben.page.getByText("This file cannot be opened").waitFor();
+  await ben.shows("# Tomatoes\ngreen ones");
 
   await ada.page.emulateMedia({ media: "print" });
   await ada.page.evaluate(() => window.dispatchEvent(new Event("beforeprint")));

@@ -115,6 +115,12 @@ test("whoever has a read-only link follows, is seen, and cannot write", async ({
   await ada.type("!");
   await rita.shows("read this!");
   expect(await ada.text()).toBe("read this!");
+  for (const name of ["a.txt", "a.crdt"]) {
+    const file = { name, mimeType: "", buffer: Buffer.from("not this") };
+    await rita.page.locator("#file").setInputFiles(file);
+    await rita.page.getByText("This link is for reading").waitFor();
+  }
+  expect(await rita.text()).toBe("read this!");
   expect(await rita.page.locator("#hint").textContent()).toMatch(/cannot change/);
   expect(await rita.page.getByText("More links").isVisible()).toBe(false);
 });

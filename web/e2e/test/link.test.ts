@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { expect } from "vitest";
 import { Server } from "../src/server.js";
 import { type Stage, test } from "../src/stage.js";
-import { PATIENCE_MS, type Tab } from "../src/tab.js";
+import { NO_SERVER, PATIENCE_MS, type Tab } from "../src/tab.js";
 
 /** A tab that follows a link, as a browser does that was never there. */
 async function follow(stage: Stage, link: string): Promise<Tab> {
@@ -54,7 +54,7 @@ test("while the others' text may be on its way, the page says so", async ({ stag
   await ada.page.getByText("Write something…").waitFor();
   expect(await ada.page.getByRole("alert").isVisible()).toBe(false);
   silent.close();
-  ada.forgive(/WebSocket connection to .* failed/);
+  ada.forgive(NO_SERVER);
 });
 
 /** A JSON Web Token, signed with HS256. */

@@ -2,11 +2,9 @@ import { expect } from "vitest";
 import { NativePeer } from "../src/native_peer.js";
 import { Server } from "../src/server.js";
 import { test } from "../src/stage.js";
-import type { Tab } from "../src/tab.js";
+import { NO_SERVER, type Tab } from "../src/tab.js";
 
 /** What Chromium says of a socket whose server went away. */
-const LOST_SOCKET = /WebSocket connection to .* failed/;
-
 async function append(tab: Tab, text: string): Promise<void> {
   await tab.press("Control+End");
   await tab.type(text);
@@ -35,7 +33,7 @@ test("a native peer keeps the text when the server dies and all pages are closed
     stage.server = await Server.start(port);
     for (const tab of [ada, ben]) {
       await tab.seesPeers(2);
-      tab.forgive(LOST_SOCKET);
+      tab.forgive(NO_SERVER);
     }
 
     for (const tab of [ada, ben]) await tab.close();

@@ -5,11 +5,10 @@ import { join } from "node:path";
 import { expect } from "vitest";
 import { Server } from "../src/server.js";
 import { type Stage, test } from "../src/stage.js";
-import { PATIENCE_MS, type Tab } from "../src/tab.js";
+import { NO_SERVER, PATIENCE_MS, type Tab } from "../src/tab.js";
 
 /** For so long the server is away while people type. */
 const OUTAGE_SECONDS = Number(process.env["OUTAGE_SECONDS"] ?? 6);
-const NO_SERVER = /WebSocket connection to .* failed|ERR_CONNECTION_REFUSED|Failed to load resource/;
 const QUOTA_BYTES = 1_000_000;
 
 /** The state of saving on the device, as the page says it. */

@@ -3,7 +3,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { expect } from "vitest";
 import { test } from "../src/stage.js";
 import { Server } from "../src/server.js";
-import { PATIENCE_MS, type Tab } from "../src/tab.js";
+import { NO_SERVER, PATIENCE_MS, type Tab } from "../src/tab.js";
 
 test("a new visitor gets a room, whose link brings another to the same one", async ({ stage }) => {
   const ada = await stage.tab(stage.server.url, "Ada");
@@ -54,7 +54,7 @@ test("a server that is not there is reported in words, and tried again", async (
   await late.stop();
   // The browser itself writes that to the console.
   await expect.poll(() => ada.status(), { timeout: PATIENCE_MS }).toMatch(/Reconnecting/);
-  ada.forgive(/WebSocket connection to .* failed/);
+  ada.forgive(NO_SERVER);
 
   await ada.disconnect();
   await server.fill("ftp://localhost");
@@ -66,7 +66,7 @@ test("a server that is not there is reported in words, and tried again", async (
   await ada.seesPeers(0);
   expect(await problem.isVisible()).toBe(false);
   expect(await ada.text()).toBe("kept");
-  ada.forgive(/WebSocket connection to .* failed/);
+  ada.forgive(NO_SERVER);
 });
 
 test("while the server is away, who is linked goes on, and after that others come in", async ({
@@ -94,7 +94,7 @@ test("while the server is away, who is linked goes on, and after that others com
   const cleo = await stage.tab(link, "Cleo");
   await cleo.connect();
   await cleo.shows("still linked");
-  for (const tab of tabs) tab.forgive(/WebSocket connection to .* failed/);
+  for (const tab of tabs) tab.forgive(NO_SERVER);
 });
 
 test("a room's name that cannot be used is refused in words", async ({ stage }) => {

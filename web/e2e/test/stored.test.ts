@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { Server } from "../src/server.js";
 import { type Stage, test } from "../src/stage.js";
-import { PATIENCE_MS, type Tab } from "../src/tab.js";
+import { NO_SERVER, PATIENCE_MS, type Tab } from "../src/tab.js";
 
 /** Waits until the page says that everything is on the device. */
 async function saved(tab: Tab): Promise<void> {
@@ -66,7 +66,7 @@ test("tabs of one browser stay equal without a server, connected or not", async 
   await ada.shows("Not connected, and no server");
   stage.server = await Server.start(port);
   for (const tab of [ada, ben]) await tab.seesPeers(1);
-  for (const tab of [ada, ben]) tab.forgive(/WebSocket connection to .* failed/);
+  for (const tab of [ada, ben]) tab.forgive(NO_SERVER);
 });
 
 test("what was written offline in a tab that was killed reaches the others later", async ({ stage }) => {

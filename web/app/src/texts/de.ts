@@ -181,6 +181,14 @@ export const de: Texts = {
       advice:
         "Dein Text ist noch da. Versuch es noch einmal; wenn das nicht hilft, kopiere ihn, und lade die Seite neu.",
     },
+    read_only: {
+      title: "Dieser Link ist zum Lesen",
+      advice: "Eine Datei lässt sich hier nicht in den Text holen. Bitte um einen Link, mit dem man schreiben kann.",
+    },
+    bad_file: {
+      title: "Diese Datei lässt sich nicht öffnen",
+      advice: "Sie ist beschädigt, oder sie ist kein Dokument dieser App. Der Text ist, wie er war.",
+    },
     webrtc_unavailable: {
       title: "Dieser Browser kann sich nicht direkt verbinden",
       advice: `WebRTC fehlt oder ist abgeschaltet. ${CURRENT_BROWSER} Oder erlaube WebRTC in den Einstellungen.`,

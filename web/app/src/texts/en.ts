@@ -150,6 +150,14 @@ export const en = {
       title: "Something went wrong",
       advice: "Your text is still here. Try again; if that does not help, copy it and reload the page.",
     },
+    read_only: {
+      title: "This link is for reading",
+      advice: "A file cannot be put into the text here. Ask for a link that lets you write.",
+    },
+    bad_file: {
+      title: "This file cannot be opened",
+      advice: "It is damaged, or it is not a document of this app. The text is as it was.",
+    },
     webrtc_unavailable: {
       title: "This browser cannot connect directly",
       advice: `WebRTC is missing or switched off. ${CURRENT_BROWSER} Or allow WebRTC in the settings.`,
