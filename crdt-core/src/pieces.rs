@@ -61,7 +61,7 @@ impl Pieces {
         self.chunks.iter().flatten().copied()
     }
 
-    /// Makes the chunk that holds the char before `pos` the cached one. Returns the index of that
+    /// Caches the chunk with the char before `pos`. Returns the index of that
     /// char's span, and the number of its chars before `pos`.
     fn seek(&mut self, pos: u32) -> (usize, u32) {
         while pos <= self.before && self.cached > 0 {

@@ -268,7 +268,7 @@ pub struct Config {
           value_parser = Secret::parse, group = TURN_SECRET, requires = "turn_url")]
     pub turn_secret: Option<Secret>,
 
-    /// File that holds the secret shared with the TURN servers
+    /// File with the secret shared with the TURN servers
     #[arg(long, env = "TURN_SECRET_FILE", value_name = "FILE",
           value_parser = FromFile::<Secret>::read, group = TURN_SECRET, requires = "turn_url")]
     pub turn_secret_file: Option<FromFile<Secret>>,
@@ -334,7 +334,7 @@ pub struct Config {
           value_parser = Secret::parse, group = ADMIN_TOKEN, requires = "admin_address")]
     pub admin_token: Option<Secret>,
 
-    /// A file that holds the token for the admin address
+    /// File with the token for the admin address
     #[arg(long, env = "ADMIN_TOKEN_FILE", value_name = "FILE",
           value_parser = FromFile::<Secret>::read, group = ADMIN_TOKEN, requires = "admin_address")]
     pub admin_token_file: Option<FromFile<Secret>>,

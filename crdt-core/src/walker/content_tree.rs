@@ -113,7 +113,7 @@ impl Leaf {
         sums
     }
 
-    /// The item that holds the char `id`.
+    /// The item with the char `id`.
     #[inline]
     fn find_id(&self, id: u32) -> usize {
         // The number of ids that are compared at a time without a branch.

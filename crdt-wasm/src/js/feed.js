@@ -73,8 +73,10 @@ class Feed {
   /** How many events of the document were reported. */
   #told;
   #keepsJournal = false;
-  /** How that was made which there was no memory to note, or null. */
+  /** How the edits were made whose events are late, or null. */
   #late = null;
+  /** The timer after which these are tried again. */
+  #again;
   #waiting = [];
   #calling = false;
   /** What became of the text in the transaction that was noted last. */
@@ -168,7 +170,7 @@ class Feed {
     this.lastChanges = [];
     const events = wasm.crdt_event_count(this.#handle);
     if (events <= this.#told) return;
-    const { origin, local } = this.#late ?? how;
+    const { origin, local } = this.#withLate(how);
     const { change, update } = this.#listeners;
     let bytes;
     let changes = [];
@@ -189,15 +191,21 @@ class Feed {
     for (const manager of this.#undoManagers) manager.after(local);
   }
 
-  /** The edit is made: that nothing can be said of it yet is no failure of the edit. */
+  /** How edits are reported together with those before them: as local if any of them is, so that they are sent on. */
+  #withLate(how) {
+    return this.#late === null || (how.local && !this.#late.local) ? how : this.#late;
+  }
+
+  /** The edit is made; that its events are late is no failure of the edit. */
   #noteLater(how, error) {
-    if (this.#late === null) {
-      this.#late = how;
-      report(error);
-    }
-    const timer = setTimeout(() => this.catchUp(), AGAIN_MS);
+    if (this.#late === null) report(error);
+    this.#late = this.#withLate(how);
+    // A document whose change was interrupted has no further events.
+    if (error.code !== "out_of_memory") return;
+    clearTimeout(this.#again);
+    this.#again = setTimeout(() => this.catchUp(), AGAIN_MS);
     // Node would wait for it.
-    timer.unref?.();
+    this.#again.unref?.();
   }
 
   /** Calls the listeners, in the order in which things happened. */

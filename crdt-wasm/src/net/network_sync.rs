@@ -314,8 +314,8 @@ fn name_of(room: Option<RoomId>) -> String {
 const FURTHER_TYPES: &'static str = r#"
 /**
  * Runs a connection of two documents in memory, so that the browser compiles what the first connection needs: call
- * it when the page is idle, while nobody else is in the room. It takes some 20 ms of the page's thread, in pieces,
- * and nothing leaves the page.
+ * it when the page is idle, while nobody else is in the room. Each message of it is a task of its own, and nothing
+ * leaves the page.
  *
  * ```js
  * await sync.connect();

@@ -14,7 +14,7 @@ function inLittleMemory(code) {
     const { readFileSync } = require('node:fs');
     const path = require('node:path');
     const crdt = require(${JSON.stringify(entry)});
-    const { errorOf, limited } = (${tools})();
+    const { errorOf, fill, limited } = (${tools})();
     const wasm = readFileSync(path.join(path.dirname(${JSON.stringify(entry)}), 'crdt_wasm_bg.wasm'));
     crdt.initSync({ module: limited(wasm, ${MOST}) });
     const { Document } = crdt;
@@ -33,6 +33,18 @@ function tools() {
     }
   };
   return {
+    /** Makes documents until there is no memory for a text of `least` characters, and adds them to `others`. */
+    fill(Document, others, most, least) {
+      for (let size = most; size >= least; ) {
+        try {
+          const other = new Document();
+          others.push(other);
+          other.insert(0, 'z'.repeat(size));
+        } catch {
+          size >>= 1;
+        }
+      }
+    },
     errorOf(action) {
       try {
         action();
@@ -205,15 +217,7 @@ test('arguments of NetworkSync that are too long are errors, and take no memory'
       assert.equal(sync.getStatus().state, 'disconnected');
       // With the memory full, each is an error with a code.
       const others = [];
-      for (let size = 1_000_000; size > 10; ) {
-        try {
-          const other = new Document();
-          others.push(other);
-          other.insert(0, 'z'.repeat(size));
-        } catch {
-          size /= 2;
-        }
-      }
+      fill(Document, others, 1 << 20, 8);
       assert.equal(errorOf(() => sync.setPresence('name', 'y'.repeat(60_000))).code, 'out_of_memory');
       assert.equal(errorOf(() => new NetworkSync(one.handle, 'two', { room: 'r' })).code, 'out_of_memory');
       return rejected(sync.connect('ws://127.0.0.1:1')).then((code) => {
@@ -248,24 +252,13 @@ test('listeners of an edit that left no memory for its events are called once th
     const reported = [];
     globalThis.reportError = (error) => reported.push(error.code);
     const others = [];
-    const fill = () => {
-      for (let size = 1 << 20; size >= 8; ) {
-        try {
-          const other = new Document();
-          others.push(other);
-          other.insert(0, 'z'.repeat(size));
-        } catch {
-          size >>= 1;
-        }
-      }
-    };
     const empty = () => others.splice(0).forEach((other) => other.free());
 
     // The edit is made, and then the memory is full.
     const typed = 'typed'.repeat(20_000);
     doc.transact(() => {
       doc.insert(5, typed);
-      fill();
+      fill(Document, others, 1 << 20, 8);
     }, 'keyboard');
     assert.equal(doc.getText(), 'start' + typed);
     assert.deepEqual([heard, updates, reported], [[], [], ['out_of_memory']]);
@@ -284,7 +277,7 @@ test('listeners of an edit that left no memory for its events are called once th
     // They are called without another edit, too.
     doc.transact(() => {
       doc.insert(5, typed);
-      fill();
+      fill(Document, others, 1 << 20, 8);
     }, 'late');
     assert.equal(heard.at(-1)[1], undo);
     empty();
@@ -298,6 +291,49 @@ test('listeners of an edit that left no memory for its events are called once th
   `);
 });
 
+test('what is edited behind a merge whose events are late is reported as local, to be sent on', () => {
+  inLittleMemory(`
+    const [doc, peer] = [new Document('doc'), new Document('peer')];
+    peer.insert(0, 'm'.repeat(1_000_000));
+    const patch = peer.encodeSince();
+    doc.insert(0, 'start');
+    const third = new Document('third');
+    third.merge(doc.encodeSince());
+    peer.free();
+    const [sent, heard, others] = [[], [], []];
+    doc.on('update', (bytes, { local }) => sent.push([local, bytes]));
+    doc.on('change', ({ local }) => heard.push(local));
+    globalThis.reportError = () => {};
+    // The merge is made, and then the memory is full: its report is read in between.
+    const { parse } = JSON;
+    JSON.parse = (text) => {
+      JSON.parse = parse;
+      fill(Document, others, 1 << 18, 8);
+      return parse(text);
+    };
+    doc.merge(patch, 'socket');
+    assert.deepEqual([heard, sent], [[], []]);
+    // A keystroke needs less than those events.
+    const typed = () => {
+      try {
+        doc.insert(0, 'x');
+        return true;
+      } catch (error) {
+        assert.equal(error.code, 'out_of_memory');
+        return false;
+      }
+    };
+    while (!typed()) others.shift().free();
+    assert.deepEqual([heard, sent], [[], []]);
+    others.forEach((other) => other.free());
+    doc.insert(0, 'y');
+    assert.deepEqual(heard, [true, true]);
+    sent.filter(([local]) => local).forEach(([, bytes]) => third.merge(bytes));
+    assert.equal(third.slice(0, 2), 'yx');
+    assert.ok(third.getText() === doc.getText());
+  `);
+});
+
 test('a delta for which there is no memory changes nothing', () => {
   inLittleMemory(`
     let failed = 0;
@@ -305,15 +341,7 @@ test('a delta for which there is no memory changes nothing', () => {
       const doc = new Document('doc');
       doc.insert(0, 'the text of before');
       const others = [];
-      for (let size = 1 << 18; size >= 64; ) {
-        try {
-          const other = new Document();
-          others.push(other);
-          other.insert(0, 'z'.repeat(size));
-        } catch {
-          size >>= 1;
-        }
-      }
+      fill(Document, others, 1 << 18, 64);
       others.splice(0, round % 9).forEach((other) => other.free());
       const delta = [
         { insert: 'a'.repeat((round * 97) % 5000) + 'a' },
